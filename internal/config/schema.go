@@ -1,0 +1,86 @@
+// Package config holds the YAML schema as typed structs: what an experiment is.
+// A value comes from a flag, else a DIFFUSE_* variable, else the file, else Default.
+package config
+
+// Version is the schema's version; a file of another version is refused.
+const Version = 1
+
+// Config is one experiment. Every key is reachable by --set path.to.key=value.
+type Config struct {
+	Version  int      `mapstructure:"version" validate:"eq=1" doc:"schema version"`
+	Name     string   `mapstructure:"name" doc:"what the experiment is called; runs are named after it"`
+	Data     Data     `mapstructure:"data"`
+	Schedule Schedule `mapstructure:"schedule"`
+	Model    Model    `mapstructure:"model"`
+	Train    Train    `mapstructure:"train"`
+	Sample   Sample   `mapstructure:"sample"`
+}
+
+// Data names the images and how they become numbers.
+type Data struct {
+	Set   string     `mapstructure:"set" validate:"oneof=fashion-mnist fashion-extract cifar-10" doc:"data set"`
+	Size  int        `mapstructure:"size" validate:"oneof=8 16 28 32 48 64" doc:"side of the square the images are zero-padded to before scaling, pixels"`
+	Range [2]float64 `mapstructure:"range" doc:"input range: what 0 and 255 become, after padding"`
+	Flip  bool       `mapstructure:"flip" doc:"mirror every other training image at random"`
+	Train int        `mapstructure:"train" validate:"min=0" doc:"use only the first so many training images; 0 is all"`
+	Valid int        `mapstructure:"valid" validate:"min=0" doc:"use only the first so many validation images; 0 is all"`
+}
+
+// Schedule is the noise schedule (internal/schedule has the formulas).
+type Schedule struct {
+	Kind       string  `mapstructure:"kind" validate:"oneof=linear scaled_linear cosine squaredcos_cap_v2 sigmoid" doc:"kind of schedule"`
+	Steps      int     `mapstructure:"steps" validate:"min=2,max=100000" doc:"T, the number of diffusion steps"`
+	BetaMin    float64 `mapstructure:"betamin" validate:"gt=0,lt=1" doc:"beta at the first step (linear, scaled_linear, sigmoid)"`
+	BetaMax    float64 `mapstructure:"betamax" validate:"gt=0,lt=1" doc:"beta at the last step (linear, scaled_linear, sigmoid)"`
+	Continuous bool    `mapstructure:"continuous" doc:"draw t from [0,1) instead of whole steps (cosine only), clamped at 0.999"`
+}
+
+// Model is diffusers' UNet2DModel; image channels follow from the data set.
+type Model struct {
+	Channels  []int  `mapstructure:"channels" validate:"min=1,max=8,dive,min=1,max=4096" doc:"channels of each level, from full resolution down"`
+	Layers    int    `mapstructure:"layers" validate:"min=1,max=8" doc:"ResNet blocks a level (one more on the way up)"`
+	Attention []bool `mapstructure:"attention" doc:"which levels attend; as long as channels"`
+	HeadDim   int    `mapstructure:"head_dim" validate:"min=1,max=256" doc:"channels of one attention head"`
+	Groups    int    `mapstructure:"groups" validate:"min=1" doc:"groups of every GroupNorm; must divide all channels"`
+	Init      string `mapstructure:"init" validate:"oneof=default ddpm" doc:"initial weights: PyTorch's, or the lesson's init_ddpm on top"`
+}
+
+// Train is the optimisation.
+type Train struct {
+	Seed            int64      `mapstructure:"seed" doc:"seed of weights, shuffling, timesteps and noise"`
+	Epochs          int        `mapstructure:"epochs" validate:"min=1" doc:"passes over the training images"`
+	Steps           int        `mapstructure:"steps" validate:"min=0" doc:"end after so many optimizer steps, whatever the epochs; 0 is no limit"`
+	Batch           int        `mapstructure:"batch" validate:"min=1" doc:"images a step"`
+	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1" doc:"images a worker takes at a time; memory follows it"`
+	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
+	Precision       string     `mapstructure:"precision" validate:"oneof=fp32" doc:"arithmetic of the net"`
+	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`
+	LR              float64    `mapstructure:"lr" validate:"gt=0" doc:"learning rate, the highest one of the schedule"`
+	Betas           [2]float64 `mapstructure:"betas" validate:"dive,gte=0,lt=1" doc:"Adam's beta1 and beta2 (onecycle cycles beta1)"`
+	Eps             float64    `mapstructure:"eps" validate:"gt=0" doc:"Adam's epsilon"`
+	WeightDecay     float64    `mapstructure:"weight_decay" validate:"min=0" doc:"weight decay"`
+	LRSchedule      string     `mapstructure:"lr_schedule" validate:"oneof=onecycle cosine constant" doc:"learning-rate schedule"`
+	Warmup          int        `mapstructure:"warmup" validate:"min=0" doc:"steps of linear warm-up (cosine, constant)"`
+	Clip            float64    `mapstructure:"clip" validate:"min=0" doc:"largest global norm of the gradient; 0 is off"`
+	EMA             float64    `mapstructure:"ema" validate:"gte=0,lt=1" doc:"decay of the moving average of the weights; 0 is off"`
+	EMAWarmup       bool       `mapstructure:"ema_warmup" doc:"let the decay grow as (1+step)/(10+step) up to ema"`
+	CheckpointEvery int        `mapstructure:"checkpoint_every" validate:"min=0" doc:"steps between checkpoints within an epoch; 0 is only at its end"`
+	KeepEvery       int        `mapstructure:"keep_every" validate:"min=0" doc:"keep the checkpoint of every so many epochs; 0 keeps last and best only"`
+	GridEvery       int        `mapstructure:"grid_every" validate:"min=0" doc:"epochs between sample grids; 0 is none"`
+	GridImages      int        `mapstructure:"grid_images" validate:"min=1,max=1024" doc:"images in a sample grid"`
+}
+
+// Sample is how images are drawn; the flags of `diffuse sample` start from it.
+type Sample struct {
+	Sampler   string    `mapstructure:"sampler" validate:"oneof=ddpm ddim skip sample_at" doc:"default sampler"`
+	Variance  string    `mapstructure:"variance" validate:"oneof=fixed_large fixed_small" doc:"DDPM's sigma^2: beta (the lesson's) or the posterior's (diffusers')"`
+	Steps     int       `mapstructure:"steps" validate:"min=1" doc:"steps of DDIM"`
+	Eta       float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"DDIM's share of DDPM's noise"`
+	Spacing   string    `mapstructure:"spacing" validate:"oneof=leading trailing linspace quadratic" doc:"which timesteps DDIM takes"`
+	SkipEvery int       `mapstructure:"skip_every" validate:"min=1" doc:"skip: call the net every so many steps"`
+	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0" doc:"skip: and at every step below this one"`
+	Clip      []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
+	Seed      int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
+	N         int       `mapstructure:"n" validate:"min=1" doc:"how many images"`
+	Batch     int       `mapstructure:"batch" validate:"min=1" doc:"images a worker denoises at a time"`
+}
