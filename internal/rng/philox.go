@@ -30,25 +30,25 @@ const (
 	weyl0, weyl1 = 0x9E3779B9, 0xBB67AE85
 )
 
-// block is 128 random bits.
-type block [4]uint32
+// block is 128 bits: a counter, or what Philox makes of it. (A struct, because
+// Go keeps a small struct in registers, but an array in memory.)
+type block struct{ a, b, c, d uint32 }
 
 // philox is Philox4x32-10: ten rounds of a keyed bijection of the counter.
-func philox(c block, k0, k1 uint32) block {
-	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
+func philox(x block, k0, k1 uint32) block {
 	for range 10 {
-		hi0, lo0 := bits.Mul32(mul0, c0)
-		hi1, lo1 := bits.Mul32(mul1, c2)
-		c0, c1, c2, c3 = hi1^c1^k0, lo1, hi0^c3^k1, lo0
+		hi0, lo0 := bits.Mul32(mul0, x.a)
+		hi1, lo1 := bits.Mul32(mul1, x.c)
+		x = block{hi1 ^ x.b ^ k0, lo1, hi0 ^ x.d ^ k1, lo0}
 		k0 += weyl0
 		k1 += weyl1
 	}
-	return block{c0, c1, c2, c3}
+	return x
 }
 
 // source is one (seed, stream, image, step): it makes blocks on demand.
 type source struct {
-	key     [2]uint32
+	seed    uint64
 	counter block // with the block's number left at zero
 }
 
@@ -59,22 +59,19 @@ func newSource(seed uint64, s Stream, image, step uint64) source {
 	if s >= 1<<8 || image >= 1<<48 || step >= 1<<48 {
 		panic("rng: stream, image or step out of range")
 	}
-	return source{
-		key: [2]uint32{uint32(seed), uint32(seed >> 32)},
-		counter: block{
-			uint32(s) << 24,
-			uint32(image),
-			uint32(step),
-			uint32(image>>32) | uint32(step>>32)<<16,
-		},
-	}
+	return source{seed, block{
+		uint32(s) << 24,
+		uint32(image),
+		uint32(step),
+		uint32(image>>32) | uint32(step>>32)<<16,
+	}}
 }
 
 // at is block number i, below 2^24.
 func (s *source) at(i int) block {
 	c := s.counter
-	c[0] |= uint32(i)
-	return philox(c, s.key[0], s.key[1])
+	c.a |= uint32(i)
+	return philox(c, uint32(s.seed), uint32(s.seed>>32))
 }
 
 // maxLen is how many elements one (seed, stream, image, step) can have.

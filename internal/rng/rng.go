@@ -14,8 +14,10 @@ func Uniforms(dst []float32, seed uint64, s Stream, image, step uint64) {
 	src := newSource(seed, s, image, step)
 	for i := 0; i < len(dst); i += 4 {
 		b := src.at(i / 4)
-		for j := range min(4, len(dst)-i) {
-			dst[i+j] = float32(b[j]>>8) * 0x1p-24
+		for j, v := range [4]uint32{b.a, b.b, b.c, b.d} {
+			if i+j < len(dst) {
+				dst[i+j] = float32(v>>8) * 0x1p-24
+			}
 		}
 	}
 }
@@ -44,5 +46,5 @@ func Perm(n int, seed uint64, s Stream, epoch uint64) []int {
 func word(seed uint64, s Stream, image, step uint64) uint64 {
 	src := newSource(seed, s, image, step)
 	b := src.at(0)
-	return uint64(b[0]) | uint64(b[1])<<32
+	return uint64(b.a) | uint64(b.b)<<32
 }
