@@ -1,0 +1,3 @@
+package kernel
+
+var avx2Gemm = gemm{add: trialAddAVX2}

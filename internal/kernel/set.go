@@ -1,0 +1,52 @@
+// Package kernel is the arithmetic of the net on a CPU: convolutions, norms,
+// attention, optimizer, on dense float32 slices in NHWC order.
+//
+// A Set is one implementation of all of it. "portable" is plain Go and runs
+// everywhere; the others are the same drivers over assembly for one
+// instruction set. A Set is chosen once and used by many goroutines, each
+// with a Workspace of its own.
+//
+// The result for an image does not depend on its place in a batch nor on the
+// batch's size: every output element is a sum in a fixed order. Two Sets agree
+// within float32 rounding, not bit for bit.
+//
+// Slices of the wrong length are a programming error and panic.
+package kernel
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Set is the kernels for one instruction set.
+type Set struct {
+	name string
+	gemm *gemm    // micro-kernels of convolutions and linear layers
+	vec  *vectors // micro-kernels of everything else
+}
+
+var portable = &Set{name: "portable", gemm: &portableGemm, vec: &portableVectors}
+
+// sets are those this machine can run, slowest first.
+var sets = append([]*Set{portable}, machineSets()...)
+
+// Sets returns the Sets this machine can run, "portable" first, the fastest last.
+func Sets() []*Set { return append([]*Set(nil), sets...) }
+
+// Best returns the fastest Set of this machine.
+func Best() *Set { return sets[len(sets)-1] }
+
+// Named returns the Set of that name; the error lists those this machine can run.
+func Named(name string) (*Set, error) {
+	names := make([]string, len(sets))
+	for i, s := range sets {
+		if s.name == name {
+			return s, nil
+		}
+		names[i] = s.name
+	}
+	return nil, fmt.Errorf("no kernels %q on this machine: it can run %s", name, strings.Join(names, ", "))
+}
+
+// Name is the instruction set's name, such as "portable" or "avx2".
+func (s *Set) Name() string { return s.name }

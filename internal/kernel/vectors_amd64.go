@@ -1,0 +1,3 @@
+package kernel
+
+var avx2Vectors = vectors{}
