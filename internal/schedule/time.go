@@ -1,0 +1,83 @@
+package schedule
+
+import (
+	"math"
+	"sort"
+)
+
+// Cosine is the lesson's alphabar(t) = cos²(t·π/2) at continuous t in [0,1].
+func Cosine(t float64) float64 {
+	c := math.Cos(t * math.Pi / 2)
+	return c * c
+}
+
+// CosineInverse is the t in [0,1] at which Cosine is alphabar, in [0,1].
+func CosineInverse(alphabar float64) float64 {
+	// atan2 of the two roots, because acos loses half of the digits near 1.
+	return math.Atan2(math.Sqrt(1-alphabar), math.Sqrt(alphabar)) * 2 / math.Pi
+}
+
+// Time is the t that the net is told at whole step t: t itself, or t/T where the
+// schedule is continuous.
+func (s *Schedule) Time(t int) float64 {
+	if s.Continuous {
+		return float64(t) / float64(s.T())
+	}
+	return float64(t)
+}
+
+// Draw turns u from U[0,1) into a time for training: a whole step 0…T−1, or u
+// itself up to LastTime where the schedule is continuous.
+func (s *Schedule) Draw(u float64) float64 {
+	if s.Continuous {
+		return min(u, LastTime)
+	}
+	return math.Floor(u * float64(s.T()))
+}
+
+// AlphabarAt is alphabar at the time t that the net is told: t in [0,1] where the
+// schedule is continuous, else in steps. Between two steps the cosine has its
+// closed form and the others are linear; outside of the steps the nearest counts.
+func (s *Schedule) AlphabarAt(t float64) float64 {
+	last := s.T() - 1
+	switch {
+	case s.Continuous:
+		return Cosine(t)
+	case t <= 0:
+		return s.Alphabar[0]
+	case t >= float64(last):
+		return s.Alphabar[last]
+	}
+	i := int(t)
+	part := t - float64(i)
+	switch {
+	case part == 0:
+		return s.Alphabar[i]
+	case s.Kind == "cosine":
+		return Cosine(t / float64(s.T()))
+	}
+	return s.Alphabar[i] + part*(s.Alphabar[i+1]-s.Alphabar[i])
+}
+
+// InverseAlphabar is the time, as the net is told it, at which AlphabarAt is a:
+// the inverse t(alphabar). Values that the schedule does not reach give its
+// nearest end.
+func (s *Schedule) InverseAlphabar(a float64) float64 {
+	last := s.T() - 1
+	switch {
+	case s.Continuous:
+		return CosineInverse(min(max(a, 0), 1))
+	case a >= s.Alphabar[0]:
+		return 0
+	case a <= s.Alphabar[last]:
+		return float64(last)
+	case s.Kind == "cosine":
+		return CosineInverse(a) * float64(s.T())
+	}
+	i := sort.Search(last, func(i int) bool { return s.Alphabar[i+1] <= a })
+	return float64(i) + (s.Alphabar[i]-a)/(s.Alphabar[i]-s.Alphabar[i+1])
+}
+
+// LogSNR is ln(alphabar/(1−alphabar)), the logarithm of the signal-to-noise
+// ratio; +Inf at alphabar 1.
+func LogSNR(alphabar float64) float64 { return math.Log(alphabar) - math.Log1p(-alphabar) }
