@@ -8,7 +8,7 @@ const Version = 1
 // Config is one experiment. Every key is reachable by --set path.to.key=value.
 type Config struct {
 	Version  int      `mapstructure:"version" validate:"eq=1" doc:"schema version"`
-	Name     string   `mapstructure:"name" doc:"what the experiment is called; runs are named after it"`
+	Name     string   `mapstructure:"name" validate:"filename" doc:"what the experiment is called; runs are named after it"`
 	Data     Data     `mapstructure:"data"`
 	Schedule Schedule `mapstructure:"schedule"`
 	Model    Model    `mapstructure:"model"`
@@ -19,7 +19,7 @@ type Config struct {
 // Data names the images and how they become numbers.
 type Data struct {
 	Set   string     `mapstructure:"set" validate:"oneof=fashion-mnist fashion-extract cifar-10" doc:"data set"`
-	Size  int        `mapstructure:"size" validate:"oneof=8 16 28 32 48 64" doc:"side of the square the images are zero-padded to before scaling, pixels"`
+	Size  int        `mapstructure:"size" validate:"min=1,max=256" doc:"side of the square the images are zero-padded to before scaling, pixels"`
 	Range [2]float64 `mapstructure:"range" doc:"input range: what 0 and 255 become, after padding"`
 	Flip  bool       `mapstructure:"flip" doc:"mirror every other training image at random"`
 	Train int        `mapstructure:"train" validate:"min=0" doc:"use only the first so many training images; 0 is all"`

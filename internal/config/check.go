@@ -1,0 +1,163 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// check refuses values out of range, then values that do not fit each other.
+func (r *Resolved) check() error {
+	var faults validator.ValidationErrors
+	if err := ranges.Struct(&r.Config); errors.As(err, &faults) {
+		f := faults[0]
+		_, path, _ := strings.Cut(f.Namespace(), ".") // "Config.train.lr"
+		return r.wrong(path, "%s %s", path, inWords(f))
+	} else if err != nil {
+		return err
+	}
+	for _, rule := range rules {
+		if key, fault := rule(&r.Config); fault != "" {
+			return r.wrong(key, "%s %s", key, fault)
+		}
+	}
+	return nil
+}
+
+// wrong is a usage error at the place that key's value came from.
+func (r *Resolved) wrong(key, format string, args ...any) error {
+	path, _, _ := strings.Cut(key, "[")
+	src := r.Source[path]
+	if src == FromDefault && r.File != "" {
+		src = Source(r.File)
+	}
+	return wrong(src, "", format, args...)
+}
+
+// ranges checks one value at a time, by the schema's tags.
+var ranges = func() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("mapstructure") })
+	if err := v.RegisterValidation("filename", func(f validator.FieldLevel) bool {
+		return filename.MatchString(f.Field().String())
+	}); err != nil {
+		panic(err)
+	}
+	return v
+}()
+
+// filename is what a name must be to become a folder's name anywhere.
+var filename = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$`)
+
+// inWords says what a tag wants, to complete "KEY ...".
+func inWords(f validator.FieldError) string {
+	want := map[string]string{
+		"gt": "be greater than ", "gte": "be at least ", "min": "be at least ",
+		"lt": "be less than ", "lte": "be at most ", "max": "be at most ", "eq": "be ",
+	}[f.Tag()] + f.Param()
+	switch {
+	case f.Kind() == reflect.Slice:
+		n := reflect.ValueOf(f.Value()).Len()
+		return fmt.Sprintf("must have %s values, got %d", strings.TrimPrefix(want, "be "), n)
+	case f.Tag() == "oneof":
+		want = "be one of " + strings.Join(strings.Fields(f.Param()), ", ")
+	case f.Tag() == "filename":
+		return fmt.Sprintf("must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got %q", f.Value())
+	}
+	return fmt.Sprintf("must %s, got %v", want, f.Value())
+}
+
+// A rule finds values that do not fit each other: the key to blame and what is
+// wrong with it, or nothing.
+type rule func(*Config) (key, fault string)
+
+var rules = []rule{
+	func(c *Config) (string, string) {
+		if c.Data.Range[0] >= c.Data.Range[1] {
+			return fail("data.range", "must be two increasing values, got %v", c.Data.Range)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if native := nativeSize(c.Data.Set); c.Data.Size < native {
+			return fail("data.size", "must be at least %d, the size of %s's images, got %d", native, c.Data.Set, c.Data.Size)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		levels := len(c.Model.Channels)
+		if down := 1 << (levels - 1); c.Data.Size%down != 0 {
+			return fail("data.size", "must be a multiple of %d, since model.channels has %d levels and each but the last halves it, got %d", down, levels, c.Data.Size)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if c.Schedule.BetaMin > c.Schedule.BetaMax {
+			return fail("schedule.betamax", "must be at least schedule.betamin (%v), got %v", c.Schedule.BetaMin, c.Schedule.BetaMax)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if c.Schedule.Continuous && c.Schedule.Kind != "cosine" {
+			return fail("schedule.continuous", "needs schedule.kind cosine, which is %s", c.Schedule.Kind)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if len(c.Model.Attention) != len(c.Model.Channels) {
+			return fail("model.attention", "must have a value for each of the %d levels of model.channels, got %d", len(c.Model.Channels), len(c.Model.Attention))
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		for _, ch := range c.Model.Channels {
+			if ch%c.Model.Groups != 0 {
+				return fail("model.groups", "must divide all of model.channels, but %d does not divide %d", c.Model.Groups, ch)
+			}
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		last := len(c.Model.Channels) - 1
+		for i, ch := range c.Model.Channels { // the mid block attends at the last level's width
+			if (c.Model.Attention[i] || i == last) && ch%c.Model.HeadDim != 0 {
+				return fail("model.head_dim", "must divide the channels of every level that attends, the last one included, but %d does not divide %d", c.Model.HeadDim, ch)
+			}
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if c.Train.MicroBatch > c.Train.Batch {
+			return fail("train.micro_batch", "must be at most train.batch (%d), got %d", c.Train.Batch, c.Train.MicroBatch)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if c.Sample.Steps > c.Schedule.Steps {
+			return fail("sample.steps", "must be at most schedule.steps (%d), got %d", c.Schedule.Steps, c.Sample.Steps)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if clip := c.Sample.Clip; len(clip) != 0 && (len(clip) != 2 || clip[0] >= clip[1]) {
+			return fail("sample.clip", "must be empty or two increasing values, got %v", clip)
+		}
+		return pass()
+	},
+}
+
+func fail(key, format string, args ...any) (string, string) { return key, fmt.Sprintf(format, args...) }
+func pass() (string, string)                                { return "", "" }
+
+// nativeSize is the side of a data set's images in pixels; padding only adds.
+func nativeSize(set string) int {
+	if slices.Contains([]string{"fashion-mnist", "fashion-extract"}, set) {
+		return 28
+	}
+	return 32
+}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// YAML renders the config so that Load reads the same values back. Equal
+// configs render to equal bytes.
+func (r *Resolved) YAML() []byte { return r.render(func(Key) string { return "" }) }
+
+// Annotated is YAML with each value's source behind it.
+func (r *Resolved) Annotated() []byte {
+	return r.render(func(k Key) string { return string(r.Source[k.Path]) })
+}
+
+func (r *Resolved) render(comment func(Key) string) []byte {
+	var b bytes.Buffer
+	section := ""
+	for _, k := range keys {
+		name, indent := k.Path, ""
+		if parent, leaf, nested := strings.Cut(k.Path, "."); nested {
+			if parent != section {
+				fmt.Fprintf(&b, "%s:\n", parent)
+				section = parent
+			}
+			name, indent = leaf, "  "
+		}
+		line := indent + name + ": " + Literal(k.of(&r.Config))
+		if c := comment(k); c != "" {
+			line = fmt.Sprintf("%-40s # %s", line, c)
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.Bytes()
+}
+
+// Literal writes a value of the schema as YAML.
+func Literal(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.String:
+		return quoteIfNeeded(v.String())
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	case reflect.Slice, reflect.Array:
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = Literal(v.Index(i))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// quoteIfNeeded quotes what YAML would not read back as the same string; all
+// names of the schema are made of letters, digits, '.', '_' and '-'.
+func quoteIfNeeded(s string) string {
+	if !filename.MatchString(s) || s == "" || number.MatchString(s) || strings.Contains("|true|false|null|yes|no|on|off|", "|"+strings.ToLower(s)+"|") {
+		return strconv.Quote(s)
+	}
+	return s
+}
