@@ -1,0 +1,69 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"diffuse/internal/fault"
+)
+
+// The names of the data sets, as in configs.
+const (
+	FashionMNIST   = "fashion-mnist"
+	FashionExtract = "fashion-extract"
+	CIFAR10        = "cifar-10"
+)
+
+// Names lists the data sets.
+func Names() []string { return []string{FashionMNIST, FashionExtract, CIFAR10} }
+
+var (
+	fashionClasses = []string{"t-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"}
+	cifarClasses   = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+)
+
+// readers read a split from a data set's folder.
+var readers = map[string]func(folder string, split Split) (*Set, error){
+	FashionMNIST: openFashion,
+	CIFAR10:      openCIFAR,
+}
+
+// Open reads a split of the data set called name from the folder dir/name;
+// fashion-extract needs none. Missing and damaged files are errors of kind
+// fault.Data that name the file and say what to type.
+func Open(name, dir string, split Split) (*Set, error) {
+	if name == FashionExtract {
+		return openExtract(split)
+	}
+	read, ok := readers[name]
+	if !ok {
+		return nil, fault.New(fault.Usage, "the data sets are "+strings.Join(Names(), ", "), "there is no data set %q", name)
+	}
+	if dir == "" {
+		return nil, missing(name, "no data folder is named")
+	}
+	folder := filepath.Join(dir, name)
+	s, err := read(folder, split)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missing(name, fmt.Sprintf("%s does not hold it", folder))
+	}
+	if err != nil {
+		return nil, fault.New(fault.Data, "remove the damaged file, then: diffuse data fetch "+name, "%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// missing says both ways to get a data set.
+func missing(name, why string) error {
+	hint := fmt.Sprintf("diffuse data fetch %s\nor name the folder that holds %s/ by --data DIR or DIFFUSE_DATA; its files: %s", name, name, expected[name])
+	return fault.New(fault.Data, hint, "no %s data: %s", name, why)
+}
+
+// expected says which files a data set's folder holds.
+var expected = map[string]string{
+	FashionMNIST: "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz (unpacked ones do too)",
+	CIFAR10:      "cifar-10-binary.tar.gz, or cifar-10-batches-bin/, or data_batch_1.bin ... data_batch_5.bin, test_batch.bin",
+}
