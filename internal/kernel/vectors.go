@@ -1,7 +1,79 @@
 package kernel
 
-// vectors is the table of an instruction set's micro-kernels other than
-// matrix products.
-type vectors struct{}
+// vectors are the loops over whole activations that a kernel set provides,
+// everything but convolutions. The methods of Set split a tensor into images,
+// heads and blocks, which is the same for every set, and call these.
+//
+// Slices of one call have the lengths their names imply and are not empty. An
+// output may be the same slice as an input of its length, never a shifted one.
+type vectors struct {
+	// elementwise
+	silu         func(y, x []float32)      // y = x·σ(x)
+	siluBackward func(dx, dy, x []float32) // dx = dy·(x·σ(x))'
+	add          func(y, a, b []float32)   // y = a+b
+	scale        func(dst []float32, a float32, x []float32)
+	combine      func(dst []float32, a float32, x []float32, b float32, y []float32)
+	combine3     func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
+	adam         func(a *AdamArgs, c *adamCoefficients)
 
-var portableVectors = vectors{}
+	// sums in an order that depends on the length only
+	sumSquares   func(x []float32) float64
+	allFinite    func(x []float32) bool
+	squaredError func(dy, y, target []float32, scale2 float32) float64 // Σ(y−t)²; dy = scale2·(y−t) unless nil
+
+	// over the pixels of an image, [pixels][c], c being the length of the
+	// other slices
+	moments      func(sum, sq, x []float32)                       // Σ(x−x₀), Σ(x−x₀)², x₀ being the first pixel
+	affine       func(y, x, a, b []float32)                       // y = a·x+b
+	affineSiLU   func(y, x, a, b []float32)                       // y = silu(a·x+b)
+	normSums     func(sdu, sdux, du, x, mean []float32)           // Σdu, Σdu·(x−mean)
+	siluNormSums func(sdu, sdux, du, dy, x, a, b, mean []float32) // du = dy·silu'(a·x+b), then as normSums
+	affine2      func(dx, du, x, a, k1, k0 []float32)             // dx = a·du+k1·x+k0
+	addRow       func(y, x, e []float32)                          // y = x+e
+	sumRows      func(de, dy []float32)                           // Σdy
+	sum4         func(dx, top, bottom []float32, c int)           // sums of 2×2 pixels of two rows
+
+	// matrices whose rows are ldd and lds values apart
+	copyRows  func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[i][j] = scale·src[i][j]
+	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
+
+	// attention.go says what these are
+	scores        func(panel, queries []float32, ldq int, keys []float32, ldk, count, dim int)
+	softmaxValues func(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int)
+	addValues     func(out []float32, ldo int, panel, values []float32, ldv, count int)
+	normalize     func(out []float32, ldo, dim int, lse, top, sum []float32)
+	softmaxGrad   func(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int)
+	addOuter      func(out []float32, ldo int, panel, rows []float32, ldr, count int)
+	dotColumns    func(d, a, b []float32, ld, dim int)
+}
+
+var portableVectors = vectors{
+	silu:          siluPortable,
+	siluBackward:  siluBackwardPortable,
+	add:           addPortable,
+	scale:         scalePortable,
+	combine:       combinePortable,
+	combine3:      combine3Portable,
+	adam:          adamPortable,
+	sumSquares:    sumSquaresPortable,
+	allFinite:     allFinitePortable,
+	squaredError:  squaredErrorPortable,
+	moments:       momentsPortable,
+	affine:        affinePortable,
+	affineSiLU:    affineSiLUPortable,
+	normSums:      normSumsPortable,
+	siluNormSums:  siluNormSumsPortable,
+	affine2:       affine2Portable,
+	addRow:        addRowPortable,
+	sumRows:       sumRowsPortable,
+	sum4:          sum4Portable,
+	copyRows:      copyRowsPortable,
+	transpose:     transposePortable,
+	scores:        scoresPortable,
+	softmaxValues: softmaxValuesPortable,
+	addValues:     addValuesPortable,
+	normalize:     normalizePortable,
+	softmaxGrad:   softmaxGradPortable,
+	addOuter:      addOuterPortable,
+	dotColumns:    dotColumnsPortable,
+}

@@ -1,3 +1,3 @@
 package kernel
 
-var avx2Vectors = vectors{}
+var avx2Vectors = portableVectors

@@ -1,0 +1,89 @@
+package kernel
+
+import "math"
+
+// keyBlock is how many keys a pass of the gradient treats: scores, keys,
+// values and their gradients of a block (24 KB at dim 8) stay in the
+// first-level cache while all queries pass by.
+const keyBlock = 128
+
+// AttentionBackward is Attention's gradient: dq, dk and dv from do. o and lse
+// are the forward's. The probabilities are computed again (Dao et al. 2022,
+// appendix B.2): with P = exp(q·kᵀ/√dim − lse) and D = Σ do·o of a query,
+//
+//	dv = Pᵀ·do, dS = P∘(do·vᵀ − D), dq = dS·k/√dim, dk = dSᵀ·q/√dim
+func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v []float32, n, tokens, heads, dim int) {
+	m := ws.mark()
+	defer ws.release(m)
+	h := newHead(tokens, heads, dim)
+	g := newHeadGradient(ws, &h)
+	for i := range n * heads {
+		at := h.offset(i)
+		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
+		for j := 0; j < tokens; j += keyBlock {
+			for t := 0; t < tokens; t += queryLanes {
+				g.panel(s, t, j, min(keyBlock, tokens-j))
+			}
+		}
+		scale := float32(h.scale)
+		s.vec.transpose(dq[at:], h.stride, g.dqueries, h.padTokens, dim, tokens, scale)
+		s.vec.copyRows(dk[at:], h.stride, g.dkeys, h.padDim, tokens, dim, scale)
+		s.vec.copyRows(dv[at:], h.stride, g.dvalues, h.padDim, tokens, dim, 1)
+	}
+}
+
+// headGradient is the scratch of one head's gradient.
+type headGradient struct {
+	*head
+	queryColumns, doColumns, oColumns []float32
+	queryRows, doRows, keys, values   []float32
+	dqueries                          []float32 // columns
+	dkeys, dvalues                    []float32 // rows
+	lse, d                            []float32 // a value a query: lse in base 2, Σ do·o
+	scores, dscores                   []float32 // panels, turned into P and dS
+}
+
+func newHeadGradient(ws *Workspace, h *head) *headGradient {
+	return &headGradient{
+		head:         h,
+		queryColumns: h.columns(ws), doColumns: h.columns(ws), oColumns: h.columns(ws),
+		queryRows: h.rows(ws), doRows: h.rows(ws), keys: h.rows(ws), values: h.rows(ws),
+		dqueries: h.columns(ws), dkeys: h.rows(ws), dvalues: h.rows(ws),
+		lse: h.lanes(ws), d: h.lanes(ws),
+		scores: ws.float32s(keyBlock * queryLanes), dscores: ws.float32s(keyBlock * queryLanes),
+	}
+}
+
+// read copies a head and clears its gradients. Padding queries are all zero,
+// so that they add nothing to dkeys and dvalues.
+func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
+	g.readColumns(s, g.queryColumns, q, math.Log2E*g.scale)
+	g.readColumns(s, g.doColumns, do, 1)
+	g.readColumns(s, g.oColumns, o, 1)
+	g.readRows(s, g.queryRows, q)
+	g.readRows(s, g.doRows, do)
+	g.readRows(s, g.keys, k)
+	g.readRows(s, g.values, v)
+	s.vec.scale(g.lse[:g.tokens], math.Log2E, lse)
+	clear(g.lse[g.tokens:])
+	s.vec.dotColumns(g.d, g.doColumns, g.oColumns, g.padTokens, g.dim)
+	clear(g.dqueries)
+	clear(g.dkeys)
+	clear(g.dvalues)
+}
+
+// panel adds the share of the queries from t and of count keys from j.
+func (g *headGradient) panel(s *Set, t, j, count int) {
+	keys, values := g.keys[j*g.padDim:], g.values[j*g.padDim:]
+	s.vec.scores(g.scores, g.queryColumns[t:], g.padTokens, keys, g.padDim, count, g.dim)
+	s.vec.scores(g.dscores, g.doColumns[t:], g.padTokens, values, g.padDim, count, g.dim)
+	s.vec.softmaxGrad(g.dqueries[t:], g.padTokens, g.scores, g.dscores, g.lse[t:], g.d[t:], keys, g.padDim, count)
+	for d := 0; d < g.dim; d += dimLanes {
+		if d > 0 {
+			s.vec.addValues(g.dqueries[d*g.padTokens+t:], g.padTokens, g.dscores, keys[d:], g.padDim, count)
+		}
+		rows, at := t*g.padDim+d, j*g.padDim+d
+		s.vec.addOuter(g.dvalues[at:], g.padDim, g.scores, g.doRows[rows:], g.padDim, count)
+		s.vec.addOuter(g.dkeys[at:], g.padDim, g.dscores, g.queryRows[rows:], g.padDim, count)
+	}
+}

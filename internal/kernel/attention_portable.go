@@ -1,0 +1,104 @@
+package kernel
+
+import "math"
+
+// scoresPortable writes the dot products of count keys (rows) with the first
+// queryLanes queries (columns) to panel [count][queryLanes].
+func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, count, dim int) {
+	for j := range count {
+		row := panel[j*queryLanes:][:queryLanes]
+		clear(row)
+		for d, k := range keys[j*ldk:][:dim] {
+			for l, q := range queries[d*ldq:][:queryLanes] {
+				row[l] += k * q
+			}
+		}
+	}
+}
+
+// softmaxValuesPortable turns panel, scores in base 2, into 2^(s−max) of each
+// lane, writes the lanes' maxima to top and the sums of the powers to sum, and
+// the powers' products with the first dimLanes dims of values to out
+// [dimLanes][queryLanes].
+func softmaxValuesPortable(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int) {
+	for l := range queryLanes {
+		most := panel[l]
+		for j := 1; j < count; j++ {
+			most = max(most, panel[j*queryLanes+l])
+		}
+		top[l], sum[l] = most, 0
+		for j := range count {
+			p := exp2(float64(panel[j*queryLanes+l] - most))
+			panel[j*queryLanes+l] = p
+			sum[l] += p
+		}
+	}
+	for d := range dimLanes {
+		clear(out[d*ldo:][:queryLanes])
+	}
+	addValuesPortable(out, ldo, panel, values, ldv, count)
+}
+
+// addValuesPortable adds panelᵀ·values, of the first dimLanes dims, to out
+// [dimLanes][queryLanes].
+func addValuesPortable(out []float32, ldo int, panel, values []float32, ldv, count int) {
+	for j := range count {
+		row := panel[j*queryLanes:][:queryLanes]
+		for d, v := range values[j*ldv:][:dimLanes] {
+			for l, p := range row {
+				out[d*ldo+l] += p * v
+			}
+		}
+	}
+}
+
+// normalizePortable divides each query's column of out [dim][len(sum)] by its
+// sum and writes log Σ exp of its scores, back in base e, to lse.
+func normalizePortable(out []float32, ldo, dim int, lse, top, sum []float32) {
+	for t, total := range sum {
+		lse[t] = float32(math.Ln2*float64(top[t]) + math.Log(float64(total)))
+		for d := range dim {
+			out[d*ldo+t] /= total
+		}
+	}
+}
+
+// softmaxGradPortable turns panel, scores in base 2, into the probabilities
+// P = 2^(s−lse) and dpanel, dP, into dS = P∘(dP−d), and adds dSᵀ·keys, of the
+// first dimLanes dims, to out [dimLanes][queryLanes].
+func softmaxGradPortable(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int) {
+	for j := range count {
+		for l := range queryLanes {
+			i := j*queryLanes + l
+			p := exp2(float64(panel[i] - lse[l]))
+			panel[i] = p
+			dpanel[i] = p * (dpanel[i] - d[l])
+		}
+	}
+	addValuesPortable(out, ldo, dpanel, keys, ldk, count)
+}
+
+// addOuterPortable adds panel [count][queryLanes] · rows [queryLanes][dimLanes]
+// to out [count][dimLanes].
+func addOuterPortable(out []float32, ldo int, panel, rows []float32, ldr, count int) {
+	for j := range count {
+		to := out[j*ldo:][:dimLanes]
+		for l, p := range panel[j*queryLanes:][:queryLanes] {
+			for d, r := range rows[l*ldr:][:dimLanes] {
+				to[d] += p * r
+			}
+		}
+	}
+}
+
+// dotColumnsPortable writes Σ a·b over the dims of each query to d; a and b
+// are [dim][ld].
+func dotColumnsPortable(d, a, b []float32, ld, dim int) {
+	for t := range d {
+		var sum float32
+		for i := range dim {
+			sum += a[i*ld+t] * b[i*ld+t]
+		}
+		d[t] = sum
+	}
+}

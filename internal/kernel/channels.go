@@ -1,0 +1,50 @@
+package kernel
+
+// AddChannels writes y[i][p][c] = x[i][p][c] + e[i][c]: a vector for each of n
+// images of hw pixels and c channels. y may be x.
+func (s *Set) AddChannels(y, x, e []float32, n, hw, c int) {
+	for i := range n {
+		s.vec.addRow(y[i*hw*c:(i+1)*hw*c], x[i*hw*c:(i+1)*hw*c], e[i*c:(i+1)*c])
+	}
+}
+
+// SumPixels writes de[i][c] = Σ_p dy[i][p][c], the gradient of AddChannels's e.
+func (s *Set) SumPixels(de, dy []float32, n, hw, c int) {
+	for i := range n {
+		s.vec.sumRows(de[i*c:(i+1)*c], dy[i*hw*c:(i+1)*hw*c])
+	}
+}
+
+// Concat joins the channels of a [rows][ca] and b [rows][cb] in y [rows][ca+cb].
+func (s *Set) Concat(y, a, b []float32, rows, ca, cb int) {
+	s.vec.copyRows(y, ca+cb, a, ca, rows, ca, 1)
+	s.vec.copyRows(y[ca:], ca+cb, b, cb, rows, cb, 1)
+}
+
+// Split is Concat's gradient: it parts dy [rows][ca+cb] into da and db.
+func (s *Set) Split(da, db, dy []float32, rows, ca, cb int) {
+	s.vec.copyRows(da, ca, dy, ca+cb, rows, ca, 1)
+	s.vec.copyRows(db, cb, dy[ca:], ca+cb, rows, cb, 1)
+}
+
+// Upsample2 doubles height and width of n images [h][w][c]: each pixel of x
+// becomes 2×2 pixels of y (nearest neighbour).
+func (s *Set) Upsample2(y, x []float32, n, h, w, c int) {
+	row := 2 * w * c
+	for r := range n * h {
+		from, top := x[r*w*c:], y[2*r*row:]
+		s.vec.copyRows(top, 2*c, from, c, w, c, 1)
+		s.vec.copyRows(top[c:], 2*c, from, c, w, c, 1)
+		copy(top[row:2*row], top[:row])
+	}
+}
+
+// Upsample2Backward sums the 2×2 pixels of dy that each pixel of dx fed; n, h,
+// w and c are those of dx.
+func (s *Set) Upsample2Backward(dx, dy []float32, n, h, w, c int) {
+	row := 2 * w * c
+	for r := range n * h {
+		d := dy[2*r*row:]
+		s.vec.sum4(dx[r*w*c:(r+1)*w*c], d[:row], d[row:2*row], c)
+	}
+}
