@@ -63,3 +63,12 @@ func quoteIfNeeded(s string) string {
 	}
 	return s
 }
+
+// Tree is the config as nested maps, for JSON.
+func (r *Resolved) Tree() map[string]any {
+	tree := map[string]any{}
+	for _, k := range keys {
+		plant(tree, strings.Split(k.Path, "."), k.of(&r.Config).Interface())
+	}
+	return tree
+}

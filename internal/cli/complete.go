@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"diffuse/internal/config"
+)
+
+// complete gives a flag a list of values, each with a description after a tab.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// completeFolders makes a flag complete to folders only.
+func completeFolders(cmd *cobra.Command, flag string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}))
+}
+
+// completeConfigs offers the embedded configs beside the files that are there.
+func completeConfigs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return config.Embedded(), cobra.ShellCompDirectiveDefault
+}
+
+// completeKeys offers the schema's keys, then the values of one that has a list.
+func completeKeys(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+	path, _, hasValue := strings.Cut(text, "=")
+	var words []string
+	for _, k := range config.Keys() {
+		switch {
+		case !hasValue:
+			words = append(words, k.Path+"=\t"+k.Doc)
+		case k.Path == path:
+			for _, name := range k.Oneof {
+				words = append(words, path+"="+name)
+			}
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Version and Commit are set by the linker; go install leaves them to the
+// build information in the binary.
+var (
+	Version = ""
+	Commit  = ""
+)
+
+// VersionInfo says what was built and what it computes with.
+type VersionInfo struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// NewVersion is `diffuse version`.
+func NewVersion(stdio *IO, g *Global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Long:  help(`Print the version and commit; with -v or --json also what it computes with.`),
+		Example: `  diffuse version
+  diffuse version -v`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return versionRun(stdio, g) },
+	}
+}
+
+func versionRun(stdio *IO, g *Global) error {
+	info := versionInfo()
+	if g.JSON {
+		return stdio.PrintJSON(info)
+	}
+	fmt.Fprintf(stdio.Out, "diffuse %s (%s, %s, %s)\n", info.Version, info.Commit, info.Go, info.Platform)
+	return nil
+}
+
+func versionInfo() VersionInfo {
+	info := VersionInfo{
+		Version: Version, Commit: Commit,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		info.fill(build)
+	}
+	return info
+}
+
+// fill completes info from what the go command recorded.
+func (info *VersionInfo) fill(build *debug.BuildInfo) {
+	if info.Version == "" {
+		info.Version = build.Main.Version
+	}
+	if info.Version == "" || info.Version == "(devel)" {
+		info.Version = "devel"
+	}
+	for _, s := range build.Settings {
+		if s.Key == "vcs.revision" && info.Commit == "" {
+			info.Commit = s.Value[:min(12, len(s.Value))]
+		}
+	}
+	if info.Commit == "" {
+		info.Commit = "unknown commit"
+	}
+}
