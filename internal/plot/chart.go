@@ -1,0 +1,179 @@
+package plot
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"diffuse/internal/atomicfile"
+	"diffuse/internal/fault"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// Line is one curve. Points that are not finite, or not positive on a
+// logarithmic axis, are left out.
+type Line struct {
+	Label  string // in the legend; empty is not listed
+	X, Y   []float64
+	Dashed bool
+}
+
+// Chart is a panel of curves. Lines of the same place in several panels share
+// their colour.
+type Chart struct {
+	Title, XLabel, YLabel string
+	LogX, LogY            bool
+	Lines                 []Line
+	LegendLeft            bool // else right
+	LegendBottom          bool // else top
+}
+
+// Size of one panel, and the resolution of PNGs.
+const (
+	panelWidth  = 13 * vg.Centimeter
+	panelHeight = 9 * vg.Centimeter
+	dpi         = 144
+)
+
+// lineColours are Okabe and Ito's (2008), which colour-blind readers can tell
+// apart, the darker ones first.
+var lineColours = []color.Color{
+	color.NRGBA{0, 114, 178, 255},   // blue
+	color.NRGBA{213, 94, 0, 255},    // vermilion
+	color.NRGBA{0, 158, 115, 255},   // green
+	color.NRGBA{204, 121, 167, 255}, // purple
+	color.NRGBA{230, 159, 0, 255},   // orange
+	color.NRGBA{86, 180, 233, 255},  // sky blue
+	color.NRGBA{0, 0, 0, 255},       // black
+}
+
+// CheckChartPath refuses a path whose extension WriteCharts does not know.
+func CheckChartPath(path string) error {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".png", ".svg":
+		return nil
+	default:
+		return fault.New(fault.Usage, "", "cannot plot to %s: its name must end in .png or .svg", path)
+	}
+}
+
+// WriteCharts draws the panels from left to right into one PNG or SVG file, as
+// path's extension says.
+func WriteCharts(path string, charts ...Chart) error {
+	if err := CheckChartPath(path); err != nil {
+		return err
+	}
+	width, height := vg.Length(len(charts))*panelWidth, vg.Length(panelHeight)
+	var canvas interface {
+		vg.CanvasSizer
+		io.WriterTo
+	}
+	if strings.EqualFold(filepath.Ext(path), ".svg") {
+		canvas = vgsvg.New(width, height)
+	} else {
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
+	}
+	if err := drawCharts(draw.New(canvas), charts); err != nil {
+		return fmt.Errorf("plot %s: %w", path, err)
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := canvas.WriteTo(w)
+		return err
+	})
+}
+
+// drawCharts aligns the panels' axes and draws them side by side.
+func drawCharts(canvas draw.Canvas, charts []Chart) error {
+	row := make([]*plot.Plot, len(charts))
+	for i, c := range charts {
+		p, err := c.plot()
+		if err != nil {
+			return err
+		}
+		row[i] = p
+	}
+	const margin = 3 * vg.Millimeter
+	tiles := draw.Tiles{
+		Rows: 1, Cols: len(charts), PadX: 2 * margin,
+		PadTop: margin, PadBottom: margin, PadLeft: margin, PadRight: margin,
+	}
+	for i, c := range plot.Align([][]*plot.Plot{row}, tiles, canvas)[0] {
+		row[i].Draw(c)
+	}
+	return nil
+}
+
+// plot builds gonum's form of the chart.
+func (c Chart) plot() (*plot.Plot, error) {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.XLabel, c.YLabel
+	p.Title.Padding = 2 * vg.Millimeter
+	p.Legend.Top, p.Legend.Left = !c.LegendBottom, c.LegendLeft
+	p.Legend.Padding = vg.Millimeter
+	p.Legend.XOffs, p.Legend.YOffs = inward(c.LegendLeft), inward(c.LegendBottom)
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{230}, color.Gray{230}
+	p.Add(grid)
+	if c.LogX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
+	if c.LogY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
+	drawn := false
+	for i, l := range c.Lines {
+		points := c.drawable(l)
+		if len(points) == 0 {
+			continue
+		}
+		curve, err := plotter.NewLine(points)
+		if err != nil {
+			return nil, err
+		}
+		curve.Color = lineColours[i%len(lineColours)]
+		curve.Width = vg.Points(1.5)
+		if l.Dashed {
+			curve.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
+		}
+		p.Add(curve)
+		if l.Label != "" {
+			p.Legend.Add(l.Label, curve)
+		}
+		drawn = true
+	}
+	if !drawn {
+		return nil, fmt.Errorf("chart %q has no point to draw", c.Title)
+	}
+	return p, nil
+}
+
+// inward moves a legend off the edge it stands at: low is the left or bottom one.
+func inward(low bool) vg.Length {
+	if low {
+		return 2 * vg.Millimeter
+	}
+	return -2 * vg.Millimeter
+}
+
+// drawable is l's points that the chart's axes can show.
+func (c Chart) drawable(l Line) plotter.XYs {
+	shows := func(v float64, log bool) bool {
+		return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0)
+	}
+	var points plotter.XYs
+	for i := range min(len(l.X), len(l.Y)) {
+		if shows(l.X[i], c.LogX) && shows(l.Y[i], c.LogY) {
+			points = append(points, plotter.XY{X: l.X[i], Y: l.Y[i]})
+		}
+	}
+	return points
+}

@@ -1,0 +1,92 @@
+package plot
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"diffuse/internal/fault"
+
+	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/plot/plotter"
+)
+
+func twoPanels() []Chart {
+	x := []float64{0, 1, 2, 3}
+	return []Chart{
+		{Title: "one", Lines: []Line{{Label: "a", X: x, Y: []float64{1, math.NaN(), 2, math.Inf(1)}}}},
+		{Title: "two", LogX: true, LogY: true, Lines: []Line{{X: x, Y: x, Dashed: true}}},
+	}
+}
+
+func TestWriteChartsPNG(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.png")
+	if err := WriteCharts(path, twoPanels()...); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, err := png.DecodeConfig(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 26 cm × 9 cm at 144 dots an inch.
+	if c.Width != 1474 || c.Height != 510 {
+		t.Errorf("%d×%d pixels", c.Width, c.Height)
+	}
+}
+
+func TestWriteChartsSVGIsXML(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.SVG")
+	if err := WriteCharts(path, twoPanels()...); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, word := range []string{">one<", ">two<", ">a<"} {
+		if !bytes.Contains(text, []byte(word)) {
+			t.Errorf("no %s in the drawing", word)
+		}
+	}
+}
+
+func TestDrawable(t *testing.T) {
+	panels := twoPanels()
+	if d := cmp.Diff(plotter.XYs{{X: 0, Y: 1}, {X: 2, Y: 2}}, panels[0].drawable(panels[0].Lines[0])); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(plotter.XYs{{X: 1, Y: 1}, {X: 2, Y: 2}, {X: 3, Y: 3}}, panels[1].drawable(panels[1].Lines[0])); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWriteChartsRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if err := WriteCharts(filepath.Join(dir, "a.jpg"), twoPanels()...); fault.Code(err) != int(fault.Usage) {
+		t.Errorf("unknown extension: %v", err)
+	}
+	if err := WriteCharts(filepath.Join(dir, "a.png"), Chart{Title: "empty"}); err == nil {
+		t.Error("empty chart: no error")
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 0 {
+		t.Errorf("left %v", files)
+	}
+}
