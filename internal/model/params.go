@@ -70,6 +70,18 @@ func (p *Param) FromTorch(flat, src []float32) error {
 	return nil
 }
 
+// computeShape is the shape of the compute layout.
+func (p *Param) computeShape() []int {
+	switch p.Kind {
+	case Matrix:
+		return []int{p.Shape[1], p.Shape[0]}
+	case Conv:
+		return []int{p.Shape[2], p.Shape[3], p.Shape[1], p.Shape[0]}
+	default:
+		return p.Shape
+	}
+}
+
 // eachIndex visits every element by its index in both layouts.
 func (p *Param) eachIndex(visit func(torch, compute int)) {
 	switch p.Kind {

@@ -1,0 +1,104 @@
+package model
+
+import (
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"gonum.org/v1/gonum/mat"
+
+	"diffuse/internal/rng"
+)
+
+// Repack derives the kernels' form of every layer's weights.
+func (u *UNet) Repack() {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(u.packed)); i = next.Add(1) - 1 {
+				p := u.packed[i]
+				u.back.Pack(*p.filter, p.weight.At(u.params.Data))
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// Init draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for weights
+// and biases of convolutions and linear layers (kaiming_uniform with a = √5),
+// 1 and 0 for norms. ddpm adds the lesson's init_ddpm: zero conv2 in every
+// ResNet block on the way down and up and in conv_out, orthogonal downsamplers;
+// the middle block keeps PyTorch's.
+func (u *UNet) Init(seed int64, ddpm bool) {
+	fanIn := 1
+	for i, p := range u.params.List {
+		w := p.At(u.params.Data)
+		switch isNorm := p.Kind == Vector && strings.Contains(p.Name, "norm"); {
+		case isNorm && strings.HasSuffix(p.Name, ".weight"):
+			fill(w, 1)
+		case isNorm:
+			fill(w, 0)
+		default:
+			if p.Kind != Vector { // a bias follows its weight and has its fan-in
+				fanIn = p.Len / p.Shape[0]
+			}
+			bound := 1 / math.Sqrt(float64(fanIn))
+			values := make([]float32, p.Len)
+			for j := range values {
+				values[j] = float32(bound * (2*rng.Uniform(uint64(seed), rng.Weights, uint64(i), uint64(j)) - 1))
+			}
+			_ = p.FromTorch(u.params.Data, values) // of p's own length
+		}
+	}
+	if ddpm {
+		u.initDDPM(seed)
+	}
+	u.Repack()
+}
+
+// initDDPM is the lesson's init_ddpm (notebook 17).
+func (u *UNet) initDDPM(seed int64) {
+	zero := func(c *conv) { fill(c.weight.At(u.params.Data), 0) }
+	for _, b := range append(append([]*block{}, u.down...), u.up...) {
+		for _, r := range b.resnets {
+			zero(r.conv2)
+		}
+		if b.resample != nil && !b.up {
+			u.orthogonal(b.resample.weight, seed)
+		}
+	}
+	zero(u.convOut)
+}
+
+// orthogonal makes p's rows, one for each output channel, orthonormal: the Q of
+// a Gaussian matrix's QR with R's diagonal positive (PyTorch's orthogonal_).
+func (u *UNet) orthogonal(p *Param, seed int64) {
+	rows, cols := p.Shape[0], p.Len/p.Shape[0]
+	gauss := make([]float32, p.Len)
+	rng.Normal(gauss, uint64(seed), rng.Weights, uint64(p.Offset), 1)
+	a := mat.NewDense(cols, rows, nil) // tall: its columns become the rows
+	for i, v := range gauss {
+		a.Set(i%cols, i/cols, float64(v))
+	}
+	var qr mat.QR
+	qr.Factorize(a)
+	var q, r mat.Dense
+	qr.QTo(&q)
+	qr.RTo(&r)
+	for i := range rows {
+		sign := math.Copysign(1, r.At(i, i))
+		for j := range cols {
+			gauss[i*cols+j] = float32(sign * q.At(j, i))
+		}
+	}
+	_ = p.FromTorch(u.params.Data, gauss) // of p's own length
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}

@@ -1,0 +1,165 @@
+package model
+
+import (
+	G "gorgonia.org/gorgonia"
+
+	"diffuse/internal/kernel"
+	"diffuse/internal/op"
+)
+
+const normEps = 1e-5 // diffusers' norm_eps
+
+// builder is a graph under construction with the parameters it has taken in.
+type builder struct {
+	*op.Graph
+	data   []float32 // Params.Data
+	params map[*Param]*G.Node
+	order  []*G.Node
+	groups int
+}
+
+// param is a parameter's node; it is made on first use.
+func (b *builder) param(p *Param) *G.Node {
+	if n, ok := b.params[p]; ok {
+		return n
+	}
+	n := b.Param(p.Name, p.At(b.data), p.computeShape()...)
+	b.params[p] = n
+	b.order = append(b.order, n)
+	return n
+}
+
+// packed is a layer's weights beside the kernels' form of them.
+type packed struct {
+	weight *Param
+	shape  kernel.Conv
+	filter *op.Filter
+}
+
+// conv is a convolution, padded by half its kernel.
+type conv struct {
+	name         string
+	weight, bias *Param
+	stride       int
+	filter       op.Filter
+}
+
+func (u *UNet) conv(name string, in, out, kernelSize, stride int) *conv {
+	c := &conv{name: name, stride: stride}
+	c.weight = u.params.Add(name+".weight", Conv, out, in, kernelSize, kernelSize)
+	c.bias = u.params.Add(name+".bias", Vector, out)
+	u.packed = append(u.packed, packed{c.weight, kernel.Conv{Cin: in, Cout: out, Kernel: kernelSize, Stride: stride}, &c.filter})
+	return c
+}
+
+func (c *conv) apply(b *builder, x *G.Node, needDX bool) (y *G.Node) {
+	b.Scope(c.name, func() { y = b.Conv(x, b.param(c.weight), b.param(c.bias), c.filter, c.stride, needDX) })
+	return y
+}
+
+// linear is a fully connected layer on the last dimension.
+type linear struct {
+	name         string
+	weight, bias *Param
+	filter       op.Filter
+}
+
+func (u *UNet) linear(name string, in, out int) *linear {
+	l := &linear{name: name}
+	l.weight = u.params.Add(name+".weight", Matrix, out, in)
+	l.bias = u.params.Add(name+".bias", Vector, out)
+	u.packed = append(u.packed, packed{l.weight, kernel.Conv{Cin: in, Cout: out, Kernel: 1, Stride: 1}, &l.filter})
+	return l
+}
+
+func (l *linear) apply(b *builder, x *G.Node) (y *G.Node) {
+	b.Scope(l.name, func() { y = b.Linear(x, b.param(l.weight), b.param(l.bias), l.filter) })
+	return y
+}
+
+// norm is a GroupNorm.
+type norm struct {
+	name          string
+	weight, shift *Param
+}
+
+func (u *UNet) norm(name string, channels int) *norm {
+	return &norm{
+		name:   name,
+		weight: u.params.Add(name+".weight", Vector, channels),
+		shift:  u.params.Add(name+".bias", Vector, channels),
+	}
+}
+
+func (n *norm) apply(b *builder, x *G.Node, silu bool) (y *G.Node) {
+	b.Scope(n.name, func() {
+		y = b.GroupNorm(x, b.param(n.weight), b.param(n.shift), op.Norm{Groups: b.groups, Eps: normEps, SiLU: silu})
+	})
+	return y
+}
+
+// resnet is diffusers' ResnetBlock2D: two normalised convolutions with the
+// time embedding added between them, and a shortcut around both.
+type resnet struct {
+	name         string
+	norm1, norm2 *norm
+	conv1, conv2 *conv
+	timeEmbProj  *linear
+	shortcut     *conv // nil where the channels stay the same
+}
+
+func (u *UNet) resnet(name string, in, out int) *resnet {
+	r := &resnet{name: name}
+	r.norm1 = u.norm(name+".norm1", in)
+	r.conv1 = u.conv(name+".conv1", in, out, 3, 1)
+	r.timeEmbProj = u.linear(name+".time_emb_proj", 4*u.cfg.Channels[0], out)
+	r.norm2 = u.norm(name+".norm2", out)
+	r.conv2 = u.conv(name+".conv2", out, out, 3, 1)
+	if in != out {
+		r.shortcut = u.conv(name+".conv_shortcut", in, out, 1, 1)
+	}
+	return r
+}
+
+// apply takes temb already passed through SiLU.
+func (r *resnet) apply(b *builder, x, temb *G.Node) (y *G.Node) {
+	h := r.conv1.apply(b, r.norm1.apply(b, x, true), true)
+	e := r.timeEmbProj.apply(b, temb)
+	b.Scope(r.name, func() { h = b.AddChannels(h, e) })
+	h = r.conv2.apply(b, r.norm2.apply(b, h, true), true)
+	if r.shortcut != nil {
+		x = r.shortcut.apply(b, x, true)
+	}
+	b.Scope(r.name, func() { y = b.Add(x, h) })
+	return y
+}
+
+// attention is diffusers' Attention as UNet2DModel uses it: pixels attend to
+// the pixels of their image, and the input is added to the result.
+type attention struct {
+	name             string
+	norm             *norm
+	toQ, toK, toV, o *linear
+	heads            int
+}
+
+func (u *UNet) attention(name string, channels int) *attention {
+	return &attention{
+		name:  name,
+		norm:  u.norm(name+".group_norm", channels),
+		toQ:   u.linear(name+".to_q", channels, channels),
+		toK:   u.linear(name+".to_k", channels, channels),
+		toV:   u.linear(name+".to_v", channels, channels),
+		o:     u.linear(name+".to_out.0", channels, channels),
+		heads: channels / u.cfg.HeadDim,
+	}
+}
+
+func (a *attention) apply(b *builder, x *G.Node) (y *G.Node) {
+	h := a.norm.apply(b, x, false)
+	q, k, v := a.toQ.apply(b, h), a.toK.apply(b, h), a.toV.apply(b, h)
+	b.Scope(a.name, func() { h = b.Attention(q, k, v, a.heads) })
+	h = a.o.apply(b, h)
+	b.Scope(a.name, func() { y = b.Add(x, h) })
+	return y
+}

@@ -1,0 +1,185 @@
+package model
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+
+	"diffuse/internal/config"
+	"diffuse/internal/kernel"
+	"diffuse/internal/op"
+)
+
+// UNet is diffusers' UNet2DModel: the same structure under the same parameter
+// names. It predicts the noise in an image from the image and its timestep.
+type UNet struct {
+	cfg    config.Model
+	size   int // images are size×size
+	image  int // channels of an image
+	params Params
+	back   op.Backend
+	packed []packed // what Repack packs
+
+	convIn, convOut *conv
+	normOut         *norm
+	time1, time2    *linear
+	down, up        []*block
+	mid             *block
+}
+
+// block is one resolution of the U-Net, on the way down or up, or its middle.
+type block struct {
+	name       string
+	resnets    []*resnet
+	attentions []*attention // empty, or one behind each ResNet block
+	resample   *conv        // nil at the last level
+	up         bool
+}
+
+// NewUNet lays out a U-Net for size×size images of so many channels; its
+// parameters are zero until Init or a checkpoint fills them. grad says whether
+// it will be trained.
+func NewUNet(cfg config.Model, size, imageChannels int, grad bool) (*UNet, error) {
+	if err := checkUNet(cfg, size); err != nil {
+		return nil, err
+	}
+	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernel.Best())}
+	u.layOut()
+	u.params.Alloc()
+	for i := range u.packed {
+		p := &u.packed[i]
+		*p.filter = u.back.NewFilter(p.shape, grad)
+	}
+	return u, nil
+}
+
+// checkUNet refuses what would build no net.
+func checkUNet(cfg config.Model, size int) error {
+	if len(cfg.Channels) == 0 || len(cfg.Attention) != len(cfg.Channels) {
+		return fmt.Errorf("model.attention has %d entries for %d levels", len(cfg.Attention), len(cfg.Channels))
+	}
+	if size%(1<<(len(cfg.Channels)-1)) != 0 {
+		return fmt.Errorf("images of %d pixels cannot be halved %d times", size, len(cfg.Channels)-1)
+	}
+	for i, c := range cfg.Channels {
+		if c%cfg.Groups != 0 {
+			return fmt.Errorf("model.groups %d does not divide the %d channels of level %d", cfg.Groups, c, i)
+		}
+		if (cfg.Attention[i] || i == len(cfg.Channels)-1) && c%cfg.HeadDim != 0 {
+			return fmt.Errorf("model.head_dim %d does not divide the %d channels of level %d", cfg.HeadDim, c, i)
+		}
+	}
+	return nil
+}
+
+// layOut declares every layer, in diffusers' order.
+func (u *UNet) layOut() {
+	ch, layers := u.cfg.Channels, u.cfg.Layers
+	first, last, temb := ch[0], ch[len(ch)-1], 4*ch[0]
+	u.convIn = u.conv("conv_in", u.image, first, 3, 1)
+	u.time1 = u.linear("time_embedding.linear_1", first, temb)
+	u.time2 = u.linear("time_embedding.linear_2", temb, temb)
+
+	skips := []int{first} // the channels of what the way down leaves for the way up
+	from := first
+	for i, c := range ch {
+		b := &block{name: fmt.Sprintf("down_blocks.%d", i)}
+		ins := []int{from}
+		for range layers - 1 {
+			ins = append(ins, c)
+		}
+		u.fill(b, ins, c, u.cfg.Attention[i])
+		for range layers {
+			skips = append(skips, c)
+		}
+		if i < len(ch)-1 {
+			b.resample = u.conv(b.name+".downsamplers.0.conv", c, c, 3, 2)
+			skips = append(skips, c)
+		}
+		u.down = append(u.down, b)
+		from = c
+	}
+
+	u.mid = &block{name: "mid_block"}
+	u.mid.resnets = append(u.mid.resnets, u.resnet("mid_block.resnets.0", last, last))
+	u.mid.attentions = append(u.mid.attentions, u.attention("mid_block.attentions.0", last))
+	u.mid.resnets = append(u.mid.resnets, u.resnet("mid_block.resnets.1", last, last))
+
+	from = last
+	for i := range ch {
+		level := len(ch) - 1 - i
+		c := ch[level]
+		b := &block{name: fmt.Sprintf("up_blocks.%d", i), up: true}
+		var ins []int
+		for range layers + 1 {
+			ins = append(ins, from+skips[len(skips)-1])
+			skips = skips[:len(skips)-1]
+			from = c
+		}
+		u.fill(b, ins, c, u.cfg.Attention[level])
+		if level > 0 {
+			b.resample = u.conv(b.name+".upsamplers.0.conv", c, c, 3, 1)
+		}
+		u.up = append(u.up, b)
+	}
+	u.normOut = u.norm("conv_norm_out", first)
+	u.convOut = u.conv("conv_out", first, u.image, 3, 1)
+}
+
+// fill declares a block's ResNet blocks, with ins[i] channels in, and its attentions.
+func (u *UNet) fill(b *block, ins []int, out int, attend bool) {
+	for i, in := range ins {
+		b.resnets = append(b.resnets, u.resnet(fmt.Sprintf("%s.resnets.%d", b.name, i), in, out))
+	}
+	if !attend {
+		return
+	}
+	for i := range ins {
+		b.attentions = append(b.attentions, u.attention(fmt.Sprintf("%s.attentions.%d", b.name, i), out))
+	}
+}
+
+// forward builds the graph: x is (n, size, size, channels), t is (n).
+func (u *UNet) forward(b *builder, x, t *G.Node) *G.Node {
+	// Every ResNet block passes the embedding through SiLU first: once is enough.
+	temb := b.Embed(t, u.cfg.Channels[0])
+	temb = u.time2.apply(b, b.SiLU(u.time1.apply(b, temb)))
+	temb = b.SiLU(temb)
+
+	h := u.convIn.apply(b, x, false)
+	skips := []*G.Node{h}
+	for _, d := range u.down {
+		for i := range d.resnets {
+			h = d.layer(b, i, h, temb)
+			skips = append(skips, h)
+		}
+		if d.resample != nil {
+			h = d.resample.apply(b, h, true)
+			skips = append(skips, h)
+		}
+	}
+	h = u.mid.resnets[0].apply(b, h, temb)
+	h = u.mid.attentions[0].apply(b, h)
+	h = u.mid.resnets[1].apply(b, h, temb)
+	for _, p := range u.up {
+		for i := range p.resnets {
+			h = p.layer(b, i, b.Concat(h, skips[len(skips)-1]), temb)
+			skips = skips[:len(skips)-1]
+		}
+		if p.resample != nil {
+			h = p.resample.apply(b, b.Upsample(h), true)
+		}
+	}
+	return u.convOut.apply(b, u.normOut.apply(b, h, true), true)
+}
+
+func (d *block) layer(b *builder, i int, x, temb *G.Node) *G.Node {
+	x = d.resnets[i].apply(b, x, temb)
+	if len(d.attentions) > 0 {
+		x = d.attentions[i].apply(b, x)
+	}
+	return x
+}
+
+// Params are the U-Net's parameters.
+func (u *UNet) Params() *Params { return &u.params }

@@ -1,0 +1,178 @@
+package op
+
+import (
+	"math"
+
+	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
+)
+
+// CPU is the backend that runs a kernel set on the machine's cores.
+func CPU(set *kernel.Set) Backend { return cpuBackend{set} }
+
+type cpuBackend struct{ set *kernel.Set }
+
+func (c cpuBackend) NewDevice() Device {
+	return &cpu{set: c.set, ws: kernel.NewWorkspace(), engine: &engine{set: c.set}}
+}
+
+func (c cpuBackend) NewFilter(g kernel.Conv, grad bool) Filter { return c.set.NewPacked(g, grad) }
+func (c cpuBackend) Pack(f Filter, w []float32)                { c.set.Pack(f.(*kernel.Packed), w) }
+
+// cpu is one worker's device: a kernel set and its scratch memory.
+type cpu struct {
+	set    *kernel.Set
+	ws     *kernel.Workspace
+	engine *engine
+}
+
+func (d *cpu) Engine() tensor.Engine { return d.engine }
+func (d *cpu) Begin()                { d.engine.used = 0 }
+
+func (d *cpu) New(shape ...int) *tensor.Dense {
+	return d.tensor(make([]float32, tensor.Shape(shape).TotalSize()), shape)
+}
+
+func (d *cpu) View(t *tensor.Dense, shape ...int) *tensor.Dense { return d.tensor(t.Float32s(), shape) }
+
+func (d *cpu) tensor(data []float32, shape []int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data), tensor.WithEngine(d.engine))
+}
+
+func (d *cpu) Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv) {
+	d.set.ConvForward(d.ws, y.Float32s(), x.Float32s(), f.(*kernel.Packed), bias.Float32s(), c)
+}
+
+func (d *cpu) ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv) {
+	d.set.ConvBackwardData(d.ws, dx.Float32s(), dy.Float32s(), f.(*kernel.Packed), c)
+}
+
+func (d *cpu) ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv) {
+	d.set.ConvBackwardWeights(d.ws, dw.Float32s(), db.Float32s(), x.Float32s(), dy.Float32s(), c)
+}
+
+func (d *cpu) GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm) {
+	hw, c := pixels(x), channels(x)
+	d.set.GroupNorm(d.ws, y.Float32s(), mean.Float32s(), rstd.Float32s(), x.Float32s(),
+		gamma.Float32s(), beta.Float32s(), n, hw, c, g.Groups, g.Eps, g.SiLU)
+}
+
+func (d *cpu) GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta *tensor.Dense, n int, g Norm) {
+	hw, c := pixels(x), channels(x)
+	d.set.GroupNormBackward(d.ws, dx.Float32s(), dgamma.Float32s(), dbeta.Float32s(), dy.Float32s(), x.Float32s(),
+		mean.Float32s(), rstd.Float32s(), gamma.Float32s(), beta.Float32s(), n, hw, c, g.Groups, g.SiLU)
+}
+
+func (d *cpu) Attention(o, lse, q, k, v *tensor.Dense, n, heads int) {
+	d.set.Attention(d.ws, o.Float32s(), lse.Float32s(), q.Float32s(), k.Float32s(), v.Float32s(),
+		n, pixels(q), heads, channels(q)/heads)
+}
+
+func (d *cpu) AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int) {
+	d.set.AttentionBackward(d.ws, dq.Float32s(), dk.Float32s(), dv.Float32s(), do.Float32s(), o.Float32s(), lse.Float32s(),
+		q.Float32s(), k.Float32s(), v.Float32s(), n, pixels(q), heads, channels(q)/heads)
+}
+
+func (d *cpu) SiLU(y, x *tensor.Dense, n int) { d.set.SiLU(front(y, n), front(x, n)) }
+
+func (d *cpu) SiLUBackward(dx, dy, x *tensor.Dense, n int) {
+	d.set.SiLUBackward(front(dx, n), front(dy, n), front(x, n))
+}
+
+func (d *cpu) Add(y, a, b *tensor.Dense, n int) { d.set.Add(front(y, n), front(a, n), front(b, n)) }
+
+func (d *cpu) AddChannels(y, x, e *tensor.Dense, n int) {
+	d.set.AddChannels(y.Float32s(), x.Float32s(), e.Float32s(), n, pixels(x), channels(x))
+}
+
+func (d *cpu) SumPixels(de, dy *tensor.Dense, n int) {
+	d.set.SumPixels(de.Float32s(), dy.Float32s(), n, pixels(dy), channels(dy))
+}
+
+func (d *cpu) Concat(y, a, b *tensor.Dense, n int) {
+	d.set.Concat(y.Float32s(), a.Float32s(), b.Float32s(), n*pixels(y), channels(a), channels(b))
+}
+
+func (d *cpu) Split(da, db, dy *tensor.Dense, n int) {
+	d.set.Split(da.Float32s(), db.Float32s(), dy.Float32s(), n*pixels(dy), channels(da), channels(db))
+}
+
+func (d *cpu) Upsample(y, x *tensor.Dense, n int) {
+	s := x.Shape()
+	d.set.Upsample2(y.Float32s(), x.Float32s(), n, s[1], s[2], s[3])
+}
+
+func (d *cpu) UpsampleBackward(dx, dy *tensor.Dense, n int) {
+	s := dx.Shape()
+	d.set.Upsample2Backward(dx.Float32s(), dy.Float32s(), n, s[1], s[2], s[3])
+}
+
+// Embed writes the sinusoidal embedding of timesteps: cosines first, then
+// sines, of t·10000^(−i/half) (diffusers' get_timestep_embedding with
+// flip_sin_to_cos and no shift).
+func (d *cpu) Embed(y, t *tensor.Dense, n int) {
+	dim, half := channels(y), channels(y)/2
+	ys, ts := y.Float32s(), t.Float32s()
+	for i := range n {
+		row := ys[i*dim : (i+1)*dim]
+		for j := range half {
+			arg := float64(ts[i]) * math.Exp(-math.Log(10000)*float64(j)/float64(half))
+			row[j], row[half+j] = float32(math.Cos(arg)), float32(math.Sin(arg))
+		}
+	}
+}
+
+func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64) {
+	d.set.SquaredError(dy.Float32s(), y.Float32s(), target.Float32s(), n, pixels(y)*channels(y), scale, loss)
+}
+
+func (d *cpu) AllFinite(x []float32) bool { return d.set.AllFinite(x) }
+
+// front is the memory of the first n images.
+func front(t *tensor.Dense, n int) []float32 {
+	x := t.Float32s()
+	return x[:len(x)/t.Shape()[0]*n]
+}
+
+func channels(t *tensor.Dense) int { s := t.Shape(); return s[len(s)-1] }
+
+// pixels is how many channel vectors one image has.
+func pixels(t *tensor.Dense) int {
+	s := t.Shape()
+	return s.TotalSize() / (s[0] * s[len(s)-1])
+}
+
+// engine is Gorgonia's standard engine with our kernel for the one thing that
+// Gorgonia computes itself: the sum of the gradients of a value used twice.
+type engine struct {
+	tensor.StdEng
+	set  *kernel.Set
+	sums []*tensor.Dense // sums that may not overwrite an operand, kept over runs
+	used int
+}
+
+// Add is a + b; it overwrites a where Gorgonia says that a is dead.
+func (e *engine) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
+	x, okX := a.(*tensor.Dense)
+	y, okY := b.(*tensor.Dense)
+	o := tensor.ParseFuncOpts(opts...)
+	if !okX || !okY || o.Reuse() != nil || o.Incr() != nil || x.Dtype() != tensor.Float32 {
+		return e.StdEng.Add(a, b, opts...)
+	}
+	to := x
+	if o.Safe() {
+		to = e.sum(x.Shape())
+	}
+	e.set.Add(to.Float32s(), x.Float32s(), y.Float32s())
+	return to, nil
+}
+
+// sum is the next buffer for a sum of this run: runs ask in the same order.
+func (e *engine) sum(shape tensor.Shape) *tensor.Dense {
+	if e.used == len(e.sums) {
+		e.sums = append(e.sums, tensor.New(tensor.WithShape(shape...), tensor.Of(tensor.Float32), tensor.WithEngine(e)))
+	}
+	e.used++
+	return e.sums[e.used-1]
+}

@@ -1,0 +1,67 @@
+package op
+
+import (
+	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
+)
+
+// Backend makes devices for the workers of a net and holds what they share: the
+// weights in the form its kernels want.
+type Backend interface {
+	NewDevice() Device
+	// NewFilter makes room for the weights of a convolution or linear layer;
+	// grad says whether their gradients will be needed.
+	NewFilter(c kernel.Conv, grad bool) Filter
+	// Pack fills f from weights in compute layout, (ky, kx, in, out).
+	Pack(f Filter, w []float32)
+}
+
+// Filter is a layer's weights as a Backend holds them.
+type Filter any
+
+// Device does the arithmetic that ops ask for. It belongs to one worker.
+// Images are NHWC; n is the number of images at the front of the tensors to
+// work on, rows the number of channel vectors. Gradients of parameters are
+// added to, everything else is overwritten.
+type Device interface {
+	// Engine is what Gorgonia stamps on values and adds gradients with.
+	Engine() tensor.Engine
+	// New is a tensor of zeros in this device's memory.
+	New(shape ...int) *tensor.Dense
+	// View is another shape over t's memory.
+	View(t *tensor.Dense, shape ...int) *tensor.Dense
+	// Begin is called before each run of a graph.
+	Begin()
+
+	Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv)
+	ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv)
+	ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv)
+
+	GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm)
+	GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta *tensor.Dense, n int, g Norm)
+
+	Attention(o, lse, q, k, v *tensor.Dense, n, heads int)
+	AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int)
+
+	SiLU(y, x *tensor.Dense, n int)
+	SiLUBackward(dx, dy, x *tensor.Dense, n int)
+	Add(y, a, b *tensor.Dense, n int)
+	AddChannels(y, x, e *tensor.Dense, n int)
+	SumPixels(de, dy *tensor.Dense, n int)
+	Concat(y, a, b *tensor.Dense, n int)
+	Split(da, db, dy *tensor.Dense, n int)
+	Upsample(y, x *tensor.Dense, n int)
+	UpsampleBackward(dx, dy *tensor.Dense, n int)
+	Embed(y, t *tensor.Dense, n int)
+	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64)
+
+	AllFinite(x []float32) bool
+}
+
+// Norm is the geometry of a group normalisation.
+type Norm struct {
+	Groups int
+	Eps    float32
+	SiLU   bool // apply silu(u) = u·sigmoid(u) to the result
+}

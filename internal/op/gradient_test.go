@@ -1,0 +1,234 @@
+package op
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
+	"diffuse/internal/rng"
+)
+
+// trial is an op under test: a graph from parameters, whose loss and gradients
+// the test can ask for at any values of them.
+type trial struct {
+	t      *testing.T
+	back   Backend
+	g      *Graph
+	loss   *Loss
+	params []*leaf
+	packs  []func()
+}
+
+// leaf is a parameter of a trial: its values and the gradient found for it.
+type leaf struct {
+	name string
+	data []float32
+	node *G.Node
+	grad *G.Node
+	sink *tensor.Dense
+}
+
+// leaf adds a parameter of normal values around mean.
+func (tr *trial) leaf(name string, mean float32, shape ...int) *G.Node {
+	data := make([]float32, tensor.Shape(shape).TotalSize())
+	rng.Normal(data, 7, rng.Noise, uint64(len(tr.params)), 0)
+	for i := range data {
+		data[i] = mean + 0.7*data[i]
+	}
+	l := &leaf{name: name, data: data, sink: tr.g.dev.New(shape...)}
+	l.node = tr.g.Param(name, data, shape...)
+	tr.params = append(tr.params, l)
+	return l.node
+}
+
+// filter is the packed form of a parameter, packed anew before each run.
+func (tr *trial) filter(c kernel.Conv) Filter {
+	f, w := tr.back.NewFilter(c, true), tr.params[len(tr.params)-1].data
+	tr.packs = append(tr.packs, func() { tr.back.Pack(f, w) })
+	return f
+}
+
+// at is the loss at the parameters' present values.
+func (tr *trial) at() float64 {
+	for _, pack := range tr.packs {
+		pack()
+	}
+	for _, p := range tr.params {
+		p.sink.Zero()
+	}
+	if err := tr.g.Run(tr.g.active); err != nil {
+		tr.t.Fatal(err)
+	}
+	var sum float64
+	for _, l := range tr.loss.PerImage[:tr.g.active] {
+		sum += l
+	}
+	return sum * float64(tr.loss.Scale)
+}
+
+// slope is the derivative of the loss along direction d of p by a central
+// difference of fourth order.
+func (tr *trial) slope(p *leaf, d []float32) float64 {
+	const h = 1.0 / 64
+	start := append([]float32(nil), p.data...)
+	defer copy(p.data, start)
+	at := func(step float32) float64 {
+		for i := range d {
+			p.data[i] = start[i] + step*d[i]
+		}
+		return tr.at()
+	}
+	return (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
+}
+
+// checkGradients compares every parameter's gradient with finite differences
+// along random directions.
+func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial) *G.Node) {
+	t.Helper()
+	tr := &trial{t: t, back: back, g: NewGraph(n, back.NewDevice())}
+	err := tr.g.Build(func() {
+		y := build(tr)
+		target, want := tr.g.Input("target", y.Shape()...)
+		rng.Normal(want, 8, rng.Noise, 0, 0)
+		var loss *G.Node
+		loss, tr.loss = tr.g.SquaredError(y, target)
+		tr.loss.Scale = 1 / float32(len(want))
+		var nodes G.Nodes
+		for _, p := range tr.params {
+			nodes = append(nodes, p.node)
+		}
+		grads, err := G.Grad(loss, nodes...)
+		if err != nil {
+			panic(err)
+		}
+		for i, p := range tr.params {
+			p.grad = grads[i]
+		}
+		if err := tr.g.Compile(grads...); err != nil {
+			panic(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.g.SetGradients(func(name string) *tensor.Dense {
+		for _, p := range tr.params {
+			if p.name == name {
+				return p.sink
+			}
+		}
+		return nil
+	})
+	tr.g.active = active
+	for i, p := range tr.params {
+		for trip := range 3 {
+			d := make([]float32, len(p.data))
+			rng.Normal(d, 9, rng.Noise, uint64(i), uint64(trip))
+			tr.at()
+			g := p.grad.Value().(*tensor.Dense).Float32s()
+			if p.node.Shape()[0] == n { // only the active images of a batch have a gradient
+				d = d[:len(d)/n*active]
+			}
+			var dot, size float64
+			for j := range d {
+				dot += float64(g[j]) * float64(d[j])
+				size += math.Abs(float64(g[j]) * float64(d[j]))
+			}
+			if got := tr.slope(p, d); !(math.Abs(got-dot) <= 2e-3*size+1e-6) {
+				t.Errorf("gradient of %s along direction %d: %g by the op, %g by differences", p.name, trip, dot, got)
+			}
+		}
+	}
+}
+
+// gradientCases are the ops on shapes that are multiples of no vector width.
+var gradientCases = map[string]func(tr *trial) *G.Node{
+	"conv3": func(tr *trial) *G.Node {
+		return conv(tr, 5, 3, 7, 11, 3, 1)
+	},
+	"conv3 stride 2": func(tr *trial) *G.Node { return conv(tr, 7, 6, 3, 19, 3, 2) },
+	"conv1":          func(tr *trial) *G.Node { return conv(tr, 3, 5, 13, 9, 1, 1) },
+	"linear": func(tr *trial) *G.Node {
+		x, w := tr.leaf("x", 0, tr.g.N, 3, 5, 13), tr.leaf("w", 0, 13, 21)
+		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Kernel: 1, Stride: 1})
+		return tr.g.Linear(x, w, tr.leaf("bias", 0, 21), f)
+	},
+	"norm":      func(tr *trial) *G.Node { return groupNorm(tr, 15, 5, false) },
+	"norm silu": func(tr *trial) *G.Node { return groupNorm(tr, 21, 3, true) },
+	"attention dim 8": func(tr *trial) *G.Node {
+		return attention(tr, 24, 3)
+	},
+	"attention dim 5": func(tr *trial) *G.Node { return attention(tr, 15, 3) },
+	"silu":            func(tr *trial) *G.Node { return tr.g.SiLU(tr.leaf("x", 0, tr.g.N, 3, 13)) },
+	"add": func(tr *trial) *G.Node {
+		return tr.g.Add(tr.leaf("x", 0, tr.g.N, 3, 5, 7), tr.leaf("y", 0, tr.g.N, 3, 5, 7))
+	},
+	"add channels": func(tr *trial) *G.Node {
+		return tr.g.AddChannels(tr.leaf("x", 0, tr.g.N, 3, 5, 13), tr.leaf("e", 0, tr.g.N, 13))
+	},
+	"concat": func(tr *trial) *G.Node {
+		return tr.g.Concat(tr.leaf("x", 0, tr.g.N, 3, 5, 7), tr.leaf("y", 0, tr.g.N, 3, 5, 11))
+	},
+	"upsample": func(tr *trial) *G.Node { return tr.g.Upsample(tr.leaf("x", 0, tr.g.N, 3, 5, 7)) },
+	// A value used three times: Gorgonia adds the gradients, with our kernel.
+	"fan-out": func(tr *trial) *G.Node {
+		x := tr.leaf("x", 0, tr.g.N, 3, 5, 7)
+		return tr.g.Add(tr.g.Add(tr.g.SiLU(x), x), tr.g.SiLU(tr.g.SiLU(x)))
+	},
+}
+
+func conv(tr *trial, h, w, in, out, size, stride int) *G.Node {
+	x, k := tr.leaf("x", 0, tr.g.N, h, w, in), tr.leaf("w", 0, size, size, in, out)
+	f := tr.filter(kernel.Conv{Cin: in, Cout: out, Kernel: size, Stride: stride})
+	return tr.g.Conv(x, k, tr.leaf("bias", 0, out), f, stride, true)
+}
+
+func groupNorm(tr *trial, channels, groups int, silu bool) *G.Node {
+	x := tr.leaf("x", 0.5, tr.g.N, 3, 5, channels)
+	return tr.g.GroupNorm(x, tr.leaf("gamma", 1, channels), tr.leaf("beta", 0, channels), Norm{Groups: groups, Eps: 1e-5, SiLU: silu})
+}
+
+func attention(tr *trial, channels, heads int) *G.Node {
+	leaf := func(name string) *G.Node { return tr.leaf(name, 0, tr.g.N, 3, 7, channels) }
+	return tr.g.Attention(leaf("q"), leaf("k"), leaf("v"), heads)
+}
+
+func TestGradients(t *testing.T) {
+	for _, set := range kernel.Sets() {
+		for name, build := range gradientCases {
+			for _, active := range []int{3, 2} {
+				t.Run(fmt.Sprintf("%s/%s/%d of 3 images", set.Name(), name, active), func(t *testing.T) {
+					checkGradients(t, CPU(set), 3, active, build)
+				})
+			}
+		}
+	}
+}
+
+// A NaN is traced to the op that made it.
+func TestFirstNonFiniteNamesTheOp(t *testing.T) {
+	g := NewGraph(2, CPU(kernel.Best()).NewDevice())
+	x, xs := g.Input("x", 2, 3)
+	var y *G.Node
+	g.Scope("first", func() { y = g.SiLU(x) })
+	g.Scope("second", func() { y = g.Add(y, y) })
+	if err := g.Compile(y); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		value float32
+		want  string
+	}{{1, ""}, {float32(math.NaN()), "first.silu"}, {2e38, "second.add"}} {
+		xs[4] = tc.value
+		if err := g.Run(2); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := g.FirstNonFinite(); err != nil || got != tc.want {
+			t.Errorf("with %g: %q, %v; want %q", tc.value, got, err, tc.want)
+		}
+	}
+}

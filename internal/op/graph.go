@@ -1,0 +1,129 @@
+// Package op holds the ops of the nets as Gorgonia nodes: forward and gradient
+// side by side in one file. An op asks a Device for the arithmetic, so a model
+// never knows where it runs.
+package op
+
+import (
+	"fmt"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Graph is one replica of a net: a Gorgonia graph for a micro-batch of up to N
+// images, its tape and its buffers. It belongs to one goroutine.
+//
+// Build it with Input, Param and the ops, then call Compile once; after that
+// fill the inputs and call Run.
+type Graph struct {
+	N int // images the buffers hold
+
+	g      *G.ExprGraph
+	dev    Device
+	ops    []*op
+	scope  []string
+	active int
+	sinks  map[string]*tensor.Dense
+	grads  []*sink
+	vm     G.VM
+	check  bool   // look at every output of the next run
+	first  string // the first op whose output was not finite
+}
+
+// NewGraph makes an empty graph for up to n images on a device.
+func NewGraph(n int, dev Device) *Graph {
+	return &Graph{N: n, active: n, g: G.NewGraph(), dev: dev, sinks: map[string]*tensor.Dense{}}
+}
+
+// Scope names the ops that build adds, as in "down_blocks.0.resnets.1".
+func (b *Graph) Scope(name string, build func()) {
+	b.scope = append(b.scope, name)
+	build()
+	b.scope = b.scope[:len(b.scope)-1]
+}
+
+func (b *Graph) name(kind string) string {
+	return strings.Join(append(b.scope[:len(b.scope):len(b.scope)], kind), ".")
+}
+
+// Input adds an input of the given shape, whose first dimension is N, and
+// returns the memory that Run reads it from.
+func (b *Graph) Input(name string, shape ...int) (*G.Node, []float32) {
+	v := b.dev.New(shape...)
+	return G.NodeFromAny(b.g, v, G.WithName(name)), v.Float32s()
+}
+
+// Param adds a parameter whose value is data, in compute layout. Many graphs
+// may share data; none of them writes it.
+func (b *Graph) Param(name string, data []float32, shape ...int) *G.Node {
+	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data), tensor.WithEngine(b.dev.Engine()))
+	return G.NodeFromAny(b.g, v, G.WithName(name))
+}
+
+// sink is where a parameter's gradient is added to: SetGradients points it at
+// a stretch of the caller's memory.
+type sink struct {
+	name string
+	to   *tensor.Dense
+}
+
+// sink makes the place for p's gradient.
+func (b *Graph) sink(p *G.Node) *sink {
+	s := &sink{name: p.Name()}
+	b.grads = append(b.grads, s)
+	return s
+}
+
+// SetGradients points every parameter's gradient at at(name), a tensor of the
+// parameter's size; a run adds to it.
+func (b *Graph) SetGradients(at func(name string) *tensor.Dense) {
+	for _, s := range b.grads {
+		s.to = at(s.name)
+	}
+}
+
+// Differentiate adds the gradients of loss with respect to the parameters.
+func (b *Graph) Differentiate(loss *G.Node, params ...*G.Node) error {
+	if _, err := G.Grad(loss, params...); err != nil {
+		return fmt.Errorf("differentiate the graph: %w", err)
+	}
+	return nil
+}
+
+// Compile plans the buffers and compiles the tape; results are the nodes whose
+// values are read after a run.
+func (b *Graph) Compile(results ...*G.Node) error {
+	if err := b.plan(results); err != nil {
+		return err
+	}
+	b.vm = G.NewTapeMachine(b.g, G.WithEngine(b.dev.Engine()))
+	return nil
+}
+
+// Run computes the graph for the first n images of its inputs.
+func (b *Graph) Run(n int) error {
+	if n < 1 || n > b.N {
+		return fmt.Errorf("a graph for %d images cannot run %d", b.N, n)
+	}
+	b.active = n
+	b.dev.Begin()
+	b.vm.Reset()
+	return b.vm.RunAll()
+}
+
+// FirstNonFinite runs the graph once more on the inputs it has and names the
+// first op, in the order of computation, whose output holds a NaN or an
+// infinity; it is empty where there is none.
+func (b *Graph) FirstNonFinite() (string, error) {
+	b.check, b.first = true, ""
+	defer func() { b.check = false }()
+	err := b.Run(b.active)
+	return b.first, err
+}
+
+// rows is how many rows of c channels the active images of a value have.
+func (b *Graph) rows(t *tensor.Dense) int {
+	s := t.Shape()
+	return b.active * s.TotalSize() / (s[0] * s[len(s)-1])
+}
