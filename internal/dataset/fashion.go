@@ -82,20 +82,24 @@ func decodeMaybeGzip(r io.Reader, magic uint32, dims []uint32) ([]uint8, error) 
 
 // decodeIDX reads to the end of r, so that gzip's checksum has been compared.
 func decodeIDX(r io.Reader, magic uint32, dims []uint32) ([]uint8, error) {
-	head := make([]uint32, 2+len(dims))
+	var is uint32
+	if err := binary.Read(r, binary.BigEndian, &is); err != nil {
+		return nil, damaged(err)
+	}
+	if is != magic {
+		return nil, fmt.Errorf("begins with 0x%08x, not 0x%08x: not the IDX file it should be", is, magic)
+	}
+	head := make([]uint32, 1+len(dims))
 	if err := binary.Read(r, binary.BigEndian, head); err != nil {
 		return nil, damaged(err)
 	}
-	if head[0] != magic {
-		return nil, fmt.Errorf("begins with %#08x, not %#08x: not the IDX file it should be", head[0], magic)
-	}
-	count, size := int64(head[1]), int64(1)
+	count, size := int64(head[0]), int64(1)
 	if count == 0 || count > maxImages {
 		return nil, fmt.Errorf("claims %d items, there may be 1 to %d", count, maxImages)
 	}
 	for i, want := range dims {
-		if head[2+i] != want {
-			return nil, fmt.Errorf("has images of %v pixels, not %v", head[2:], dims)
+		if head[1+i] != want {
+			return nil, fmt.Errorf("has images of %v pixels, not %v", head[1:], dims)
 		}
 		size *= int64(want)
 	}
