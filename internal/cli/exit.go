@@ -29,14 +29,14 @@ func Execute(stdio *IO, args []string) int {
 	root.SetArgs(args)
 	running := false
 	onRun(root, func() { running = true })
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
 	// What fails before a command runs is how it was called: an argument too
 	// many, a required flag, two flags that exclude each other.
 	if _, known := errors.AsType[*fault.Error](err); !running && !known {
-		err = fault.New(fault.Usage, "diffuse --help", "%w", err)
+		err = fault.New(fault.Usage, cmd.CommandPath()+" --help", "%w", err)
 	}
 	printError(stdio, err, g.JSON || asksForJSON(args))
 	return fault.Code(err)

@@ -34,7 +34,7 @@ func (r *Resolved) wrong(key, format string, args ...any) error {
 	path, _, _ := strings.Cut(key, "[")
 	src := r.Source[path]
 	if src == FromDefault && r.File != "" {
-		src = Source(r.File)
+		src = Source(r.File) // which could have set it
 	}
 	return wrong(src, "", format, args...)
 }
@@ -128,12 +128,6 @@ var rules = []rule{
 			if (c.Model.Attention[i] || i == last) && ch%c.Model.HeadDim != 0 {
 				return fail("model.head_dim", "must divide the channels of every level that attends, the last one included, but %d does not divide %d", c.Model.HeadDim, ch)
 			}
-		}
-		return pass()
-	},
-	func(c *Config) (string, string) {
-		if c.Train.MicroBatch > c.Train.Batch {
-			return fail("train.micro_batch", "must be at most train.batch (%d), got %d", c.Train.Batch, c.Train.MicroBatch)
 		}
 		return pass()
 	},

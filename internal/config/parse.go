@@ -65,7 +65,11 @@ func syntaxError(file string, err error) error {
 	return wrong(Source(file), "", "%s", line)
 }
 
+// at is where a node begins. The tree puts a mapping at its first colon.
 func at(file string, n ast.Node) Source {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return at(file, m.Values[0].Key)
+	}
 	if n == nil {
 		return Source(file)
 	}
@@ -118,7 +122,11 @@ func (w *walker) mapping(prefix string, n ast.Node) error {
 		}
 		path := prefix + key.Value
 		if isSection(path) {
-			if err := w.mapping(path+".", entry.Value); err != nil {
+			below := entry.Value
+			if below.Type() == ast.NullType {
+				return wrong(at(w.file, key), "", "the section %s is empty: leave it out or give it keys", path)
+			}
+			if err := w.mapping(path+".", below); err != nil {
 				return err
 			}
 			continue
@@ -130,7 +138,7 @@ func (w *walker) mapping(prefix string, n ast.Node) error {
 		if err != nil {
 			return err
 		}
-		if v.source == Source(w.file) { // "lr:" and nothing: the key's place
+		if v.style == null { // "lr:" and nothing
 			v.source = at(w.file, key)
 		}
 		w.values[path] = v

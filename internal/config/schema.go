@@ -51,7 +51,7 @@ type Train struct {
 	Epochs          int        `mapstructure:"epochs" validate:"min=1" doc:"passes over the training images"`
 	Steps           int        `mapstructure:"steps" validate:"min=0" doc:"end after so many optimizer steps, whatever the epochs; 0 is no limit"`
 	Batch           int        `mapstructure:"batch" validate:"min=1" doc:"images a step"`
-	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1" doc:"images a worker takes at a time; memory follows it"`
+	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1" doc:"most images a worker takes at a time; memory follows it"`
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
 	Precision       string     `mapstructure:"precision" validate:"oneof=fp32" doc:"arithmetic of the net"`
 	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"diffuse/internal/fault"
@@ -47,15 +48,21 @@ func within(section string) []string {
 }
 
 // nearestKey finds the key that a wrong one was meant to be: one with the same
-// last name in another section, else the one with the least edit distance.
+// last name in another section, else the key or section of least edit distance.
 func nearestKey(path string) string {
 	last := path[strings.LastIndex(path, ".")+1:]
-	for _, p := range paths() {
-		if p[strings.LastIndex(p, ".")+1:] == last {
+	names := paths()
+	for _, p := range names {
+		if strings.HasSuffix(p, "."+last) {
 			return p
 		}
 	}
-	return nearest.Name(path, paths())
+	for _, p := range paths() {
+		if section, _, nested := strings.Cut(p, "."); nested && !slices.Contains(names, section) {
+			names = append(names, section)
+		}
+	}
+	return nearest.Name(path, names)
 }
 
 func didYouMean(name string) string {
