@@ -53,6 +53,13 @@ func NewUNet(cfg config.Model, size, imageChannels int, grad bool) (*UNet, error
 	return u, nil
 }
 
+// CountUNet is the number of parameters that NewUNet would make.
+func CountUNet(cfg config.Model, imageChannels int) int {
+	u := &UNet{cfg: cfg, image: imageChannels}
+	u.layOut()
+	return u.params.Count()
+}
+
 // checkUNet refuses what would build no net.
 func checkUNet(cfg config.Model, size int) error {
 	if len(cfg.Channels) == 0 || len(cfg.Attention) != len(cfg.Channels) {
