@@ -1,3 +1,3 @@
 package kernel
 
-var avx2Gemm = gemm{add: trialAddAVX2}
+var avx2Gemm = gemm{multiply: multiplyAVX2, correlate: correlateAVX2, panel: panelAVX2}

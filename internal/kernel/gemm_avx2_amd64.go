@@ -3,4 +3,10 @@
 package kernel
 
 //go:noescape
-func trialAddAVX2(a *addArgs)
+func multiplyAVX2(a *multiplyArgs)
+
+//go:noescape
+func correlateAVX2(a *correlateArgs)
+
+//go:noescape
+func panelAVX2(a *panelArgs)

@@ -3,32 +3,2066 @@
 // Tool: gcc (Debian 12.2.0-14+deb12u1) 12.2.0
 // Tool: GNU ld (GNU Binutils for Debian) 2.40
 // Tool: GNU objdump (GNU Binutils for Debian) 2.40
-// Flags: -mavx2 -mfma -mtune=znver3 -DVW=8 -std=gnu11 -O2 -Wall -Werror -ffp-contract=off -fomit-frame-pointer -ffixed-rbp -fcall-used-rbx -fcall-used-r12 -fcall-used-r13 -fcall-used-r14 -fcall-used-r15 -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fpie -fvisibility=hidden -fno-builtin -fno-jump-tables -fno-tree-loop-distribute-patterns -ffunction-sections -falign-loops=32
+// Flags: -mavx2 -mfma -mtune=znver3 -DVW=8 -std=gnu11 -O2 -Wall -Werror -ffp-contract=off -fno-ivopts -fomit-frame-pointer -ffixed-rbp -fcall-used-rbx -fcall-used-r12 -fcall-used-r13 -fcall-used-r14 -fcall-used-r15 -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fpie -fvisibility=hidden -fno-builtin -fno-jump-tables -fno-tree-loop-distribute-patterns -ffunction-sections -falign-loops=32
 
 #include "textflag.h"
 
-// func trialAddAVX2(a *addArgs)
-// trialAdd of csrc/gemm.c
-TEXT ·trialAddAVX2(SB), NOSPLIT, $0-8
+// func multiplyAVX2(a *multiplyArgs)
+// multiply of csrc/gemm.c
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x107f8348; BYTE $0x07 // 0000: cmpq $0x7,0x10(%rdi)
-	WORD $0x4c7e // 0005: jle 53 <trialAdd+0x53>
-	WORD $0xc031 // 0007: xor %eax,%eax
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0009: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0014: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 001f: nop
-	WORD $0x8b48; BYTE $0x17 // 0020: mov (%rdi),%rdx
-	LONG $0x085f8b48 // 0023: mov 0x8(%rdi),%rbx
-	QUAD $0x00000000850c8d48 // 0027: lea 0x0(,%rax,4),%rcx
-	WORD $0x0148; BYTE $0xca // 002f: add %rcx,%rdx
-	LONG $0x0c10fcc5; BYTE $0x0b // 0032: vmovups (%rbx,%rcx,1),%ymm1
-	LONG $0x0258f4c5 // 0037: vaddps (%rdx),%ymm1,%ymm0
-	LONG $0x0211fcc5 // 003b: vmovups %ymm0,(%rdx)
-	WORD $0x8948; BYTE $0xc2 // 003f: mov %rax,%rdx
-	LONG $0x08c08348 // 0042: add $0x8,%rax
-	LONG $0x0fc28348 // 0046: add $0xf,%rdx
-	LONG $0x10573948 // 004a: cmp %rdx,0x10(%rdi)
-	WORD $0xd07f // 004e: jg 20 <trialAdd+0x20>
-	WORD $0xf8c5; BYTE $0x77 // 0050: vzeroupper
-	BYTE $0xc3 // 0053: ret
+	LONG $0x68478b48 // 0000: mov 0x68(%rdi),%rax
+	WORD $0x8948; BYTE $0xfb // 0004: mov %rdi,%rbx
+	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0007: movq $0x0,0xb0(%rdi)
+	LONG $0x0008bf41; WORD $0x0000 // 0012: mov $0x8,%r15d
+	LONG $0xe1358d4c; WORD $0x0011; BYTE $0x00 // 0018: lea 0x11e1(%rip),%r14 # 1200 <lanes>
+	LONG $0x05f88348 // 001f: cmp $0x5,%rax
+	LONG $0x05428e0f; WORD $0x0000 // 0023: jle 56b <multiply+0x56b>
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0029: mov 0xb0(%rbx),%rax
+	LONG $0x60538b48 // 0030: mov 0x60(%rbx),%rdx
+	LONG $0x784b8b48 // 0034: mov 0x78(%rbx),%rcx
+	LONG $0x02e0c148 // 0038: shl $0x2,%rax
+	LONG $0x387b8348; BYTE $0x00 // 003c: cmpq $0x0,0x38(%rbx)
+	LONG $0x06b1840f; WORD $0x0000 // 0041: je 6f8 <multiply+0x6f8>
+	LONG $0x304b8b48 // 0047: mov 0x30(%rbx),%rcx
+	LONG $0x3110fcc5 // 004b: vmovups (%rcx),%ymm6
+	LONG $0x6910fcc5; BYTE $0x20 // 004f: vmovups 0x20(%rcx),%ymm5
+	LONG $0xe628fcc5 // 0054: vmovaps %ymm6,%ymm4
+	LONG $0xdd28fcc5 // 0058: vmovaps %ymm5,%ymm3
+	LONG $0xfd28fcc5 // 005c: vmovaps %ymm5,%ymm7
+	LONG $0xc6287cc5 // 0060: vmovaps %ymm6,%ymm8
+	LONG $0xcd287cc5 // 0064: vmovaps %ymm5,%ymm9
+	LONG $0xd6287cc5 // 0068: vmovaps %ymm6,%ymm10
+	LONG $0xdd287cc5 // 006c: vmovaps %ymm5,%ymm11
+	LONG $0xe6287cc5 // 0070: vmovaps %ymm6,%ymm12
+	LONG $0xed287cc5 // 0074: vmovaps %ymm5,%ymm13
+	LONG $0xf6287cc5 // 0078: vmovaps %ymm6,%ymm14
+	WORD $0x8b48; BYTE $0x0b // 007c: mov (%rbx),%rcx
+	LONG $0x02346348 // 007f: movslq (%rdx,%rax,1),%rsi
+	LONG $0xb11c8d4c // 0083: lea (%rcx,%rsi,4),%r11
+	LONG $0x02746348; BYTE $0x04 // 0087: movslq 0x4(%rdx,%rax,1),%rsi
+	LONG $0xb1148d4c // 008c: lea (%rcx,%rsi,4),%r10
+	LONG $0x02746348; BYTE $0x08 // 0090: movslq 0x8(%rdx,%rax,1),%rsi
+	LONG $0xb10c8d4c // 0095: lea (%rcx,%rsi,4),%r9
+	LONG $0x02746348; BYTE $0x0c // 0099: movslq 0xc(%rdx,%rax,1),%rsi
+	LONG $0xb1048d4c // 009e: lea (%rcx,%rsi,4),%r8
+	LONG $0x02746348; BYTE $0x10 // 00a2: movslq 0x10(%rdx,%rax,1),%rsi
+	LONG $0xb13c8d48 // 00a7: lea (%rcx,%rsi,4),%rdi
+	LONG $0x02446348; BYTE $0x14 // 00ab: movslq 0x14(%rdx,%rax,1),%rax
+	LONG $0x81348d48 // 00b0: lea (%rcx,%rax,4),%rsi
+	LONG $0x90ab8b4c; WORD $0x0000; BYTE $0x00 // 00b4: mov 0x90(%rbx),%r13
+	LONG $0x18438b48 // 00bb: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 00bf: xor %edx,%edx
+	WORD $0x854d; BYTE $0xed // 00c1: test %r13,%r13
+	LONG $0x00c18e0f; WORD $0x0000 // 00c4: jle 18b <multiply+0x18b>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00ca: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00d5: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 00e0: mov 0x98(%rbx),%r12
+	LONG $0x140c8d49 // 00e7: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 00eb: cmp %rdx,%rcx
+	LONG $0x05fc8e0f; WORD $0x0000 // 00ee: jle 6f0 <multiply+0x6f0>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f4: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 00ff: nop
+	LONG $0x0810fcc5 // 0100: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0104: vmovups 0x20(%rax),%ymm0
+	LONG $0x40c08348 // 0109: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x9314 // 010d: vbroadcastss (%r11,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xf1 // 0113: vfmadd231ps %ymm1,%ymm2,%ymm6
+	LONG $0xb86de2c4; BYTE $0xe8 // 0118: vfmadd231ps %ymm0,%ymm2,%ymm5
+	LONG $0x187dc2c4; WORD $0x9214 // 011d: vbroadcastss (%r10,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xf1 // 0123: vfmadd231ps %ymm1,%ymm2,%ymm14
+	LONG $0xb86d62c4; BYTE $0xe8 // 0128: vfmadd231ps %ymm0,%ymm2,%ymm13
+	LONG $0x187dc2c4; WORD $0x9114 // 012d: vbroadcastss (%r9,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xe1 // 0133: vfmadd231ps %ymm1,%ymm2,%ymm12
+	LONG $0xb86d62c4; BYTE $0xd8 // 0138: vfmadd231ps %ymm0,%ymm2,%ymm11
+	LONG $0x187dc2c4; WORD $0x9014 // 013d: vbroadcastss (%r8,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xd1 // 0143: vfmadd231ps %ymm1,%ymm2,%ymm10
+	LONG $0xb86d62c4; BYTE $0xc8 // 0148: vfmadd231ps %ymm0,%ymm2,%ymm9
+	LONG $0x187de2c4; WORD $0x9714 // 014d: vbroadcastss (%rdi,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xc1 // 0153: vfmadd231ps %ymm1,%ymm2,%ymm8
+	LONG $0xb86de2c4; BYTE $0xf8 // 0158: vfmadd231ps %ymm0,%ymm2,%ymm7
+	LONG $0x187de2c4; WORD $0x9614 // 015d: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 0163: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xe1 // 0166: vfmadd231ps %ymm1,%ymm2,%ymm4
+	LONG $0xb86de2c4; BYTE $0xd8 // 016b: vfmadd231ps %ymm0,%ymm2,%ymm3
+	WORD $0x3948; BYTE $0xd1 // 0170: cmp %rdx,%rcx
+	WORD $0x8b7f // 0173: jg 100 <multiply+0x100>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0175: add 0xa0(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 017c: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 017f: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xcd // 0182: dec %r13
+	LONG $0xff55850f; WORD $0xffff // 0185: jne e0 <multiply+0xe0>
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 018b: mov 0xb0(%rbx),%rdx
+	LONG $0x78438b48 // 0192: mov 0x78(%rbx),%rax
+	LONG $0x90048d48 // 0196: lea (%rax,%rdx,4),%rax
+	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 019a: mov 0xa8(%rbx),%rdx
+	LONG $0x10fa8348 // 01a1: cmp $0x10,%rdx
+	LONG $0x0624840f; WORD $0x0000 // 01a5: je 7cf <multiply+0x7cf>
+	LONG $0xf84a8d48 // 01ab: lea -0x8(%rdx),%rcx
+	LONG $0x000008be; BYTE $0x00 // 01af: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf1 // 01b4: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 01b7: cmovg %rsi,%rcx
+	WORD $0xf631 // 01bb: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 01bd: test %rcx,%rcx
+	LONG $0xce480f48 // 01c0: cmovs %rsi,%rcx
+	WORD $0x894c; BYTE $0xfe // 01c4: mov %r15,%rsi
+	WORD $0x2948; BYTE $0xce // 01c7: sub %rcx,%rsi
+	LONG $0x484b8b48 // 01ca: mov 0x48(%rbx),%rcx
+	LONG $0x6f7ec1c4; WORD $0xb604 // 01ce: vmovdqu (%r14,%rsi,4),%ymm0
+	WORD $0x6348; BYTE $0x30 // 01d4: movslq (%rax),%rsi
+	LONG $0xb10c8d48 // 01d7: lea (%rcx,%rsi,4),%rcx
+	LONG $0x000008be; BYTE $0x00 // 01db: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 01e0: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 01e3: cmovg %rsi,%rdx
+	WORD $0xf631 // 01e7: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 01e9: test %rdx,%rdx
+	LONG $0xd6480f48 // 01ec: cmovs %rsi,%rdx
+	WORD $0x894c; BYTE $0xfe // 01f0: mov %r15,%rsi
+	WORD $0x2948; BYTE $0xd6 // 01f3: sub %rdx,%rsi
+	LONG $0x6f7ec1c4; WORD $0xb60c // 01f6: vmovdqu (%r14,%rsi,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x2069 // 01fc: vmaskmovps %ymm5,%ymm0,0x20(%rcx)
+	LONG $0x2e75e2c4; BYTE $0x31 // 0202: vmaskmovps %ymm6,%ymm1,(%rcx)
+	LONG $0x04486348 // 0207: movslq 0x4(%rax),%rcx
+	LONG $0x48538b48 // 020b: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 020f: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e7562c4; BYTE $0x32 // 0213: vmaskmovps %ymm14,%ymm1,(%rdx)
+	LONG $0x2e7d62c4; WORD $0x206a // 0218: vmaskmovps %ymm13,%ymm0,0x20(%rdx)
+	LONG $0x08486348 // 021e: movslq 0x8(%rax),%rcx
+	LONG $0x48538b48 // 0222: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0226: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e7562c4; BYTE $0x22 // 022a: vmaskmovps %ymm12,%ymm1,(%rdx)
+	LONG $0x2e7d62c4; WORD $0x205a // 022f: vmaskmovps %ymm11,%ymm0,0x20(%rdx)
+	LONG $0x0c486348 // 0235: movslq 0xc(%rax),%rcx
+	LONG $0x48538b48 // 0239: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 023d: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e7562c4; BYTE $0x12 // 0241: vmaskmovps %ymm10,%ymm1,(%rdx)
+	LONG $0x2e7d62c4; WORD $0x204a // 0246: vmaskmovps %ymm9,%ymm0,0x20(%rdx)
+	LONG $0x10486348 // 024c: movslq 0x10(%rax),%rcx
+	LONG $0x48538b48 // 0250: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0254: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e7562c4; BYTE $0x02 // 0258: vmaskmovps %ymm8,%ymm1,(%rdx)
+	LONG $0x2e7de2c4; WORD $0x207a // 025d: vmaskmovps %ymm7,%ymm0,0x20(%rdx)
+	LONG $0x14506348 // 0263: movslq 0x14(%rax),%rdx
+	LONG $0x48438b48 // 0267: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 026b: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x20 // 026f: vmaskmovps %ymm4,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2058 // 0274: vmaskmovps %ymm3,%ymm0,0x20(%rax)
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 027a: mov 0xb0(%rbx),%rdx
+	LONG $0x68438b48 // 0281: mov 0x68(%rbx),%rax
+	LONG $0x064a8d48 // 0285: lea 0x6(%rdx),%rcx
+	LONG $0x0bc28348 // 0289: add $0xb,%rdx
+	LONG $0xb08b8948; WORD $0x0000; BYTE $0x00 // 028d: mov %rcx,0xb0(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 0294: cmp %rax,%rdx
+	LONG $0xfd8c8c0f; WORD $0xffff // 0297: jl 29 <multiply+0x29>
+	WORD $0x2948; BYTE $0xc8 // 029d: sub %rcx,%rax
+	LONG $0x03f88348 // 02a0: cmp $0x3,%rax
+	LONG $0x05ee840f; WORD $0x0000 // 02a4: je 898 <multiply+0x898>
+	LONG $0x02cb8e0f; WORD $0x0000 // 02aa: jle 57b <multiply+0x57b>
+	LONG $0x04f88348 // 02b0: cmp $0x4,%rax
+	LONG $0x0786840f; WORD $0x0000 // 02b4: je a40 <multiply+0xa40>
+	LONG $0x05f88348 // 02ba: cmp $0x5,%rax
+	LONG $0x02a3850f; WORD $0x0000 // 02be: jne 567 <multiply+0x567>
+	LONG $0x387b8348; BYTE $0x00 // 02c4: cmpq $0x0,0x38(%rbx)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 02c9: mov 0xb0(%rbx),%rax
+	LONG $0x60738b48 // 02d0: mov 0x60(%rbx),%rsi
+	LONG $0x784b8b48 // 02d4: mov 0x78(%rbx),%rcx
+	QUAD $0x0000000085148d48 // 02d8: lea 0x0(,%rax,4),%rdx
+	LONG $0x0a40850f; WORD $0x0000 // 02e0: jne d26 <multiply+0xd26>
+	WORD $0x0148; BYTE $0xd1 // 02e6: add %rdx,%rcx
+	LONG $0x487b8b48 // 02e9: mov 0x48(%rbx),%rdi
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 02ed: mov 0xa8(%rbx),%rax
+	WORD $0x634c; BYTE $0x01 // 02f4: movslq (%rcx),%r8
+	LONG $0x871c8d4e // 02f7: lea (%rdi,%r8,4),%r11
+	LONG $0x0441634c // 02fb: movslq 0x4(%rcx),%r8
+	LONG $0x87148d4e // 02ff: lea (%rdi,%r8,4),%r10
+	LONG $0x0841634c // 0303: movslq 0x8(%rcx),%r8
+	LONG $0x870c8d4e // 0307: lea (%rdi,%r8,4),%r9
+	LONG $0x0c41634c // 030b: movslq 0xc(%rcx),%r8
+	LONG $0x10496348 // 030f: movslq 0x10(%rcx),%rcx
+	LONG $0x87048d4e // 0313: lea (%rdi,%r8,4),%r8
+	LONG $0x8f248d4c // 0317: lea (%rdi,%rcx,4),%r12
+	LONG $0x10f88348 // 031b: cmp $0x10,%rax
+	LONG $0x0e82840f; WORD $0x0000 // 031f: je 11a7 <multiply+0x11a7>
+	LONG $0x000008b9; BYTE $0x00 // 0325: mov $0x8,%ecx
+	LONG $0x0008bd41; WORD $0x0000 // 032a: mov $0x8,%r13d
+	LONG $0xc9358d4c; WORD $0x000e; BYTE $0x00 // 0330: lea 0xec9(%rip),%r14 # 1200 <lanes>
+	WORD $0x3948; BYTE $0xc8 // 0337: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 033a: cmovle %rax,%rcx
+	WORD $0xff31 // 033e: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 0340: test %rcx,%rcx
+	LONG $0xcf480f48 // 0343: cmovs %rdi,%rcx
+	WORD $0x894c; BYTE $0xef // 0347: mov %r13,%rdi
+	LONG $0x08e88348 // 034a: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xcf // 034e: sub %rcx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbe1c // 0351: vmovdqu (%r14,%rdi,4),%ymm3
+	LONG $0x000008bf; BYTE $0x00 // 0357: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 035c: cmp %rdi,%rax
+	LONG $0x2c65c2c4; BYTE $0x2b // 035f: vmaskmovps (%r11),%ymm3,%ymm5
+	LONG $0x2c6542c4; BYTE $0x1a // 0364: vmaskmovps (%r10),%ymm3,%ymm11
+	LONG $0xc74f0f48 // 0369: cmovg %rdi,%rax
+	WORD $0xc931 // 036d: xor %ecx,%ecx
+	LONG $0x2c6542c4; BYTE $0x09 // 036f: vmaskmovps (%r9),%ymm3,%ymm9
+	LONG $0x2c65c2c4; BYTE $0x38 // 0374: vmaskmovps (%r8),%ymm3,%ymm7
+	WORD $0x8548; BYTE $0xc0 // 0379: test %rax,%rax
+	LONG $0x2c65c2c4; WORD $0x241c // 037c: vmaskmovps (%r12),%ymm3,%ymm3
+	LONG $0xc1480f48 // 0382: cmovs %rcx,%rax
+	WORD $0x894c; BYTE $0xe9 // 0386: mov %r13,%rcx
+	WORD $0x2948; BYTE $0xc1 // 0389: sub %rax,%rcx
+	LONG $0x6f7ec1c4; WORD $0x8e04 // 038c: vmovdqu (%r14,%rcx,4),%ymm0
+	LONG $0x2c7dc2c4; WORD $0x2063 // 0392: vmaskmovps 0x20(%r11),%ymm0,%ymm4
+	LONG $0x2c7d42c4; WORD $0x2052 // 0398: vmaskmovps 0x20(%r10),%ymm0,%ymm10
+	LONG $0x2c7d42c4; WORD $0x2041 // 039e: vmaskmovps 0x20(%r9),%ymm0,%ymm8
+	LONG $0x2c7dc2c4; WORD $0x2070 // 03a4: vmaskmovps 0x20(%r8),%ymm0,%ymm6
+	LONG $0x2c7dc2c4; WORD $0x2444; BYTE $0x20 // 03aa: vmaskmovps 0x20(%r12),%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 03b1: mov (%rbx),%rax
+	LONG $0x160c6348 // 03b4: movslq (%rsi,%rdx,1),%rcx
+	LONG $0x88148d4c // 03b8: lea (%rax,%rcx,4),%r10
+	LONG $0x164c6348; BYTE $0x04 // 03bc: movslq 0x4(%rsi,%rdx,1),%rcx
+	LONG $0x880c8d4c // 03c1: lea (%rax,%rcx,4),%r9
+	LONG $0x164c6348; BYTE $0x08 // 03c5: movslq 0x8(%rsi,%rdx,1),%rcx
+	LONG $0x88048d4c // 03ca: lea (%rax,%rcx,4),%r8
+	LONG $0x164c6348; BYTE $0x0c // 03ce: movslq 0xc(%rsi,%rdx,1),%rcx
+	LONG $0x883c8d48 // 03d3: lea (%rax,%rcx,4),%rdi
+	LONG $0x16546348; BYTE $0x10 // 03d7: movslq 0x10(%rsi,%rdx,1),%rdx
+	LONG $0x90348d48 // 03dc: lea (%rax,%rdx,4),%rsi
+	LONG $0x909b8b4c; WORD $0x0000; BYTE $0x00 // 03e0: mov 0x90(%rbx),%r11
+	LONG $0x18538b48 // 03e7: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 03eb: xor %eax,%eax
+	WORD $0x854d; BYTE $0xdb // 03ed: test %r11,%r11
+	LONG $0x008f8e0f; WORD $0x0000 // 03f0: jle 485 <multiply+0x485>
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 03f6: mov 0x98(%rbx),%r12
+	LONG $0x040c8d49 // 03fd: lea (%r12,%rax,1),%rcx
+	WORD $0x3948; BYTE $0xc1 // 0401: cmp %rax,%rcx
+	LONG $0x06248e0f; WORD $0x0000 // 0404: jle a2e <multiply+0xa2e>
+	LONG $0x1210fcc5 // 040a: vmovups (%rdx),%ymm2
+	LONG $0x4a10fcc5; BYTE $0x20 // 040e: vmovups 0x20(%rdx),%ymm1
+	LONG $0x40c28348 // 0413: add $0x40,%rdx
+	LONG $0x187d42c4; WORD $0x8224 // 0417: vbroadcastss (%r10,%rax,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xea // 041d: vfmadd231ps %ymm2,%ymm12,%ymm5
+	LONG $0xb81de2c4; BYTE $0xe1 // 0422: vfmadd231ps %ymm1,%ymm12,%ymm4
+	LONG $0x187d42c4; WORD $0x8124 // 0427: vbroadcastss (%r9,%rax,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xda // 042d: vfmadd231ps %ymm2,%ymm12,%ymm11
+	LONG $0xb81d62c4; BYTE $0xd1 // 0432: vfmadd231ps %ymm1,%ymm12,%ymm10
+	LONG $0x187d42c4; WORD $0x8024 // 0437: vbroadcastss (%r8,%rax,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xca // 043d: vfmadd231ps %ymm2,%ymm12,%ymm9
+	LONG $0xb81d62c4; BYTE $0xc1 // 0442: vfmadd231ps %ymm1,%ymm12,%ymm8
+	LONG $0x187d62c4; WORD $0x8724 // 0447: vbroadcastss (%rdi,%rax,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xfa // 044d: vfmadd231ps %ymm2,%ymm12,%ymm7
+	LONG $0xb81de2c4; BYTE $0xf1 // 0452: vfmadd231ps %ymm1,%ymm12,%ymm6
+	LONG $0x187d62c4; WORD $0x8624 // 0457: vbroadcastss (%rsi,%rax,4),%ymm12
+	WORD $0xff48; BYTE $0xc0 // 045d: inc %rax
+	LONG $0xb81de2c4; BYTE $0xda // 0460: vfmadd231ps %ymm2,%ymm12,%ymm3
+	LONG $0xb81de2c4; BYTE $0xc1 // 0465: vfmadd231ps %ymm1,%ymm12,%ymm0
+	WORD $0x3948; BYTE $0xc1 // 046a: cmp %rax,%rcx
+	WORD $0x9b7f // 046d: jg 40a <multiply+0x40a>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 046f: add 0xa0(%rbx),%rcx
+	WORD $0x8948; BYTE $0xc8 // 0476: mov %rcx,%rax
+	WORD $0x294c; BYTE $0xe0 // 0479: sub %r12,%rax
+	WORD $0xff49; BYTE $0xcb // 047c: dec %r11
+	LONG $0xff71850f; WORD $0xffff // 047f: jne 3f6 <multiply+0x3f6>
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0485: mov 0xb0(%rbx),%rdx
+	LONG $0x78438b48 // 048c: mov 0x78(%rbx),%rax
+	LONG $0x90048d48 // 0490: lea (%rax,%rdx,4),%rax
+	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 0494: mov 0xa8(%rbx),%rdx
+	LONG $0x10fa8348 // 049b: cmp $0x10,%rdx
+	LONG $0x0b5c840f; WORD $0x0000 // 049f: je 1001 <multiply+0x1001>
+	LONG $0xf84a8d48 // 04a5: lea -0x8(%rdx),%rcx
+	LONG $0x000008be; BYTE $0x00 // 04a9: mov $0x8,%esi
+	LONG $0x4b3d8d48; WORD $0x000d; BYTE $0x00 // 04ae: lea 0xd4b(%rip),%rdi # 1200 <lanes>
+	WORD $0x3948; BYTE $0xf1 // 04b5: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 04b8: cmovg %rsi,%rcx
+	WORD $0xf631 // 04bc: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 04be: test %rcx,%rcx
+	LONG $0xce480f48 // 04c1: cmovs %rsi,%rcx
+	LONG $0x000008be; BYTE $0x00 // 04c5: mov $0x8,%esi
+	WORD $0x8949; BYTE $0xf0 // 04ca: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xc8 // 04cd: sub %rcx,%r8
+	LONG $0x484b8b48 // 04d0: mov 0x48(%rbx),%rcx
+	LONG $0x6f7ea1c4; WORD $0x870c // 04d4: vmovdqu (%rdi,%r8,4),%ymm1
+	WORD $0x634c; BYTE $0x00 // 04da: movslq (%rax),%r8
+	LONG $0x810c8d4a // 04dd: lea (%rcx,%r8,4),%rcx
+	LONG $0x0008b841; WORD $0x0000 // 04e1: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc2 // 04e7: cmp %r8,%rdx
+	LONG $0xd04f0f49 // 04ea: cmovg %r8,%rdx
+	WORD $0x3145; BYTE $0xc0 // 04ee: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 04f1: test %rdx,%rdx
+	LONG $0xd0480f49 // 04f4: cmovs %r8,%rdx
+	WORD $0x2948; BYTE $0xd6 // 04f8: sub %rdx,%rsi
+	LONG $0x146ffec5; BYTE $0xb7 // 04fb: vmovdqu (%rdi,%rsi,4),%ymm2
+	LONG $0x2e75e2c4; WORD $0x2061 // 0500: vmaskmovps %ymm4,%ymm1,0x20(%rcx)
+	LONG $0x2e6de2c4; BYTE $0x29 // 0506: vmaskmovps %ymm5,%ymm2,(%rcx)
+	LONG $0x04486348 // 050b: movslq 0x4(%rax),%rcx
+	LONG $0x48538b48 // 050f: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0513: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e6d62c4; BYTE $0x1a // 0517: vmaskmovps %ymm11,%ymm2,(%rdx)
+	LONG $0x2e7562c4; WORD $0x2052 // 051c: vmaskmovps %ymm10,%ymm1,0x20(%rdx)
+	LONG $0x08486348 // 0522: movslq 0x8(%rax),%rcx
+	LONG $0x48538b48 // 0526: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 052a: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e6d62c4; BYTE $0x0a // 052e: vmaskmovps %ymm9,%ymm2,(%rdx)
+	LONG $0x2e7562c4; WORD $0x2042 // 0533: vmaskmovps %ymm8,%ymm1,0x20(%rdx)
+	LONG $0x0c486348 // 0539: movslq 0xc(%rax),%rcx
+	LONG $0x48538b48 // 053d: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0541: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2e6de2c4; BYTE $0x3a // 0545: vmaskmovps %ymm7,%ymm2,(%rdx)
+	LONG $0x2e75e2c4; WORD $0x2072 // 054a: vmaskmovps %ymm6,%ymm1,0x20(%rdx)
+	LONG $0x10506348 // 0550: movslq 0x10(%rax),%rdx
+	LONG $0x48438b48 // 0554: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0558: lea (%rax,%rdx,4),%rax
+	LONG $0x2e6de2c4; BYTE $0x18 // 055c: vmaskmovps %ymm3,%ymm2,(%rax)
+	LONG $0x2e75e2c4; WORD $0x2040 // 0561: vmaskmovps %ymm0,%ymm1,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0567: vzeroupper
+	BYTE $0xc3 // 056a: ret
+	LONG $0x03f88348 // 056b: cmp $0x3,%rax
+	LONG $0x0323840f; WORD $0x0000 // 056f: je 898 <multiply+0x898>
+	LONG $0x04bb8f0f; WORD $0x0000 // 0575: jg a36 <multiply+0xa36>
+	LONG $0x01f88348 // 057b: cmp $0x1,%rax
+	LONG $0x08c6840f; WORD $0x0000 // 057f: je e4b <multiply+0xe4b>
+	LONG $0x02f88348 // 0585: cmp $0x2,%rax
+	WORD $0xdc75 // 0589: jne 567 <multiply+0x567>
+	LONG $0x387b8348; BYTE $0x00 // 058b: cmpq $0x0,0x38(%rbx)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0590: mov 0xb0(%rbx),%rax
+	LONG $0x60438b4c // 0597: mov 0x60(%rbx),%r8
+	LONG $0x78538b48 // 059b: mov 0x78(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 059f: lea 0x0(,%rax,4),%rcx
+	LONG $0x0ac1840f; WORD $0x0000 // 05a7: je 106e <multiply+0x106e>
+	LONG $0x30438b48 // 05ad: mov 0x30(%rbx),%rax
+	LONG $0x1810fcc5 // 05b1: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 05b5: vmovups 0x20(%rax),%ymm2
+	LONG $0xcb28fcc5 // 05ba: vmovaps %ymm3,%ymm1
+	LONG $0xc228fcc5 // 05be: vmovaps %ymm2,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 05c2: mov (%rbx),%rax
+	LONG $0x08146349 // 05c5: movslq (%r8,%rcx,1),%rdx
+	LONG $0x900c8d4c // 05c9: lea (%rax,%rdx,4),%r9
+	LONG $0x08546349; BYTE $0x04 // 05cd: movslq 0x4(%r8,%rcx,1),%rdx
+	LONG $0x90348d48 // 05d2: lea (%rax,%rdx,4),%rsi
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 05d6: mov 0x90(%rbx),%rdi
+	LONG $0x18438b48 // 05dd: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 05e1: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 05e3: test %rdi,%rdi
+	WORD $0x5b7e // 05e6: jle 643 <multiply+0x643>
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 05e8: mov 0x98(%rbx),%r12
+	LONG $0x140c8d49 // 05ef: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 05f3: cmp %rdx,%rcx
+	LONG $0x08478e0f; WORD $0x0000 // 05f6: jle e43 <multiply+0xe43>
+	LONG $0x3010fcc5 // 05fc: vmovups (%rax),%ymm6
+	LONG $0x6010fcc5; BYTE $0x20 // 0600: vmovups 0x20(%rax),%ymm4
+	LONG $0x40c08348 // 0605: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x912c // 0609: vbroadcastss (%r9,%rdx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xde // 060f: vfmadd231ps %ymm6,%ymm5,%ymm3
+	LONG $0xb855e2c4; BYTE $0xd4 // 0614: vfmadd231ps %ymm4,%ymm5,%ymm2
+	LONG $0x187de2c4; WORD $0x962c // 0619: vbroadcastss (%rsi,%rdx,4),%ymm5
+	WORD $0xff48; BYTE $0xc2 // 061f: inc %rdx
+	LONG $0xb855e2c4; BYTE $0xce // 0622: vfmadd231ps %ymm6,%ymm5,%ymm1
+	LONG $0xb855e2c4; BYTE $0xc4 // 0627: vfmadd231ps %ymm4,%ymm5,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 062c: cmp %rdx,%rcx
+	WORD $0xcb7f // 062f: jg 5fc <multiply+0x5fc>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0631: add 0xa0(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0638: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 063b: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 063e: dec %rdi
+	WORD $0xa575 // 0641: jne 5e8 <multiply+0x5e8>
+	LONG $0x78438b48 // 0643: mov 0x78(%rbx),%rax
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0647: mov 0xb0(%rbx),%rdx
+	LONG $0x90048d4c // 064e: lea (%rax,%rdx,4),%r8
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0652: mov 0xa8(%rbx),%rax
+	LONG $0x10f88348 // 0659: cmp $0x10,%rax
+	LONG $0x0a9a840f; WORD $0x0000 // 065d: je 10fd <multiply+0x10fd>
+	LONG $0xf8508d48 // 0663: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0667: mov $0x8,%ecx
+	LONG $0x8d358d48; WORD $0x000b; BYTE $0x00 // 066c: lea 0xb8d(%rip),%rsi # 1200 <lanes>
+	WORD $0x3948; BYTE $0xca // 0673: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 0676: cmovg %rcx,%rdx
+	WORD $0xc931 // 067a: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 067c: test %rdx,%rdx
+	LONG $0xd1480f48 // 067f: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0683: mov $0x8,%ecx
+	WORD $0x8948; BYTE $0xcf // 0688: mov %rcx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 068b: sub %rdx,%rdi
+	LONG $0x48538b48 // 068e: mov 0x48(%rbx),%rdx
+	LONG $0x246ffec5; BYTE $0xbe // 0692: vmovdqu (%rsi,%rdi,4),%ymm4
+	WORD $0x6349; BYTE $0x38 // 0697: movslq (%r8),%rdi
+	LONG $0xba148d48 // 069a: lea (%rdx,%rdi,4),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 069e: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 06a3: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 06a6: cmovg %rdi,%rax
+	WORD $0xff31 // 06aa: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 06ac: test %rax,%rax
+	LONG $0xc7480f48 // 06af: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc1 // 06b3: sub %rax,%rcx
+	LONG $0x2c6ffec5; BYTE $0x8e // 06b6: vmovdqu (%rsi,%rcx,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2052 // 06bb: vmaskmovps %ymm2,%ymm4,0x20(%rdx)
+	LONG $0x2e55e2c4; BYTE $0x1a // 06c1: vmaskmovps %ymm3,%ymm5,(%rdx)
+	LONG $0x04506349 // 06c6: movslq 0x4(%r8),%rdx
+	LONG $0x48438b48 // 06ca: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 06ce: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x08 // 06d2: vmaskmovps %ymm1,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2040 // 06d7: vmaskmovps %ymm0,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 06dd: vzeroupper
+	BYTE $0xc3 // 06e0: ret
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 06e1: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00401f0f // 06ec: nopl 0x0(%rax)
+	WORD $0x8948; BYTE $0xd1 // 06f0: mov %rdx,%rcx
+	LONG $0xfffa7de9; BYTE $0xff // 06f3: jmp 175 <multiply+0x175>
+	WORD $0x0148; BYTE $0xc1 // 06f8: add %rax,%rcx
+	LONG $0x48638b4c // 06fb: mov 0x48(%rbx),%r12
+	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 06ff: mov 0xa8(%rbx),%rsi
+	WORD $0x6348; BYTE $0x39 // 0706: movslq (%rcx),%rdi
+	LONG $0xbc1c8d4d // 0709: lea (%r12,%rdi,4),%r11
+	LONG $0x04796348 // 070d: movslq 0x4(%rcx),%rdi
+	LONG $0xbc148d4d // 0711: lea (%r12,%rdi,4),%r10
+	LONG $0x08796348 // 0715: movslq 0x8(%rcx),%rdi
+	LONG $0xbc0c8d4d // 0719: lea (%r12,%rdi,4),%r9
+	LONG $0x0c796348 // 071d: movslq 0xc(%rcx),%rdi
+	LONG $0xbc048d4d // 0721: lea (%r12,%rdi,4),%r8
+	LONG $0x10796348 // 0725: movslq 0x10(%rcx),%rdi
+	LONG $0x14496348 // 0729: movslq 0x14(%rcx),%rcx
+	LONG $0xbc3c8d49 // 072d: lea (%r12,%rdi,4),%rdi
+	LONG $0x8c248d4d // 0731: lea (%r12,%rcx,4),%r12
+	LONG $0x10fe8348 // 0735: cmp $0x10,%rsi
+	LONG $0x0112840f; WORD $0x0000 // 0739: je 851 <multiply+0x851>
+	LONG $0x000008b9; BYTE $0x00 // 073f: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xce // 0744: cmp %rcx,%rsi
+	LONG $0xce4e0f48 // 0747: cmovle %rsi,%rcx
+	WORD $0x3145; BYTE $0xed // 074b: xor %r13d,%r13d
+	WORD $0x8548; BYTE $0xc9 // 074e: test %rcx,%rcx
+	LONG $0xcd480f49 // 0751: cmovs %r13,%rcx
+	WORD $0x894d; BYTE $0xfd // 0755: mov %r15,%r13
+	LONG $0x08ee8348 // 0758: sub $0x8,%rsi
+	WORD $0x2949; BYTE $0xcd // 075c: sub %rcx,%r13
+	LONG $0x000008b9; BYTE $0x00 // 075f: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xce // 0764: cmp %rcx,%rsi
+	LONG $0x6f7e81c4; WORD $0xae24 // 0767: vmovdqu (%r14,%r13,4),%ymm4
+	LONG $0xf14f0f48 // 076d: cmovg %rcx,%rsi
+	WORD $0xc931 // 0771: xor %ecx,%ecx
+	LONG $0x2c5dc2c4; BYTE $0x33 // 0773: vmaskmovps (%r11),%ymm4,%ymm6
+	LONG $0x2c5d42c4; BYTE $0x32 // 0778: vmaskmovps (%r10),%ymm4,%ymm14
+	WORD $0x8548; BYTE $0xf6 // 077d: test %rsi,%rsi
+	LONG $0x2c5d42c4; BYTE $0x21 // 0780: vmaskmovps (%r9),%ymm4,%ymm12
+	LONG $0x2c5d42c4; BYTE $0x10 // 0785: vmaskmovps (%r8),%ymm4,%ymm10
+	LONG $0xf1480f48 // 078a: cmovs %rcx,%rsi
+	WORD $0x894c; BYTE $0xf9 // 078e: mov %r15,%rcx
+	LONG $0x2c5d62c4; BYTE $0x07 // 0791: vmaskmovps (%rdi),%ymm4,%ymm8
+	LONG $0x2c5dc2c4; WORD $0x2424 // 0796: vmaskmovps (%r12),%ymm4,%ymm4
+	WORD $0x2948; BYTE $0xf1 // 079c: sub %rsi,%rcx
+	LONG $0x6f7ec1c4; WORD $0x8e1c // 079f: vmovdqu (%r14,%rcx,4),%ymm3
+	LONG $0x2c65c2c4; WORD $0x206b // 07a5: vmaskmovps 0x20(%r11),%ymm3,%ymm5
+	LONG $0x2c6542c4; WORD $0x206a // 07ab: vmaskmovps 0x20(%r10),%ymm3,%ymm13
+	LONG $0x2c6542c4; WORD $0x2059 // 07b1: vmaskmovps 0x20(%r9),%ymm3,%ymm11
+	LONG $0x2c6542c4; WORD $0x2048 // 07b7: vmaskmovps 0x20(%r8),%ymm3,%ymm9
+	LONG $0x2c65e2c4; WORD $0x207f // 07bd: vmaskmovps 0x20(%rdi),%ymm3,%ymm7
+	LONG $0x2c65c2c4; WORD $0x245c; BYTE $0x20 // 07c3: vmaskmovps 0x20(%r12),%ymm3,%ymm3
+	LONG $0xfff8ade9; BYTE $0xff // 07ca: jmp 7c <multiply+0x7c>
+	WORD $0x6348; BYTE $0x08 // 07cf: movslq (%rax),%rcx
+	LONG $0x48538b48 // 07d2: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 07d6: lea (%rdx,%rcx,4),%rdx
+	LONG $0x3211fcc5 // 07da: vmovups %ymm6,(%rdx)
+	LONG $0x6a11fcc5; BYTE $0x20 // 07de: vmovups %ymm5,0x20(%rdx)
+	LONG $0x04486348 // 07e3: movslq 0x4(%rax),%rcx
+	LONG $0x48538b48 // 07e7: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 07eb: lea (%rdx,%rcx,4),%rdx
+	LONG $0x32117cc5 // 07ef: vmovups %ymm14,(%rdx)
+	LONG $0x6a117cc5; BYTE $0x20 // 07f3: vmovups %ymm13,0x20(%rdx)
+	LONG $0x08486348 // 07f8: movslq 0x8(%rax),%rcx
+	LONG $0x48538b48 // 07fc: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0800: lea (%rdx,%rcx,4),%rdx
+	LONG $0x22117cc5 // 0804: vmovups %ymm12,(%rdx)
+	LONG $0x5a117cc5; BYTE $0x20 // 0808: vmovups %ymm11,0x20(%rdx)
+	LONG $0x0c486348 // 080d: movslq 0xc(%rax),%rcx
+	LONG $0x48538b48 // 0811: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 0815: lea (%rdx,%rcx,4),%rdx
+	LONG $0x12117cc5 // 0819: vmovups %ymm10,(%rdx)
+	LONG $0x4a117cc5; BYTE $0x20 // 081d: vmovups %ymm9,0x20(%rdx)
+	LONG $0x10486348 // 0822: movslq 0x10(%rax),%rcx
+	LONG $0x48538b48 // 0826: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 082a: lea (%rdx,%rcx,4),%rdx
+	LONG $0x02117cc5 // 082e: vmovups %ymm8,(%rdx)
+	LONG $0x7a11fcc5; BYTE $0x20 // 0832: vmovups %ymm7,0x20(%rdx)
+	LONG $0x14506348 // 0837: movslq 0x14(%rax),%rdx
+	LONG $0x48438b48 // 083b: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 083f: lea (%rax,%rdx,4),%rax
+	LONG $0x2011fcc5 // 0843: vmovups %ymm4,(%rax)
+	LONG $0x5811fcc5; BYTE $0x20 // 0847: vmovups %ymm3,0x20(%rax)
+	LONG $0xfffa29e9; BYTE $0xff // 084c: jmp 27a <multiply+0x27a>
+	LONG $0x107cc1c4; BYTE $0x33 // 0851: vmovups (%r11),%ymm6
+	LONG $0x107cc1c4; WORD $0x206b // 0856: vmovups 0x20(%r11),%ymm5
+	LONG $0x107c41c4; BYTE $0x32 // 085c: vmovups (%r10),%ymm14
+	LONG $0x107c41c4; WORD $0x206a // 0861: vmovups 0x20(%r10),%ymm13
+	LONG $0x107c41c4; BYTE $0x21 // 0867: vmovups (%r9),%ymm12
+	LONG $0x107c41c4; WORD $0x2059 // 086c: vmovups 0x20(%r9),%ymm11
+	LONG $0x107c41c4; BYTE $0x10 // 0872: vmovups (%r8),%ymm10
+	LONG $0x107c41c4; WORD $0x2048 // 0877: vmovups 0x20(%r8),%ymm9
+	LONG $0x07107cc5 // 087d: vmovups (%rdi),%ymm8
+	LONG $0x7f10fcc5; BYTE $0x20 // 0881: vmovups 0x20(%rdi),%ymm7
+	LONG $0x107cc1c4; WORD $0x2424 // 0886: vmovups (%r12),%ymm4
+	LONG $0x107cc1c4; WORD $0x245c; BYTE $0x20 // 088c: vmovups 0x20(%r12),%ymm3
+	LONG $0xfff7e4e9; BYTE $0xff // 0893: jmp 7c <multiply+0x7c>
+	LONG $0x387b8348; BYTE $0x00 // 0898: cmpq $0x0,0x38(%rbx)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 089d: mov 0xb0(%rbx),%rax
+	LONG $0x604b8b4c // 08a4: mov 0x60(%rbx),%r9
+	LONG $0x78538b48 // 08a8: mov 0x78(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 08ac: lea 0x0(,%rax,4),%rcx
+	LONG $0x049e840f; WORD $0x0000 // 08b4: je d58 <multiply+0xd58>
+	LONG $0x30438b48 // 08ba: mov 0x30(%rbx),%rax
+	LONG $0x1810fcc5 // 08be: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 08c2: vmovups 0x20(%rax),%ymm2
+	LONG $0xcb28fcc5 // 08c7: vmovaps %ymm3,%ymm1
+	LONG $0xc228fcc5 // 08cb: vmovaps %ymm2,%ymm0
+	LONG $0xe228fcc5 // 08cf: vmovaps %ymm2,%ymm4
+	LONG $0xeb28fcc5 // 08d3: vmovaps %ymm3,%ymm5
+	WORD $0x8b48; BYTE $0x03 // 08d7: mov (%rbx),%rax
+	LONG $0x09146349 // 08da: movslq (%r9,%rcx,1),%rdx
+	LONG $0x90048d4c // 08de: lea (%rax,%rdx,4),%r8
+	LONG $0x09546349; BYTE $0x04 // 08e2: movslq 0x4(%r9,%rcx,1),%rdx
+	LONG $0x903c8d48 // 08e7: lea (%rax,%rdx,4),%rdi
+	LONG $0x09546349; BYTE $0x08 // 08eb: movslq 0x8(%r9,%rcx,1),%rdx
+	LONG $0x90348d48 // 08f0: lea (%rax,%rdx,4),%rsi
+	LONG $0x908b8b4c; WORD $0x0000; BYTE $0x00 // 08f4: mov 0x90(%rbx),%r9
+	LONG $0x18438b48 // 08fb: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 08ff: xor %edx,%edx
+	WORD $0x854d; BYTE $0xc9 // 0901: test %r9,%r9
+	WORD $0x6b7e // 0904: jle 971 <multiply+0x971>
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0906: mov 0x98(%rbx),%r12
+	LONG $0x140c8d49 // 090d: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0911: cmp %rdx,%rcx
+	LONG $0x010c8e0f; WORD $0x0000 // 0914: jle a26 <multiply+0xa26>
+	LONG $0x3810fcc5 // 091a: vmovups (%rax),%ymm7
+	LONG $0x7010fcc5; BYTE $0x20 // 091e: vmovups 0x20(%rax),%ymm6
+	LONG $0x40c08348 // 0923: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9004 // 0927: vbroadcastss (%r8,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xdf // 092d: vfmadd231ps %ymm7,%ymm8,%ymm3
+	LONG $0xb83de2c4; BYTE $0xd6 // 0932: vfmadd231ps %ymm6,%ymm8,%ymm2
+	LONG $0x187d62c4; WORD $0x9704 // 0937: vbroadcastss (%rdi,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xef // 093d: vfmadd231ps %ymm7,%ymm8,%ymm5
+	LONG $0xb83de2c4; BYTE $0xe6 // 0942: vfmadd231ps %ymm6,%ymm8,%ymm4
+	LONG $0x187d62c4; WORD $0x9604 // 0947: vbroadcastss (%rsi,%rdx,4),%ymm8
+	WORD $0xff48; BYTE $0xc2 // 094d: inc %rdx
+	LONG $0xb83de2c4; BYTE $0xcf // 0950: vfmadd231ps %ymm7,%ymm8,%ymm1
+	LONG $0xb83de2c4; BYTE $0xc6 // 0955: vfmadd231ps %ymm6,%ymm8,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 095a: cmp %rdx,%rcx
+	WORD $0xbb7f // 095d: jg 91a <multiply+0x91a>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 095f: add 0xa0(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0966: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0969: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xc9 // 096c: dec %r9
+	WORD $0x9575 // 096f: jne 906 <multiply+0x906>
+	LONG $0x78438b48 // 0971: mov 0x78(%rbx),%rax
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0975: mov 0xb0(%rbx),%rdx
+	LONG $0x90048d4c // 097c: lea (%rax,%rdx,4),%r8
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0980: mov 0xa8(%rbx),%rax
+	LONG $0x10f88348 // 0987: cmp $0x10,%rax
+	LONG $0x046f840f; WORD $0x0000 // 098b: je e00 <multiply+0xe00>
+	LONG $0xf8508d48 // 0991: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0995: mov $0x8,%ecx
+	LONG $0x5f358d48; WORD $0x0008; BYTE $0x00 // 099a: lea 0x85f(%rip),%rsi # 1200 <lanes>
+	WORD $0x3948; BYTE $0xca // 09a1: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 09a4: cmovg %rcx,%rdx
+	WORD $0xc931 // 09a8: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 09aa: test %rdx,%rdx
+	LONG $0xd1480f48 // 09ad: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 09b1: mov $0x8,%ecx
+	WORD $0x8948; BYTE $0xcf // 09b6: mov %rcx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 09b9: sub %rdx,%rdi
+	LONG $0x48538b48 // 09bc: mov 0x48(%rbx),%rdx
+	LONG $0x346ffec5; BYTE $0xbe // 09c0: vmovdqu (%rsi,%rdi,4),%ymm6
+	WORD $0x6349; BYTE $0x38 // 09c5: movslq (%r8),%rdi
+	LONG $0xba148d48 // 09c8: lea (%rdx,%rdi,4),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 09cc: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 09d1: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 09d4: cmovg %rdi,%rax
+	WORD $0xff31 // 09d8: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 09da: test %rax,%rax
+	LONG $0xc7480f48 // 09dd: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc1 // 09e1: sub %rax,%rcx
+	LONG $0x3c6ffec5; BYTE $0x8e // 09e4: vmovdqu (%rsi,%rcx,4),%ymm7
+	LONG $0x2e4de2c4; WORD $0x2052 // 09e9: vmaskmovps %ymm2,%ymm6,0x20(%rdx)
+	LONG $0x2e45e2c4; BYTE $0x1a // 09ef: vmaskmovps %ymm3,%ymm7,(%rdx)
+	LONG $0x04506349 // 09f4: movslq 0x4(%r8),%rdx
+	LONG $0x48438b48 // 09f8: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 09fc: lea (%rax,%rdx,4),%rax
+	LONG $0x2e45e2c4; BYTE $0x28 // 0a00: vmaskmovps %ymm5,%ymm7,(%rax)
+	LONG $0x2e4de2c4; WORD $0x2060 // 0a05: vmaskmovps %ymm4,%ymm6,0x20(%rax)
+	LONG $0x08506349 // 0a0b: movslq 0x8(%r8),%rdx
+	LONG $0x48438b48 // 0a0f: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0a13: lea (%rax,%rdx,4),%rax
+	LONG $0x2e45e2c4; BYTE $0x08 // 0a17: vmaskmovps %ymm1,%ymm7,(%rax)
+	LONG $0x2e4de2c4; WORD $0x2040 // 0a1c: vmaskmovps %ymm0,%ymm6,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0a22: vzeroupper
+	BYTE $0xc3 // 0a25: ret
+	WORD $0x8948; BYTE $0xd1 // 0a26: mov %rdx,%rcx
+	LONG $0xffff31e9; BYTE $0xff // 0a29: jmp 95f <multiply+0x95f>
+	WORD $0x8948; BYTE $0xc1 // 0a2e: mov %rax,%rcx
+	LONG $0xfffa39e9; BYTE $0xff // 0a31: jmp 46f <multiply+0x46f>
+	LONG $0x04f88348 // 0a36: cmp $0x4,%rax
+	LONG $0xf884850f; WORD $0xffff // 0a3a: jne 2c4 <multiply+0x2c4>
+	LONG $0x387b8348; BYTE $0x00 // 0a40: cmpq $0x0,0x38(%rbx)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0a45: mov 0xb0(%rbx),%rax
+	LONG $0x60738b48 // 0a4c: mov 0x60(%rbx),%rsi
+	LONG $0x78538b48 // 0a50: mov 0x78(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0a54: lea 0x0(,%rax,4),%rcx
+	LONG $0x0207840f; WORD $0x0000 // 0a5c: je c69 <multiply+0xc69>
+	LONG $0x30438b48 // 0a62: mov 0x30(%rbx),%rax
+	LONG $0x1810fcc5 // 0a66: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 0a6a: vmovups 0x20(%rax),%ymm2
+	LONG $0xcb28fcc5 // 0a6f: vmovaps %ymm3,%ymm1
+	LONG $0xc228fcc5 // 0a73: vmovaps %ymm2,%ymm0
+	LONG $0xf228fcc5 // 0a77: vmovaps %ymm2,%ymm6
+	LONG $0xfb28fcc5 // 0a7b: vmovaps %ymm3,%ymm7
+	LONG $0xc2287cc5 // 0a7f: vmovaps %ymm2,%ymm8
+	LONG $0xcb287cc5 // 0a83: vmovaps %ymm3,%ymm9
+	WORD $0x8b48; BYTE $0x03 // 0a87: mov (%rbx),%rax
+	LONG $0x0e146348 // 0a8a: movslq (%rsi,%rcx,1),%rdx
+	LONG $0x900c8d4c // 0a8e: lea (%rax,%rdx,4),%r9
+	LONG $0x0e546348; BYTE $0x04 // 0a92: movslq 0x4(%rsi,%rcx,1),%rdx
+	LONG $0x90048d4c // 0a97: lea (%rax,%rdx,4),%r8
+	LONG $0x0e546348; BYTE $0x08 // 0a9b: movslq 0x8(%rsi,%rcx,1),%rdx
+	LONG $0x903c8d48 // 0aa0: lea (%rax,%rdx,4),%rdi
+	LONG $0x0e546348; BYTE $0x0c // 0aa4: movslq 0xc(%rsi,%rcx,1),%rdx
+	LONG $0x90348d48 // 0aa9: lea (%rax,%rdx,4),%rsi
+	LONG $0x90938b4c; WORD $0x0000; BYTE $0x00 // 0aad: mov 0x90(%rbx),%r10
+	LONG $0x18438b48 // 0ab4: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0ab8: xor %edx,%edx
+	WORD $0x854d; BYTE $0xd2 // 0aba: test %r10,%r10
+	WORD $0x7b7e // 0abd: jle b3a <multiply+0xb3a>
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0abf: mov 0x98(%rbx),%r12
+	LONG $0x140c8d49 // 0ac6: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0aca: cmp %rdx,%rcx
+	LONG $0x01368e0f; WORD $0x0000 // 0acd: jle c09 <multiply+0xc09>
+	LONG $0x2810fcc5 // 0ad3: vmovups (%rax),%ymm5
+	LONG $0x6010fcc5; BYTE $0x20 // 0ad7: vmovups 0x20(%rax),%ymm4
+	LONG $0x40c08348 // 0adc: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9114 // 0ae0: vbroadcastss (%r9,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xdd // 0ae6: vfmadd231ps %ymm5,%ymm10,%ymm3
+	LONG $0xb82de2c4; BYTE $0xd4 // 0aeb: vfmadd231ps %ymm4,%ymm10,%ymm2
+	LONG $0x187d42c4; WORD $0x9014 // 0af0: vbroadcastss (%r8,%rdx,4),%ymm10
+	LONG $0xb82d62c4; BYTE $0xcd // 0af6: vfmadd231ps %ymm5,%ymm10,%ymm9
+	LONG $0xb82d62c4; BYTE $0xc4 // 0afb: vfmadd231ps %ymm4,%ymm10,%ymm8
+	LONG $0x187d62c4; WORD $0x9714 // 0b00: vbroadcastss (%rdi,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xfd // 0b06: vfmadd231ps %ymm5,%ymm10,%ymm7
+	LONG $0xb82de2c4; BYTE $0xf4 // 0b0b: vfmadd231ps %ymm4,%ymm10,%ymm6
+	LONG $0x187d62c4; WORD $0x9614 // 0b10: vbroadcastss (%rsi,%rdx,4),%ymm10
+	WORD $0xff48; BYTE $0xc2 // 0b16: inc %rdx
+	LONG $0xb82de2c4; BYTE $0xcd // 0b19: vfmadd231ps %ymm5,%ymm10,%ymm1
+	LONG $0xb82de2c4; BYTE $0xc4 // 0b1e: vfmadd231ps %ymm4,%ymm10,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 0b23: cmp %rdx,%rcx
+	WORD $0xab7f // 0b26: jg ad3 <multiply+0xad3>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0b28: add 0xa0(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0b2f: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0b32: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xca // 0b35: dec %r10
+	WORD $0x8575 // 0b38: jne abf <multiply+0xabf>
+	LONG $0x78438b48 // 0b3a: mov 0x78(%rbx),%rax
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0b3e: mov 0xb0(%rbx),%rdx
+	LONG $0x90148d48 // 0b45: lea (%rax,%rdx,4),%rdx
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0b49: mov 0xa8(%rbx),%rax
+	LONG $0x10f88348 // 0b50: cmp $0x10,%rax
+	LONG $0x00b7840f; WORD $0x0000 // 0b54: je c11 <multiply+0xc11>
+	LONG $0xf8488d48 // 0b5a: lea -0x8(%rax),%rcx
+	LONG $0x000008be; BYTE $0x00 // 0b5e: mov $0x8,%esi
+	LONG $0x963d8d48; WORD $0x0006; BYTE $0x00 // 0b63: lea 0x696(%rip),%rdi # 1200 <lanes>
+	WORD $0x3948; BYTE $0xf1 // 0b6a: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 0b6d: cmovg %rsi,%rcx
+	WORD $0xf631 // 0b71: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0b73: test %rcx,%rcx
+	LONG $0xce480f48 // 0b76: cmovs %rsi,%rcx
+	LONG $0x000008be; BYTE $0x00 // 0b7a: mov $0x8,%esi
+	WORD $0x8949; BYTE $0xf0 // 0b7f: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xc8 // 0b82: sub %rcx,%r8
+	LONG $0x484b8b48 // 0b85: mov 0x48(%rbx),%rcx
+	LONG $0x6f7ea1c4; WORD $0x8724 // 0b89: vmovdqu (%rdi,%r8,4),%ymm4
+	WORD $0x634c; BYTE $0x02 // 0b8f: movslq (%rdx),%r8
+	LONG $0x810c8d4a // 0b92: lea (%rcx,%r8,4),%rcx
+	LONG $0x0008b841; WORD $0x0000 // 0b96: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0b9c: cmp %r8,%rax
+	LONG $0xc04f0f49 // 0b9f: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0ba3: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 0ba6: test %rax,%rax
+	LONG $0xc0480f49 // 0ba9: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc6 // 0bad: sub %rax,%rsi
+	LONG $0x2c6ffec5; BYTE $0xb7 // 0bb0: vmovdqu (%rdi,%rsi,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2051 // 0bb5: vmaskmovps %ymm2,%ymm4,0x20(%rcx)
+	LONG $0x2e55e2c4; BYTE $0x19 // 0bbb: vmaskmovps %ymm3,%ymm5,(%rcx)
+	LONG $0x044a6348 // 0bc0: movslq 0x4(%rdx),%rcx
+	LONG $0x48438b48 // 0bc4: mov 0x48(%rbx),%rax
+	LONG $0x88048d48 // 0bc8: lea (%rax,%rcx,4),%rax
+	LONG $0x2e5562c4; BYTE $0x08 // 0bcc: vmaskmovps %ymm9,%ymm5,(%rax)
+	LONG $0x2e5d62c4; WORD $0x2040 // 0bd1: vmaskmovps %ymm8,%ymm4,0x20(%rax)
+	LONG $0x084a6348 // 0bd7: movslq 0x8(%rdx),%rcx
+	LONG $0x48438b48 // 0bdb: mov 0x48(%rbx),%rax
+	LONG $0x88048d48 // 0bdf: lea (%rax,%rcx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x38 // 0be3: vmaskmovps %ymm7,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2070 // 0be8: vmaskmovps %ymm6,%ymm4,0x20(%rax)
+	LONG $0x0c526348 // 0bee: movslq 0xc(%rdx),%rdx
+	LONG $0x48438b48 // 0bf2: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0bf6: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x08 // 0bfa: vmaskmovps %ymm1,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2040 // 0bff: vmaskmovps %ymm0,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0c05: vzeroupper
+	BYTE $0xc3 // 0c08: ret
+	WORD $0x8948; BYTE $0xd1 // 0c09: mov %rdx,%rcx
+	LONG $0xffff17e9; BYTE $0xff // 0c0c: jmp b28 <multiply+0xb28>
+	WORD $0x6348; BYTE $0x0a // 0c11: movslq (%rdx),%rcx
+	LONG $0x48438b48 // 0c14: mov 0x48(%rbx),%rax
+	LONG $0x88048d48 // 0c18: lea (%rax,%rcx,4),%rax
+	LONG $0x1811fcc5 // 0c1c: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0c20: vmovups %ymm2,0x20(%rax)
+	LONG $0x044a6348 // 0c25: movslq 0x4(%rdx),%rcx
+	LONG $0x48438b48 // 0c29: mov 0x48(%rbx),%rax
+	LONG $0x88048d48 // 0c2d: lea (%rax,%rcx,4),%rax
+	LONG $0x08117cc5 // 0c31: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 0c35: vmovups %ymm8,0x20(%rax)
+	LONG $0x084a6348 // 0c3a: movslq 0x8(%rdx),%rcx
+	LONG $0x48438b48 // 0c3e: mov 0x48(%rbx),%rax
+	LONG $0x88048d48 // 0c42: lea (%rax,%rcx,4),%rax
+	LONG $0x3811fcc5 // 0c46: vmovups %ymm7,(%rax)
+	LONG $0x7011fcc5; BYTE $0x20 // 0c4a: vmovups %ymm6,0x20(%rax)
+	LONG $0x0c526348 // 0c4f: movslq 0xc(%rdx),%rdx
+	LONG $0x48438b48 // 0c53: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0c57: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 0c5b: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 0c5f: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff8fee9; BYTE $0xff // 0c64: jmp 567 <multiply+0x567>
+	WORD $0x0148; BYTE $0xca // 0c69: add %rcx,%rdx
+	LONG $0x487b8b48 // 0c6c: mov 0x48(%rbx),%rdi
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0c70: mov 0xa8(%rbx),%rax
+	WORD $0x634c; BYTE $0x02 // 0c77: movslq (%rdx),%r8
+	LONG $0x87148d4e // 0c7a: lea (%rdi,%r8,4),%r10
+	LONG $0x0442634c // 0c7e: movslq 0x4(%rdx),%r8
+	LONG $0x870c8d4e // 0c82: lea (%rdi,%r8,4),%r9
+	LONG $0x0842634c // 0c86: movslq 0x8(%rdx),%r8
+	LONG $0x0c526348 // 0c8a: movslq 0xc(%rdx),%rdx
+	LONG $0x87048d4e // 0c8e: lea (%rdi,%r8,4),%r8
+	LONG $0x971c8d4c // 0c92: lea (%rdi,%rdx,4),%r11
+	LONG $0x10f88348 // 0c96: cmp $0x10,%rax
+	LONG $0x04d6840f; WORD $0x0000 // 0c9a: je 1176 <multiply+0x1176>
+	LONG $0x000008ba; BYTE $0x00 // 0ca0: mov $0x8,%edx
+	LONG $0x0008bc41; WORD $0x0000 // 0ca5: mov $0x8,%r12d
+	LONG $0x4e2d8d4c; WORD $0x0005; BYTE $0x00 // 0cab: lea 0x54e(%rip),%r13 # 1200 <lanes>
+	WORD $0x3948; BYTE $0xd0 // 0cb2: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0cb5: cmovle %rax,%rdx
+	WORD $0xff31 // 0cb9: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 0cbb: test %rdx,%rdx
+	LONG $0xd7480f48 // 0cbe: cmovs %rdi,%rdx
+	WORD $0x894c; BYTE $0xe7 // 0cc2: mov %r12,%rdi
+	LONG $0x08e88348 // 0cc5: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xd7 // 0cc9: sub %rdx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbd4c; BYTE $0x00 // 0ccc: vmovdqu 0x0(%r13,%rdi,4),%ymm1
+	LONG $0x000008bf; BYTE $0x00 // 0cd3: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0cd8: cmp %rdi,%rax
+	LONG $0x2c75c2c4; BYTE $0x1a // 0cdb: vmaskmovps (%r10),%ymm1,%ymm3
+	LONG $0x2c7542c4; BYTE $0x09 // 0ce0: vmaskmovps (%r9),%ymm1,%ymm9
+	LONG $0xc74f0f48 // 0ce5: cmovg %rdi,%rax
+	WORD $0xd231 // 0ce9: xor %edx,%edx
+	LONG $0x2c75c2c4; BYTE $0x38 // 0ceb: vmaskmovps (%r8),%ymm1,%ymm7
+	LONG $0x2c75c2c4; BYTE $0x0b // 0cf0: vmaskmovps (%r11),%ymm1,%ymm1
+	WORD $0x8548; BYTE $0xc0 // 0cf5: test %rax,%rax
+	LONG $0xc2480f48 // 0cf8: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xe2 // 0cfc: mov %r12,%rdx
+	WORD $0x2948; BYTE $0xc2 // 0cff: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x9544; BYTE $0x00 // 0d02: vmovdqu 0x0(%r13,%rdx,4),%ymm0
+	LONG $0x2c7dc2c4; WORD $0x2052 // 0d09: vmaskmovps 0x20(%r10),%ymm0,%ymm2
+	LONG $0x2c7d42c4; WORD $0x2041 // 0d0f: vmaskmovps 0x20(%r9),%ymm0,%ymm8
+	LONG $0x2c7dc2c4; WORD $0x2070 // 0d15: vmaskmovps 0x20(%r8),%ymm0,%ymm6
+	LONG $0x2c7dc2c4; WORD $0x2043 // 0d1b: vmaskmovps 0x20(%r11),%ymm0,%ymm0
+	LONG $0xfffd61e9; BYTE $0xff // 0d21: jmp a87 <multiply+0xa87>
+	LONG $0x30438b48 // 0d26: mov 0x30(%rbx),%rax
+	LONG $0x2810fcc5 // 0d2a: vmovups (%rax),%ymm5
+	LONG $0x6010fcc5; BYTE $0x20 // 0d2e: vmovups 0x20(%rax),%ymm4
+	LONG $0xdd28fcc5 // 0d33: vmovaps %ymm5,%ymm3
+	LONG $0xc428fcc5 // 0d37: vmovaps %ymm4,%ymm0
+	LONG $0xf428fcc5 // 0d3b: vmovaps %ymm4,%ymm6
+	LONG $0xfd28fcc5 // 0d3f: vmovaps %ymm5,%ymm7
+	LONG $0xc4287cc5 // 0d43: vmovaps %ymm4,%ymm8
+	LONG $0xcd287cc5 // 0d47: vmovaps %ymm5,%ymm9
+	LONG $0xd4287cc5 // 0d4b: vmovaps %ymm4,%ymm10
+	LONG $0xdd287cc5 // 0d4f: vmovaps %ymm5,%ymm11
+	LONG $0xfff659e9; BYTE $0xff // 0d53: jmp 3b1 <multiply+0x3b1>
+	WORD $0x0148; BYTE $0xca // 0d58: add %rcx,%rdx
+	LONG $0x48438b4c // 0d5b: mov 0x48(%rbx),%r8
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0d5f: mov 0xa8(%rbx),%rax
+	WORD $0x6348; BYTE $0x32 // 0d66: movslq (%rdx),%rsi
+	LONG $0xb03c8d49 // 0d69: lea (%r8,%rsi,4),%rdi
+	LONG $0x04726348 // 0d6d: movslq 0x4(%rdx),%rsi
+	LONG $0x08526348 // 0d71: movslq 0x8(%rdx),%rdx
+	LONG $0xb0348d49 // 0d75: lea (%r8,%rsi,4),%rsi
+	LONG $0x901c8d4d // 0d79: lea (%r8,%rdx,4),%r11
+	LONG $0x10f88348 // 0d7d: cmp $0x10,%rax
+	LONG $0x03cd840f; WORD $0x0000 // 0d81: je 1154 <multiply+0x1154>
+	LONG $0x000008ba; BYTE $0x00 // 0d87: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0d8c: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0d8f: cmovle %rax,%rdx
+	WORD $0x3145; BYTE $0xc0 // 0d93: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 0d96: test %rdx,%rdx
+	LONG $0xd0480f49 // 0d99: cmovs %r8,%rdx
+	LONG $0x0008b841; WORD $0x0000 // 0d9d: mov $0x8,%r8d
+	LONG $0x08e88348 // 0da3: sub $0x8,%rax
+	WORD $0x894d; BYTE $0xc2 // 0da7: mov %r8,%r10
+	WORD $0x2949; BYTE $0xd2 // 0daa: sub %rdx,%r10
+	LONG $0x4c158d48; WORD $0x0004; BYTE $0x00 // 0dad: lea 0x44c(%rip),%rdx # 1200 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x920c // 0db4: vmovdqu (%rdx,%r10,4),%ymm1
+	LONG $0x0008ba41; WORD $0x0000 // 0dba: mov $0x8,%r10d
+	WORD $0x394c; BYTE $0xd0 // 0dc0: cmp %r10,%rax
+	LONG $0x2c75e2c4; BYTE $0x1f // 0dc3: vmaskmovps (%rdi),%ymm1,%ymm3
+	LONG $0x2c75e2c4; BYTE $0x2e // 0dc8: vmaskmovps (%rsi),%ymm1,%ymm5
+	LONG $0xc24f0f49 // 0dcd: cmovg %r10,%rax
+	WORD $0x3145; BYTE $0xd2 // 0dd1: xor %r10d,%r10d
+	LONG $0x2c75c2c4; BYTE $0x0b // 0dd4: vmaskmovps (%r11),%ymm1,%ymm1
+	WORD $0x8548; BYTE $0xc0 // 0dd9: test %rax,%rax
+	LONG $0xc2480f49 // 0ddc: cmovs %r10,%rax
+	WORD $0x2949; BYTE $0xc0 // 0de0: sub %rax,%r8
+	LONG $0x6f7ea1c4; WORD $0x8204 // 0de3: vmovdqu (%rdx,%r8,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x2057 // 0de9: vmaskmovps 0x20(%rdi),%ymm0,%ymm2
+	LONG $0x2c7de2c4; WORD $0x2066 // 0def: vmaskmovps 0x20(%rsi),%ymm0,%ymm4
+	LONG $0x2c7dc2c4; WORD $0x2043 // 0df5: vmaskmovps 0x20(%r11),%ymm0,%ymm0
+	LONG $0xfffad7e9; BYTE $0xff // 0dfb: jmp 8d7 <multiply+0x8d7>
+	WORD $0x6349; BYTE $0x10 // 0e00: movslq (%r8),%rdx
+	LONG $0x48438b48 // 0e03: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0e07: lea (%rax,%rdx,4),%rax
+	LONG $0x1811fcc5 // 0e0b: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0e0f: vmovups %ymm2,0x20(%rax)
+	LONG $0x04506349 // 0e14: movslq 0x4(%r8),%rdx
+	LONG $0x48438b48 // 0e18: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0e1c: lea (%rax,%rdx,4),%rax
+	LONG $0x2811fcc5 // 0e20: vmovups %ymm5,(%rax)
+	LONG $0x6011fcc5; BYTE $0x20 // 0e24: vmovups %ymm4,0x20(%rax)
+	LONG $0x08506349 // 0e29: movslq 0x8(%r8),%rdx
+	LONG $0x48438b48 // 0e2d: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0e31: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 0e35: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 0e39: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff724e9; BYTE $0xff // 0e3e: jmp 567 <multiply+0x567>
+	WORD $0x8948; BYTE $0xd1 // 0e43: mov %rdx,%rcx
+	LONG $0xfff7e6e9; BYTE $0xff // 0e46: jmp 631 <multiply+0x631>
+	LONG $0x387b8348; BYTE $0x00 // 0e4b: cmpq $0x0,0x38(%rbx)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0e50: mov 0xb0(%rbx),%rax
+	LONG $0x604b8b4c // 0e57: mov 0x60(%rbx),%r9
+	LONG $0x78538b48 // 0e5b: mov 0x78(%rbx),%rdx
+	QUAD $0x0000000085048d4c // 0e5f: lea 0x0(,%rax,4),%r8
+	LONG $0x011a840f; WORD $0x0000 // 0e67: je f87 <multiply+0xf87>
+	LONG $0x30438b48 // 0e6d: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0e71: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0e75: vmovups 0x20(%rax),%ymm0
+	LONG $0x0114634b // 0e7a: movslq (%r9,%r8,1),%rdx
+	WORD $0x8b48; BYTE $0x03 // 0e7e: mov (%rbx),%rax
+	LONG $0x90348d48 // 0e81: lea (%rax,%rdx,4),%rsi
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0e85: mov 0x90(%rbx),%rdi
+	LONG $0x18438b48 // 0e8c: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0e90: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 0e92: test %rdi,%rdi
+	WORD $0x4b7e // 0e95: jle ee2 <multiply+0xee2>
+	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0e97: mov 0x98(%rbx),%r12
+	LONG $0x140c8d49 // 0e9e: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0ea2: cmp %rdx,%rcx
+	LONG $0x00bb8e0f; WORD $0x0000 // 0ea5: jle f66 <multiply+0xf66>
+	LONG $0x2010fcc5 // 0eab: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0eaf: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0eb4: add $0x40,%rax
+	LONG $0x187de2c4; WORD $0x9614 // 0eb8: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 0ebe: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xcc // 0ec1: vfmadd231ps %ymm4,%ymm2,%ymm1
+	LONG $0xb86de2c4; BYTE $0xc3 // 0ec6: vfmadd231ps %ymm3,%ymm2,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 0ecb: cmp %rdx,%rcx
+	WORD $0xdb7f // 0ece: jg eab <multiply+0xeab>
+	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0ed0: add 0xa0(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0ed7: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0eda: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 0edd: dec %rdi
+	WORD $0xb575 // 0ee0: jne e97 <multiply+0xe97>
+	LONG $0x78438b48 // 0ee2: mov 0x78(%rbx),%rax
+	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0ee6: mov 0xb0(%rbx),%rdx
+	LONG $0x903c8d48 // 0eed: lea (%rax,%rdx,4),%rdi
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0ef1: mov 0xa8(%rbx),%rax
+	LONG $0x10f88348 // 0ef8: cmp $0x10,%rax
+	WORD $0x7074 // 0efc: je f6e <multiply+0xf6e>
+	LONG $0xf8508d48 // 0efe: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0f02: mov $0x8,%ecx
+	LONG $0xf2358d48; WORD $0x0002; BYTE $0x00 // 0f07: lea 0x2f2(%rip),%rsi # 1200 <lanes>
+	WORD $0x6348; BYTE $0x3f // 0f0e: movslq (%rdi),%rdi
+	WORD $0x3948; BYTE $0xca // 0f11: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 0f14: cmovg %rcx,%rdx
+	WORD $0xc931 // 0f18: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 0f1a: test %rdx,%rdx
+	LONG $0xd1480f48 // 0f1d: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0f21: mov $0x8,%ecx
+	WORD $0x8949; BYTE $0xc8 // 0f26: mov %rcx,%r8
+	WORD $0x2949; BYTE $0xd0 // 0f29: sub %rdx,%r8
+	LONG $0x48538b48 // 0f2c: mov 0x48(%rbx),%rdx
+	LONG $0x000008bb; BYTE $0x00 // 0f30: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd8 // 0f35: cmp %rbx,%rax
+	LONG $0x6f7ea1c4; WORD $0x8614 // 0f38: vmovdqu (%rsi,%r8,4),%ymm2
+	LONG $0xc34f0f48 // 0f3e: cmovg %rbx,%rax
+	WORD $0xdb31 // 0f42: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc0 // 0f44: test %rax,%rax
+	LONG $0xc3480f48 // 0f47: cmovs %rbx,%rax
+	LONG $0xba148d48 // 0f4b: lea (%rdx,%rdi,4),%rdx
+	WORD $0x2948; BYTE $0xc1 // 0f4f: sub %rax,%rcx
+	LONG $0x1c6ffec5; BYTE $0x8e // 0f52: vmovdqu (%rsi,%rcx,4),%ymm3
+	LONG $0x2e6de2c4; WORD $0x2042 // 0f57: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
+	LONG $0x2e65e2c4; BYTE $0x0a // 0f5d: vmaskmovps %ymm1,%ymm3,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0f62: vzeroupper
+	BYTE $0xc3 // 0f65: ret
+	WORD $0x8948; BYTE $0xd1 // 0f66: mov %rdx,%rcx
+	LONG $0xffff62e9; BYTE $0xff // 0f69: jmp ed0 <multiply+0xed0>
+	WORD $0x6348; BYTE $0x17 // 0f6e: movslq (%rdi),%rdx
+	LONG $0x48438b48 // 0f71: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 0f75: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 0f79: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 0f7d: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff5e0e9; BYTE $0xff // 0f82: jmp 567 <multiply+0x567>
+	LONG $0x020c634a // 0f87: movslq (%rdx,%r8,1),%rcx
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0f8b: mov 0xa8(%rbx),%rax
+	LONG $0x48538b48 // 0f92: mov 0x48(%rbx),%rdx
+	LONG $0x8a3c8d48 // 0f96: lea (%rdx,%rcx,4),%rdi
+	LONG $0x10f88348 // 0f9a: cmp $0x10,%rax
+	LONG $0x01a2840f; WORD $0x0000 // 0f9e: je 1146 <multiply+0x1146>
+	LONG $0x000008ba; BYTE $0x00 // 0fa4: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0fa9: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0fac: cmovle %rax,%rdx
+	WORD $0xc931 // 0fb0: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 0fb2: test %rdx,%rdx
+	LONG $0xd1480f48 // 0fb5: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0fb9: mov $0x8,%ecx
+	LONG $0x08e88348 // 0fbe: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xce // 0fc2: mov %rcx,%rsi
+	WORD $0x2948; BYTE $0xd6 // 0fc5: sub %rdx,%rsi
+	LONG $0x31158d48; WORD $0x0002; BYTE $0x00 // 0fc8: lea 0x231(%rip),%rdx # 1200 <lanes>
+	LONG $0x0c6ffec5; BYTE $0xb2 // 0fcf: vmovdqu (%rdx,%rsi,4),%ymm1
+	LONG $0x000008be; BYTE $0x00 // 0fd4: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 0fd9: cmp %rsi,%rax
+	LONG $0x2c75e2c4; BYTE $0x0f // 0fdc: vmaskmovps (%rdi),%ymm1,%ymm1
+	LONG $0xc64f0f48 // 0fe1: cmovg %rsi,%rax
+	WORD $0xf631 // 0fe5: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 0fe7: test %rax,%rax
+	LONG $0xc6480f48 // 0fea: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc1 // 0fee: sub %rax,%rcx
+	LONG $0x046ffec5; BYTE $0x8a // 0ff1: vmovdqu (%rdx,%rcx,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x2047 // 0ff6: vmaskmovps 0x20(%rdi),%ymm0,%ymm0
+	LONG $0xfffe79e9; BYTE $0xff // 0ffc: jmp e7a <multiply+0xe7a>
+	WORD $0x6348; BYTE $0x08 // 1001: movslq (%rax),%rcx
+	LONG $0x48538b48 // 1004: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 1008: lea (%rdx,%rcx,4),%rdx
+	LONG $0x2a11fcc5 // 100c: vmovups %ymm5,(%rdx)
+	LONG $0x6211fcc5; BYTE $0x20 // 1010: vmovups %ymm4,0x20(%rdx)
+	LONG $0x04486348 // 1015: movslq 0x4(%rax),%rcx
+	LONG $0x48538b48 // 1019: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 101d: lea (%rdx,%rcx,4),%rdx
+	LONG $0x1a117cc5 // 1021: vmovups %ymm11,(%rdx)
+	LONG $0x52117cc5; BYTE $0x20 // 1025: vmovups %ymm10,0x20(%rdx)
+	LONG $0x08486348 // 102a: movslq 0x8(%rax),%rcx
+	LONG $0x48538b48 // 102e: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 1032: lea (%rdx,%rcx,4),%rdx
+	LONG $0x0a117cc5 // 1036: vmovups %ymm9,(%rdx)
+	LONG $0x42117cc5; BYTE $0x20 // 103a: vmovups %ymm8,0x20(%rdx)
+	LONG $0x0c486348 // 103f: movslq 0xc(%rax),%rcx
+	LONG $0x48538b48 // 1043: mov 0x48(%rbx),%rdx
+	LONG $0x8a148d48 // 1047: lea (%rdx,%rcx,4),%rdx
+	LONG $0x3a11fcc5 // 104b: vmovups %ymm7,(%rdx)
+	LONG $0x7211fcc5; BYTE $0x20 // 104f: vmovups %ymm6,0x20(%rdx)
+	LONG $0x10506348 // 1054: movslq 0x10(%rax),%rdx
+	LONG $0x48438b48 // 1058: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 105c: lea (%rax,%rdx,4),%rax
+	LONG $0x1811fcc5 // 1060: vmovups %ymm3,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 1064: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff4f9e9; BYTE $0xff // 1069: jmp 567 <multiply+0x567>
+	WORD $0x0148; BYTE $0xca // 106e: add %rcx,%rdx
+	LONG $0x48738b48 // 1071: mov 0x48(%rbx),%rsi
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1075: mov 0xa8(%rbx),%rax
+	WORD $0x6348; BYTE $0x3a // 107c: movslq (%rdx),%rdi
+	LONG $0x04526348 // 107f: movslq 0x4(%rdx),%rdx
+	LONG $0xbe0c8d4c // 1083: lea (%rsi,%rdi,4),%r9
+	LONG $0x96148d4c // 1087: lea (%rsi,%rdx,4),%r10
+	LONG $0x10f88348 // 108b: cmp $0x10,%rax
+	LONG $0x0096840f; WORD $0x0000 // 108f: je 112b <multiply+0x112b>
+	LONG $0x000008ba; BYTE $0x00 // 1095: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 109a: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 109d: cmovle %rax,%rdx
+	WORD $0xf631 // 10a1: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 10a3: test %rdx,%rdx
+	LONG $0xd6480f48 // 10a6: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 10aa: mov $0x8,%esi
+	LONG $0x08e88348 // 10af: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xf7 // 10b3: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 10b6: sub %rdx,%rdi
+	LONG $0x40158d48; WORD $0x0001; BYTE $0x00 // 10b9: lea 0x140(%rip),%rdx # 1200 <lanes>
+	LONG $0x0c6ffec5; BYTE $0xba // 10c0: vmovdqu (%rdx,%rdi,4),%ymm1
+	LONG $0x000008bf; BYTE $0x00 // 10c5: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 10ca: cmp %rdi,%rax
+	LONG $0x2c75c2c4; BYTE $0x19 // 10cd: vmaskmovps (%r9),%ymm1,%ymm3
+	LONG $0x2c75c2c4; BYTE $0x0a // 10d2: vmaskmovps (%r10),%ymm1,%ymm1
+	LONG $0xc74f0f48 // 10d7: cmovg %rdi,%rax
+	WORD $0xff31 // 10db: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 10dd: test %rax,%rax
+	LONG $0xc7480f48 // 10e0: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 10e4: sub %rax,%rsi
+	LONG $0x046ffec5; BYTE $0xb2 // 10e7: vmovdqu (%rdx,%rsi,4),%ymm0
+	LONG $0x2c7dc2c4; WORD $0x2051 // 10ec: vmaskmovps 0x20(%r9),%ymm0,%ymm2
+	LONG $0x2c7dc2c4; WORD $0x2042 // 10f2: vmaskmovps 0x20(%r10),%ymm0,%ymm0
+	LONG $0xfff4c5e9; BYTE $0xff // 10f8: jmp 5c2 <multiply+0x5c2>
+	WORD $0x6349; BYTE $0x10 // 10fd: movslq (%r8),%rdx
+	LONG $0x48438b48 // 1100: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 1104: lea (%rax,%rdx,4),%rax
+	LONG $0x1811fcc5 // 1108: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 110c: vmovups %ymm2,0x20(%rax)
+	LONG $0x04506349 // 1111: movslq 0x4(%r8),%rdx
+	LONG $0x48438b48 // 1115: mov 0x48(%rbx),%rax
+	LONG $0x90048d48 // 1119: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 111d: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 1121: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff43ce9; BYTE $0xff // 1126: jmp 567 <multiply+0x567>
+	LONG $0x107cc1c4; BYTE $0x19 // 112b: vmovups (%r9),%ymm3
+	LONG $0x107cc1c4; WORD $0x2051 // 1130: vmovups 0x20(%r9),%ymm2
+	LONG $0x107cc1c4; BYTE $0x0a // 1136: vmovups (%r10),%ymm1
+	LONG $0x107cc1c4; WORD $0x2042 // 113b: vmovups 0x20(%r10),%ymm0
+	LONG $0xfff47ce9; BYTE $0xff // 1141: jmp 5c2 <multiply+0x5c2>
+	LONG $0x0f10fcc5 // 1146: vmovups (%rdi),%ymm1
+	LONG $0x4710fcc5; BYTE $0x20 // 114a: vmovups 0x20(%rdi),%ymm0
+	LONG $0xfffd26e9; BYTE $0xff // 114f: jmp e7a <multiply+0xe7a>
+	LONG $0x1f10fcc5 // 1154: vmovups (%rdi),%ymm3
+	LONG $0x5710fcc5; BYTE $0x20 // 1158: vmovups 0x20(%rdi),%ymm2
+	LONG $0x2e10fcc5 // 115d: vmovups (%rsi),%ymm5
+	LONG $0x6610fcc5; BYTE $0x20 // 1161: vmovups 0x20(%rsi),%ymm4
+	LONG $0x107cc1c4; BYTE $0x0b // 1166: vmovups (%r11),%ymm1
+	LONG $0x107cc1c4; WORD $0x2043 // 116b: vmovups 0x20(%r11),%ymm0
+	LONG $0xfff761e9; BYTE $0xff // 1171: jmp 8d7 <multiply+0x8d7>
+	LONG $0x107cc1c4; BYTE $0x1a // 1176: vmovups (%r10),%ymm3
+	LONG $0x107cc1c4; WORD $0x2052 // 117b: vmovups 0x20(%r10),%ymm2
+	LONG $0x107c41c4; BYTE $0x09 // 1181: vmovups (%r9),%ymm9
+	LONG $0x107c41c4; WORD $0x2041 // 1186: vmovups 0x20(%r9),%ymm8
+	LONG $0x107cc1c4; BYTE $0x38 // 118c: vmovups (%r8),%ymm7
+	LONG $0x107cc1c4; WORD $0x2070 // 1191: vmovups 0x20(%r8),%ymm6
+	LONG $0x107cc1c4; BYTE $0x0b // 1197: vmovups (%r11),%ymm1
+	LONG $0x107cc1c4; WORD $0x2043 // 119c: vmovups 0x20(%r11),%ymm0
+	LONG $0xfff8e0e9; BYTE $0xff // 11a2: jmp a87 <multiply+0xa87>
+	LONG $0x107cc1c4; BYTE $0x2b // 11a7: vmovups (%r11),%ymm5
+	LONG $0x107cc1c4; WORD $0x2063 // 11ac: vmovups 0x20(%r11),%ymm4
+	LONG $0x107c41c4; BYTE $0x1a // 11b2: vmovups (%r10),%ymm11
+	LONG $0x107c41c4; WORD $0x2052 // 11b7: vmovups 0x20(%r10),%ymm10
+	LONG $0x107c41c4; BYTE $0x09 // 11bd: vmovups (%r9),%ymm9
+	LONG $0x107c41c4; WORD $0x2041 // 11c2: vmovups 0x20(%r9),%ymm8
+	LONG $0x107cc1c4; BYTE $0x38 // 11c8: vmovups (%r8),%ymm7
+	LONG $0x107cc1c4; WORD $0x2070 // 11cd: vmovups 0x20(%r8),%ymm6
+	LONG $0x107cc1c4; WORD $0x241c // 11d3: vmovups (%r12),%ymm3
+	LONG $0x107cc1c4; WORD $0x2444; BYTE $0x20 // 11d9: vmovups 0x20(%r12),%ymm0
+	LONG $0xfff1cce9; BYTE $0xff // 11e0: jmp 3b1 <multiply+0x3b1>
+	WORD $0x2e66; BYTE $0x0f // 11e5
+	QUAD $0x660000000000841f // 11e8
+	QUAD $0x00000000841f0f2e // 11f0
+	QUAD $0x00000000801f0f00 // 11f8
+	QUAD $0xffffffffffffffff // 1200
+	QUAD $0xffffffffffffffff // 1208
+	QUAD $0xffffffffffffffff // 1210
+	QUAD $0xffffffffffffffff // 1218
+	QUAD $0x0000000000000000 // 1220
+	QUAD $0x0000000000000000 // 1228
+	QUAD $0x0000000000000000 // 1230
+	QUAD $0x0000000000000000 // 1238
+
+// func correlateAVX2(a *correlateArgs)
+// correlate of csrc/gemm.c
+TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x60778b4c // 0000: mov 0x60(%rdi),%r14
+	LONG $0x05fe8349 // 0004: cmp $0x5,%r14
+	LONG $0x0d848e0f; WORD $0x0000 // 0008: jle d92 <correlate+0xd92>
+	WORD $0x3145; BYTE $0xc0 // 000e: xor %r8d,%r8d
+	LONG $0x0008bd41; WORD $0x0000 // 0011: mov $0x8,%r13d
+	LONG $0x62258d4c; WORD $0x000f; BYTE $0x00 // 0017: lea 0xf62(%rip),%r12 # f80 <lanes>
+	WORD $0x9066 // 001e: xchg %ax,%ax
+	LONG $0x68578b48 // 0020: mov 0x68(%rdi),%rdx
+	LONG $0x30478b48 // 0024: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xd1 // 0028: mov %rdx,%rcx
+	LONG $0xc8af0f49 // 002b: imul %r8,%rcx
+	LONG $0x88348d48 // 002f: lea (%rax,%rcx,4),%rsi
+	LONG $0x70478b48 // 0033: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0037: cmp $0x10,%rax
+	LONG $0x029c840f; WORD $0x0000 // 003b: je 2dd <correlate+0x2dd>
+	LONG $0x000008b9; BYTE $0x00 // 0041: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0046: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0049: cmovle %rax,%rcx
+	WORD $0xdb31 // 004d: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 004f: test %rcx,%rcx
+	LONG $0xcb480f48 // 0052: cmovs %rbx,%rcx
+	WORD $0x894c; BYTE $0xeb // 0056: mov %r13,%rbx
+	LONG $0x08e88348 // 0059: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xcb // 005d: sub %rcx,%rbx
+	LONG $0x000008b9; BYTE $0x00 // 0060: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0065: cmp %rcx,%rax
+	LONG $0x6f7ec1c4; WORD $0x9c24 // 0068: vmovdqu (%r12,%rbx,4),%ymm4
+	LONG $0x121c8d48 // 006e: lea (%rdx,%rdx,1),%rbx
+	LONG $0xc14f0f48 // 0072: cmovg %rcx,%rax
+	WORD $0xc931 // 0076: xor %ecx,%ecx
+	LONG $0x1a4c8d4c; BYTE $0x08 // 0078: lea 0x8(%rdx,%rbx,1),%r9
+	LONG $0x2c5d62c4; BYTE $0x36 // 007d: vmaskmovps (%rsi),%ymm4,%ymm14
+	WORD $0x8548; BYTE $0xc0 // 0082: test %rax,%rax
+	LONG $0xc1480f48 // 0085: cmovs %rcx,%rax
+	WORD $0x894c; BYTE $0xe9 // 0089: mov %r13,%rcx
+	WORD $0x2948; BYTE $0xc1 // 008c: sub %rax,%rcx
+	QUAD $0x0000000095048d48 // 008f: lea 0x0(,%rdx,4),%rax
+	LONG $0x6f7ec1c4; WORD $0x8c1c // 0097: vmovdqu (%r12,%rcx,4),%ymm3
+	LONG $0x060c8d48 // 009d: lea (%rsi,%rax,1),%rcx
+	LONG $0x2c5d62c4; BYTE $0x21 // 00a1: vmaskmovps (%rcx),%ymm4,%ymm12
+	WORD $0x0148; BYTE $0xc1 // 00a6: add %rax,%rcx
+	LONG $0x2c65a2c4; WORD $0x8e3c // 00a9: vmaskmovps (%rsi,%r9,4),%ymm3,%ymm7
+	WORD $0x8949; BYTE $0xd1 // 00af: mov %rdx,%r9
+	LONG $0x2c5d62c4; BYTE $0x11 // 00b2: vmaskmovps (%rcx),%ymm4,%ymm10
+	WORD $0x0148; BYTE $0xc1 // 00b7: add %rax,%rcx
+	LONG $0x04e1c149 // 00ba: shl $0x4,%r9
+	LONG $0x2c6562c4; WORD $0x206e // 00be: vmaskmovps 0x20(%rsi),%ymm3,%ymm13
+	LONG $0x2c5d62c4; BYTE $0x01 // 00c4: vmaskmovps (%rcx),%ymm4,%ymm8
+	WORD $0x0148; BYTE $0xc1 // 00c9: add %rax,%rcx
+	LONG $0x2c6562c4; WORD $0x065c; BYTE $0x20 // 00cc: vmaskmovps 0x20(%rsi,%rax,1),%ymm3,%ymm11
+	LONG $0x2c5de2c4; BYTE $0x31 // 00d3: vmaskmovps (%rcx),%ymm4,%ymm6
+	LONG $0x2c5de2c4; WORD $0x0124 // 00d8: vmaskmovps (%rcx,%rax,1),%ymm4,%ymm4
+	LONG $0x024c8d48; BYTE $0x08 // 00de: lea 0x8(%rdx,%rax,1),%rcx
+	LONG $0x2c6562c4; WORD $0xd64c; BYTE $0x20 // 00e3: vmaskmovps 0x20(%rsi,%rdx,8),%ymm3,%ymm9
+	LONG $0x2c65a2c4; WORD $0x0e6c; BYTE $0x20 // 00ea: vmaskmovps 0x20(%rsi,%r9,1),%ymm3,%ymm5
+	LONG $0x2c65e2c4; WORD $0x8e1c // 00f1: vmaskmovps (%rsi,%rcx,4),%ymm3,%ymm3
+	LONG $0x06588d4d // 00f7: lea 0x6(%r8),%r11
+	LONG $0x605f3b4c // 00fb: cmp 0x60(%rdi),%r11
+	WORD $0x267d // 00ff: jge 127 <correlate+0x127>
+	WORD $0x0148; BYTE $0xd3 // 0101: add %rdx,%rbx
+	LONG $0xde148d48 // 0104: lea (%rsi,%rbx,8),%rdx
+	WORD $0x180f; BYTE $0x0a // 0108: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xc2 // 010b: add %rax,%rdx
+	WORD $0x180f; BYTE $0x0a // 010e: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xc2 // 0111: add %rax,%rdx
+	WORD $0x180f; BYTE $0x0a // 0114: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xc2 // 0117: add %rax,%rdx
+	WORD $0x180f; BYTE $0x0a // 011a: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xc2 // 011d: add %rax,%rdx
+	WORD $0x180f; BYTE $0x0a // 0120: prefetcht0 (%rdx)
+	LONG $0x020c180f // 0123: prefetcht0 (%rdx,%rax,1)
+	LONG $0x504f8b4c // 0127: mov 0x50(%rdi),%r9
+	WORD $0x8b48; BYTE $0x0f // 012b: mov (%rdi),%rcx
+	LONG $0x18478b48 // 012e: mov 0x18(%rdi),%rax
+	LONG $0x48578b4c // 0132: mov 0x48(%rdi),%r10
+	WORD $0x854d; BYTE $0xc9 // 0136: test %r9,%r9
+	LONG $0x00a68e0f; WORD $0x0000 // 0139: jle 1e5 <correlate+0x1e5>
+	WORD $0xdb31 // 013f: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0141: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014c: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0157: nopw 0x0(%rax,%rax,1)
+	LONG $0x0810fcc5 // 0160: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0164: vmovups 0x20(%rax),%ymm0
+	LONG $0x40c08348 // 0169: add $0x40,%rax
+	LONG $0x9a146349 // 016d: movslq (%r10,%rbx,4),%rdx
+	WORD $0xff48; BYTE $0xc3 // 0171: inc %rbx
+	WORD $0x014c; BYTE $0xc2 // 0174: add %r8,%rdx
+	LONG $0x187de2c4; WORD $0x9114 // 0177: vbroadcastss (%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xf1 // 017d: vfmadd231ps %ymm1,%ymm2,%ymm14
+	LONG $0xb86d62c4; BYTE $0xe8 // 0182: vfmadd231ps %ymm0,%ymm2,%ymm13
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x04 // 0187: vbroadcastss 0x4(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xe1 // 018e: vfmadd231ps %ymm1,%ymm2,%ymm12
+	LONG $0xb86d62c4; BYTE $0xd8 // 0193: vfmadd231ps %ymm0,%ymm2,%ymm11
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x08 // 0198: vbroadcastss 0x8(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xd1 // 019f: vfmadd231ps %ymm1,%ymm2,%ymm10
+	LONG $0xb86d62c4; BYTE $0xc8 // 01a4: vfmadd231ps %ymm0,%ymm2,%ymm9
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x0c // 01a9: vbroadcastss 0xc(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xc1 // 01b0: vfmadd231ps %ymm1,%ymm2,%ymm8
+	LONG $0xb86de2c4; BYTE $0xf8 // 01b5: vfmadd231ps %ymm0,%ymm2,%ymm7
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x10 // 01ba: vbroadcastss 0x10(%rcx,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xf1 // 01c1: vfmadd231ps %ymm1,%ymm2,%ymm6
+	LONG $0xb86de2c4; BYTE $0xe8 // 01c6: vfmadd231ps %ymm0,%ymm2,%ymm5
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x14 // 01cb: vbroadcastss 0x14(%rcx,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xe1 // 01d2: vfmadd231ps %ymm1,%ymm2,%ymm4
+	LONG $0xb86de2c4; BYTE $0xd8 // 01d7: vfmadd231ps %ymm0,%ymm2,%ymm3
+	WORD $0x3949; BYTE $0xd9 // 01dc: cmp %rbx,%r9
+	LONG $0xff7b8f0f; WORD $0xffff // 01df: jg 160 <correlate+0x160>
+	LONG $0x70478b48 // 01e5: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 01e9: cmp $0x10,%rax
+	LONG $0x0155840f; WORD $0x0000 // 01ed: je 348 <correlate+0x348>
+	LONG $0xf8508d48 // 01f3: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 01f7: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xca // 01fc: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 01ff: cmovg %rcx,%rdx
+	WORD $0xc931 // 0203: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 0205: test %rdx,%rdx
+	LONG $0xd1480f48 // 0208: cmovs %rcx,%rdx
+	WORD $0x894c; BYTE $0xe9 // 020c: mov %r13,%rcx
+	WORD $0x2948; BYTE $0xd1 // 020f: sub %rdx,%rcx
+	LONG $0x000008ba; BYTE $0x00 // 0212: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0217: cmp %rdx,%rax
+	LONG $0x6f7ec1c4; WORD $0x8c04 // 021a: vmovdqu (%r12,%rcx,4),%ymm0
+	LONG $0xc24f0f48 // 0220: cmovg %rdx,%rax
+	WORD $0xd231 // 0224: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc0 // 0226: test %rax,%rax
+	LONG $0xc2480f48 // 0229: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xea // 022d: mov %r13,%rdx
+	LONG $0x0bc08349 // 0230: add $0xb,%r8
+	WORD $0x2948; BYTE $0xc2 // 0234: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x940c // 0237: vmovdqu (%r12,%rdx,4),%ymm1
+	LONG $0x2e7d62c4; WORD $0x206e // 023d: vmaskmovps %ymm13,%ymm0,0x20(%rsi)
+	LONG $0x2e7562c4; BYTE $0x36 // 0243: vmaskmovps %ymm14,%ymm1,(%rsi)
+	LONG $0x68478b48 // 0248: mov 0x68(%rdi),%rax
+	LONG $0x2e7562c4; WORD $0x8624 // 024c: vmaskmovps %ymm12,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0252: mov 0x68(%rdi),%rax
+	LONG $0x2e7d62c4; WORD $0x865c; BYTE $0x20 // 0256: vmaskmovps %ymm11,%ymm0,0x20(%rsi,%rax,4)
+	LONG $0x68478b48 // 025d: mov 0x68(%rdi),%rax
+	LONG $0x2e7562c4; WORD $0xc614 // 0261: vmaskmovps %ymm10,%ymm1,(%rsi,%rax,8)
+	LONG $0x68478b48 // 0267: mov 0x68(%rdi),%rax
+	LONG $0x2e7d62c4; WORD $0xc64c; BYTE $0x20 // 026b: vmaskmovps %ymm9,%ymm0,0x20(%rsi,%rax,8)
+	LONG $0x68478b48 // 0272: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 0276: lea (%rax,%rax,2),%rax
+	LONG $0x2e7562c4; WORD $0x8604 // 027a: vmaskmovps %ymm8,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0280: mov 0x68(%rdi),%rax
+	LONG $0x40448d48; BYTE $0x08 // 0284: lea 0x8(%rax,%rax,2),%rax
+	LONG $0x2e7de2c4; WORD $0x863c // 0289: vmaskmovps %ymm7,%ymm0,(%rsi,%rax,4)
+	LONG $0x68478b48 // 028f: mov 0x68(%rdi),%rax
+	LONG $0x04e0c148 // 0293: shl $0x4,%rax
+	LONG $0x2e75e2c4; WORD $0x0634 // 0297: vmaskmovps %ymm6,%ymm1,(%rsi,%rax,1)
+	LONG $0x68478b48 // 029d: mov 0x68(%rdi),%rax
+	QUAD $0x0000000885048d48 // 02a1: lea 0x8(,%rax,4),%rax
+	LONG $0x2e7de2c4; WORD $0x862c // 02a9: vmaskmovps %ymm5,%ymm0,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02af: mov 0x68(%rdi),%rax
+	LONG $0x80048d48 // 02b3: lea (%rax,%rax,4),%rax
+	LONG $0x2e75e2c4; WORD $0x8624 // 02b7: vmaskmovps %ymm4,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02bd: mov 0x68(%rdi),%rax
+	LONG $0x80448d48; BYTE $0x08 // 02c1: lea 0x8(%rax,%rax,4),%rax
+	LONG $0x2e7de2c4; WORD $0x861c // 02c6: vmaskmovps %ymm3,%ymm0,(%rsi,%rax,4)
+	WORD $0x394d; BYTE $0xf0 // 02cc: cmp %r14,%r8
+	LONG $0x01038d0f; WORD $0x0000 // 02cf: jge 3d8 <correlate+0x3d8>
+	WORD $0x894d; BYTE $0xd8 // 02d5: mov %r11,%r8
+	LONG $0xfffd43e9; BYTE $0xff // 02d8: jmp 20 <correlate+0x20>
+	QUAD $0x0000000095048d48 // 02dd: lea 0x0(,%rdx,4),%rax
+	LONG $0x121c8d48 // 02e5: lea (%rdx,%rdx,1),%rbx
+	LONG $0x36107cc5 // 02e9: vmovups (%rsi),%ymm14
+	LONG $0x6e107cc5; BYTE $0x20 // 02ed: vmovups 0x20(%rsi),%ymm13
+	LONG $0x060c8d48 // 02f2: lea (%rsi,%rax,1),%rcx
+	LONG $0x1a4c8d4c; BYTE $0x08 // 02f6: lea 0x8(%rdx,%rbx,1),%r9
+	LONG $0x5c107cc5; WORD $0x2006 // 02fb: vmovups 0x20(%rsi,%rax,1),%ymm11
+	LONG $0x4c107cc5; WORD $0x209e // 0301: vmovups 0x20(%rsi,%rbx,4),%ymm9
+	LONG $0x21107cc5 // 0307: vmovups (%rcx),%ymm12
+	WORD $0x0148; BYTE $0xc1 // 030b: add %rax,%rcx
+	LONG $0x107ca1c4; WORD $0x8e3c // 030e: vmovups (%rsi,%r9,4),%ymm7
+	WORD $0x8949; BYTE $0xd1 // 0314: mov %rdx,%r9
+	LONG $0x11107cc5 // 0317: vmovups (%rcx),%ymm10
+	WORD $0x0148; BYTE $0xc1 // 031b: add %rax,%rcx
+	LONG $0x04e1c149 // 031e: shl $0x4,%r9
+	LONG $0x01107cc5 // 0322: vmovups (%rcx),%ymm8
+	WORD $0x0148; BYTE $0xc1 // 0326: add %rax,%rcx
+	LONG $0x107ca1c4; WORD $0x0e6c; BYTE $0x20 // 0329: vmovups 0x20(%rsi,%r9,1),%ymm5
+	LONG $0x3110fcc5 // 0330: vmovups (%rcx),%ymm6
+	LONG $0x2410fcc5; BYTE $0x01 // 0334: vmovups (%rcx,%rax,1),%ymm4
+	LONG $0x024c8d48; BYTE $0x08 // 0339: lea 0x8(%rdx,%rax,1),%rcx
+	LONG $0x1c10fcc5; BYTE $0x8e // 033e: vmovups (%rsi,%rcx,4),%ymm3
+	LONG $0xfffdafe9; BYTE $0xff // 0343: jmp f7 <correlate+0xf7>
+	LONG $0x36117cc5 // 0348: vmovups %ymm14,(%rsi)
+	LONG $0x6e117cc5; BYTE $0x20 // 034c: vmovups %ymm13,0x20(%rsi)
+	LONG $0x68478b48 // 0351: mov 0x68(%rdi),%rax
+	LONG $0x0bc08349 // 0355: add $0xb,%r8
+	LONG $0x24117cc5; BYTE $0x86 // 0359: vmovups %ymm12,(%rsi,%rax,4)
+	LONG $0x68478b48 // 035e: mov 0x68(%rdi),%rax
+	LONG $0x5c117cc5; WORD $0x2086 // 0362: vmovups %ymm11,0x20(%rsi,%rax,4)
+	LONG $0x68478b48 // 0368: mov 0x68(%rdi),%rax
+	LONG $0x14117cc5; BYTE $0xc6 // 036c: vmovups %ymm10,(%rsi,%rax,8)
+	LONG $0x68478b48 // 0371: mov 0x68(%rdi),%rax
+	LONG $0x4c117cc5; WORD $0x20c6 // 0375: vmovups %ymm9,0x20(%rsi,%rax,8)
+	LONG $0x68478b48 // 037b: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 037f: lea (%rax,%rax,2),%rax
+	LONG $0x04117cc5; BYTE $0x86 // 0383: vmovups %ymm8,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0388: mov 0x68(%rdi),%rax
+	LONG $0x40448d48; BYTE $0x08 // 038c: lea 0x8(%rax,%rax,2),%rax
+	LONG $0x3c11fcc5; BYTE $0x86 // 0391: vmovups %ymm7,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0396: mov 0x68(%rdi),%rax
+	LONG $0x02e0c148 // 039a: shl $0x2,%rax
+	LONG $0x3411fcc5; BYTE $0x86 // 039e: vmovups %ymm6,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03a3: mov 0x68(%rdi),%rax
+	QUAD $0x0000000885048d48 // 03a7: lea 0x8(,%rax,4),%rax
+	LONG $0x2c11fcc5; BYTE $0x86 // 03af: vmovups %ymm5,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03b4: mov 0x68(%rdi),%rax
+	LONG $0x80048d48 // 03b8: lea (%rax,%rax,4),%rax
+	LONG $0x2411fcc5; BYTE $0x86 // 03bc: vmovups %ymm4,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03c1: mov 0x68(%rdi),%rax
+	LONG $0x80448d48; BYTE $0x08 // 03c5: lea 0x8(%rax,%rax,4),%rax
+	LONG $0x1c11fcc5; BYTE $0x86 // 03ca: vmovups %ymm3,(%rsi,%rax,4)
+	WORD $0x394d; BYTE $0xf0 // 03cf: cmp %r14,%r8
+	LONG $0xfefd8c0f; WORD $0xffff // 03d2: jl 2d5 <correlate+0x2d5>
+	WORD $0x294d; BYTE $0xde // 03d8: sub %r11,%r14
+	LONG $0x03fe8349 // 03db: cmp $0x3,%r14
+	LONG $0x0480840f; WORD $0x0000 // 03df: je 865 <correlate+0x865>
+	LONG $0x02618e0f; WORD $0x0000 // 03e5: jle 64c <correlate+0x64c>
+	LONG $0x04fe8349 // 03eb: cmp $0x4,%r14
+	LONG $0x063a840f; WORD $0x0000 // 03ef: je a2f <correlate+0xa2f>
+	LONG $0x05fe8349 // 03f5: cmp $0x5,%r14
+	LONG $0x0249850f; WORD $0x0000 // 03f9: jne 648 <correlate+0x648>
+	LONG $0x684f8b48 // 03ff: mov 0x68(%rdi),%rcx
+	LONG $0x30478b48 // 0403: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xca // 0407: mov %rcx,%rdx
+	LONG $0xd3af0f49 // 040a: imul %r11,%rdx
+	LONG $0x90048d48 // 040e: lea (%rax,%rdx,4),%rax
+	LONG $0x70578b48 // 0412: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0416: cmp $0x10,%rdx
+	LONG $0x03cc840f; WORD $0x0000 // 041a: je 7ec <correlate+0x7ec>
+	LONG $0x000008bb; BYTE $0x00 // 0420: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 0425: cmp %rbx,%rdx
+	LONG $0xda4e0f48 // 0428: cmovle %rdx,%rbx
+	WORD $0xf631 // 042c: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 042e: test %rbx,%rbx
+	LONG $0xde480f48 // 0431: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0435: mov $0x8,%esi
+	LONG $0x08ea8348 // 043a: sub $0x8,%rdx
+	WORD $0x8949; BYTE $0xf1 // 043e: mov %rsi,%r9
+	WORD $0x2949; BYTE $0xd9 // 0441: sub %rbx,%r9
+	LONG $0x351d8d48; WORD $0x000b; BYTE $0x00 // 0444: lea 0xb35(%rip),%rbx # f80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x8b1c // 044b: vmovdqu (%rbx,%r9,4),%ymm3
+	LONG $0x0008b941; WORD $0x0000 // 0451: mov $0x8,%r9d
+	WORD $0x394c; BYTE $0xca // 0457: cmp %r9,%rdx
+	LONG $0x2c6562c4; BYTE $0x18 // 045a: vmaskmovps (%rax),%ymm3,%ymm11
+	LONG $0xd14f0f49 // 045f: cmovg %r9,%rdx
+	WORD $0x3145; BYTE $0xc9 // 0463: xor %r9d,%r9d
+	WORD $0x8548; BYTE $0xd2 // 0466: test %rdx,%rdx
+	LONG $0xd1480f49 // 0469: cmovs %r9,%rdx
+	WORD $0x2948; BYTE $0xd6 // 046d: sub %rdx,%rsi
+	QUAD $0x000000008d148d48 // 0470: lea 0x0(,%rcx,4),%rdx
+	LONG $0x046ffec5; BYTE $0xb3 // 0478: vmovdqu (%rbx,%rsi,4),%ymm0
+	LONG $0x101c8d48 // 047d: lea (%rax,%rdx,1),%rbx
+	LONG $0x49748d48; BYTE $0x08 // 0481: lea 0x8(%rcx,%rcx,2),%rsi
+	LONG $0x2c6562c4; BYTE $0x0b // 0486: vmaskmovps (%rbx),%ymm3,%ymm9
+	WORD $0x0148; BYTE $0xd3 // 048b: add %rdx,%rbx
+	LONG $0x2c7d62c4; WORD $0x2050 // 048e: vmaskmovps 0x20(%rax),%ymm0,%ymm10
+	LONG $0x2c65e2c4; BYTE $0x3b // 0494: vmaskmovps (%rbx),%ymm3,%ymm7
+	WORD $0x0148; BYTE $0xd3 // 0499: add %rdx,%rbx
+	LONG $0x2c7d62c4; WORD $0x1044; BYTE $0x20 // 049c: vmaskmovps 0x20(%rax,%rdx,1),%ymm0,%ymm8
+	LONG $0x2c65e2c4; BYTE $0x2b // 04a3: vmaskmovps (%rbx),%ymm3,%ymm5
+	LONG $0x2c65e2c4; WORD $0x131c // 04a8: vmaskmovps (%rbx,%rdx,1),%ymm3,%ymm3
+	WORD $0x8948; BYTE $0xcb // 04ae: mov %rcx,%rbx
+	LONG $0x04e3c148 // 04b1: shl $0x4,%rbx
+	LONG $0x2c7de2c4; WORD $0xc874; BYTE $0x20 // 04b5: vmaskmovps 0x20(%rax,%rcx,8),%ymm0,%ymm6
+	LONG $0x2c7de2c4; WORD $0xb024 // 04bc: vmaskmovps (%rax,%rsi,4),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x1844; BYTE $0x20 // 04c2: vmaskmovps 0x20(%rax,%rbx,1),%ymm0,%ymm0
+	LONG $0x6047394c // 04c9: cmp %r8,0x60(%rdi)
+	WORD $0x267e // 04cd: jle 4f5 <correlate+0x4f5>
+	WORD $0x0148; BYTE $0xd1 // 04cf: add %rdx,%rcx
+	LONG $0x880c8d48 // 04d2: lea (%rax,%rcx,4),%rcx
+	WORD $0x180f; BYTE $0x09 // 04d6: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 04d9: add %rdx,%rcx
+	WORD $0x180f; BYTE $0x09 // 04dc: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 04df: add %rdx,%rcx
+	WORD $0x180f; BYTE $0x09 // 04e2: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 04e5: add %rdx,%rcx
+	WORD $0x180f; BYTE $0x09 // 04e8: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 04eb: add %rdx,%rcx
+	WORD $0x180f; BYTE $0x09 // 04ee: prefetcht0 (%rcx)
+	LONG $0x110c180f // 04f1: prefetcht0 (%rcx,%rdx,1)
+	LONG $0x50478b4c // 04f5: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x1f // 04f9: mov (%rdi),%rbx
+	LONG $0x18578b48 // 04fc: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0500: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0504: test %r8,%r8
+	WORD $0x727e // 0507: jle 57b <correlate+0x57b>
+	WORD $0xf631 // 0509: xor %esi,%esi
+	LONG $0x1210fcc5 // 050b: vmovups (%rdx),%ymm2
+	LONG $0x4a10fcc5; BYTE $0x20 // 050f: vmovups 0x20(%rdx),%ymm1
+	LONG $0x40c28348 // 0514: add $0x40,%rdx
+	LONG $0xb10c6349 // 0518: movslq (%r9,%rsi,4),%rcx
+	WORD $0xff48; BYTE $0xc6 // 051c: inc %rsi
+	WORD $0x014c; BYTE $0xd9 // 051f: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8b24 // 0522: vbroadcastss (%rbx,%rcx,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xda // 0528: vfmadd231ps %ymm2,%ymm12,%ymm11
+	LONG $0xb81d62c4; BYTE $0xd1 // 052d: vfmadd231ps %ymm1,%ymm12,%ymm10
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x04 // 0532: vbroadcastss 0x4(%rbx,%rcx,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xca // 0539: vfmadd231ps %ymm2,%ymm12,%ymm9
+	LONG $0xb81d62c4; BYTE $0xc1 // 053e: vfmadd231ps %ymm1,%ymm12,%ymm8
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x08 // 0543: vbroadcastss 0x8(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xfa // 054a: vfmadd231ps %ymm2,%ymm12,%ymm7
+	LONG $0xb81de2c4; BYTE $0xf1 // 054f: vfmadd231ps %ymm1,%ymm12,%ymm6
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x0c // 0554: vbroadcastss 0xc(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xea // 055b: vfmadd231ps %ymm2,%ymm12,%ymm5
+	LONG $0xb81de2c4; BYTE $0xe1 // 0560: vfmadd231ps %ymm1,%ymm12,%ymm4
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x10 // 0565: vbroadcastss 0x10(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xda // 056c: vfmadd231ps %ymm2,%ymm12,%ymm3
+	LONG $0xb81de2c4; BYTE $0xc1 // 0571: vfmadd231ps %ymm1,%ymm12,%ymm0
+	WORD $0x3949; BYTE $0xf0 // 0576: cmp %rsi,%r8
+	WORD $0x907f // 0579: jg 50b <correlate+0x50b>
+	LONG $0x70578b48 // 057b: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 057f: cmp $0x10,%rdx
+	LONG $0x08cc840f; WORD $0x0000 // 0583: je e55 <correlate+0xe55>
+	LONG $0xf84a8d48 // 0589: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 058d: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0592: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0595: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0599: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 059b: test %rcx,%rcx
+	LONG $0xcb480f48 // 059e: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 05a2: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 05a7: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 05aa: sub %rcx,%rsi
+	LONG $0xcc0d8d48; WORD $0x0009; BYTE $0x00 // 05ad: lea 0x9cc(%rip),%rcx # f80 <lanes>
+	LONG $0x0c6ffec5; BYTE $0xb1 // 05b4: vmovdqu (%rcx,%rsi,4),%ymm1
+	LONG $0x000008be; BYTE $0x00 // 05b9: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 05be: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 05c1: cmovg %rsi,%rdx
+	WORD $0xf631 // 05c5: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 05c7: test %rdx,%rdx
+	LONG $0xd6480f48 // 05ca: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 05ce: sub %rdx,%rbx
+	LONG $0x146ffec5; BYTE $0x99 // 05d1: vmovdqu (%rcx,%rbx,4),%ymm2
+	LONG $0x2e7562c4; WORD $0x2050 // 05d6: vmaskmovps %ymm10,%ymm1,0x20(%rax)
+	LONG $0x2e6d62c4; BYTE $0x18 // 05dc: vmaskmovps %ymm11,%ymm2,(%rax)
+	LONG $0x68578b48 // 05e1: mov 0x68(%rdi),%rdx
+	LONG $0x2e6d62c4; WORD $0x900c // 05e5: vmaskmovps %ymm9,%ymm2,(%rax,%rdx,4)
+	LONG $0x68578b48 // 05eb: mov 0x68(%rdi),%rdx
+	LONG $0x2e7562c4; WORD $0x9044; BYTE $0x20 // 05ef: vmaskmovps %ymm8,%ymm1,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 05f6: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0xd03c // 05fa: vmaskmovps %ymm7,%ymm2,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0600: mov 0x68(%rdi),%rdx
+	LONG $0x2e75e2c4; WORD $0xd074; BYTE $0x20 // 0604: vmaskmovps %ymm6,%ymm1,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 060b: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 060f: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2e6de2c4; WORD $0x902c // 0613: vmaskmovps %ymm5,%ymm2,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0619: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 061d: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2e75e2c4; WORD $0x9024 // 0622: vmaskmovps %ymm4,%ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0628: mov 0x68(%rdi),%rdx
+	LONG $0x04e2c148 // 062c: shl $0x4,%rdx
+	LONG $0x2e6de2c4; WORD $0x101c // 0630: vmaskmovps %ymm3,%ymm2,(%rax,%rdx,1)
+	LONG $0x68578b48 // 0636: mov 0x68(%rdi),%rdx
+	QUAD $0x0000000895148d48 // 063a: lea 0x8(,%rdx,4),%rdx
+	LONG $0x2e75e2c4; WORD $0x9004 // 0642: vmaskmovps %ymm0,%ymm1,(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 0648: vzeroupper
+	BYTE $0xc3 // 064b: ret
+	LONG $0x01fe8349 // 064c: cmp $0x1,%r14
+	LONG $0x05e3840f; WORD $0x0000 // 0650: je c39 <correlate+0xc39>
+	LONG $0x02fe8349 // 0656: cmp $0x2,%r14
+	WORD $0xec75 // 065a: jne 648 <correlate+0x648>
+	LONG $0x685f8b48 // 065c: mov 0x68(%rdi),%rbx
+	LONG $0x30478b48 // 0660: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xda // 0664: mov %rbx,%rdx
+	LONG $0xd3af0f49 // 0667: imul %r11,%rdx
+	LONG $0x90048d48 // 066b: lea (%rax,%rdx,4),%rax
+	LONG $0x70578b48 // 066f: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0673: cmp $0x10,%rdx
+	LONG $0x01c7840f; WORD $0x0000 // 0677: je 844 <correlate+0x844>
+	LONG $0x000008b9; BYTE $0x00 // 067d: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xca // 0682: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 0685: cmovle %rdx,%rcx
+	WORD $0xf631 // 0689: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 068b: test %rcx,%rcx
+	LONG $0xce480f48 // 068e: cmovs %rsi,%rcx
+	LONG $0x000008be; BYTE $0x00 // 0692: mov $0x8,%esi
+	LONG $0x08ea8348 // 0697: sub $0x8,%rdx
+	WORD $0x8949; BYTE $0xf0 // 069b: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xc8 // 069e: sub %rcx,%r8
+	LONG $0xd80d8d48; WORD $0x0008; BYTE $0x00 // 06a1: lea 0x8d8(%rip),%rcx # f80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x810c // 06a8: vmovdqu (%rcx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 06ae: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc2 // 06b4: cmp %r8,%rdx
+	LONG $0x2c75e2c4; BYTE $0x18 // 06b7: vmaskmovps (%rax),%ymm1,%ymm3
+	LONG $0x2c75e2c4; WORD $0x980c // 06bc: vmaskmovps (%rax,%rbx,4),%ymm1,%ymm1
+	LONG $0xd04f0f49 // 06c2: cmovg %r8,%rdx
+	WORD $0x3145; BYTE $0xc0 // 06c6: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 06c9: test %rdx,%rdx
+	LONG $0xd0480f49 // 06cc: cmovs %r8,%rdx
+	WORD $0x2948; BYTE $0xd6 // 06d0: sub %rdx,%rsi
+	LONG $0x046ffec5; BYTE $0xb1 // 06d3: vmovdqu (%rcx,%rsi,4),%ymm0
+	QUAD $0x000000009d0c8d48 // 06d8: lea 0x0(,%rbx,4),%rcx
+	LONG $0x2c7de2c4; WORD $0x2050 // 06e0: vmaskmovps 0x20(%rax),%ymm0,%ymm2
+	LONG $0x2c7de2c4; WORD $0x9844; BYTE $0x20 // 06e6: vmaskmovps 0x20(%rax,%rbx,4),%ymm0,%ymm0
+	LONG $0x02538d49 // 06ed: lea 0x2(%r11),%rdx
+	LONG $0x60573b48 // 06f1: cmp 0x60(%rdi),%rdx
+	WORD $0x237d // 06f5: jge 71a <correlate+0x71a>
+	LONG $0xd8148d48 // 06f7: lea (%rax,%rbx,8),%rdx
+	WORD $0x180f; BYTE $0x0a // 06fb: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 06fe: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0701: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0704: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0707: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 070a: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 070d: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0710: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0713: prefetcht0 (%rdx)
+	LONG $0x0a0c180f // 0716: prefetcht0 (%rdx,%rcx,1)
+	LONG $0x50478b4c // 071a: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 071e: mov (%rdi),%rsi
+	LONG $0x18578b48 // 0721: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0725: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0729: test %r8,%r8
+	WORD $0x3f7e // 072c: jle 76d <correlate+0x76d>
+	WORD $0xdb31 // 072e: xor %ebx,%ebx
+	LONG $0x3210fcc5 // 0730: vmovups (%rdx),%ymm6
+	LONG $0x6210fcc5; BYTE $0x20 // 0734: vmovups 0x20(%rdx),%ymm4
+	LONG $0x40c28348 // 0739: add $0x40,%rdx
+	LONG $0x990c6349 // 073d: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 0741: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0744: add %r11,%rcx
+	LONG $0x187de2c4; WORD $0x8e2c // 0747: vbroadcastss (%rsi,%rcx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xde // 074d: vfmadd231ps %ymm6,%ymm5,%ymm3
+	LONG $0xb855e2c4; BYTE $0xd4 // 0752: vfmadd231ps %ymm4,%ymm5,%ymm2
+	LONG $0x187de2c4; WORD $0x8e6c; BYTE $0x04 // 0757: vbroadcastss 0x4(%rsi,%rcx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xce // 075e: vfmadd231ps %ymm6,%ymm5,%ymm1
+	LONG $0xb855e2c4; BYTE $0xc4 // 0763: vfmadd231ps %ymm4,%ymm5,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0768: cmp %rbx,%r8
+	WORD $0xc37f // 076b: jg 730 <correlate+0x730>
+	LONG $0x70578b48 // 076d: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0771: cmp $0x10,%rdx
+	LONG $0x079a840f; WORD $0x0000 // 0775: je f15 <correlate+0xf15>
+	LONG $0xf84a8d48 // 077b: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 077f: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0784: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0787: cmovg %rbx,%rcx
+	WORD $0xdb31 // 078b: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 078d: test %rcx,%rcx
+	LONG $0xcb480f48 // 0790: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0794: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0799: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 079c: sub %rcx,%rsi
+	LONG $0xda0d8d48; WORD $0x0007; BYTE $0x00 // 079f: lea 0x7da(%rip),%rcx # f80 <lanes>
+	LONG $0x246ffec5; BYTE $0xb1 // 07a6: vmovdqu (%rcx,%rsi,4),%ymm4
+	LONG $0x000008be; BYTE $0x00 // 07ab: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 07b0: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 07b3: cmovg %rsi,%rdx
+	WORD $0xf631 // 07b7: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 07b9: test %rdx,%rdx
+	LONG $0xd6480f48 // 07bc: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 07c0: sub %rdx,%rbx
+	LONG $0x2c6ffec5; BYTE $0x99 // 07c3: vmovdqu (%rcx,%rbx,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2050 // 07c8: vmaskmovps %ymm2,%ymm4,0x20(%rax)
+	LONG $0x2e55e2c4; BYTE $0x18 // 07ce: vmaskmovps %ymm3,%ymm5,(%rax)
+	LONG $0x68578b48 // 07d3: mov 0x68(%rdi),%rdx
+	LONG $0x2e55e2c4; WORD $0x900c // 07d7: vmaskmovps %ymm1,%ymm5,(%rax,%rdx,4)
+	LONG $0x68578b48 // 07dd: mov 0x68(%rdi),%rdx
+	LONG $0x2e5de2c4; WORD $0x9044; BYTE $0x20 // 07e1: vmaskmovps %ymm0,%ymm4,0x20(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 07e8: vzeroupper
+	BYTE $0xc3 // 07eb: ret
+	QUAD $0x000000008d148d48 // 07ec: lea 0x0(,%rcx,4),%rdx
+	LONG $0x09348d48 // 07f4: lea (%rcx,%rcx,1),%rsi
+	LONG $0x18107cc5 // 07f8: vmovups (%rax),%ymm11
+	LONG $0x50107cc5; BYTE $0x20 // 07fc: vmovups 0x20(%rax),%ymm10
+	LONG $0x101c8d48 // 0801: lea (%rax,%rdx,1),%rbx
+	LONG $0x7410fcc5; WORD $0x20b0 // 0805: vmovups 0x20(%rax,%rsi,4),%ymm6
+	LONG $0x31748d48; BYTE $0x08 // 080b: lea 0x8(%rcx,%rsi,1),%rsi
+	LONG $0x44107cc5; WORD $0x2010 // 0810: vmovups 0x20(%rax,%rdx,1),%ymm8
+	LONG $0x0b107cc5 // 0816: vmovups (%rbx),%ymm9
+	WORD $0x0148; BYTE $0xd3 // 081a: add %rdx,%rbx
+	LONG $0x2410fcc5; BYTE $0xb0 // 081d: vmovups (%rax,%rsi,4),%ymm4
+	LONG $0x3b10fcc5 // 0822: vmovups (%rbx),%ymm7
+	WORD $0x0148; BYTE $0xd3 // 0826: add %rdx,%rbx
+	LONG $0x2b10fcc5 // 0829: vmovups (%rbx),%ymm5
+	LONG $0x1c10fcc5; BYTE $0x13 // 082d: vmovups (%rbx,%rdx,1),%ymm3
+	WORD $0x8948; BYTE $0xcb // 0832: mov %rcx,%rbx
+	LONG $0x04e3c148 // 0835: shl $0x4,%rbx
+	LONG $0x4410fcc5; WORD $0x2018 // 0839: vmovups 0x20(%rax,%rbx,1),%ymm0
+	LONG $0xfffc85e9; BYTE $0xff // 083f: jmp 4c9 <correlate+0x4c9>
+	QUAD $0x000000009d0c8d48 // 0844: lea 0x0(,%rbx,4),%rcx
+	LONG $0x1810fcc5 // 084c: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 0850: vmovups 0x20(%rax),%ymm2
+	LONG $0x0c10fcc5; BYTE $0x08 // 0855: vmovups (%rax,%rcx,1),%ymm1
+	LONG $0x4410fcc5; WORD $0x2008 // 085a: vmovups 0x20(%rax,%rcx,1),%ymm0
+	LONG $0xfffe88e9; BYTE $0xff // 0860: jmp 6ed <correlate+0x6ed>
+	LONG $0x685f8b48 // 0865: mov 0x68(%rdi),%rbx
+	LONG $0x30478b48 // 0869: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xda // 086d: mov %rbx,%rdx
+	LONG $0xd3af0f49 // 0870: imul %r11,%rdx
+	LONG $0x90048d48 // 0874: lea (%rax,%rdx,4),%rax
+	LONG $0x70578b48 // 0878: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 087c: cmp $0x10,%rdx
+	LONG $0x056c840f; WORD $0x0000 // 0880: je df2 <correlate+0xdf2>
+	LONG $0x000008b9; BYTE $0x00 // 0886: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xca // 088b: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 088e: cmovle %rdx,%rcx
+	WORD $0xf631 // 0892: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0894: test %rcx,%rcx
+	LONG $0xce480f48 // 0897: cmovs %rsi,%rcx
+	LONG $0x000008be; BYTE $0x00 // 089b: mov $0x8,%esi
+	LONG $0x08ea8348 // 08a0: sub $0x8,%rdx
+	WORD $0x8949; BYTE $0xf0 // 08a4: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xc8 // 08a7: sub %rcx,%r8
+	LONG $0xcf0d8d48; WORD $0x0006; BYTE $0x00 // 08aa: lea 0x6cf(%rip),%rcx # f80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x810c // 08b1: vmovdqu (%rcx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 08b7: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc2 // 08bd: cmp %r8,%rdx
+	LONG $0x2c75e2c4; BYTE $0x28 // 08c0: vmaskmovps (%rax),%ymm1,%ymm5
+	LONG $0xd04f0f49 // 08c5: cmovg %r8,%rdx
+	WORD $0x3145; BYTE $0xc0 // 08c9: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 08cc: test %rdx,%rdx
+	LONG $0xd0480f49 // 08cf: cmovs %r8,%rdx
+	WORD $0x2948; BYTE $0xd6 // 08d3: sub %rdx,%rsi
+	LONG $0x046ffec5; BYTE $0xb1 // 08d6: vmovdqu (%rcx,%rsi,4),%ymm0
+	QUAD $0x000000009d0c8d48 // 08db: lea 0x0(,%rbx,4),%rcx
+	LONG $0x08148d48 // 08e3: lea (%rax,%rcx,1),%rdx
+	LONG $0x2c7de2c4; WORD $0x2060 // 08e7: vmaskmovps 0x20(%rax),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x0854; BYTE $0x20 // 08ed: vmaskmovps 0x20(%rax,%rcx,1),%ymm0,%ymm2
+	LONG $0x2c75e2c4; BYTE $0x1a // 08f4: vmaskmovps (%rdx),%ymm1,%ymm3
+	LONG $0x2c7de2c4; WORD $0xd844; BYTE $0x20 // 08f9: vmaskmovps 0x20(%rax,%rbx,8),%ymm0,%ymm0
+	LONG $0x2c75e2c4; WORD $0x0a0c // 0900: vmaskmovps (%rdx,%rcx,1),%ymm1,%ymm1
+	LONG $0x03538d49 // 0906: lea 0x3(%r11),%rdx
+	LONG $0x60573b48 // 090a: cmp 0x60(%rdi),%rdx
+	WORD $0x277d // 090e: jge 937 <correlate+0x937>
+	LONG $0x5b148d48 // 0910: lea (%rbx,%rbx,2),%rdx
+	LONG $0x90148d48 // 0914: lea (%rax,%rdx,4),%rdx
+	WORD $0x180f; BYTE $0x0a // 0918: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 091b: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 091e: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0921: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0924: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0927: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 092a: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 092d: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0930: prefetcht0 (%rdx)
+	LONG $0x0a0c180f // 0933: prefetcht0 (%rdx,%rcx,1)
+	LONG $0x50478b4c // 0937: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 093b: mov (%rdi),%rsi
+	LONG $0x18578b48 // 093e: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0942: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0946: test %r8,%r8
+	WORD $0x507e // 0949: jle 99b <correlate+0x99b>
+	WORD $0xdb31 // 094b: xor %ebx,%ebx
+	LONG $0x3a10fcc5 // 094d: vmovups (%rdx),%ymm7
+	LONG $0x7210fcc5; BYTE $0x20 // 0951: vmovups 0x20(%rdx),%ymm6
+	LONG $0x40c28348 // 0956: add $0x40,%rdx
+	LONG $0x990c6349 // 095a: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 095e: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0961: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8e04 // 0964: vbroadcastss (%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xef // 096a: vfmadd231ps %ymm7,%ymm8,%ymm5
+	LONG $0xb83de2c4; BYTE $0xe6 // 096f: vfmadd231ps %ymm6,%ymm8,%ymm4
+	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x04 // 0974: vbroadcastss 0x4(%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xdf // 097b: vfmadd231ps %ymm7,%ymm8,%ymm3
+	LONG $0xb83de2c4; BYTE $0xd6 // 0980: vfmadd231ps %ymm6,%ymm8,%ymm2
+	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x08 // 0985: vbroadcastss 0x8(%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xcf // 098c: vfmadd231ps %ymm7,%ymm8,%ymm1
+	LONG $0xb83de2c4; BYTE $0xc6 // 0991: vfmadd231ps %ymm6,%ymm8,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0996: cmp %rbx,%r8
+	WORD $0xb27f // 0999: jg 94d <correlate+0x94d>
+	LONG $0x70578b48 // 099b: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 099f: cmp $0x10,%rdx
+	LONG $0x0478840f; WORD $0x0000 // 09a3: je e21 <correlate+0xe21>
+	LONG $0xf84a8d48 // 09a9: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 09ad: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 09b2: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 09b5: cmovg %rbx,%rcx
+	WORD $0xdb31 // 09b9: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 09bb: test %rcx,%rcx
+	LONG $0xcb480f48 // 09be: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 09c2: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 09c7: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 09ca: sub %rcx,%rsi
+	LONG $0xac0d8d48; WORD $0x0005; BYTE $0x00 // 09cd: lea 0x5ac(%rip),%rcx # f80 <lanes>
+	LONG $0x346ffec5; BYTE $0xb1 // 09d4: vmovdqu (%rcx,%rsi,4),%ymm6
+	LONG $0x000008be; BYTE $0x00 // 09d9: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 09de: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 09e1: cmovg %rsi,%rdx
+	WORD $0xf631 // 09e5: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 09e7: test %rdx,%rdx
+	LONG $0xd6480f48 // 09ea: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 09ee: sub %rdx,%rbx
+	LONG $0x3c6ffec5; BYTE $0x99 // 09f1: vmovdqu (%rcx,%rbx,4),%ymm7
+	LONG $0x2e4de2c4; WORD $0x2060 // 09f6: vmaskmovps %ymm4,%ymm6,0x20(%rax)
+	LONG $0x2e45e2c4; BYTE $0x28 // 09fc: vmaskmovps %ymm5,%ymm7,(%rax)
+	LONG $0x68578b48 // 0a01: mov 0x68(%rdi),%rdx
+	LONG $0x2e45e2c4; WORD $0x901c // 0a05: vmaskmovps %ymm3,%ymm7,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0a0b: mov 0x68(%rdi),%rdx
+	LONG $0x2e4de2c4; WORD $0x9054; BYTE $0x20 // 0a0f: vmaskmovps %ymm2,%ymm6,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0a16: mov 0x68(%rdi),%rdx
+	LONG $0x2e45e2c4; WORD $0xd00c // 0a1a: vmaskmovps %ymm1,%ymm7,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0a20: mov 0x68(%rdi),%rdx
+	LONG $0x2e4de2c4; WORD $0xd044; BYTE $0x20 // 0a24: vmaskmovps %ymm0,%ymm6,0x20(%rax,%rdx,8)
+	WORD $0xf8c5; BYTE $0x77 // 0a2b: vzeroupper
+	BYTE $0xc3 // 0a2e: ret
+	LONG $0x68578b48 // 0a2f: mov 0x68(%rdi),%rdx
+	LONG $0x30478b48 // 0a33: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xd1 // 0a37: mov %rdx,%rcx
+	LONG $0xcbaf0f49 // 0a3a: imul %r11,%rcx
+	LONG $0x88048d48 // 0a3e: lea (%rax,%rcx,4),%rax
+	LONG $0x704f8b48 // 0a42: mov 0x70(%rdi),%rcx
+	LONG $0x10f98348 // 0a46: cmp $0x10,%rcx
+	LONG $0x035e840f; WORD $0x0000 // 0a4a: je dae <correlate+0xdae>
+	LONG $0x000008bb; BYTE $0x00 // 0a50: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0a55: cmp %rbx,%rcx
+	LONG $0xd94e0f48 // 0a58: cmovle %rcx,%rbx
+	WORD $0xf631 // 0a5c: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 0a5e: test %rbx,%rbx
+	LONG $0xde480f48 // 0a61: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0a65: mov $0x8,%esi
+	LONG $0x08e98348 // 0a6a: sub $0x8,%rcx
+	WORD $0x8949; BYTE $0xf0 // 0a6e: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd8 // 0a71: sub %rbx,%r8
+	LONG $0x051d8d48; WORD $0x0005; BYTE $0x00 // 0a74: lea 0x505(%rip),%rbx # f80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x830c // 0a7b: vmovdqu (%rbx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0a81: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc1 // 0a87: cmp %r8,%rcx
+	LONG $0x2c7562c4; BYTE $0x08 // 0a8a: vmaskmovps (%rax),%ymm1,%ymm9
+	LONG $0xc84f0f49 // 0a8f: cmovg %r8,%rcx
+	WORD $0x3145; BYTE $0xc0 // 0a93: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 0a96: test %rcx,%rcx
+	LONG $0xc8480f49 // 0a99: cmovs %r8,%rcx
+	WORD $0x2948; BYTE $0xce // 0a9d: sub %rcx,%rsi
+	QUAD $0x00000000950c8d48 // 0aa0: lea 0x0(,%rdx,4),%rcx
+	LONG $0x046ffec5; BYTE $0xb3 // 0aa8: vmovdqu (%rbx,%rsi,4),%ymm0
+	LONG $0x081c8d48 // 0aad: lea (%rax,%rcx,1),%rbx
+	LONG $0x2c75e2c4; BYTE $0x3b // 0ab1: vmaskmovps (%rbx),%ymm1,%ymm7
+	WORD $0x0148; BYTE $0xcb // 0ab6: add %rcx,%rbx
+	LONG $0x2c7d62c4; WORD $0x2040 // 0ab9: vmaskmovps 0x20(%rax),%ymm0,%ymm8
+	LONG $0x2c75e2c4; BYTE $0x2b // 0abf: vmaskmovps (%rbx),%ymm1,%ymm5
+	LONG $0x2c75e2c4; WORD $0x0b0c // 0ac4: vmaskmovps (%rbx,%rcx,1),%ymm1,%ymm1
+	LONG $0x525c8d48; BYTE $0x08 // 0aca: lea 0x8(%rdx,%rdx,2),%rbx
+	LONG $0x2c7de2c4; WORD $0x0874; BYTE $0x20 // 0acf: vmaskmovps 0x20(%rax,%rcx,1),%ymm0,%ymm6
+	LONG $0x2c7de2c4; WORD $0xd064; BYTE $0x20 // 0ad6: vmaskmovps 0x20(%rax,%rdx,8),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x9804 // 0add: vmaskmovps (%rax,%rbx,4),%ymm0,%ymm0
+	LONG $0x045b8d49 // 0ae3: lea 0x4(%r11),%rbx
+	LONG $0x605f3b48 // 0ae7: cmp 0x60(%rdi),%rbx
+	WORD $0x267d // 0aeb: jge b13 <correlate+0xb13>
+	LONG $0x04e2c148 // 0aed: shl $0x4,%rdx
+	WORD $0x0148; BYTE $0xc2 // 0af1: add %rax,%rdx
+	WORD $0x180f; BYTE $0x0a // 0af4: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0af7: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0afa: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0afd: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0b00: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0b03: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0b06: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xca // 0b09: add %rcx,%rdx
+	WORD $0x180f; BYTE $0x0a // 0b0c: prefetcht0 (%rdx)
+	LONG $0x0a0c180f // 0b0f: prefetcht0 (%rdx,%rcx,1)
+	LONG $0x50478b4c // 0b13: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 0b17: mov (%rdi),%rsi
+	LONG $0x18578b48 // 0b1a: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0b1e: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0b22: test %r8,%r8
+	WORD $0x617e // 0b25: jle b88 <correlate+0xb88>
+	WORD $0xdb31 // 0b27: xor %ebx,%ebx
+	LONG $0x1a10fcc5 // 0b29: vmovups (%rdx),%ymm3
+	LONG $0x5210fcc5; BYTE $0x20 // 0b2d: vmovups 0x20(%rdx),%ymm2
+	LONG $0x40c28348 // 0b32: add $0x40,%rdx
+	LONG $0x990c6349 // 0b36: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 0b3a: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0b3d: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8e14 // 0b40: vbroadcastss (%rsi,%rcx,4),%ymm10
+	LONG $0xb82d62c4; BYTE $0xcb // 0b46: vfmadd231ps %ymm3,%ymm10,%ymm9
+	LONG $0xb82d62c4; BYTE $0xc2 // 0b4b: vfmadd231ps %ymm2,%ymm10,%ymm8
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x04 // 0b50: vbroadcastss 0x4(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xfb // 0b57: vfmadd231ps %ymm3,%ymm10,%ymm7
+	LONG $0xb82de2c4; BYTE $0xf2 // 0b5c: vfmadd231ps %ymm2,%ymm10,%ymm6
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x08 // 0b61: vbroadcastss 0x8(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xeb // 0b68: vfmadd231ps %ymm3,%ymm10,%ymm5
+	LONG $0xb82de2c4; BYTE $0xe2 // 0b6d: vfmadd231ps %ymm2,%ymm10,%ymm4
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x0c // 0b72: vbroadcastss 0xc(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xcb // 0b79: vfmadd231ps %ymm3,%ymm10,%ymm1
+	LONG $0xb82de2c4; BYTE $0xc2 // 0b7e: vfmadd231ps %ymm2,%ymm10,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0b83: cmp %rbx,%r8
+	WORD $0xa17f // 0b86: jg b29 <correlate+0xb29>
+	LONG $0x70578b48 // 0b88: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0b8c: cmp $0x10,%rdx
+	LONG $0x0330840f; WORD $0x0000 // 0b90: je ec6 <correlate+0xec6>
+	LONG $0xf84a8d48 // 0b96: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0b9a: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0b9f: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0ba2: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0ba6: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0ba8: test %rcx,%rcx
+	LONG $0xcb480f48 // 0bab: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0baf: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0bb4: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 0bb7: sub %rcx,%rsi
+	LONG $0xbf0d8d48; WORD $0x0003; BYTE $0x00 // 0bba: lea 0x3bf(%rip),%rcx # f80 <lanes>
+	LONG $0x146ffec5; BYTE $0xb1 // 0bc1: vmovdqu (%rcx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 0bc6: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0bcb: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0bce: cmovg %rsi,%rdx
+	WORD $0xf631 // 0bd2: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0bd4: test %rdx,%rdx
+	LONG $0xd6480f48 // 0bd7: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 0bdb: sub %rdx,%rbx
+	LONG $0x1c6ffec5; BYTE $0x99 // 0bde: vmovdqu (%rcx,%rbx,4),%ymm3
+	LONG $0x2e6d62c4; WORD $0x2040 // 0be3: vmaskmovps %ymm8,%ymm2,0x20(%rax)
+	LONG $0x2e6562c4; BYTE $0x08 // 0be9: vmaskmovps %ymm9,%ymm3,(%rax)
+	LONG $0x68578b48 // 0bee: mov 0x68(%rdi),%rdx
+	LONG $0x2e65e2c4; WORD $0x903c // 0bf2: vmaskmovps %ymm7,%ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0bf8: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0x9074; BYTE $0x20 // 0bfc: vmaskmovps %ymm6,%ymm2,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0c03: mov 0x68(%rdi),%rdx
+	LONG $0x2e65e2c4; WORD $0xd02c // 0c07: vmaskmovps %ymm5,%ymm3,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0c0d: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0xd064; BYTE $0x20 // 0c11: vmaskmovps %ymm4,%ymm2,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 0c18: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 0c1c: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2e65e2c4; WORD $0x900c // 0c20: vmaskmovps %ymm1,%ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0c26: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 0c2a: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2e6de2c4; WORD $0x9004 // 0c2f: vmaskmovps %ymm0,%ymm2,(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 0c35: vzeroupper
+	BYTE $0xc3 // 0c38: ret
+	LONG $0x684f8b48 // 0c39: mov 0x68(%rdi),%rcx
+	LONG $0x30478b48 // 0c3d: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xca // 0c41: mov %rcx,%rdx
+	LONG $0xd3af0f49 // 0c44: imul %r11,%rdx
+	LONG $0x90148d48 // 0c48: lea (%rax,%rdx,4),%rdx
+	LONG $0x70478b48 // 0c4c: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0c50: cmp $0x10,%rax
+	LONG $0x0146840f; WORD $0x0000 // 0c54: je da0 <correlate+0xda0>
+	LONG $0x000008bb; BYTE $0x00 // 0c5a: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd8 // 0c5f: cmp %rbx,%rax
+	LONG $0xd84e0f48 // 0c62: cmovle %rax,%rbx
+	WORD $0xf631 // 0c66: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 0c68: test %rbx,%rbx
+	LONG $0xde480f48 // 0c6b: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0c6f: mov $0x8,%esi
+	LONG $0x08e88348 // 0c74: sub $0x8,%rax
+	WORD $0x8949; BYTE $0xf0 // 0c78: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd8 // 0c7b: sub %rbx,%r8
+	LONG $0xfb1d8d48; WORD $0x0002; BYTE $0x00 // 0c7e: lea 0x2fb(%rip),%rbx # f80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x830c // 0c85: vmovdqu (%rbx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0c8b: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0c91: cmp %r8,%rax
+	LONG $0x2c75e2c4; BYTE $0x0a // 0c94: vmaskmovps (%rdx),%ymm1,%ymm1
+	LONG $0xc04f0f49 // 0c99: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0c9d: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 0ca0: test %rax,%rax
+	LONG $0xc0480f49 // 0ca3: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc6 // 0ca7: sub %rax,%rsi
+	LONG $0x046ffec5; BYTE $0xb3 // 0caa: vmovdqu (%rbx,%rsi,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x2042 // 0caf: vmaskmovps 0x20(%rdx),%ymm0,%ymm0
+	LONG $0x01438d49 // 0cb5: lea 0x1(%r11),%rax
+	LONG $0x60473b48 // 0cb9: cmp 0x60(%rdi),%rax
+	WORD $0x277d // 0cbd: jge ce6 <correlate+0xce6>
+	LONG $0x02e1c148 // 0cbf: shl $0x2,%rcx
+	LONG $0x0a048d48 // 0cc3: lea (%rdx,%rcx,1),%rax
+	WORD $0x180f; BYTE $0x08 // 0cc7: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0cca: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0ccd: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0cd0: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0cd3: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0cd6: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0cd9: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0cdc: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0cdf: prefetcht0 (%rax)
+	LONG $0x080c180f // 0ce2: prefetcht0 (%rax,%rcx,1)
+	LONG $0x50778b48 // 0ce6: mov 0x50(%rdi),%rsi
+	WORD $0x8b4c; BYTE $0x07 // 0cea: mov (%rdi),%r8
+	LONG $0x18478b48 // 0ced: mov 0x18(%rdi),%rax
+	LONG $0x484f8b4c // 0cf1: mov 0x48(%rdi),%r9
+	WORD $0x8548; BYTE $0xf6 // 0cf5: test %rsi,%rsi
+	WORD $0x2e7e // 0cf8: jle d28 <correlate+0xd28>
+	WORD $0xc931 // 0cfa: xor %ecx,%ecx
+	LONG $0x2010fcc5 // 0cfc: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0d00: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0d05: add $0x40,%rax
+	LONG $0x891c6349 // 0d09: movslq (%r9,%rcx,4),%rbx
+	WORD $0xff48; BYTE $0xc1 // 0d0d: inc %rcx
+	WORD $0x014c; BYTE $0xdb // 0d10: add %r11,%rbx
+	LONG $0x187dc2c4; WORD $0x9814 // 0d13: vbroadcastss (%r8,%rbx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xcc // 0d19: vfmadd231ps %ymm4,%ymm2,%ymm1
+	LONG $0xb86de2c4; BYTE $0xc3 // 0d1e: vfmadd231ps %ymm3,%ymm2,%ymm0
+	WORD $0x3948; BYTE $0xce // 0d23: cmp %rcx,%rsi
+	WORD $0xd47f // 0d26: jg cfc <correlate+0xcfc>
+	LONG $0x70478b48 // 0d28: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0d2c: cmp $0x10,%rax
+	LONG $0x0200840f; WORD $0x0000 // 0d30: je f36 <correlate+0xf36>
+	LONG $0xf8488d48 // 0d36: lea -0x8(%rax),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0d3a: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0d3f: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0d42: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0d46: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0d48: test %rcx,%rcx
+	LONG $0xcb480f48 // 0d4b: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0d4f: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0d54: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 0d57: sub %rcx,%rsi
+	LONG $0x1f0d8d48; WORD $0x0002; BYTE $0x00 // 0d5a: lea 0x21f(%rip),%rcx # f80 <lanes>
+	LONG $0x146ffec5; BYTE $0xb1 // 0d61: vmovdqu (%rcx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 0d66: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 0d6b: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 0d6e: cmovg %rsi,%rax
+	WORD $0xf631 // 0d72: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 0d74: test %rax,%rax
+	LONG $0xc6480f48 // 0d77: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc3 // 0d7b: sub %rax,%rbx
+	LONG $0x1c6ffec5; BYTE $0x99 // 0d7e: vmovdqu (%rcx,%rbx,4),%ymm3
+	LONG $0x2e6de2c4; WORD $0x2042 // 0d83: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
+	LONG $0x2e65e2c4; BYTE $0x0a // 0d89: vmaskmovps %ymm1,%ymm3,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0d8e: vzeroupper
+	BYTE $0xc3 // 0d91: ret
+	WORD $0x3145; BYTE $0xdb // 0d92: xor %r11d,%r11d
+	LONG $0x0005b841; WORD $0x0000 // 0d95: mov $0x5,%r8d
+	LONG $0xfff63be9; BYTE $0xff // 0d9b: jmp 3db <correlate+0x3db>
+	LONG $0x0a10fcc5 // 0da0: vmovups (%rdx),%ymm1
+	LONG $0x4210fcc5; BYTE $0x20 // 0da4: vmovups 0x20(%rdx),%ymm0
+	LONG $0xffff07e9; BYTE $0xff // 0da9: jmp cb5 <correlate+0xcb5>
+	QUAD $0x00000000950c8d48 // 0dae: lea 0x0(,%rdx,4),%rcx
+	LONG $0x12348d48 // 0db6: lea (%rdx,%rdx,1),%rsi
+	LONG $0x08107cc5 // 0dba: vmovups (%rax),%ymm9
+	LONG $0x40107cc5; BYTE $0x20 // 0dbe: vmovups 0x20(%rax),%ymm8
+	LONG $0x081c8d48 // 0dc3: lea (%rax,%rcx,1),%rbx
+	LONG $0x7410fcc5; WORD $0x2008 // 0dc7: vmovups 0x20(%rax,%rcx,1),%ymm6
+	LONG $0x6410fcc5; WORD $0x20b0 // 0dcd: vmovups 0x20(%rax,%rsi,4),%ymm4
+	LONG $0x3b10fcc5 // 0dd3: vmovups (%rbx),%ymm7
+	WORD $0x0148; BYTE $0xcb // 0dd7: add %rcx,%rbx
+	LONG $0x2b10fcc5 // 0dda: vmovups (%rbx),%ymm5
+	LONG $0x0c10fcc5; BYTE $0x0b // 0dde: vmovups (%rbx,%rcx,1),%ymm1
+	LONG $0x325c8d48; BYTE $0x08 // 0de3: lea 0x8(%rdx,%rsi,1),%rbx
+	LONG $0x0410fcc5; BYTE $0x98 // 0de8: vmovups (%rax,%rbx,4),%ymm0
+	LONG $0xfffcf1e9; BYTE $0xff // 0ded: jmp ae3 <correlate+0xae3>
+	QUAD $0x000000009d0c8d48 // 0df2: lea 0x0(,%rbx,4),%rcx
+	LONG $0x2810fcc5 // 0dfa: vmovups (%rax),%ymm5
+	LONG $0x6010fcc5; BYTE $0x20 // 0dfe: vmovups 0x20(%rax),%ymm4
+	LONG $0x08148d48 // 0e03: lea (%rax,%rcx,1),%rdx
+	LONG $0x5410fcc5; WORD $0x2008 // 0e07: vmovups 0x20(%rax,%rcx,1),%ymm2
+	LONG $0x4410fcc5; WORD $0x20d8 // 0e0d: vmovups 0x20(%rax,%rbx,8),%ymm0
+	LONG $0x1a10fcc5 // 0e13: vmovups (%rdx),%ymm3
+	LONG $0x0c10fcc5; BYTE $0x0a // 0e17: vmovups (%rdx,%rcx,1),%ymm1
+	LONG $0xfffae5e9; BYTE $0xff // 0e1c: jmp 906 <correlate+0x906>
+	LONG $0x2811fcc5 // 0e21: vmovups %ymm5,(%rax)
+	LONG $0x6011fcc5; BYTE $0x20 // 0e25: vmovups %ymm4,0x20(%rax)
+	LONG $0x68578b48 // 0e2a: mov 0x68(%rdi),%rdx
+	LONG $0x1c11fcc5; BYTE $0x90 // 0e2e: vmovups %ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0e33: mov 0x68(%rdi),%rdx
+	LONG $0x5411fcc5; WORD $0x2090 // 0e37: vmovups %ymm2,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0e3d: mov 0x68(%rdi),%rdx
+	LONG $0x0c11fcc5; BYTE $0xd0 // 0e41: vmovups %ymm1,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0e46: mov 0x68(%rdi),%rdx
+	LONG $0x4411fcc5; WORD $0x20d0 // 0e4a: vmovups %ymm0,0x20(%rax,%rdx,8)
+	LONG $0xfff7f3e9; BYTE $0xff // 0e50: jmp 648 <correlate+0x648>
+	LONG $0x18117cc5 // 0e55: vmovups %ymm11,(%rax)
+	LONG $0x50117cc5; BYTE $0x20 // 0e59: vmovups %ymm10,0x20(%rax)
+	LONG $0x68578b48 // 0e5e: mov 0x68(%rdi),%rdx
+	LONG $0x0c117cc5; BYTE $0x90 // 0e62: vmovups %ymm9,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0e67: mov 0x68(%rdi),%rdx
+	LONG $0x44117cc5; WORD $0x2090 // 0e6b: vmovups %ymm8,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0e71: mov 0x68(%rdi),%rdx
+	LONG $0x3c11fcc5; BYTE $0xd0 // 0e75: vmovups %ymm7,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0e7a: mov 0x68(%rdi),%rdx
+	LONG $0x7411fcc5; WORD $0x20d0 // 0e7e: vmovups %ymm6,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 0e84: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 0e88: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2c11fcc5; BYTE $0x90 // 0e8c: vmovups %ymm5,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0e91: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 0e95: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2411fcc5; BYTE $0x90 // 0e9a: vmovups %ymm4,(%rax,%rdx,4)
+	LONG $0x68778b48 // 0e9f: mov 0x68(%rdi),%rsi
+	QUAD $0x00000000b5148d48 // 0ea3: lea 0x0(,%rsi,4),%rdx
+	LONG $0x1c11fcc5; BYTE $0x90 // 0eab: vmovups %ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0eb0: mov 0x68(%rdi),%rdx
+	QUAD $0x0000000895148d48 // 0eb4: lea 0x8(,%rdx,4),%rdx
+	LONG $0x0411fcc5; BYTE $0x90 // 0ebc: vmovups %ymm0,(%rax,%rdx,4)
+	LONG $0xfff782e9; BYTE $0xff // 0ec1: jmp 648 <correlate+0x648>
+	LONG $0x08117cc5 // 0ec6: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 0eca: vmovups %ymm8,0x20(%rax)
+	LONG $0x68578b48 // 0ecf: mov 0x68(%rdi),%rdx
+	LONG $0x3c11fcc5; BYTE $0x90 // 0ed3: vmovups %ymm7,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0ed8: mov 0x68(%rdi),%rdx
+	LONG $0x7411fcc5; WORD $0x2090 // 0edc: vmovups %ymm6,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0ee2: mov 0x68(%rdi),%rdx
+	LONG $0x2c11fcc5; BYTE $0xd0 // 0ee6: vmovups %ymm5,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0eeb: mov 0x68(%rdi),%rdx
+	LONG $0x6411fcc5; WORD $0x20d0 // 0eef: vmovups %ymm4,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 0ef5: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 0ef9: lea (%rdx,%rdx,2),%rdx
+	LONG $0x0c11fcc5; BYTE $0x90 // 0efd: vmovups %ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0f02: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 0f06: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x0411fcc5; BYTE $0x90 // 0f0b: vmovups %ymm0,(%rax,%rdx,4)
+	LONG $0xfff733e9; BYTE $0xff // 0f10: jmp 648 <correlate+0x648>
+	LONG $0x1811fcc5 // 0f15: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0f19: vmovups %ymm2,0x20(%rax)
+	LONG $0x68578b48 // 0f1e: mov 0x68(%rdi),%rdx
+	LONG $0x0c11fcc5; BYTE $0x90 // 0f22: vmovups %ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0f27: mov 0x68(%rdi),%rdx
+	LONG $0x4411fcc5; WORD $0x2090 // 0f2b: vmovups %ymm0,0x20(%rax,%rdx,4)
+	LONG $0xfff712e9; BYTE $0xff // 0f31: jmp 648 <correlate+0x648>
+	LONG $0x0a11fcc5 // 0f36: vmovups %ymm1,(%rdx)
+	LONG $0x4211fcc5; BYTE $0x20 // 0f3a: vmovups %ymm0,0x20(%rdx)
+	LONG $0xfff704e9; BYTE $0xff // 0f3f: jmp 648 <correlate+0x648>
+	LONG $0x1f0f2e66 // 0f44
+	QUAD $0x2e66000000000084 // 0f48
+	QUAD $0x0000000000841f0f // 0f50
+	QUAD $0x000000841f0f2e66 // 0f58
+	QUAD $0x00841f0f2e660000 // 0f60
+	QUAD $0x1f0f2e6600000000 // 0f68
+	QUAD $0x2e66000000000084 // 0f70
+	QUAD $0x0000000000841f0f // 0f78
+	QUAD $0xffffffffffffffff // 0f80
+	QUAD $0xffffffffffffffff // 0f88
+	QUAD $0xffffffffffffffff // 0f90
+	QUAD $0xffffffffffffffff // 0f98
+	QUAD $0x0000000000000000 // 0fa0
+	QUAD $0x0000000000000000 // 0fa8
+	QUAD $0x0000000000000000 // 0fb0
+	QUAD $0x0000000000000000 // 0fb8
+
+// func panelAVX2(a *panelArgs)
+// panel of csrc/gemm.c
+TEXT ·panelAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	WORD $0x8949; BYTE $0xfa // 0000: mov %rdi,%r10
+	LONG $0x30478b48 // 0003: mov 0x30(%rdi),%rax
+	WORD $0x8b48; BYTE $0x17 // 0007: mov (%rdi),%rdx
+	LONG $0x504f8b4c // 000a: mov 0x50(%rdi),%r9
+	LONG $0x585a8b49 // 000e: mov 0x58(%r10),%rbx
+	LONG $0x187f8b48 // 0012: mov 0x18(%rdi),%rdi
+	LONG $0x484a8b49 // 0016: mov 0x48(%r10),%rcx
+	LONG $0x0f10fcc5 // 001a: vmovups (%rdi),%ymm1
+	LONG $0x4710fcc5; BYTE $0x20 // 001e: vmovups 0x20(%rdi),%ymm0
+	LONG $0x10fb8348 // 0023: cmp $0x10,%rbx
+	LONG $0x00b3840f; WORD $0x0000 // 0027: je e0 <panel+0xe0>
+	LONG $0x000008be; BYTE $0x00 // 002d: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf3 // 0032: cmp %rsi,%rbx
+	LONG $0xf34e0f48 // 0035: cmovle %rbx,%rsi
+	WORD $0x3145; BYTE $0xc0 // 0039: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xf6 // 003c: test %rsi,%rsi
+	LONG $0xf0480f49 // 003f: cmovs %r8,%rsi
+	LONG $0x0008b841; WORD $0x0000 // 0043: mov $0x8,%r8d
+	LONG $0x08eb8348 // 0049: sub $0x8,%rbx
+	WORD $0x894d; BYTE $0xc3 // 004d: mov %r8,%r11
+	WORD $0x2949; BYTE $0xf3 // 0050: sub %rsi,%r11
+	LONG $0xe6358d48; WORD $0x0000; BYTE $0x00 // 0053: lea 0xe6(%rip),%rsi # 140 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x9e24 // 005a: vmovdqu (%rsi,%r11,4),%ymm4
+	LONG $0x0008bb41; WORD $0x0000 // 0060: mov $0x8,%r11d
+	WORD $0x394c; BYTE $0xdb // 0066: cmp %r11,%rbx
+	LONG $0xdb4f0f49 // 0069: cmovg %r11,%rbx
+	WORD $0x3145; BYTE $0xdb // 006d: xor %r11d,%r11d
+	WORD $0x8548; BYTE $0xdb // 0070: test %rbx,%rbx
+	LONG $0xdb480f49 // 0073: cmovs %r11,%rbx
+	WORD $0x2949; BYTE $0xd8 // 0077: sub %rbx,%r8
+	LONG $0x6f7ea1c4; WORD $0x862c // 007a: vmovdqu (%rsi,%r8,4),%ymm5
+	WORD $0x8548; BYTE $0xc9 // 0080: test %rcx,%rcx
+	WORD $0x487e // 0083: jle cd <panel+0xcd>
+	QUAD $0x000000008d1c8d4a // 0085: lea 0x0(,%r9,4),%rbx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0098: nopl 0x0(%rax,%rax,1)
+	LONG $0x2c5de2c4; BYTE $0x18 // 00a0: vmaskmovps (%rax),%ymm4,%ymm3
+	LONG $0x2c55e2c4; WORD $0x2050 // 00a5: vmaskmovps 0x20(%rax),%ymm5,%ymm2
+	LONG $0x40c28348 // 00ab: add $0x40,%rdx
+	WORD $0x0148; BYTE $0xd8 // 00af: add %rbx,%rax
+	LONG $0x5a11fcc5; BYTE $0xc0 // 00b2: vmovups %ymm3,-0x40(%rdx)
+	LONG $0x5211fcc5; BYTE $0xe0 // 00b7: vmovups %ymm2,-0x20(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 00bc: dec %rcx
+	LONG $0xcb58f4c5 // 00bf: vaddps %ymm3,%ymm1,%ymm1
+	LONG $0xc258fcc5 // 00c3: vaddps %ymm2,%ymm0,%ymm0
+	WORD $0xd775 // 00c7: jne a0 <panel+0xa0>
+	LONG $0x187a8b49 // 00c9: mov 0x18(%r10),%rdi
+	LONG $0x0f11fcc5 // 00cd: vmovups %ymm1,(%rdi)
+	LONG $0x18428b49 // 00d1: mov 0x18(%r10),%rax
+	LONG $0x4011fcc5; BYTE $0x20 // 00d5: vmovups %ymm0,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 00da: vzeroupper
+	BYTE $0xc3 // 00dd: ret
+	WORD $0x9066 // 00de: xchg %ax,%ax
+	WORD $0x8548; BYTE $0xc9 // 00e0: test %rcx,%rcx
+	WORD $0xe87e // 00e3: jle cd <panel+0xcd>
+	QUAD $0x000000008d1c8d4a // 00e5: lea 0x0(,%r9,4),%rbx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00ed: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 00f8: nopl 0x0(%rax,%rax,1)
+	LONG $0x1810fcc5 // 0100: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 0104: vmovups 0x20(%rax),%ymm2
+	LONG $0x40c28348 // 0109: add $0x40,%rdx
+	WORD $0x0148; BYTE $0xd8 // 010d: add %rbx,%rax
+	LONG $0x5a11fcc5; BYTE $0xc0 // 0110: vmovups %ymm3,-0x40(%rdx)
+	LONG $0x5211fcc5; BYTE $0xe0 // 0115: vmovups %ymm2,-0x20(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 011a: dec %rcx
+	LONG $0xcb58f4c5 // 011d: vaddps %ymm3,%ymm1,%ymm1
+	LONG $0xc258fcc5 // 0121: vaddps %ymm2,%ymm0,%ymm0
+	WORD $0xd975 // 0125: jne 100 <panel+0x100>
+	WORD $0xa0eb // 0127: jmp c9 <panel+0xc9>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0129
+	QUAD $0x841f0f2e66000000 // 0130
+	QUAD $0x001f0f0000000000 // 0138
+	QUAD $0xffffffffffffffff // 0140
+	QUAD $0xffffffffffffffff // 0148
+	QUAD $0xffffffffffffffff // 0150
+	QUAD $0xffffffffffffffff // 0158
+	QUAD $0x0000000000000000 // 0160
+	QUAD $0x0000000000000000 // 0168
+	QUAD $0x0000000000000000 // 0170
+	QUAD $0x0000000000000000 // 0178

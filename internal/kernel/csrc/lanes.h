@@ -7,11 +7,29 @@
 #include <stdint.h>
 
 // KERNEL opens a function that the generator turns into Go assembly. Its only
-// argument is a struct that has a twin of the same layout in Go: 8-byte
-// pointers and int64s first, then 4-byte fields.
-#define KERNEL(name, args) void name(const struct args *a)
+// argument is a struct that has a twin of the same layout in Go (a slice is
+// three words: floats or ints; Go's int is int64_t).
+#define KERNEL(name, args) void name(struct args *a)
+
+// Go slices, as they lie in the argument structs.
+typedef struct {
+	float *at;
+	int64_t len, cap;
+} floats;
+typedef struct {
+	int32_t *at;
+	int64_t len, cap;
+} ints;
 
 #define INLINE static inline __attribute__((always_inline))
+
+// forget makes the compiler load anew what it would else keep in a register
+// across a hot loop: there is no stack to spill to.
+#define forget() __asm__ volatile("" ::: "memory")
+
+// hide makes the compiler forget how an integer or a pointer was computed, so
+// that it does not prepare sums and multiples of it ahead of a hot loop.
+#define hide(x) __asm__ volatile("" : "+r"(x))
 
 #if VW == 8
 typedef __m256 vf;
@@ -28,8 +46,10 @@ INLINE vf vmul(vf x, vf y) { return _mm256_mul_ps(x, y); }
 
 // vmask(n) selects the first n lanes: none for n <= 0, all for n >= VW.
 typedef __m256i vm;
+static const int32_t lanes[2 * VW] = {-1, -1, -1, -1, -1, -1, -1, -1};
 INLINE vm vmask(int64_t n) {
-	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n > VW ? VW : n < 0 ? 0 : n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+	n = n < 0 ? 0 : n > VW ? VW : n;
+	return _mm256_loadu_si256((const __m256i *)(lanes + VW - n));
 }
 INLINE vf vloadm(const float *p, vm m) { return _mm256_maskload_ps(p, m); } // other lanes are 0
 INLINE void vstorem(float *p, vm m, vf x) { _mm256_maskstore_ps(p, m, x); } // other lanes are left alone

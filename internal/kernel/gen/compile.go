@@ -19,9 +19,10 @@ import (
 // rbp stays Go's, all other registers are the callee's to destroy (ABI0);
 // constants are reached relative to the instruction, so that the image can
 // stand anywhere; no calls to memcpy and the like; and arithmetic as written:
-// a product is only fused with a sum where the source says so.
+// a product is only fused with a sum where the source says so. Without
+// -fno-ivopts gcc turns one index over many pointers into many pointers.
 var commonFlags = []string{
-	"-std=gnu11", "-O2", "-Wall", "-Werror", "-ffp-contract=off",
+	"-std=gnu11", "-O2", "-Wall", "-Werror", "-ffp-contract=off", "-fno-ivopts",
 	"-fomit-frame-pointer", "-ffixed-rbp", "-fcall-used-rbx", "-fcall-used-r12", "-fcall-used-r13", "-fcall-used-r14", "-fcall-used-r15",
 	"-mno-red-zone", "-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables",
 	"-fpie", "-fvisibility=hidden", "-fno-builtin", "-fno-jump-tables", "-fno-tree-loop-distribute-patterns",

@@ -1,0 +1,104 @@
+package kernel
+
+var portableGemm = gemm{multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable}
+
+// quad is four neighbouring columns: with two rows of them, the sums of an
+// inner loop stay in registers.
+type quad [4]float32
+
+// load is up to four columns of s, zeros behind its end.
+func load(s []float32) (q quad) {
+	copy(q[:], s)
+	return q
+}
+
+func multiplyPortable(a *multiplyArgs) {
+	rows := len(a.xat)
+	for r := 0; r < rows; r += 2 {
+		// An odd last row is computed twice: one loop, one order of rounding.
+		next := min(r+1, rows-1)
+		for j := 0; j < a.cols; j += len(quad{}) {
+			cols := min(a.cols-j, len(quad{}))
+			y0, y1 := a.y[int(a.yat[r])+j:][:cols], a.y[int(a.yat[next])+j:][:cols]
+			var s0, s1 quad
+			if len(a.bias) > 0 {
+				s0 = load(a.bias[j:])
+				s1 = s0
+			} else {
+				s0, s1 = load(y0), load(y1)
+			}
+			for s := range a.segments {
+				x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
+				x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
+				s0, s1 = dot2(s0, s1, x0, x1, a.b[s*a.length*panelCols+j:])
+			}
+			copy(y0, s0[:])
+			copy(y1, s1[:])
+		}
+	}
+}
+
+// dot2 adds Σ_k x0[k]·b[k] and Σ_k x1[k]·b[k] for four columns of a panel b.
+func dot2(s0, s1 quad, x0, x1, b []float32) (quad, quad) {
+	a0, a1, a2, a3 := s0[0], s0[1], s0[2], s0[3]
+	c0, c1, c2, c3 := s1[0], s1[1], s1[2], s1[3]
+	x1 = x1[:len(x0)]
+	for k, u := range x0 {
+		v := x1[k]
+		w := (*quad)(b[k*panelCols:])
+		a0 += u * w[0]
+		a1 += u * w[1]
+		a2 += u * w[2]
+		a3 += u * w[3]
+		c0 += v * w[0]
+		c1 += v * w[1]
+		c2 += v * w[2]
+		c3 += v * w[3]
+	}
+	return quad{a0, a1, a2, a3}, quad{c0, c1, c2, c3}
+}
+
+func correlatePortable(a *correlateArgs) {
+	for r := 0; r < a.rows; r += 2 {
+		next := min(r+1, a.rows-1)
+		for j := 0; j < a.cols; j += len(quad{}) {
+			cols := min(a.cols-j, len(quad{}))
+			dw0, dw1 := a.dw[r*a.stride+j:][:cols], a.dw[next*a.stride+j:][:cols]
+			s0, s1 := outer2(load(dw0), load(dw1), a.x[r:], next-r, a.xat, a.dy[j:])
+			copy(dw0, s0[:])
+			copy(dw1, s1[:])
+		}
+	}
+}
+
+// outer2 adds Σ_p x[at[p]]·dy[p] and Σ_p x[at[p]+next]·dy[p] for four columns
+// of a panel dy.
+func outer2(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad, quad) {
+	a0, a1, a2, a3 := s0[0], s0[1], s0[2], s0[3]
+	c0, c1, c2, c3 := s1[0], s1[1], s1[2], s1[3]
+	for p, i := range at {
+		u, v := x[i], x[int(i)+next]
+		w := (*quad)(dy[p*panelCols:])
+		a0 += u * w[0]
+		a1 += u * w[1]
+		a2 += u * w[2]
+		a3 += u * w[3]
+		c0 += v * w[0]
+		c1 += v * w[1]
+		c2 += v * w[2]
+		c3 += v * w[3]
+	}
+	return quad{a0, a1, a2, a3}, quad{c0, c1, c2, c3}
+}
+
+func panelPortable(a *panelArgs) {
+	sums := a.sums[:panelCols]
+	for r := range a.rows {
+		to := a.panel[r*panelCols:][:panelCols]
+		n := copy(to, a.x[r*a.stride:][:a.cols])
+		clear(to[n:])
+		for j, v := range to {
+			sums[j] += v
+		}
+	}
+}
