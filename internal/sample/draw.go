@@ -1,0 +1,162 @@
+package sample
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"diffuse/internal/fault"
+	"diffuse/internal/rng"
+)
+
+// Denoiser predicts the noise in x_t: y and x are images, NHWC, back to back, and
+// t is the time of each. A denoiser is used by one goroutine at a time.
+// model.Worker is one.
+type Denoiser interface {
+	Predict(y, x []float32, t []float64) error
+}
+
+// Shape is the size of one image.
+type Shape struct{ H, W, C int }
+
+// Len is the number of values in an image.
+func (s Shape) Len() int { return s.H * s.W * s.C }
+
+// State is what a watcher sees of one step of some of the images. The slices are
+// overwritten by the next step: copy what is kept.
+type State struct {
+	First int // index of the first image among those that are drawn
+	N     int // how many images
+	Step  int // index of the step among the sampler's
+	T     float64
+	X     []float32 // x_t, before the step
+	X0Hat []float32 // clamped if the sampler clamps
+	Eps   []float32 // eps_hat
+	Next  []float32 // x_s, after the step
+}
+
+// Options are how images are drawn; none of them changes an image.
+type Options struct {
+	Batch    int                   // images a net denoises at a time, at least 1
+	Progress func(done, total int) // of net calls, counted for each image; one call at a time
+	Watch    func(State)           // each step of each batch; called by several goroutines
+}
+
+// Draw draws one image for each seed: values in the range the net was trained
+// in, NHWC, back to back, in the order of seeds. Every net works on its own
+// goroutine. Image i depends on seeds[i], the sampler and the net alone: x_T is
+// rng's stream SampleStart, the noise of step k its stream SampleStep at step k.
+func (s *Sampler) Draw(ctx context.Context, nets []Denoiser, shape Shape, seeds []uint64, o Options) ([]float32, error) {
+	if len(nets) == 0 || o.Batch < 1 || shape.Len() < 1 {
+		return nil, fmt.Errorf("draw: %d nets, batches of %d, images of %v", len(nets), o.Batch, shape)
+	}
+	d := &drawing{
+		Sampler: s, shape: shape, seeds: seeds, options: o,
+		images: make([]float32, len(seeds)*shape.Len()),
+		total:  len(seeds) * s.NetCalls(),
+	}
+	// A few images are shared out, rather than given to one net.
+	size := min(o.Batch, (len(seeds)+len(nets)-1)/len(nets))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan int, len(seeds))
+	for first := 0; first < len(seeds); first += size {
+		batches <- first
+	}
+	close(batches)
+	var wg sync.WaitGroup
+	for _, net := range nets {
+		wg.Go(func() {
+			for first := range batches {
+				if err := d.batch(ctx, net, first, min(size, len(seeds)-first)); err != nil {
+					cancel(err) // the first error is the one that is told
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return d.images, nil
+}
+
+// drawing is one call of Draw.
+type drawing struct {
+	*Sampler
+	shape   Shape
+	seeds   []uint64
+	options Options
+	images  []float32
+
+	mu          sync.Mutex
+	done, total int
+}
+
+// batch draws images first…first+n−1 with one net.
+func (d *drawing) batch(ctx context.Context, net Denoiser, first, n int) error {
+	size := d.shape.Len()
+	buffer := make([]float32, 5*n*size)
+	slot := func(i int) []float32 { return buffer[i*n*size : (i+1)*n*size] }
+	x, next, x0, eps, z := slot(0), slot(1), slot(2), slot(3), slot(4)
+	t := make([]float64, n)
+	seeds := d.seeds[first : first+n]
+	noise := func(dst []float32, stream rng.Stream, step int) {
+		for i, seed := range seeds {
+			rng.Normal(dst[i*size:(i+1)*size], seed, stream, 0, uint64(step))
+		}
+	}
+	noise(x, rng.SampleStart, 0)
+	for k, step := range d.Steps {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if step.Call {
+			for i := range t {
+				t[i] = step.T
+			}
+			if err := net.Predict(eps, x, t); err != nil {
+				return fmt.Errorf("sample: net at t = %v: %w", step.T, err)
+			}
+			d.report(n)
+		}
+		x0Hat(x0, x, eps, step.Alphabar, d.Clip)
+		u := d.Update(step)
+		if u.Z != 0 {
+			noise(z, rng.SampleStep, k)
+		}
+		u.apply(next, x0, x, eps, z)
+		if d.options.Watch != nil {
+			d.options.Watch(State{first, n, k, step.T, x, x0, eps, next})
+		}
+		x, next = next, x
+	}
+	if i := firstNonFinite(x); i >= 0 {
+		return fault.New(fault.Failure, "", "sample: the image of seed %d is not finite: the net is damaged or diverged in training", seeds[i/size])
+	}
+	copy(d.images[first*size:], x)
+	return nil
+}
+
+// report counts one call of the net on n images.
+func (d *drawing) report(n int) {
+	if d.options.Progress == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.done += n
+	d.options.Progress(d.done, d.total)
+}
+
+// firstNonFinite is the index of the first NaN or infinity in x, or −1.
+func firstNonFinite(x []float32) int {
+	for i, v := range x {
+		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+			return i
+		}
+	}
+	return -1
+}
