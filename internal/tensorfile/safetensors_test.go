@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -133,6 +134,35 @@ func TestSafetensorsLongTensor(t *testing.T) {
 	}
 	if diff := cmp.Diff(data, got); diff != "" {
 		t.Error("data differs")
+	}
+}
+
+// TestWriteSafetensorsStreams measures that tensors made by Fill share one buffer.
+func TestWriteSafetensorsStreams(t *testing.T) {
+	const n, tensors = 1 << 20, 8
+	var ts []Tensor
+	for i := range tensors {
+		ts = append(ts, Tensor{Name: fmt.Sprint(i), Shape: []int{n}, Fill: func(dst []float32) { dst[n-1] = float32(i) }})
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := WriteSafetensors(path, nil, ts); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 4*n*2 {
+		t.Errorf("writing %d tensors of %d bytes took %d bytes of memory", tensors, 4*n, taken)
+	}
+	f := open(t, path)
+	for i := range tensors {
+		data, err := f.Read(fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data[n-1] != float32(i) || data[0] != 0 {
+			t.Errorf("tensor %d ends with %v", i, data[n-1])
+		}
 	}
 }
 
@@ -291,7 +321,7 @@ func TestSafetensorsBadLength(t *testing.T) {
 	_, err := OpenSafetensors(huge)
 	checkError(t, err, "larger than the format allows")
 	_, err = OpenSafetensors(filepath.Join(t.TempDir(), "x.safetensors"))
-	checkError(t, err, "no such file")
+	checkError(t, err, "open tensors")
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v does not wrap os.ErrNotExist", err)
 	}
