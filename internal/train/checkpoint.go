@@ -1,0 +1,162 @@
+package train
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"diffuse/internal/fault"
+	"diffuse/internal/model"
+	"diffuse/internal/tensorfile"
+)
+
+// A checkpoint NAME is up to three safetensors files of the same step:
+//
+//	NAME.safetensors        the weights under diffusers' names, PyTorch's layout
+//	NAME.ema.safetensors    their moving average, in the same form (if it is on)
+//	NAME.state.safetensors  Adam's moments m.* and v.*, and Progress as metadata
+//
+// The first two can be used alone; all three continue a run bit for bit.
+// They hold no clock time: equal runs make equal bytes.
+
+// The keys of the files' metadata. "format" is what Hugging Face's loaders
+// look for.
+const (
+	metaFormat   = "format"
+	metaContract = "diffuse.contract"
+	metaStep     = "diffuse.step"
+	metaProgress = "diffuse.progress"
+)
+
+// Names of checkpoints.
+const (
+	Last = "last"
+	Best = "best"
+)
+
+func weightsPath(dir, name string) string { return filepath.Join(dir, name+".safetensors") }
+func averagePath(dir, name string) string { return filepath.Join(dir, name+".ema.safetensors") }
+func statePath(dir, name string) string   { return filepath.Join(dir, name+".state.safetensors") }
+
+// Checkpoint is an opened checkpoint of weights: what a net was trained under.
+type Checkpoint struct {
+	Path string
+	Contract
+	Step int
+	// AveragePath is the file of the weights' moving average beside Path, or
+	// empty.
+	AveragePath string
+}
+
+// LoadCheckpoint reads a checkpoint's contract; path is its file of weights,
+// such as RUN/last.safetensors. Errors are of kind fault.Checkpoint.
+func LoadCheckpoint(path string) (*Checkpoint, error) {
+	f, err := tensorfile.OpenSafetensors(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c := &Checkpoint{Path: path}
+	if err := c.read(f); err != nil {
+		return nil, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "%s: %w", path, err)
+	}
+	base, name := filepath.Split(path)
+	name = name[:len(name)-len(filepath.Ext(name))]
+	if average := averagePath(base, name); exists(average) {
+		c.AveragePath = average
+	}
+	return c, nil
+}
+
+func (c *Checkpoint) read(f *tensorfile.File) error {
+	contract, ok := f.Meta()[metaContract]
+	if !ok {
+		return fmt.Errorf("is no checkpoint of diffuse: its metadata has no %s", metaContract)
+	}
+	parsed, err := decodeContract(contract)
+	if err != nil {
+		return err
+	}
+	c.Contract = *parsed
+	c.Step, err = stepOf(f)
+	return err
+}
+
+// stepOf is the optimizer step a file was written at.
+func stepOf(f *tensorfile.File) (int, error) {
+	step, err := strconv.Atoi(f.Meta()[metaStep])
+	if err != nil || step < 0 {
+		return 0, fmt.Errorf("its metadata gives %q as its step", f.Meta()[metaStep])
+	}
+	return step, nil
+}
+
+// LoadInto reads the weights, or their moving average, into params, whose names
+// and shapes must be those of the file. Errors are of kind fault.Checkpoint.
+func (c *Checkpoint) LoadInto(params *model.Params, average bool) error {
+	path := c.Path
+	if average {
+		if path = c.AveragePath; path == "" {
+			return fault.New(fault.Checkpoint, "train with --set train.ema=0.999, or sample the weights themselves",
+				"%s has no moving average beside it", c.Path)
+		}
+	}
+	f, err := tensorfile.OpenSafetensors(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return readParams(f, path, "", params, params.Data)
+}
+
+// readParams reads the tensors prefix+NAME of every parameter into flat.
+func readParams(f *tensorfile.File, path, prefix string, params *model.Params, flat []float32) error {
+	for _, p := range params.List {
+		name := prefix + p.Name
+		if !f.Has(name) {
+			return anotherNet(path, "it has no tensor %s", name)
+		}
+		if got := f.Shape(name); !slices.Equal(got, p.Shape) {
+			return anotherNet(path, "%s has shape %v, the net's has %v", name, got, p.Shape)
+		}
+	}
+	if prefix == "" && len(f.Names()) != len(params.List) {
+		return anotherNet(path, "it has %d tensors, the net has %d", len(f.Names()), len(params.List))
+	}
+	var torch []float32
+	for _, p := range params.List {
+		torch = resize(torch, p.Len)
+		if err := f.ReadInto(torch, prefix+p.Name); err != nil {
+			return err
+		}
+		if err := p.FromTorch(flat, torch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func anotherNet(path, format string, args ...any) error {
+	return fault.New(fault.Checkpoint, "diffuse config show RUN/config.yaml prints the net of a run",
+		"%s is of another net: %w", path, fmt.Errorf(format, args...))
+}
+
+// tensors are the parameters' stretches of flat as prefix+NAME, converted to
+// PyTorch's layout one at a time, as they are written.
+func tensors(prefix string, params *model.Params, flat []float32) []tensorfile.Tensor {
+	ts := make([]tensorfile.Tensor, len(params.List))
+	for i, p := range params.List {
+		ts[i] = tensorfile.Tensor{
+			Name: prefix + p.Name, Shape: p.Shape,
+			Fill: func(dst []float32) { p.ToTorch(dst, flat) },
+		}
+	}
+	return ts
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

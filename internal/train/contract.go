@@ -1,0 +1,108 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+
+	"diffuse/internal/config"
+	"diffuse/internal/fault"
+)
+
+// FormatVersion is the version of the checkpoints this program writes and reads.
+const FormatVersion = 1
+
+// Contract is what a net was trained under and must be run under; it stands in
+// the metadata of each checkpoint of weights.
+type Contract struct {
+	Version    int // FormatVersion
+	Config     int // config.Version of the run
+	Net        config.Model
+	Image      [3]int // height, width, channels
+	Range      [2]float64
+	Schedule   config.Schedule
+	Prediction string // what the net predicts: "eps", the noise
+	DataSet    string
+}
+
+// NewContract is the contract of a config for images of some channels.
+func NewContract(c *config.Config, channels int) Contract {
+	return Contract{
+		Version: FormatVersion, Config: c.Version, Net: c.Model,
+		Image: [3]int{c.Data.Size, c.Data.Size, channels}, Range: c.Data.Range,
+		Schedule: c.Schedule, Prediction: "eps", DataSet: c.Data.Set,
+	}
+}
+
+func (c *Contract) encode() string {
+	b, _ := json.Marshal(c) // numbers, strings and bools
+	return string(b)
+}
+
+// decodeContract reads and checks a contract: it comes from a file.
+func decodeContract(s string) (*Contract, error) {
+	var version struct{ Version int }
+	if err := json.Unmarshal([]byte(s), &version); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	if version.Version != FormatVersion {
+		return nil, fmt.Errorf("is of format version %d; this program reads version %d", version.Version, FormatVersion)
+	}
+	c := new(Contract)
+	d := json.NewDecoder(strings.NewReader(s))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	return c, c.check()
+}
+
+func (c *Contract) check() error {
+	if c.Config != config.Version {
+		return fmt.Errorf("was trained under config version %d; this program reads version %d", c.Config, config.Version)
+	}
+	if c.Prediction != "eps" {
+		return fmt.Errorf("predicts %q; this program samples from nets that predict eps", c.Prediction)
+	}
+	for _, d := range c.Image {
+		if d < 1 || d > 1024 {
+			return fmt.Errorf("has an image shape of %v", c.Image)
+		}
+	}
+	if lo, hi := c.Range[0], c.Range[1]; !(lo < hi) || math.IsInf(hi-lo, 0) {
+		return fmt.Errorf("has an input range of %v", c.Range)
+	}
+	if err := validator.New().Struct(c); err != nil {
+		return fmt.Errorf("contract: %w", err)
+	}
+	return nil
+}
+
+// Agrees checks that a net trained under c fits a config: same net, image
+// shape, input range and schedule. The error names what differs.
+func (c *Contract) Agrees(want Contract) error {
+	for _, f := range []struct {
+		what      string
+		got, want any
+	}{
+		{"net", c.Net, want.Net},
+		{"image shape", c.Image, want.Image},
+		{"input range", c.Range, want.Range},
+		{"noise schedule", c.Schedule, want.Schedule},
+		{"prediction", c.Prediction, want.Prediction},
+	} {
+		if got, want := show(f.got), show(f.want); got != want {
+			return fault.New(fault.Checkpoint, "take the checkpoint's own config, or train a new run",
+				"the checkpoint's %s is %s, the config's is %s", f.what, got, want)
+		}
+	}
+	return nil
+}
+
+func show(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}

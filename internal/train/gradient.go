@@ -1,0 +1,154 @@
+package train
+
+import (
+	"context"
+	"math"
+
+	"diffuse/internal/kernel"
+	"diffuse/internal/model"
+)
+
+// gradient is the gradient of the loss over a batch, summed from micro-batches
+// into lanes: micro-batch m goes to lane m mod lanes, a lane is summed by one
+// goroutine in order and the lanes are added in order, so that the bits do not
+// depend on the number of workers.
+type gradient struct {
+	crew    *crew
+	params  *model.Params
+	workers int         // goroutines for passes over the parameters
+	lanes   [][]float32 // each laid out as params.Data; lane 0 ends as the sum
+	loss    []float64   // Σ(prediction−eps)² of each image
+	layers  []string    // of each micro-batch, the first layer that was not finite
+	squares []float64   // of each chunk of the sum
+}
+
+// lossOf is a batch's mean squared error an element, and its gradient's norm.
+type lossOf struct {
+	Loss, Norm float64
+	What       string // "loss" or "gradient" where that is not finite
+	Layer      string // then, the first layer to blame
+}
+
+func newGradient(c *crew, params *model.Params, lanes, workers int) *gradient {
+	g := &gradient{crew: c, params: params, workers: workers}
+	for range lanes {
+		g.lanes = append(g.lanes, make([]float32, params.Count()))
+	}
+	g.squares = make([]float64, (params.Count()+chunk-1)/chunk)
+	return g
+}
+
+// sum is the gradient, laid out as the parameters, that compute left.
+func (g *gradient) sum() []float32 { return g.lanes[0] }
+
+// compute leaves in sum the gradient of the mean over s of (prediction−eps)².
+// When ctx ends it finishes the micro-batches begun and returns ctx's error.
+func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
+	n := s.Len()
+	micros := g.crew.microBatches(n)
+	g.loss = resize(g.loss, n)
+	g.layers = resize(g.layers, micros)
+	used := min(len(g.lanes), micros)
+	scale := float32(1 / float64(n*g.crew.size))
+	err := eachJob(min(len(g.crew.hands), used), used, func(worker, lane int) error {
+		clear(g.lanes[lane])
+		for m := lane; m < micros; m += len(g.lanes) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := g.micro(g.crew.hands[worker], g.lanes[lane], s, m, scale); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return lossOf{}, err
+	}
+	g.reduce(used)
+	return g.judge(n), nil
+}
+
+// micro adds the gradient of micro-batch m to lane.
+func (g *gradient) micro(h *hand, lane []float32, s Source, m int, scale float32) error {
+	lo, n := g.crew.load(h, s, m)
+	loss := g.loss[lo : lo+n]
+	size := n * g.crew.size
+	if err := h.Gradients(lane, loss, h.x[:size], h.eps[:size], h.t[:n], scale); err != nil {
+		return err
+	}
+	g.layers[m] = ""
+	if !finite(sum(loss)) {
+		g.layers[m] = orElse(h.FirstNonFinite(), "the squared error")
+	}
+	return nil
+}
+
+// reduce adds the used lanes to lane 0, in order, and takes its sum of squares.
+func (g *gradient) reduce(used int) {
+	k := g.crew.kernels
+	eachChunk(g.workers, len(g.sum()), func(i, lo, hi int) {
+		for _, lane := range g.lanes[1:used] {
+			k.AddTo(g.sum()[lo:hi], lane[lo:hi])
+		}
+		g.squares[i] = k.SumSquares(g.sum()[lo:hi])
+	})
+}
+
+// judge is the loss over n images and the gradient's norm, and who is to blame
+// where one of them is not finite.
+func (g *gradient) judge(n int) lossOf {
+	r := lossOf{
+		Loss: sum(g.loss) / float64(n*g.crew.size),
+		Norm: math.Sqrt(sum(g.squares)),
+	}
+	switch {
+	case !finite(r.Loss):
+		r.What = "loss"
+		for _, layer := range g.layers {
+			if r.Layer == "" {
+				r.Layer = layer
+			}
+		}
+	case !finite(r.Norm):
+		r.What, r.Layer = "gradient", firstNonFinite(g.crew.kernels, g.params, g.sum())
+	}
+	return r
+}
+
+// firstNonFinite names the first parameter whose stretch of flat has a NaN or
+// an infinity; empty where all is finite.
+func firstNonFinite(k *kernel.Set, params *model.Params, flat []float32) string {
+	for _, p := range params.List {
+		if !k.AllFinite(p.At(flat)) {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// sum adds in order: the same bits each time.
+func sum(x []float64) float64 {
+	var s float64
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// resize is s with n elements, of any value.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}

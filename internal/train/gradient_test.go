@@ -1,0 +1,157 @@
+package train
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"diffuse/internal/rng"
+)
+
+// fixedBatch is a batch of given images, noise, timesteps and alphabars.
+type fixedBatch struct {
+	x0, eps     []float32
+	t, alphabar []float64
+}
+
+func (b *fixedBatch) Len() int { return len(b.t) }
+
+func (b *fixedBatch) Fill(x0, eps []float32, t, alphabar []float64, lo, hi int) {
+	size := len(b.x0) / len(b.t)
+	copy(x0, b.x0[lo*size:hi*size])
+	copy(eps, b.eps[lo*size:hi*size])
+	copy(t, b.t[lo:hi])
+	copy(alphabar, b.alphabar[lo:hi])
+}
+
+func randomBatch(n, size int) *fixedBatch {
+	b := &fixedBatch{make([]float32, n*size), make([]float32, n*size), make([]float64, n), make([]float64, n)}
+	rng.Normal(b.x0, 1, rng.Noise, 0, 0)
+	rng.Normal(b.eps, 1, rng.Noise, 1, 0)
+	for i := range n {
+		b.t[i] = float64(rng.Intn(1000, 1, rng.Timestep, uint64(i), 0))
+		b.alphabar[i] = 1 - b.t[i]/1000
+	}
+	return b
+}
+
+func computed(t *testing.T, net *toy, b Source, micro, lanes, workers int) (lossOf, []float32) {
+	t.Helper()
+	s := toySetup(t, toyConfig(), "")
+	c, err := newCrew(net, s.Kernels, min(workers, lanes), micro, net.size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGradient(c, net.params, lanes, workers)
+	r, err := g.compute(context.Background(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, g.sum()
+}
+
+// The loss, its gradient and norm in float64, straight from the definitions:
+// x_t = sqrt(a)·x_0 + sqrt(1−a)·eps, the mean of (W·x_t + b·t/1000 − eps)².
+func TestGradientIsThatOfTheMeanSquaredError(t *testing.T) {
+	const size, n = 24, 7
+	net, b := newToy(size), randomBatch(n, size)
+	want := make([]float64, net.params.Count())
+	var loss float64
+	for i := range n {
+		xt := make([]float64, size)
+		for k := range xt {
+			xt[k] = math.Sqrt(b.alphabar[i])*float64(b.x0[i*size+k]) + math.Sqrt(1-b.alphabar[i])*float64(b.eps[i*size+k])
+		}
+		for o := range size {
+			d := float64(net.params.Data[size*size+o])*b.t[i]/1000 - float64(b.eps[i*size+o])
+			for k := range xt {
+				d += xt[k] * float64(net.params.Data[k*size+o])
+			}
+			loss += d * d / (n * size)
+			want[size*size+o] += 2 * d * b.t[i] / 1000 / (n * size)
+			for k := range xt {
+				want[k*size+o] += 2 * d * xt[k] / (n * size)
+			}
+		}
+	}
+	var norm float64
+	for _, g := range want {
+		norm += g * g
+	}
+	r, got := computed(t, net, b, 2, 3, 2)
+	near(t, "loss", r.Loss, loss, 1e-6)
+	near(t, "norm", r.Norm, math.Sqrt(norm), 1e-6)
+	for i := range want {
+		if math.Abs(float64(got[i])-want[i]) > 1e-6*math.Sqrt(norm) {
+			t.Fatalf("gradient %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+func TestGradientBitsDoNotDependOnWorkers(t *testing.T) {
+	const size = 260 // two chunks
+	net, b := newToy(size), randomBatch(19, size)
+	first, want := computed(t, net, b, 2, 4, 1)
+	for _, workers := range []int{2, 8} {
+		r, got := computed(t, net, b, 2, 4, workers)
+		if r != first || !slices.Equal(got, want) {
+			t.Errorf("%d workers: %+v, with one %+v; same gradient: %v", workers, r, first, slices.Equal(got, want))
+		}
+	}
+}
+
+// A lane that no micro-batch fell to in a small batch must not count with what
+// an earlier batch left in it.
+func TestSmallBatchAfterALargeOne(t *testing.T) {
+	const size = 8
+	net := newToy(size)
+	s := toySetup(t, toyConfig(), "")
+	c, err := newCrew(net, s.Kernels, 2, 2, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGradient(c, net.params, 3, 2)
+	if _, err := g.compute(context.Background(), randomBatch(9, size)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.compute(context.Background(), randomBatch(1, size)); err != nil {
+		t.Fatal(err)
+	}
+	_, want := computed(t, net, randomBatch(1, size), 2, 3, 1)
+	if !slices.Equal(g.sum(), want) {
+		t.Error("the gradient of a batch of one image differs after a larger batch")
+	}
+}
+
+func TestClipFactor(t *testing.T) {
+	near(t, "no limit", clipFactor(1e9, 0), 1, 0)
+	near(t, "below the limit", clipFactor(.5, 1), 1, 0)
+	near(t, "above the limit", clipFactor(4, 1), 1/(4+1e-6), 1e-15)
+}
+
+// A finite gradient whose squares overflow float32 has a finite norm.
+func TestNormOfHugeGradients(t *testing.T) {
+	net := newToy(4)
+	s := toySetup(t, toyConfig(), "")
+	c, err := newCrew(net, s.Kernels, 1, 2, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGradient(c, net.params, 1, 1)
+	for _, k := range []float32{1e25, float32(math.Inf(1)), float32(math.NaN())} {
+		clear(g.sum())
+		g.sum()[18] = k // time.bias
+		g.loss = []float64{1}
+		g.reduce(1)
+		r := g.judge(1)
+		if finite(float64(k)) {
+			near(t, "norm", r.Norm, float64(k), 1e-6)
+			if r.What != "" {
+				t.Errorf("%v counts as non-finite", k)
+			}
+		} else if r.What != "gradient" || r.Layer != "time.bias" {
+			t.Errorf("%v is blamed on the %s of %q", k, r.What, r.Layer)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package train
+
+import (
+	"diffuse/internal/config"
+	"diffuse/internal/kernel"
+)
+
+// optimizer is Adam or AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019) with
+// PyTorch's arithmetic, and the moving average of the weights. All slices are
+// laid out as the parameters.
+type optimizer struct {
+	config  config.Train
+	kernels *kernel.Set
+	workers int
+	m, v    []float32 // first and second moments
+	average []float32 // moving average of the weights; nil when off
+}
+
+func newOptimizer(c config.Train, k *kernel.Set, workers int, params []float32) *optimizer {
+	o := &optimizer{config: c, kernels: k, workers: workers}
+	o.m = make([]float32, len(params))
+	o.v = make([]float32, len(params))
+	if c.EMA > 0 {
+		o.average = append([]float32(nil), params...)
+	}
+	return o
+}
+
+// adamStep is what one update is computed with.
+type adamStep struct {
+	lr, beta1 float64
+	clip      float64 // factor on the gradient
+	update    int     // updates before this one
+}
+
+// update changes the parameters, the moments and the average by one step, all
+// in one pass over memory.
+func (o *optimizer) update(params, gradient []float32, s adamStep) {
+	eachChunk(o.workers, len(params), func(_, lo, hi int) {
+		a := kernel.AdamArgs{
+			P: params[lo:hi], G: gradient[lo:hi], M: o.m[lo:hi], V: o.v[lo:hi],
+			Step: s.update + 1, LR: s.lr, Beta1: s.beta1, Beta2: o.config.Betas[1], Eps: o.config.Eps,
+			WeightDecay: o.config.WeightDecay, Decoupled: o.config.Optimizer == "adamw", GradScale: s.clip,
+		}
+		if o.average != nil {
+			a.EMA, a.EMADecay = o.average[lo:hi], emaDecay(o.config, s.update)
+		}
+		o.kernels.Adam(a)
+	})
+}
+
+// clipFactor is what a gradient of this norm is multiplied with so that its
+// norm is at most limit (torch.nn.utils.clip_grad_norm_); limit 0 is off.
+func clipFactor(norm, limit float64) float64 {
+	if limit == 0 {
+		return 1
+	}
+	return min(1, limit/(norm+1e-6))
+}
+
+// swap exchanges the parameters with their moving average.
+func (o *optimizer) swap(params []float32) {
+	eachChunk(o.workers, len(params), func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			params[i], o.average[i] = o.average[i], params[i]
+		}
+	})
+}
