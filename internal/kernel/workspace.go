@@ -11,6 +11,12 @@ import (
 type Workspace struct {
 	floats arena[float32]
 	ints   arena[int32]
+
+	// Arguments of micro-kernels. They are called through variables, so that
+	// arguments on a goroutine's stack would escape to the heap at each call.
+	multiplyArgs  multiplyArgs
+	correlateArgs correlateArgs
+	panelArgs     panelArgs
 }
 
 // NewWorkspace returns an empty Workspace.

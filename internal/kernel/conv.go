@@ -1,0 +1,199 @@
+package kernel
+
+import "fmt"
+
+// Conv is the shape of a convolution with padding Kernel/2, as in PyTorch:
+// N images of H×W pixels and Cin channels in, Cout channels out. Kernel is 1
+// or 3, Stride 1 or 2. A linear layer is a convolution with Kernel 1, Stride
+// 1, H its number of rows and N and W 1.
+//
+// Activations are dense, [N][H][W][channels]; weights are [ky][kx][Cin][Cout].
+type Conv struct{ N, H, W, Cin, Cout, Kernel, Stride int }
+
+// Out is the output's height and width.
+func (c Conv) Out() (h, w int) { return (c.H-1)/c.Stride + 1, (c.W-1)/c.Stride + 1 }
+
+// Weights is the number of weights.
+func (c Conv) Weights() int { return c.Kernel * c.Kernel * c.Cin * c.Cout }
+
+// pad is the width of the border of zeros.
+func (c Conv) pad() int { return c.Kernel / 2 }
+
+// check panics if the shape is not one the kernels can compute.
+func (c Conv) check() {
+	switch {
+	case c.Kernel != 1 && c.Kernel != 3:
+		panic(fmt.Sprintf("kernel: convolution with a window of %d, not 1 or 3", c.Kernel))
+	case c.Stride != 1 && c.Stride != 2:
+		panic(fmt.Sprintf("kernel: convolution with a stride of %d, not 1 or 2", c.Stride))
+	case c.N < 1 || c.H < 1 || c.W < 1 || c.Cin < 1 || c.Cout < 1:
+		panic(fmt.Sprintf("kernel: empty convolution %+v", c))
+	}
+}
+
+// pixelwise is c, or the same arithmetic as images of one pixel if c treats
+// every pixel alike: rows are then free to be grouped across images.
+func (c Conv) pixelwise() Conv {
+	if c.Kernel == 1 && c.Stride == 1 {
+		c.N, c.H, c.W = c.N*c.H*c.W, 1, 1
+	}
+	return c
+}
+
+// ConvForward computes y[N][outH][outW][Cout], the convolution of
+// x[N][H][W][Cin], plus bias[Cout] if it is not nil.
+func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, bias []float32, c Conv) {
+	c.check()
+	p.check(c)
+	c = c.pixelwise()
+	passes := []pass{{p.forward, c.along(p.forward.y), c.along(p.forward.x)}}
+	s.slide(ws, c.output(), y, c.input(), x, c.pad(), passes, bias)
+}
+
+// ConvBackwardData computes dx[N][H][W][Cin], the gradient with respect to the
+// input, from dy[N][outH][outW][Cout]. p must have been made with grad.
+//
+// With stride 2 the pixels of dx fall into four phases by the parity of their
+// coordinates; each is a convolution of dy with its own part of the window.
+func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, c Conv) {
+	c.check()
+	p.check(c)
+	if p.backward == nil {
+		panic("kernel: weights packed without their backward form")
+	}
+	c = c.pixelwise()
+	passes := make([]pass, 0, 4)
+	for i, f := range p.backward {
+		passes = append(passes, pass{f, c.back(f.y, i/c.Stride), c.back(f.x, i%c.Stride)})
+	}
+	s.slide(ws, c.input(), dx, c.output(), dy, c.pad(), passes, nil)
+}
+
+// images is the shape of a batch of images.
+type images struct{ n, h, w, c int }
+
+// size is the number of elements of n images.
+func (im images) size(n int) int { return n * im.h * im.w * im.c }
+
+func (c Conv) input() images { return images{c.N, c.H, c.W, c.Cin} }
+
+func (c Conv) output() images {
+	h, w := c.Out()
+	return images{c.N, h, w, c.Cout}
+}
+
+// axis is how a window slides along one axis: in place q it yields the output
+// at + spread·q from the inputs at step·q + first and on.
+type axis struct{ first, step, at, spread int }
+
+// places is the number of places that yield one of n outputs.
+func (a axis) places(n int) int { return (n - a.at + a.spread - 1) / a.spread }
+
+// along is the axis of a forward pass.
+func (c Conv) along(s span) axis { return axis{first: s.first, step: c.Stride, at: 0, spread: 1} }
+
+// back is the axis of the backward pass that yields the inputs of one phase.
+func (c Conv) back(s span, phase int) axis {
+	return axis{first: s.first, step: 1, at: phase, spread: c.Stride}
+}
+
+// pass is one product slid over images.
+type pass struct {
+	form *form
+	y, x axis
+}
+
+// rowsAtOnce is the number of output pixels for which a panel of weights is
+// used before the next one's turn: enough to pay for reading the weights from
+// a far cache, few enough for their input to stay in a near one.
+const rowsAtOnce = 96
+
+// slide runs passes over the images x and writes the images y. Input outside
+// an image is zero, up to pad pixels away. A copy of the input with that
+// border makes each row of a window one stretch of memory.
+func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, pad int, passes []pass, bias []float32) {
+	mustHave("input", x, in.size(in.n))
+	mustHave("output", y, out.size(out.n))
+	defer ws.release(ws.mark())
+	bias = padded(ws, bias, out.c)
+	group := min(in.n, (rowsAtOnce-1)/(out.h*out.w)+1)
+	framed := framing{images: in, pad: pad, stride: in.c}
+	scratch := ws.framed(framed, group)
+	tables := make([]table, 0, 4)
+	for _, p := range passes {
+		tables = append(tables, ws.table(p.y, p.x, out, framed, group))
+	}
+	for i := 0; i < in.n; i += group {
+		n := min(group, in.n-i)
+		source := framed.fill(scratch, x[in.size(i):], n)
+		for j, p := range passes {
+			s.multiply(ws, p.form, y[out.size(i):], source, tables[j].images(n), framed.pitch(), bias)
+		}
+	}
+}
+
+// The blocks of a product that one call of a micro-kernel computes.
+const (
+	blockTerms = 384       // terms of a sum: that many rows of a panel leave room in a 32 KB cache
+	callTerms  = 256 << 10 // rows times terms: some 100 µs, for which Go cannot stop the goroutine
+)
+
+// multiply computes one output row for each entry of t: a panel of output
+// channels at a time, a block of the sum's terms at a time.
+func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch int, bias []float32) {
+	length := f.x.count * f.in
+	segments, part := f.blocks()
+	a := &ws.multiplyArgs
+	defer func() { *a = multiplyArgs{} }()
+	a.stride = pitch
+	chunk := max(callTerms/max(segments*part, 1), 1)
+	for j := 0; j < f.out; j += panelCols {
+		panel := f.panel(j)
+		a.cols = min(panelCols, f.out-j)
+		a.bias = bias[j:][:panelCols]
+		for first := 0; first == 0 || first < f.y.count; first += segments {
+			a.segments = min(segments, f.y.count-first)
+			for k := 0; k == 0 || k < length; k += part {
+				a.length = min(part, length-k)
+				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*panelCols:]
+				for r := 0; r < len(t.x); r += chunk {
+					end := min(r+chunk, len(t.x))
+					a.y, a.xat, a.yat = y[j:], t.x[r:end], t.y[r:end]
+					s.gemm.multiply(a)
+				}
+				a.bias = nil // the next blocks go on from y
+			}
+		}
+	}
+}
+
+// blocks cuts the terms of f's sums into blocks of whole segments or, if one
+// segment is too long, of equal parts of one.
+func (f *form) blocks() (segments, part int) {
+	length := f.x.count * f.in
+	if length == 0 || f.y.count == 0 {
+		return 1, 1
+	}
+	if length <= blockTerms {
+		return min(blockTerms/length, f.y.count), length
+	}
+	parts := (length-1)/blockTerms + 1
+	return 1, (length-1)/parts + 1
+}
+
+// padded is bias with zeros up to a whole panel; all zeros if bias is nil.
+func padded(ws *Workspace, bias []float32, n int) []float32 {
+	if bias != nil {
+		mustHave("bias", bias, n)
+	}
+	p := ws.float32s(panels(n) * panelCols)
+	clear(p[copy(p, bias):])
+	return p
+}
+
+// mustHave panics unless s has exactly n elements.
+func mustHave(what string, s []float32, n int) {
+	if len(s) != n {
+		panic(fmt.Sprintf("kernel: %s of %d elements, want %d", what, len(s), n))
+	}
+}
