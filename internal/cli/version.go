@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"diffuse/internal/kernel"
 )
 
 // Version and Commit are set by the linker; go install leaves them to the
@@ -17,10 +19,12 @@ var (
 
 // VersionInfo says what was built and what it computes with.
 type VersionInfo struct {
-	Version  string `json:"version"`
-	Commit   string `json:"commit"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
+	Version  string   `json:"version"`
+	Commit   string   `json:"commit"`
+	Go       string   `json:"go"`
+	Platform string   `json:"platform"`
+	Kernel   string   `json:"kernel"`  // the kernel set that is used
+	Kernels  []string `json:"kernels"` // those that this machine can run
 }
 
 // NewVersion is `diffuse version`.
@@ -42,6 +46,9 @@ func versionRun(stdio *IO, g *Global) error {
 		return stdio.PrintJSON(info)
 	}
 	fmt.Fprintf(stdio.Out, "diffuse %s (%s, %s, %s)\n", info.Version, info.Commit, info.Go, info.Platform)
+	if g.Verbose {
+		fmt.Fprintf(stdio.Out, "kernels: %s, of %v\n", info.Kernel, info.Kernels)
+	}
 	return nil
 }
 
@@ -49,6 +56,10 @@ func versionInfo() VersionInfo {
 	info := VersionInfo{
 		Version: Version, Commit: Commit,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Kernel: kernel.Best().Name(),
+	}
+	for _, s := range kernel.Sets() {
+		info.Kernels = append(info.Kernels, s.Name())
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		info.fill(build)

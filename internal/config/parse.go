@@ -14,13 +14,13 @@ import (
 
 // maxFile bounds a config's size: what is larger is not a config, and the
 // parser recurses once for each level of nesting.
-const maxFile = 64 << 10
+const maxFile = 32 << 10
 
 // parse reads a YAML file into its keys' values. It knows the schema's keys,
 // not their types. Errors name file, line and column.
 func parse(file string, text []byte) (map[string]value, error) {
 	if len(text) > maxFile {
-		return nil, wrong(Source(file), "", "too large for a config (%d bytes)", len(text))
+		return nil, wrong(Source(file), "", "too large for a config (more than %d KiB)", maxFile>>10)
 	}
 	body, err := parseYAML(file, text)
 	if err != nil {
@@ -59,7 +59,8 @@ func parseYAML(file string, text []byte) (body ast.Node, err error) {
 // syntaxError puts the parser's message behind file, line and column.
 func syntaxError(file string, err error) error {
 	if e, ok := errors.AsType[*yaml.SyntaxError](err); ok && e.Token != nil {
-		return wrong(position(file, e.Token), "", "%s", e.Message)
+		line, _, _ := strings.Cut(e.Message, "\n")
+		return wrong(position(file, e.Token), "", "%s", line)
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return wrong(Source(file), "", "%s", line)
@@ -118,7 +119,7 @@ func (w *walker) mapping(prefix string, n ast.Node) error {
 	for _, entry := range m.Values {
 		key, ok := entry.Key.(*ast.StringNode)
 		if !ok {
-			return wrong(at(w.file, entry.Key), "", "a key must be a plain name, got %s", entry.Key)
+			return wrong(at(w.file, entry.Key), "", "a key must be a plain name, got %q", entry.Key.GetToken().Value)
 		}
 		path := prefix + key.Value
 		if isSection(path) {
@@ -176,5 +177,5 @@ func (w *walker) value(n ast.Node) (value, error) {
 	case ast.ScalarNode: // numbers, bools, infinities: their text, as it stands
 		return value{text: n.GetToken().Value, style: plain, source: src}, nil
 	}
-	return value{}, wrong(src, "", "a value must be a number, a string, true, false or a list, got %s", n)
+	return value{}, wrong(src, "", "a value must be a number, a string, true, false or a list, got %q", n.GetToken().Value)
 }
