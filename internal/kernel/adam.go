@@ -40,7 +40,7 @@ type adamCoefficients struct {
 	root, eps, step, average float32 // √(1−β₂ᵗ), ε, −lr/(1−β₁ᵗ), 1−ema decay
 }
 
-func (a *AdamArgs) coefficients() adamCoefficients {
+func (a AdamArgs) coefficients() adamCoefficients {
 	c := adamCoefficients{
 		gradScale: float32(a.GradScale),
 		shrink:    1,
@@ -69,12 +69,12 @@ func (s *Set) Adam(a AdamArgs) {
 		if a.EMA != nil {
 			part.EMA = a.EMA[i:j]
 		}
-		s.vec.adam(&part, &c)
+		s.vec.adam(part, c)
 	})
 }
 
 // adamPortable converts each product to float32 so that no compiler fuses it.
-func adamPortable(a *AdamArgs, c *adamCoefficients) {
+func adamPortable(a AdamArgs, c adamCoefficients) {
 	for i, p := range a.P {
 		g := float32(a.G[i] * c.gradScale)
 		g += float32(c.decay * p)

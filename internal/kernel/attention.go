@@ -9,12 +9,13 @@ import "math"
 // exists. Scores are in base 2: queries are scaled by log₂e/√dim, so that
 // softmax is 2^(s−max)/Σ2^(s−max).
 //
-// A head is first copied out of the interleaved tensors: as rows [tokens][dim],
+// Scores are products of columns with columns, so that a dim of 8 keys is 8
+// values in a row; all else multiplies a panel with rows. A head is first copied out of the interleaved tensors: as rows [tokens][dim],
 // the dims padded to dimLanes with arbitrary values, or as columns
 // [dim][tokens], the tokens padded to queryLanes with zeros.
 
 const (
-	queryLanes = 8 // queries in a panel
+	queryLanes = 8 // queries in a panel; keys come in as many at a time
 	dimLanes   = 8 // dims that softmaxValues, addValues and addOuter treat at once
 )
 
@@ -26,16 +27,16 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 	m := ws.mark()
 	defer ws.release(m)
 	h := newHead(tokens, heads, dim)
-	queries, keys, values := h.columns(ws), h.rows(ws), h.rows(ws)
-	out, panel := h.columns(ws), ws.float32s(tokens*queryLanes)
+	queries, keys, values := h.columns(ws), h.columns(ws), h.rows(ws)
+	out, panel := h.columns(ws), ws.float32s(h.padTokens*queryLanes)
 	top, sum, logs := h.lanes(ws), h.lanes(ws), h.lanes(ws)
 	for i := range n * heads {
 		at := h.offset(i)
 		h.readColumns(s, queries, q[at:], math.Log2E*h.scale)
-		h.readRows(s, keys, k[at:])
+		h.readColumns(s, keys, k[at:], 1)
 		h.readRows(s, values, v[at:])
 		for t := 0; t < tokens; t += queryLanes {
-			s.vec.scores(panel, queries[t:], h.padTokens, keys, h.padDim, tokens, dim)
+			s.vec.scores(panel, queries[t:], keys, h.padTokens, tokens, dim)
 			s.vec.softmaxValues(out[t:], h.padTokens, top[t:], sum[t:], panel, values, h.padDim, tokens)
 			for d := dimLanes; d < dim; d += dimLanes {
 				block := out[d*h.padTokens+t:]

@@ -16,7 +16,7 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 	m := ws.mark()
 	defer ws.release(m)
 	h := newHead(tokens, heads, dim)
-	g := newHeadGradient(ws, &h)
+	g := newHeadGradient(ws, h)
 	for i := range n * heads {
 		at := h.offset(i)
 		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
@@ -34,20 +34,22 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 
 // headGradient is the scratch of one head's gradient.
 type headGradient struct {
-	*head
-	queryColumns, doColumns, oColumns []float32
-	queryRows, doRows, keys, values   []float32
-	dqueries                          []float32 // columns
-	dkeys, dvalues                    []float32 // rows
-	lse, d                            []float32 // a value a query: lse in base 2, Σ do·o
-	scores, dscores                   []float32 // panels, turned into P and dS
+	head
+	queryColumns, keyColumns, valueColumns, doColumns, oColumns []float32
+
+	queryRows, keyRows, doRows []float32
+	dqueries                   []float32 // columns
+	dkeys, dvalues             []float32 // rows
+	lse, d                     []float32 // a value a query: lse in base 2, Σ do·o
+	scores, dscores            []float32 // panels, turned into P and dS
 }
 
-func newHeadGradient(ws *Workspace, h *head) *headGradient {
-	return &headGradient{
+func newHeadGradient(ws *Workspace, h head) headGradient {
+	return headGradient{
 		head:         h,
-		queryColumns: h.columns(ws), doColumns: h.columns(ws), oColumns: h.columns(ws),
-		queryRows: h.rows(ws), doRows: h.rows(ws), keys: h.rows(ws), values: h.rows(ws),
+		queryColumns: h.columns(ws), keyColumns: h.columns(ws), valueColumns: h.columns(ws),
+		doColumns: h.columns(ws), oColumns: h.columns(ws),
+		queryRows: h.rows(ws), keyRows: h.rows(ws), doRows: h.rows(ws),
 		dqueries: h.columns(ws), dkeys: h.rows(ws), dvalues: h.rows(ws),
 		lse: h.lanes(ws), d: h.lanes(ws),
 		scores: ws.float32s(keyBlock * queryLanes), dscores: ws.float32s(keyBlock * queryLanes),
@@ -58,12 +60,13 @@ func newHeadGradient(ws *Workspace, h *head) *headGradient {
 // so that they add nothing to dkeys and dvalues.
 func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
 	g.readColumns(s, g.queryColumns, q, math.Log2E*g.scale)
+	g.readColumns(s, g.keyColumns, k, 1)
+	g.readColumns(s, g.valueColumns, v, 1)
 	g.readColumns(s, g.doColumns, do, 1)
 	g.readColumns(s, g.oColumns, o, 1)
 	g.readRows(s, g.queryRows, q)
+	g.readRows(s, g.keyRows, k)
 	g.readRows(s, g.doRows, do)
-	g.readRows(s, g.keys, k)
-	g.readRows(s, g.values, v)
 	s.vec.scale(g.lse[:g.tokens], math.Log2E, lse)
 	clear(g.lse[g.tokens:])
 	s.vec.dotColumns(g.d, g.doColumns, g.oColumns, g.padTokens, g.dim)
@@ -74,9 +77,9 @@ func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
 
 // panel adds the share of the queries from t and of count keys from j.
 func (g *headGradient) panel(s *Set, t, j, count int) {
-	keys, values := g.keys[j*g.padDim:], g.values[j*g.padDim:]
-	s.vec.scores(g.scores, g.queryColumns[t:], g.padTokens, keys, g.padDim, count, g.dim)
-	s.vec.scores(g.dscores, g.doColumns[t:], g.padTokens, values, g.padDim, count, g.dim)
+	s.vec.scores(g.scores, g.queryColumns[t:], g.keyColumns[j:], g.padTokens, count, g.dim)
+	s.vec.scores(g.dscores, g.doColumns[t:], g.valueColumns[j:], g.padTokens, count, g.dim)
+	keys := g.keyRows[j*g.padDim:]
 	s.vec.softmaxGrad(g.dqueries[t:], g.padTokens, g.scores, g.dscores, g.lse[t:], g.d[t:], keys, g.padDim, count)
 	for d := 0; d < g.dim; d += dimLanes {
 		if d > 0 {

@@ -2,14 +2,16 @@ package kernel
 
 import "math"
 
-// scoresPortable writes the dot products of count keys (rows) with the first
-// queryLanes queries (columns) to panel [count][queryLanes].
-func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, count, dim int) {
-	for j := range count {
+// scoresPortable writes the dot products of count keys with the first
+// queryLanes queries, both columns [dim][ld], to panel [count][queryLanes].
+// count is rounded up to queryLanes.
+func scoresPortable(panel, queries, keys []float32, ld, count, dim int) {
+	for j := range roundUp(count, queryLanes) {
 		row := panel[j*queryLanes:][:queryLanes]
 		clear(row)
-		for d, k := range keys[j*ldk:][:dim] {
-			for l, q := range queries[d*ldq:][:queryLanes] {
+		for d := range dim {
+			k := keys[d*ld+j]
+			for l, q := range queries[d*ld:][:queryLanes] {
 				row[l] += k * q
 			}
 		}

@@ -1,15 +1,24 @@
 package kernel
 
+// sumRows is how many pixels are summed apart before they join the total, so
+// that the rounding error of long sums stays small.
+const sumRows = 32
+
 func momentsPortable(sum, sq, x []float32) {
 	clear(sum)
 	clear(sq)
 	c := len(sum)
 	first := x[:c]
-	for i := 0; i < len(x); i += c {
-		for j, v := range x[i : i+c] {
-			d := v - first[j]
-			sum[j] += d
-			sq[j] += d * d
+	for j := range c {
+		for from := j; from < len(x); from += sumRows * c {
+			var s, q float32
+			for i := from; i < min(from+sumRows*c, len(x)); i += c {
+				d := x[i] - first[j]
+				s += d
+				q += d * d
+			}
+			sum[j] += s
+			sq[j] += q
 		}
 	}
 }

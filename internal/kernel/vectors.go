@@ -14,7 +14,7 @@ type vectors struct {
 	scale        func(dst []float32, a float32, x []float32)
 	combine      func(dst []float32, a float32, x []float32, b float32, y []float32)
 	combine3     func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
-	adam         func(a *AdamArgs, c *adamCoefficients)
+	adam         func(a AdamArgs, c adamCoefficients)
 
 	// sums in an order that depends on the length only
 	sumSquares   func(x []float32) float64
@@ -37,8 +37,8 @@ type vectors struct {
 	copyRows  func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[i][j] = scale·src[i][j]
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
 
-	// attention.go says what these are
-	scores        func(panel, queries []float32, ldq int, keys []float32, ldk, count, dim int)
+	// panels of attention; attention_portable.go says what these do
+	scores        func(panel, queries, keys []float32, ld, count, dim int)
 	softmaxValues func(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int)
 	addValues     func(out []float32, ldo int, panel, values []float32, ldv, count int)
 	normalize     func(out []float32, ldo, dim int, lse, top, sum []float32)

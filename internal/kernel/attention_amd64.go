@@ -1,0 +1,39 @@
+package kernel
+
+type attentionArgs struct {
+	out, panel, dpanel, top, sum, lse, left, right, d *float32
+
+	ldo, ldl, ldr, count, dim int
+}
+
+func avx2Scores(panel, queries, keys []float32, ld, count, dim int) {
+	scoresAVX2(&attentionArgs{panel: &panel[0], left: &queries[0], right: &keys[0], ldl: ld, ldr: ld, count: count, dim: dim})
+}
+
+func avx2SoftmaxValues(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int) {
+	softmaxValuesAVX2(&attentionArgs{
+		out: &out[0], ldo: ldo, top: &top[0], sum: &sum[0], panel: &panel[0], right: &values[0], ldr: ldv, count: count,
+	})
+}
+
+func avx2AddValues(out []float32, ldo int, panel, values []float32, ldv, count int) {
+	addValuesAVX2(&attentionArgs{out: &out[0], ldo: ldo, panel: &panel[0], right: &values[0], ldr: ldv, count: count})
+}
+
+func avx2Normalize(out []float32, ldo, dim int, lse, top, sum []float32) {
+	normalizeAVX2(&attentionArgs{out: &out[0], ldo: ldo, dim: dim, lse: &lse[0], top: &top[0], sum: &sum[0], count: len(sum)})
+}
+
+func avx2SoftmaxGrad(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int) {
+	softmaxGradAVX2(&attentionArgs{
+		out: &out[0], ldo: ldo, panel: &panel[0], dpanel: &dpanel[0], lse: &lse[0], d: &d[0], right: &keys[0], ldr: ldk, count: count,
+	})
+}
+
+func avx2AddOuter(out []float32, ldo int, panel, rows []float32, ldr, count int) {
+	addOuterAVX2(&attentionArgs{out: &out[0], ldo: ldo, panel: &panel[0], right: &rows[0], ldr: ldr, count: count})
+}
+
+func avx2DotColumns(d, a, b []float32, ld, dim int) {
+	dotColumnsAVX2(&attentionArgs{out: &d[0], left: &a[0], right: &b[0], ldl: ld, ldr: ld, count: len(d), dim: dim})
+}

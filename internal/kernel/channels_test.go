@@ -1,0 +1,67 @@
+package kernel
+
+import "testing"
+
+// oddChannels are channel counts below, at and beside multiples of vectors.
+var oddChannels = []int{1, 3, 8, 12, 28, 32, 37, 64, 75}
+
+func TestAddChannelsAndSumPixels(t *testing.T) {
+	onAllSets(t, func(t *testing.T, s *Set) {
+		for _, c := range oddChannels {
+			const n, hw = 2, 35
+			x, e := normals(1, n*hw*c, 0, 1), normals(2, n*c, 0, 1)
+			y, de := poison(n*hw*c), poison(n*c)
+			s.AddChannels(y, x, e, n, hw, c)
+			s.SumPixels(de, x, n, hw, c)
+			sum, total := make([]float64, n*hw*c), make([]float64, n*c)
+			for i := range sum {
+				at := i/(hw*c)*c + i%c
+				sum[i] = float64(x[i]) + float64(e[at])
+				total[at] += float64(x[i])
+			}
+			checkClose(t, "y", y, sum, 1e-7)
+			checkClose(t, "de", de, total, 1e-6)
+		}
+	})
+}
+
+func TestConcatAndSplit(t *testing.T) {
+	onAllSets(t, func(t *testing.T, s *Set) {
+		for _, ca := range oddChannels {
+			for _, cb := range oddChannels {
+				const rows = 13
+				a, b := normals(1, rows*ca, 0, 1), normals(2, rows*cb, 0, 1)
+				y := poison(rows * (ca + cb))
+				s.Concat(y, a, b, rows, ca, cb)
+				for r := range rows {
+					checkSame(t, "y", y[r*(ca+cb):][:ca], a[r*ca:][:ca])
+					checkSame(t, "y", y[r*(ca+cb)+ca:][:cb], b[r*cb:][:cb])
+				}
+				da, db := poison(rows*ca), poison(rows*cb)
+				s.Split(da, db, y, rows, ca, cb)
+				checkSame(t, "da", da, a)
+				checkSame(t, "db", db, b)
+			}
+		}
+	})
+}
+
+func TestUpsample2(t *testing.T) {
+	onAllSets(t, func(t *testing.T, s *Set) {
+		for _, c := range oddChannels {
+			const n, h, w = 2, 3, 5
+			x, dy := normals(1, n*h*w*c, 0, 1), normals(2, 4*n*h*w*c, 0, 1)
+			y, dx := poison(4*n*h*w*c), poison(n*h*w*c)
+			s.Upsample2(y, x, n, h, w, c)
+			s.Upsample2Backward(dx, dy, n, h, w, c)
+			sum := make([]float64, len(dx))
+			for i := range y {
+				column, row := i/c%(2*w), i/c/(2*w) // rows of all images
+				from := (row/2*w+column/2)*c + i%c
+				checkSame(t, "y", y[i:i+1], x[from:from+1])
+				sum[from] += float64(dy[i])
+			}
+			checkClose(t, "dx", dx, sum, 3e-7)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+#include "exp.h"
+
+// See attention.go for the layouts and attention_portable.go for the twins.
+struct attentionArgs {
+	float *out;
+	float *panel, *dpanel;        // [count][VW]
+	float *top, *sum, *lse;       // [VW], or [tokens] in normalize
+	const float *left, *right;    // operands: queries and keys, or values, or rows
+	const float *d;               // [VW]
+	int64_t ldo, ldl, ldr;        // distances between the rows of out, left, right
+	int64_t count, dim;
+};
+
+#define KEYS 8 // keys that scores treats at once
+#define DIMS 8 // dims of an output block
+
+KERNEL(scores, attentionArgs) {
+	float *panel = a->panel;
+	for (int64_t j = 0; j < a->count; j += KEYS, panel += KEYS * VW) {
+		const float *query = a->left, *key = a->right + j;
+		vf s[KEYS];
+		FEW(k, KEYS) s[k] = vzero();
+		for (int64_t d = a->dim; d > 0; d--, query += a->ldl, key += a->ldr) {
+			vf q = vload(query);
+			FEW(k, KEYS) s[k] = vfma(vsplat(key + k), q, s[k]);
+		}
+		FEW(k, KEYS) vstore(panel + k * VW, s[k]);
+	}
+}
+
+KERNEL(softmaxValues, attentionArgs) {
+	vf top = vload(a->panel);
+	float *panel = a->panel;
+	for (int64_t j = a->count; j > 0; j--, panel += VW)
+		top = vmax(top, vload(panel));
+	vf out[DIMS], sum = vzero();
+	FEW(d, DIMS) out[d] = vzero();
+	const float *value = a->right;
+	panel = a->panel;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, value += a->ldr) {
+		vf p = vexp2(vsub(vload(panel), top));
+		vstore(panel, p);
+		sum = vadd(sum, p);
+		FEW(d, DIMS) out[d] = vfma(p, vsplat(value + d), out[d]);
+	}
+	vstore(a->top, top);
+	vstore(a->sum, sum);
+	float *to = a->out;
+	FEW(d, DIMS) vstore(to + d * a->ldo, out[d]);
+}
+
+KERNEL(addValues, attentionArgs) {
+	vf out[DIMS];
+	FEW(d, DIMS) out[d] = vload(a->out + d * a->ldo);
+	const float *panel = a->panel, *value = a->right;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, value += a->ldr) {
+		vf p = vload(panel);
+		FEW(d, DIMS) out[d] = vfma(p, vsplat(value + d), out[d]);
+	}
+	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
+}
+
+KERNEL(softmaxGrad, attentionArgs) {
+	vf out[DIMS];
+	FEW(d, DIMS) out[d] = vload(a->out + d * a->ldo);
+	const vf lse = vload(a->lse), mean = vload(a->d);
+	float *panel = a->panel, *dpanel = a->dpanel;
+	const float *key = a->right;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, dpanel += VW, key += a->ldr) {
+		vf p = vexp2(vsub(vload(panel), lse));
+		vstore(panel, p);
+		p = vmul(p, vsub(vload(dpanel), mean));
+		vstore(dpanel, p);
+		FEW(d, DIMS) out[d] = vfma(p, vsplat(key + d), out[d]);
+	}
+	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
+}
+
+// addOuter's lanes are dims, not queries: VW of either.
+KERNEL(addOuter, attentionArgs) {
+	vf rows[VW];
+	FEW(q, VW) rows[q] = vload(a->right + q * a->ldr);
+	const float *panel = a->panel;
+	float *to = a->out;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, to += a->ldo) {
+		vf sum = vload(to);
+		FEW(q, VW) sum = vfma(vsplat(panel + q), rows[q], sum);
+		vstore(to, sum);
+	}
+}
+
+// vlog2 is log2(x) of a positive normal x; NaN gives NaN. With x = 2^e*m and
+// s = (m-1)/(m+1), log(m) = 2*(s + s^3/3 + s^5/5 + ...); |s| < 0.172.
+INLINE vf vlog2(vf x) {
+	const vi half = _mm256_set1_epi32(0x3f3504f3); // sqrt(1/2), the least m
+	vi bits = _mm256_sub_epi32(_mm256_castps_si256(x), half);
+	vf e = _mm256_cvtepi32_ps(_mm256_srai_epi32(bits, 23));
+	vf m = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), half));
+	vf s = vdiv(vsub(m, vset(1)), vadd(m, vset(1))), t = vmul(s, s);
+	const float log2e = 1.44269504088896341f;
+	vf p = vset(2 * log2e / 9);
+	p = vfma(p, t, vset(2 * log2e / 7));
+	p = vfma(p, t, vset(2 * log2e / 5));
+	p = vfma(p, t, vset(2 * log2e / 3));
+	p = vfma(p, t, vset(2 * log2e));
+	return vfma(x, vzero(), vfma(p, s, e));
+}
+
+KERNEL(normalize, attentionArgs) {
+	for (int64_t t = 0; t < a->count; t += VW) {
+		vf sum = vload(a->sum + t);
+		vstore(a->lse + t, vmul(vset(0.693147180559945309f), vadd(vload(a->top + t), vlog2(sum))));
+		vf scale = vdiv(vset(1), sum);
+		float *out = a->out + t;
+		for (int64_t d = a->dim; d > 0; d--, out += a->ldo)
+			vstore(out, vmul(vload(out), scale));
+	}
+}
+
+KERNEL(dotColumns, attentionArgs) {
+	for (int64_t t = 0; t < a->count; t += VW) {
+		const float *x = a->left + t, *y = a->right + t;
+		vf sum = vzero();
+		for (int64_t d = a->dim; d > 0; d--, x += a->ldl, y += a->ldr)
+			sum = vfma(vload(x), vload(y), sum);
+		vstore(a->out + t, sum);
+	}
+}
