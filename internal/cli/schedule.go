@@ -54,9 +54,8 @@ the Fashion-MNIST extract in the binary.`, fault.Data),
 			return scheduleRun(o)
 		},
 	}
-	AddConfigFlag(cmd, &o.Config)
-	cmd.Flags().Lookup("config").DefValue = ""
-	o.Config = ""
+	cmd.Flags().StringVarP(&o.Config, "config", "c", "", "show the schedule of a config `file` first, and vary it")
+	must(cmd.RegisterFlagCompletionFunc("config", completeConfigs))
 	g.AddSetFlag(cmd)
 	cmd.Flags().StringVarP(&o.Out, "out", "o", "schedules.png", "write the plot to `FILE`.png or .svg; empty draws none")
 	cmd.Flags().StringVar(&o.Strip, "strip", "", "write noised images to `FILE`.png")
@@ -145,10 +144,7 @@ func (o *ScheduleOptions) parseSpec(spec string) (config.Schedule, error) {
 		{Key: "schedule.kind", Value: kind, From: from},
 		{Key: "schedule.continuous", Value: "false", From: from},
 	}
-	if given {
-		if !hasBetas(kind) {
-			return config.Schedule{}, fault.New(fault.Usage, "diffuse schedule "+kind, "%s: %s takes no betas", from, kind)
-		}
+	if given && hasBetas(kind) {
 		betamin, betamax, both := strings.Cut(betas, "..")
 		if both {
 			over = append(over, config.Override{Key: "schedule.betamin", Value: betamin, From: from})
@@ -158,8 +154,11 @@ func (o *ScheduleOptions) parseSpec(spec string) (config.Schedule, error) {
 		over = append(over, config.Override{Key: "schedule.betamax", Value: betamax, From: from})
 	}
 	r, err := o.Global.LoadConfig(o.Config, over...)
-	if err != nil {
+	switch {
+	case err != nil:
 		return config.Schedule{}, err
+	case given && !hasBetas(kind):
+		return config.Schedule{}, fault.New(fault.Usage, "diffuse schedule "+kind, "%s: %s takes no betas", from, kind)
 	}
 	return r.Schedule, nil
 }
@@ -196,12 +195,13 @@ func (s shownSchedule) leavesSignal() string {
 		s.label, end, 100*math.Sqrt(end))
 }
 
-// scheduleCharts are the three panels.
+// scheduleCharts are the three panels; the last one, which has the room for it,
+// holds the legend of all.
 func scheduleCharts(shown []shownSchedule) []plot.Chart {
 	charts := []plot.Chart{
 		{Title: "alphabar: signal left", XLabel: "t", YLabel: "alphabar(t)"},
-		{Title: "slope: signal lost in a step", XLabel: "t", YLabel: "alphabar(t+1) − alphabar(t)", LegendBottom: true},
-		{Title: "log signal-to-noise ratio", XLabel: "t", YLabel: "ln(alphabar / (1 − alphabar))"},
+		{Title: "slope: signal lost in a step", XLabel: "t", YLabel: "alphabar(t+1) − alphabar(t)"},
+		{Title: "log signal-to-noise ratio", XLabel: "t", YLabel: "ln(alphabar / (1 − alphabar))", LegendLeft: true, LegendBottom: true},
 	}
 	for _, s := range shown {
 		last := s.T() - 1
@@ -214,8 +214,9 @@ func scheduleCharts(shown []shownSchedule) []plot.Chart {
 			}
 		}
 		for i, y := range [][]float64{s.Alphabar, slope, snr} {
-			charts[i].Lines = append(charts[i].Lines, plot.Line{Label: s.label, X: t[:len(y)], Y: y})
+			charts[i].Lines = append(charts[i].Lines, plot.Line{X: t[:len(y)], Y: y})
 		}
+		charts[2].Lines[len(charts[2].Lines)-1].Label = s.label
 	}
 	return charts
 }

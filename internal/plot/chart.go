@@ -13,6 +13,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -115,6 +116,12 @@ func drawCharts(canvas draw.Canvas, charts []Chart) error {
 // plot builds gonum's form of the chart.
 func (c Chart) plot() (*plot.Plot, error) {
 	p := plot.New()
+	for _, style := range []*text.Style{
+		&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle,
+		&p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle,
+	} {
+		style.Font.Variant = "Sans"
+	}
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.XLabel, c.YLabel
 	p.Title.Padding = 2 * vg.Millimeter
 	p.Legend.Top, p.Legend.Left = !c.LegendBottom, c.LegendLeft
@@ -123,6 +130,7 @@ func (c Chart) plot() (*plot.Plot, error) {
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{230}, color.Gray{230}
 	p.Add(grid)
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	if c.LogX {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	}
@@ -152,6 +160,10 @@ func (c Chart) plot() (*plot.Plot, error) {
 	}
 	if !drawn {
 		return nil, fmt.Errorf("chart %q has no point to draw", c.Title)
+	}
+	if !c.LogY { // room above and below, also for the labels at the ends
+		room := 0.03 * (p.Y.Max - p.Y.Min)
+		p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
 	}
 	return p, nil
 }

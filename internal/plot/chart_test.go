@@ -90,3 +90,25 @@ func TestWriteChartsRefuses(t *testing.T) {
 		t.Errorf("left %v", files)
 	}
 }
+
+func TestTicks(t *testing.T) {
+	for _, k := range []struct {
+		low, high float64
+		want      []string
+	}{
+		{0, 999, []string{"0", "200", "400", "600", "800"}},
+		{-0.03, 1.03, []string{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}},
+		{-0.0019, 0, []string{"-0.0015", "-0.0010", "-0.0005", "0.0000"}},
+		{-13, 13, []string{"-10", "-5", "0", "5", "10"}},
+		{2, 2, []string{"2"}},
+		{1e8, 3e8, []string{"1e+08", "1.5e+08", "2e+08", "2.5e+08", "3e+08"}},
+	} {
+		var got []string
+		for _, mark := range (ticks{}).Ticks(k.low, k.high) {
+			got = append(got, mark.Label)
+		}
+		if d := cmp.Diff(k.want, got); d != "" {
+			t.Errorf("%v to %v (-want +got):\n%s", k.low, k.high, d)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func TestSamplersDrawTheDistribution(t *testing.T) {
 	continuous := newSchedule(t, config.Schedule{Kind: "cosine", Steps: 1000, Continuous: true})
 	const mean, std = 0.3, 0.5
 	shape := Shape{8, 8, 1}
-	n := 64 * shape.Len()
+	n := 32 * shape.Len()
 	for _, k := range []struct {
 		sampler, variance, spacing string
 		eta                        float64
@@ -85,7 +85,7 @@ func TestSamplersDrawTheDistribution(t *testing.T) {
 				c.Steps, c.Spacing = k.steps, k.spacing
 			}
 			net := gaussian{mean, std, s.sched, 8}
-			x, err := s.new(c).Draw(context.Background(), nets(net, 2), shape, seeds(64), Options{Batch: 8})
+			x, err := s.new(c).Draw(context.Background(), nets(net, 2), shape, seeds(32), Options{Batch: 8})
 			if err != nil {
 				t.Fatal(err)
 			}
