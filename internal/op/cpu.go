@@ -28,7 +28,6 @@ type cpu struct {
 }
 
 func (d *cpu) Engine() tensor.Engine { return d.engine }
-func (d *cpu) Begin()                { d.engine.used = 0 }
 
 func (d *cpu) New(shape ...int) *tensor.Dense {
 	return d.tensor(make([]float32, tensor.Shape(shape).TotalSize()), shape)
@@ -147,32 +146,22 @@ func pixels(t *tensor.Dense) int {
 // Gorgonia computes itself: the sum of the gradients of a value used twice.
 type engine struct {
 	tensor.StdEng
-	set  *kernel.Set
-	sums []*tensor.Dense // sums that may not overwrite an operand, kept over runs
-	used int
+	set *kernel.Set
 }
 
-// Add is a + b; it overwrites a where Gorgonia says that a is dead.
+// Add is a + b, into the memory that Gorgonia asks for: a tensor to reuse, or a
+// where that is dead.
 func (e *engine) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
 	x, okX := a.(*tensor.Dense)
 	y, okY := b.(*tensor.Dense)
 	o := tensor.ParseFuncOpts(opts...)
-	if !okX || !okY || o.Reuse() != nil || o.Incr() != nil || x.Dtype() != tensor.Float32 {
-		return e.StdEng.Add(a, b, opts...)
-	}
 	to := x
-	if o.Safe() {
-		to = e.sum(x.Shape())
+	if o.Reuse() != nil {
+		to, _ = o.Reuse().(*tensor.Dense)
+	}
+	if !okX || !okY || to == nil || o.Safe() && o.Reuse() == nil || o.Incr() != nil || x.Dtype() != tensor.Float32 {
+		return e.StdEng.Add(a, b, opts...)
 	}
 	e.set.Add(to.Float32s(), x.Float32s(), y.Float32s())
 	return to, nil
-}
-
-// sum is the next buffer for a sum of this run: runs ask in the same order.
-func (e *engine) sum(shape tensor.Shape) *tensor.Dense {
-	if e.used == len(e.sums) {
-		e.sums = append(e.sums, tensor.New(tensor.WithShape(shape...), tensor.Of(tensor.Float32), tensor.WithEngine(e)))
-	}
-	e.used++
-	return e.sums[e.used-1]
 }

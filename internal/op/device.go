@@ -31,8 +31,6 @@ type Device interface {
 	New(shape ...int) *tensor.Dense
 	// View is another shape over t's memory.
 	View(t *tensor.Dense, shape ...int) *tensor.Dense
-	// Begin is called before each run of a graph.
-	Begin()
 
 	Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv)
 	ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv)

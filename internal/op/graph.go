@@ -107,7 +107,6 @@ func (b *Graph) Run(n int) error {
 		return fmt.Errorf("a graph for %d images cannot run %d", b.N, n)
 	}
 	b.active = n
-	b.dev.Begin()
 	b.vm.Reset()
 	return b.vm.RunAll()
 }
