@@ -40,15 +40,15 @@ func (d *cpu) tensor(data []float32, shape []int) *tensor.Dense {
 }
 
 func (d *cpu) Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv) {
-	d.set.ConvForward(d.ws, y.Float32s(), x.Float32s(), f.(*kernel.Packed), bias.Float32s(), c)
+	d.set.ConvForward(d.ws, output(y, c), input(x, c), f.(*kernel.Packed), bias.Float32s(), c)
 }
 
 func (d *cpu) ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv) {
-	d.set.ConvBackwardData(d.ws, dx.Float32s(), dy.Float32s(), f.(*kernel.Packed), c)
+	d.set.ConvBackwardData(d.ws, input(dx, c), output(dy, c), f.(*kernel.Packed), c)
 }
 
 func (d *cpu) ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv) {
-	d.set.ConvBackwardWeights(d.ws, dw.Float32s(), db.Float32s(), x.Float32s(), dy.Float32s(), c)
+	d.set.ConvBackwardWeights(d.ws, dw.Float32s(), db.Float32s(), input(x, c), output(dy, c), c)
 }
 
 func (d *cpu) GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm) {
@@ -127,6 +127,15 @@ func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, lo
 }
 
 func (d *cpu) AllFinite(x []float32) bool { return d.set.AllFinite(x) }
+
+// input and output are the parts of a convolution's tensors that c covers: the
+// active images.
+func input(x *tensor.Dense, c kernel.Conv) []float32 { return x.Float32s()[:c.N*c.H*c.W*c.Cin] }
+
+func output(y *tensor.Dense, c kernel.Conv) []float32 {
+	h, w := c.Out()
+	return y.Float32s()[:c.N*h*w*c.Cout]
+}
 
 // front is the memory of the first n images.
 func front(t *tensor.Dense, n int) []float32 {
