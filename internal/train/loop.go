@@ -224,5 +224,5 @@ func (t *Trainer) ended(ctx context.Context, err error) error {
 	if t.Dir != "" {
 		where = "saved"
 	}
-	return fault.New(fault.Interrupted, "diffuse train --resume "+t.Name, "interrupted after step %d of %d, %s", t.Step, t.total, where)
+	return fault.New(fault.Interrupted, t.Command, "interrupted after step %d of %d, %s", t.Step, t.total, where)
 }

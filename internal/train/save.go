@@ -28,13 +28,13 @@ func (t *Trainer) save(ctx context.Context, epochEnded bool) error {
 			"step %d made %s non-finite; no checkpoint is written of it", t.Step, name)
 	}
 	if err := t.write(); err != nil {
-		return &saveError{fault.New(fault.Failure, "make room, then diffuse train --resume "+t.Name,
+		return &saveError{fault.New(fault.Failure, "make room, then "+t.Command,
 			"save the checkpoint of step %d (the one before it is whole): %w", t.Step, err)}
 	}
 	best := epochEnded && t.BestStep == t.Step
 	if epochEnded {
 		if err := t.keep(); err != nil {
-			return &saveError{fault.New(fault.Failure, "make room, then diffuse train --resume "+t.Name,
+			return &saveError{fault.New(fault.Failure, "make room, then "+t.Command,
 				"keep the checkpoint of step %d: %w", t.Step, err)}
 		}
 	}

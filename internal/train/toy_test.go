@@ -142,7 +142,7 @@ func toySetup(t *testing.T, c *config.Config, dir string) Setup {
 	return Setup{
 		Config: c, Net: newToy(toySide * toySide), Schedule: s,
 		Train: toyImages(20, 1), Valid: toyImages(7, 2),
-		Kernels: kernel.Sets()[0], Workers: 2, Dir: dir, Name: "toy-run",
+		Kernels: kernel.Sets()[0], Workers: 2, Dir: dir, Command: "diffuse train --resume toy-run",
 	}
 }
 

@@ -24,7 +24,7 @@ type Setup struct {
 	Kernels   *kernel.Set
 	Workers   int    // goroutines; at least 1
 	Dir       string // where checkpoints go; empty writes none
-	Name      string // of the run, for hints
+	Command   string // that resumes the run, for hints
 	Observers []Observer
 }
 

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"diffuse/internal/config"
+	"diffuse/internal/fault"
+	"diffuse/internal/run"
+)
+
+// TrainOptions are the options of diffuse train.
+type TrainOptions struct {
+	IO        *IO
+	Global    *Global
+	Config    string
+	Name      string
+	Resume    string
+	DryRun    bool
+	Overrides []config.Override // from the shortcuts below
+}
+
+// trainShortcuts are flags that set a key of the config.
+var trainShortcuts = map[string]string{
+	"epochs": "train.epochs", "steps": "train.steps", "batch": "train.batch",
+	"lr": "train.lr", "seed": "train.seed",
+}
+
+// NewTrain is `diffuse train`.
+func NewTrain(stdio *IO, g *Global) *cobra.Command {
+	o := &TrainOptions{IO: stdio, Global: g}
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train a net",
+		Long: help(`Train a net as a config says. The run gets a folder of its own:
+
+  config.yaml           the resolved config
+  log.jsonl             each step and epoch, one JSON object a line
+  last, best            .safetensors: the weights after the last epoch, and after
+                        the one with the lowest validation loss; beside them
+                        .ema.safetensors, their moving average, where it is on,
+                        and .state.safetensors, what resuming needs
+  samples/              a grid of samples each epoch, from the same seeds; on the
+                        right those of the moving average
+  curves.png            losses and learning rate
+
+Ctrl-C saves. A run that is resumed goes on bit for bit, with any number of
+workers. --dry-run takes one step, says what the run would cost and writes
+nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
+		Example: `  diffuse train                          # quick.yaml: two minutes on two cores
+  diffuse train --config fashion.yaml --data ~/data --name clothes
+  diffuse train --config fashion.yaml --set train.ema=0.999 --epochs 5
+  diffuse train --config cifar10.yaml --dry-run
+  diffuse train --resume clothes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Overrides = FlagOverrides(cmd.Flags(), trainShortcuts)
+			return trainRun(cmd.Context(), o)
+		},
+	}
+	AddConfigFlag(cmd, &o.Config)
+	g.AddSetFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.Name, "name", "", "the run's `name`; without it a readable one is made up")
+	f.StringVar(&o.Resume, "resume", "", "go on with a `run`, by name or path")
+	f.BoolVar(&o.DryRun, "dry-run", false, "take one step, say what the run would cost, write nothing")
+	f.Int("epochs", 0, "passes over the training images (key train.epochs)")
+	f.Int("steps", 0, "end after so many optimizer steps (key train.steps)")
+	f.Int("batch", 0, "images a step (key train.batch)")
+	f.Float64("lr", 0, "highest learning rate (key train.lr)")
+	f.Int64("seed", 0, "seed of weights, shuffling, timesteps and noise (key train.seed)")
+	cmd.MarkFlagsMutuallyExclusive("resume", "config")
+	cmd.MarkFlagsMutuallyExclusive("resume", "name")
+	cmd.MarkFlagsMutuallyExclusive("resume", "dry-run")
+	must(cmd.RegisterFlagCompletionFunc("resume", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
+	}))
+	return cmd
+}
+
+func trainRun(ctx context.Context, o *TrainOptions) error {
+	switch {
+	case o.DryRun:
+		return trainDry(ctx, o)
+	case o.Resume != "":
+		return trainResume(ctx, o)
+	}
+	r, err := o.Global.LoadConfig(o.Config, o.Overrides...)
+	if err != nil {
+		return err
+	}
+	t, err := newTraining(o, r, true)
+	if err != nil {
+		return err
+	}
+	folder, lock, err := run.Create(o.Global.Runs, o.Name, r.Name, r.YAML())
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return t.run(ctx, folder, false)
+}
+
+// trainResume goes on with a run, under its own config.
+func trainResume(ctx context.Context, o *TrainOptions) error {
+	folder, err := run.Find(o.Global.Runs, o.Resume)
+	if err != nil {
+		return err
+	}
+	r, err := resumedConfig(o, folder)
+	if err != nil {
+		return err
+	}
+	t, err := newTraining(o, r, false)
+	if err != nil {
+		return err
+	}
+	lock, err := folder.Lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return t.run(ctx, folder, true)
+}
+
+// run trains in folder, tells the observers and reports.
+func (t *training) run(ctx context.Context, folder run.Folder, resume bool) error {
+	trainer, err := t.trainer(folder)
+	if err != nil {
+		return err
+	}
+	if resume {
+		if err := trainer.Resume(); err != nil {
+			return err
+		}
+		// Only now: a config that the checkpoint refuses must not replace its own.
+		if err := folder.WriteConfig(t.config.YAML()); err != nil {
+			return err
+		}
+	}
+	log, err := run.OpenLog(folder, thisMachine())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	trainer.Observers = t.observers(folder, log)
+	began := time.Now()
+	t.o.Global.Log.Info("training", "run", folder.Name, "parameters", t.net.Params().Count(), "from_step", trainer.Step)
+	if err := trainer.Run(ctx); err != nil {
+		return err
+	}
+	return t.report(folder, trainer.Progress, time.Since(began))
+}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"diffuse/internal/config"
+	"diffuse/internal/fault"
+	"diffuse/internal/run"
+	"diffuse/internal/train"
+)
+
+// freeKeys may change when a run is resumed: they decide when to stop, save and
+// draw, and no weight depends on them. The run's length is another matter: see
+// resumedConfig.
+var freeKeys = []string{"train.checkpoint_every", "train.keep_every", "train.grid_every", "train.grid_images"}
+
+// resumedConfig is the run's own config under the variables and flags, none of
+// which may change what was computed so far.
+func resumedConfig(o *TrainOptions, folder run.Folder) (*config.Resolved, error) {
+	own, err := config.Load(config.LoadOptions{File: folder.ConfigPath()})
+	if err != nil {
+		return nil, err
+	}
+	r, err := o.Global.LoadConfig(folder.ConfigPath(), o.Overrides...)
+	if err != nil {
+		return nil, err
+	}
+	was, is := flatten("", own.Tree()), flatten("", r.Tree())
+	for _, key := range slices.Sorted(maps.Keys(was)) {
+		if was[key] == is[key] || slices.Contains(freeKeys, key) || strings.HasPrefix(key, "sample.") {
+			continue
+		}
+		change := fmt.Sprintf("%s: %s is %s in run %s and cannot become %s", r.Source[key], key, was[key], folder.Name, is[key])
+		if key != "train.epochs" && key != "train.steps" {
+			return nil, fault.New(fault.Usage, "start a new run for another "+key, "%s when the run is resumed: its weights were trained under it", change)
+		}
+		if train.LengthMatters(own.Train) {
+			return nil, fault.New(fault.Usage, "start a new run, or train with train.lr_schedule=constant, which can be made longer",
+				"%s when the run is resumed: the learning rates of the %s schedule depend on the run's length, so the steps done were those of another run", change, own.Train.LRSchedule)
+		}
+	}
+	return r, nil
+}
+
+// flatten writes nested maps as one, from "train.lr" to the value's text.
+func flatten(prefix string, tree map[string]any) map[string]string {
+	flat := map[string]string{}
+	for key, value := range tree {
+		if below, ok := value.(map[string]any); ok {
+			maps.Copy(flat, flatten(prefix+key+".", below))
+			continue
+		}
+		flat[prefix+key] = fmt.Sprint(value)
+	}
+	return flat
+}

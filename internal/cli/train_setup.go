@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"runtime"
+
+	"diffuse/internal/config"
+	"diffuse/internal/dataset"
+	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
+	"diffuse/internal/machine"
+	"diffuse/internal/model"
+	"diffuse/internal/run"
+	"diffuse/internal/sample"
+	"diffuse/internal/schedule"
+	"diffuse/internal/train"
+)
+
+// training is all that a run needs before it has a folder: nothing is written
+// until each of these could be made.
+type training struct {
+	o        *TrainOptions
+	config   *config.Resolved
+	schedule *schedule.Schedule
+	images   *dataset.Set
+	valid    *dataset.Set
+	net      *model.UNet
+	silent   bool // no progress is shown
+}
+
+// newTraining opens the data and builds the net; initialise says whether the
+// net gets its first weights, or will get those of a checkpoint.
+func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*training, error) {
+	t := &training{o: o, config: r, silent: o.Global.Quiet}
+	var err error
+	if t.schedule, err = schedule.New(r.Schedule); err != nil {
+		return nil, err
+	}
+	if t.images, err = openImages(o.Global, r, dataset.Train, r.Data.Train); err != nil {
+		return nil, err
+	}
+	if t.valid, err = openImages(o.Global, r, dataset.Test, r.Data.Valid); err != nil {
+		return nil, err
+	}
+	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true); err != nil {
+		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
+	}
+	if initialise {
+		t.net.Init(r.Train.Seed, r.Model.Init == "ddpm")
+	}
+	return t, nil
+}
+
+// openImages reads the first n images of a split of a config's data set; n 0
+// is all.
+func openImages(g *Global, r *config.Resolved, split dataset.Split, n int) (*dataset.Set, error) {
+	s, err := dataset.Open(r.Data.Set, g.Data, split)
+	if err != nil {
+		return nil, err
+	}
+	return s.Head(n), s.CheckSize(r.Data.Size)
+}
+
+// trainer is the loop over t; without a folder it saves nothing.
+func (t *training) trainer(folder run.Folder) (*train.Trainer, error) {
+	return train.New(train.Setup{
+		Config: &t.config.Config, Net: t.net, Schedule: t.schedule,
+		Train: t.images, Valid: t.valid, Kernels: kernel.Best(), Workers: t.o.Global.Workers,
+		Dir: folder.Dir, Command: t.o.resumeCommand(folder),
+	})
+}
+
+// resumeCommand is what to type to go on with a run.
+func (o *TrainOptions) resumeCommand(folder run.Folder) string {
+	return "diffuse train --resume " + folder.Name + o.runsFlag()
+}
+
+// runsFlag repeats --runs where it is needed.
+func (o *TrainOptions) runsFlag() string {
+	if o.Global.Runs == "runs" {
+		return ""
+	}
+	return " --runs " + o.Global.Runs
+}
+
+// observers are those that hear of the run, in order: curves are drawn from
+// the log.
+func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
+	grids := &run.Grids{
+		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
+		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
+		Drawn: []train.Observer{log},
+	}
+	all := []train.Observer{log, &warner{t.o.Global.Log}}
+	if !t.silent {
+		all = append(all, newProgress(t.o.IO))
+	}
+	return append(all, run.Curves{Folder: folder}, grids)
+}
+
+// thisMachine is what log.jsonl says of the code and the machine.
+func thisMachine() run.Machine {
+	v := versionInfo()
+	return run.Machine{
+		Version: v.Version, Commit: v.Commit, Go: v.Go, Platform: v.Platform,
+		CPU: machine.CPU(), Cores: runtime.NumCPU(), Kernels: v.Kernel,
+	}
+}

@@ -1,0 +1,161 @@
+// Package run is a run's folder and its record: where config, log, checkpoints
+// and samples lie, who may write them, and the observers that write them.
+package run
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"diffuse/internal/atomicfile"
+	"diffuse/internal/fault"
+	"diffuse/internal/train"
+)
+
+// Folder is the folder of one run:
+//
+//	config.yaml      the resolved config
+//	log.jsonl        one JSON object a line, append-only
+//	*.safetensors    checkpoints, see package train
+//	samples/         grids
+//	curves.png       losses and learning rate
+type Folder struct {
+	Dir  string
+	Name string
+}
+
+// The paths in a run's folder.
+func (f Folder) ConfigPath() string { return filepath.Join(f.Dir, "config.yaml") }
+func (f Folder) LogPath() string    { return filepath.Join(f.Dir, "log.jsonl") }
+func (f Folder) SamplesDir() string { return filepath.Join(f.Dir, "samples") }
+func (f Folder) CurvesPath() string { return filepath.Join(f.Dir, "curves.png") }
+func (f Folder) LastPath() string   { return filepath.Join(f.Dir, train.Last+".safetensors") }
+func (f Folder) BestPath() string   { return filepath.Join(f.Dir, train.Best+".safetensors") }
+func (f Folder) lockPath() string   { return filepath.Join(f.Dir, ".lock") }
+
+// Create makes the folder of a new run in runs, locked for this process, with
+// its resolved config. Without a name it finds one that begins with base.
+func Create(runs, name, base string, config []byte) (Folder, *Lock, error) {
+	if name != "" {
+		if err := checkName(name); err != nil {
+			return Folder{}, nil, err
+		}
+	}
+	if err := os.MkdirAll(runs, 0o777); err != nil {
+		return Folder{}, nil, unwritable(runs, err)
+	}
+	f, err := makeFolder(runs, name, base)
+	if err != nil {
+		return Folder{}, nil, err
+	}
+	lock, err := f.Lock()
+	if err == nil {
+		err = f.WriteConfig(config)
+	}
+	if err == nil {
+		err = os.Mkdir(f.SamplesDir(), 0o777)
+	}
+	if err != nil {
+		lock.Release()
+		os.RemoveAll(f.Dir) // it is new: there is nothing of the user's in it
+		return Folder{}, nil, unwritable(f.Dir, err)
+	}
+	return f, lock, nil
+}
+
+// makeFolder makes the folder called name, or one with a generated name.
+func makeFolder(runs, name, base string) (Folder, error) {
+	for try := 0; ; try++ {
+		f := Folder{Name: name}
+		if name == "" {
+			f.Name = generateName(base, try)
+		}
+		f.Dir = filepath.Join(runs, f.Name)
+		err := os.Mkdir(f.Dir, 0o777)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, fs.ErrExist):
+			return f, unwritable(runs, err)
+		case name != "":
+			return f, fault.New(fault.Usage, "diffuse train --resume "+name+", or another --name",
+				"--name: there is a run %s already", f.Dir)
+		}
+	}
+}
+
+// WriteConfig replaces the resolved config.
+func (f Folder) WriteConfig(config []byte) error {
+	return atomicfile.Write(f.ConfigPath(), func(w io.Writer) error {
+		_, err := w.Write(config)
+		return err
+	})
+}
+
+// Find is the run that a user names: by the name of its folder in runs, or by
+// the folder's path. Errors are of kind fault.Checkpoint.
+func Find(runs, name string) (Folder, error) {
+	for _, dir := range []string{filepath.Join(runs, name), name} {
+		if isRun(dir) {
+			return Folder{Dir: dir, Name: filepath.Base(filepath.Clean(dir))}, nil
+		}
+	}
+	hint := "diffuse train"
+	if names := Names(runs); len(names) > 0 {
+		hint = "the runs in " + runs + " are " + strings.Join(names, ", ")
+	}
+	return Folder{}, fault.New(fault.Checkpoint, hint, "there is no run %s in %s", name, runs)
+}
+
+// isRun tells whether dir is a run's folder.
+func isRun(dir string) bool {
+	info, err := os.Stat(Folder{Dir: dir}.ConfigPath())
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Names are the runs in a folder, by name.
+func Names(runs string) []string {
+	entries, _ := os.ReadDir(runs) // a folder that is not there has no runs
+	var names []string
+	for _, e := range entries {
+		if isRun(filepath.Join(runs, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// Newest is the run whose last checkpoint is the youngest. Errors are of kind
+// fault.Checkpoint.
+func Newest(runs string) (Folder, error) {
+	var newest Folder
+	var youngest int64
+	for _, name := range Names(runs) {
+		f := Folder{Dir: filepath.Join(runs, name), Name: name}
+		info, err := os.Stat(f.LastPath())
+		if err == nil && (newest.Name == "" || info.ModTime().UnixNano() > youngest) {
+			newest, youngest = f, info.ModTime().UnixNano()
+		}
+	}
+	if newest.Name == "" {
+		return newest, fault.New(fault.Checkpoint, "diffuse train", "no run in %s has a checkpoint", runs)
+	}
+	return newest, nil
+}
+
+func checkName(name string) error {
+	if name == "." || name == ".." || strings.HasPrefix(name, "-") || strings.ContainsAny(name, "/\\:\x00") || len(name) > 200 {
+		return fault.New(fault.Usage, "diffuse train --name my-run", "--name: %q cannot be the name of a folder", name)
+	}
+	return nil
+}
+
+func unwritable(dir string, err error) error {
+	if _, known := errors.AsType[*fault.Error](err); known {
+		return err
+	}
+	return fault.New(fault.Failure, "name a folder that you can write to: --runs DIR", "make a run in %s: %w", dir, err)
+}

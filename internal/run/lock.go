@@ -1,0 +1,39 @@
+package run
+
+import (
+	"errors"
+	"os"
+
+	"diffuse/internal/fault"
+)
+
+// Lock keeps a second process from writing a run. The system drops it when the
+// process ends, however it ends.
+type Lock struct{ file *os.File }
+
+// errLocked is what lockFile returns where another process has the lock.
+var errLocked = errors.New("locked by another process")
+
+// Lock takes the run for this process.
+func (f Folder) Lock() (*Lock, error) {
+	file, err := os.OpenFile(f.lockPath(), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, unwritable(f.Dir, err)
+	}
+	if err := lockFile(file); err != nil {
+		file.Close()
+		if errors.Is(err, errLocked) {
+			return nil, fault.New(fault.Failure, "wait for it to end, or train under another --name",
+				"run %s is being written by another process", f.Name)
+		}
+		return nil, unwritable(f.Dir, err)
+	}
+	return &Lock{file}, nil
+}
+
+// Release gives the run free. A nil lock has nothing to release.
+func (l *Lock) Release() {
+	if l != nil {
+		l.file.Close()
+	}
+}
