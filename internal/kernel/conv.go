@@ -106,7 +106,7 @@ type pass struct {
 // rowsAtOnce is the number of output pixels for which a panel of weights is
 // used before the next one's turn: enough to pay for reading the weights from
 // a far cache, few enough for their input to stay in a near one.
-const rowsAtOnce = 96
+const rowsAtOnce = 256
 
 // slide runs passes over the images x and writes the images y. Input outside
 // an image is zero, up to pad pixels away. A copy of the input with that

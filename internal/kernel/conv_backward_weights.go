@@ -1,8 +1,12 @@
 package kernel
 
-// pixelsAtOnce is the number of pixels over which gradients of weights are
-// summed up in registers: their input and a panel of dy stay in a near cache.
-const pixelsAtOnce = 128
+// The pixels that gradients of weights are summed over at once: enough to pay
+// for reading dw from a far cache; in blocks whose input, a cache line for
+// each pixel, stays in a near one.
+const (
+	pixelsAtOnce = 128
+	blockPixels  = 64
+)
 
 // ConvBackwardWeights adds to dw[ky][kx][Cin][Cout] and, if it is not nil, to
 // db[Cout] the gradients with respect to weights and bias, from x[N][H][W][Cin]
@@ -60,25 +64,25 @@ func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, channels int) 
 }
 
 // correlate adds to dw the products of the pixels at the offsets at in x with
-// those in columns, a block of pixels at a time.
+// those in columns.
 func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in framing, c Conv) {
 	a := &ws.correlateArgs
 	defer func() { *a = correlateArgs{} }()
-	a.stride = c.Cout
-	// Rows of dw in turn: a row of the window at once where it lies together.
+	// A row of the window at a time where its pixels lie together.
 	steps, rows := c.Kernel, c.Cin
 	if in.stride == c.Cin {
 		steps, rows = 1, c.Kernel*c.Cin
 	}
-	for p := 0; p < len(at); p += pixelsAtOnce {
-		a.xat = at[p:min(p+pixelsAtOnce, len(at))]
-		for ky := range c.Kernel {
-			for kx := range steps {
-				for j := 0; j < c.Cout; j += panelCols {
-					a.rows, a.cols = rows, min(panelCols, c.Cout-j)
-					a.x = x[ky*in.pitch()+kx*in.stride:]
+	a.rows, a.stride = rows, c.Cout
+	for ky := range c.Kernel {
+		for kx := range steps {
+			a.x = x[ky*in.pitch()+kx*in.stride:]
+			for j := 0; j < c.Cout; j += panelCols {
+				a.cols = min(panelCols, c.Cout-j)
+				a.dw = dw[(ky*c.Kernel+kx)*c.Cin*c.Cout+j:]
+				for p := 0; p < len(at); p += blockPixels {
+					a.xat = at[p:min(p+blockPixels, len(at))]
 					a.dy = columns[j*len(at)+p*panelCols:]
-					a.dw = dw[(ky*c.Kernel+kx)*c.Cin*c.Cout+j:]
 					s.gemm.correlate(a)
 				}
 			}

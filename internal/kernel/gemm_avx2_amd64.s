@@ -1065,921 +1065,991 @@ TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x60778b4c // 0000: mov 0x60(%rdi),%r14
 	LONG $0x05fe8349 // 0004: cmp $0x5,%r14
-	LONG $0x0d848e0f; WORD $0x0000 // 0008: jle d92 <correlate+0xd92>
+	LONG $0x0f008e0f; WORD $0x0000 // 0008: jle f0e <correlate+0xf0e>
 	WORD $0x3145; BYTE $0xc0 // 000e: xor %r8d,%r8d
 	LONG $0x0008bd41; WORD $0x0000 // 0011: mov $0x8,%r13d
-	LONG $0x62258d4c; WORD $0x000f; BYTE $0x00 // 0017: lea 0xf62(%rip),%r12 # f80 <lanes>
+	LONG $0xa2258d4c; WORD $0x0010; BYTE $0x00 // 0017: lea 0x10a2(%rip),%r12 # 10c0 <lanes>
 	WORD $0x9066 // 001e: xchg %ax,%ax
-	LONG $0x68578b48 // 0020: mov 0x68(%rdi),%rdx
-	LONG $0x30478b48 // 0024: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xd1 // 0028: mov %rdx,%rcx
+	LONG $0x68478b48 // 0020: mov 0x68(%rdi),%rax
+	LONG $0x30578b48 // 0024: mov 0x30(%rdi),%rdx
+	WORD $0x8948; BYTE $0xc1 // 0028: mov %rax,%rcx
 	LONG $0xc8af0f49 // 002b: imul %r8,%rcx
-	LONG $0x88348d48 // 002f: lea (%rax,%rcx,4),%rsi
-	LONG $0x70478b48 // 0033: mov 0x70(%rdi),%rax
-	LONG $0x10f88348 // 0037: cmp $0x10,%rax
-	LONG $0x029c840f; WORD $0x0000 // 003b: je 2dd <correlate+0x2dd>
+	LONG $0x8a348d48 // 002f: lea (%rdx,%rcx,4),%rsi
+	LONG $0x70578b48 // 0033: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0037: cmp $0x10,%rdx
+	LONG $0x02dc840f; WORD $0x0000 // 003b: je 31d <correlate+0x31d>
 	LONG $0x000008b9; BYTE $0x00 // 0041: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0046: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0049: cmovle %rax,%rcx
+	WORD $0x3948; BYTE $0xca // 0046: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 0049: cmovle %rdx,%rcx
 	WORD $0xdb31 // 004d: xor %ebx,%ebx
 	WORD $0x8548; BYTE $0xc9 // 004f: test %rcx,%rcx
 	LONG $0xcb480f48 // 0052: cmovs %rbx,%rcx
 	WORD $0x894c; BYTE $0xeb // 0056: mov %r13,%rbx
-	LONG $0x08e88348 // 0059: sub $0x8,%rax
+	LONG $0x08ea8348 // 0059: sub $0x8,%rdx
 	WORD $0x2948; BYTE $0xcb // 005d: sub %rcx,%rbx
 	LONG $0x000008b9; BYTE $0x00 // 0060: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0065: cmp %rcx,%rax
+	WORD $0x3948; BYTE $0xca // 0065: cmp %rcx,%rdx
 	LONG $0x6f7ec1c4; WORD $0x9c24 // 0068: vmovdqu (%r12,%rbx,4),%ymm4
-	LONG $0x121c8d48 // 006e: lea (%rdx,%rdx,1),%rbx
-	LONG $0xc14f0f48 // 0072: cmovg %rcx,%rax
+	LONG $0x001c8d48 // 006e: lea (%rax,%rax,1),%rbx
+	LONG $0xd14f0f48 // 0072: cmovg %rcx,%rdx
 	WORD $0xc931 // 0076: xor %ecx,%ecx
-	LONG $0x1a4c8d4c; BYTE $0x08 // 0078: lea 0x8(%rdx,%rbx,1),%r9
+	LONG $0x184c8d4c; BYTE $0x08 // 0078: lea 0x8(%rax,%rbx,1),%r9
 	LONG $0x2c5d62c4; BYTE $0x36 // 007d: vmaskmovps (%rsi),%ymm4,%ymm14
-	WORD $0x8548; BYTE $0xc0 // 0082: test %rax,%rax
-	LONG $0xc1480f48 // 0085: cmovs %rcx,%rax
+	WORD $0x8548; BYTE $0xd2 // 0082: test %rdx,%rdx
+	LONG $0xd1480f48 // 0085: cmovs %rcx,%rdx
 	WORD $0x894c; BYTE $0xe9 // 0089: mov %r13,%rcx
-	WORD $0x2948; BYTE $0xc1 // 008c: sub %rax,%rcx
-	QUAD $0x0000000095048d48 // 008f: lea 0x0(,%rdx,4),%rax
+	WORD $0x2948; BYTE $0xd1 // 008c: sub %rdx,%rcx
+	QUAD $0x0000000085148d48 // 008f: lea 0x0(,%rax,4),%rdx
 	LONG $0x6f7ec1c4; WORD $0x8c1c // 0097: vmovdqu (%r12,%rcx,4),%ymm3
-	LONG $0x060c8d48 // 009d: lea (%rsi,%rax,1),%rcx
+	LONG $0x160c8d48 // 009d: lea (%rsi,%rdx,1),%rcx
 	LONG $0x2c5d62c4; BYTE $0x21 // 00a1: vmaskmovps (%rcx),%ymm4,%ymm12
-	WORD $0x0148; BYTE $0xc1 // 00a6: add %rax,%rcx
+	WORD $0x0148; BYTE $0xd1 // 00a6: add %rdx,%rcx
 	LONG $0x2c65a2c4; WORD $0x8e3c // 00a9: vmaskmovps (%rsi,%r9,4),%ymm3,%ymm7
-	WORD $0x8949; BYTE $0xd1 // 00af: mov %rdx,%r9
+	WORD $0x8949; BYTE $0xc1 // 00af: mov %rax,%r9
 	LONG $0x2c5d62c4; BYTE $0x11 // 00b2: vmaskmovps (%rcx),%ymm4,%ymm10
-	WORD $0x0148; BYTE $0xc1 // 00b7: add %rax,%rcx
+	WORD $0x0148; BYTE $0xd1 // 00b7: add %rdx,%rcx
 	LONG $0x04e1c149 // 00ba: shl $0x4,%r9
 	LONG $0x2c6562c4; WORD $0x206e // 00be: vmaskmovps 0x20(%rsi),%ymm3,%ymm13
 	LONG $0x2c5d62c4; BYTE $0x01 // 00c4: vmaskmovps (%rcx),%ymm4,%ymm8
-	WORD $0x0148; BYTE $0xc1 // 00c9: add %rax,%rcx
-	LONG $0x2c6562c4; WORD $0x065c; BYTE $0x20 // 00cc: vmaskmovps 0x20(%rsi,%rax,1),%ymm3,%ymm11
+	WORD $0x0148; BYTE $0xd1 // 00c9: add %rdx,%rcx
+	LONG $0x2c6562c4; WORD $0x165c; BYTE $0x20 // 00cc: vmaskmovps 0x20(%rsi,%rdx,1),%ymm3,%ymm11
 	LONG $0x2c5de2c4; BYTE $0x31 // 00d3: vmaskmovps (%rcx),%ymm4,%ymm6
-	LONG $0x2c5de2c4; WORD $0x0124 // 00d8: vmaskmovps (%rcx,%rax,1),%ymm4,%ymm4
-	LONG $0x024c8d48; BYTE $0x08 // 00de: lea 0x8(%rdx,%rax,1),%rcx
-	LONG $0x2c6562c4; WORD $0xd64c; BYTE $0x20 // 00e3: vmaskmovps 0x20(%rsi,%rdx,8),%ymm3,%ymm9
+	LONG $0x2c5de2c4; WORD $0x1124 // 00d8: vmaskmovps (%rcx,%rdx,1),%ymm4,%ymm4
+	LONG $0x104c8d48; BYTE $0x08 // 00de: lea 0x8(%rax,%rdx,1),%rcx
+	LONG $0x2c6562c4; WORD $0xc64c; BYTE $0x20 // 00e3: vmaskmovps 0x20(%rsi,%rax,8),%ymm3,%ymm9
 	LONG $0x2c65a2c4; WORD $0x0e6c; BYTE $0x20 // 00ea: vmaskmovps 0x20(%rsi,%r9,1),%ymm3,%ymm5
 	LONG $0x2c65e2c4; WORD $0x8e1c // 00f1: vmaskmovps (%rsi,%rcx,4),%ymm3,%ymm3
 	LONG $0x06588d4d // 00f7: lea 0x6(%r8),%r11
 	LONG $0x605f3b4c // 00fb: cmp 0x60(%rdi),%r11
-	WORD $0x267d // 00ff: jge 127 <correlate+0x127>
-	WORD $0x0148; BYTE $0xd3 // 0101: add %rdx,%rbx
-	LONG $0xde148d48 // 0104: lea (%rsi,%rbx,8),%rdx
-	WORD $0x180f; BYTE $0x0a // 0108: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xc2 // 010b: add %rax,%rdx
-	WORD $0x180f; BYTE $0x0a // 010e: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xc2 // 0111: add %rax,%rdx
-	WORD $0x180f; BYTE $0x0a // 0114: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xc2 // 0117: add %rax,%rdx
-	WORD $0x180f; BYTE $0x0a // 011a: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xc2 // 011d: add %rax,%rdx
-	WORD $0x180f; BYTE $0x0a // 0120: prefetcht0 (%rdx)
-	LONG $0x020c180f // 0123: prefetcht0 (%rdx,%rax,1)
-	LONG $0x504f8b4c // 0127: mov 0x50(%rdi),%r9
-	WORD $0x8b48; BYTE $0x0f // 012b: mov (%rdi),%rcx
-	LONG $0x18478b48 // 012e: mov 0x18(%rdi),%rax
-	LONG $0x48578b4c // 0132: mov 0x48(%rdi),%r10
-	WORD $0x854d; BYTE $0xc9 // 0136: test %r9,%r9
-	LONG $0x00a68e0f; WORD $0x0000 // 0139: jle 1e5 <correlate+0x1e5>
-	WORD $0xdb31 // 013f: xor %ebx,%ebx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0141: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014c: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x00000000841f0f66; BYTE $0x00 // 0157: nopw 0x0(%rax,%rax,1)
-	LONG $0x0810fcc5 // 0160: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 0164: vmovups 0x20(%rax),%ymm0
-	LONG $0x40c08348 // 0169: add $0x40,%rax
-	LONG $0x9a146349 // 016d: movslq (%r10,%rbx,4),%rdx
-	WORD $0xff48; BYTE $0xc3 // 0171: inc %rbx
-	WORD $0x014c; BYTE $0xc2 // 0174: add %r8,%rdx
-	LONG $0x187de2c4; WORD $0x9114 // 0177: vbroadcastss (%rcx,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xf1 // 017d: vfmadd231ps %ymm1,%ymm2,%ymm14
-	LONG $0xb86d62c4; BYTE $0xe8 // 0182: vfmadd231ps %ymm0,%ymm2,%ymm13
-	LONG $0x187de2c4; WORD $0x9154; BYTE $0x04 // 0187: vbroadcastss 0x4(%rcx,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xe1 // 018e: vfmadd231ps %ymm1,%ymm2,%ymm12
-	LONG $0xb86d62c4; BYTE $0xd8 // 0193: vfmadd231ps %ymm0,%ymm2,%ymm11
-	LONG $0x187de2c4; WORD $0x9154; BYTE $0x08 // 0198: vbroadcastss 0x8(%rcx,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xd1 // 019f: vfmadd231ps %ymm1,%ymm2,%ymm10
-	LONG $0xb86d62c4; BYTE $0xc8 // 01a4: vfmadd231ps %ymm0,%ymm2,%ymm9
-	LONG $0x187de2c4; WORD $0x9154; BYTE $0x0c // 01a9: vbroadcastss 0xc(%rcx,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xc1 // 01b0: vfmadd231ps %ymm1,%ymm2,%ymm8
-	LONG $0xb86de2c4; BYTE $0xf8 // 01b5: vfmadd231ps %ymm0,%ymm2,%ymm7
-	LONG $0x187de2c4; WORD $0x9154; BYTE $0x10 // 01ba: vbroadcastss 0x10(%rcx,%rdx,4),%ymm2
-	LONG $0xb86de2c4; BYTE $0xf1 // 01c1: vfmadd231ps %ymm1,%ymm2,%ymm6
-	LONG $0xb86de2c4; BYTE $0xe8 // 01c6: vfmadd231ps %ymm0,%ymm2,%ymm5
-	LONG $0x187de2c4; WORD $0x9154; BYTE $0x14 // 01cb: vbroadcastss 0x14(%rcx,%rdx,4),%ymm2
-	LONG $0xb86de2c4; BYTE $0xe1 // 01d2: vfmadd231ps %ymm1,%ymm2,%ymm4
-	LONG $0xb86de2c4; BYTE $0xd8 // 01d7: vfmadd231ps %ymm0,%ymm2,%ymm3
-	WORD $0x3949; BYTE $0xd9 // 01dc: cmp %rbx,%r9
-	LONG $0xff7b8f0f; WORD $0xffff // 01df: jg 160 <correlate+0x160>
-	LONG $0x70478b48 // 01e5: mov 0x70(%rdi),%rax
-	LONG $0x10f88348 // 01e9: cmp $0x10,%rax
-	LONG $0x0155840f; WORD $0x0000 // 01ed: je 348 <correlate+0x348>
-	LONG $0xf8508d48 // 01f3: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 01f7: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xca // 01fc: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 01ff: cmovg %rcx,%rdx
-	WORD $0xc931 // 0203: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 0205: test %rdx,%rdx
-	LONG $0xd1480f48 // 0208: cmovs %rcx,%rdx
-	WORD $0x894c; BYTE $0xe9 // 020c: mov %r13,%rcx
-	WORD $0x2948; BYTE $0xd1 // 020f: sub %rdx,%rcx
-	LONG $0x000008ba; BYTE $0x00 // 0212: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0217: cmp %rdx,%rax
-	LONG $0x6f7ec1c4; WORD $0x8c04 // 021a: vmovdqu (%r12,%rcx,4),%ymm0
-	LONG $0xc24f0f48 // 0220: cmovg %rdx,%rax
-	WORD $0xd231 // 0224: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc0 // 0226: test %rax,%rax
-	LONG $0xc2480f48 // 0229: cmovs %rdx,%rax
-	WORD $0x894c; BYTE $0xea // 022d: mov %r13,%rdx
-	LONG $0x0bc08349 // 0230: add $0xb,%r8
-	WORD $0x2948; BYTE $0xc2 // 0234: sub %rax,%rdx
-	LONG $0x6f7ec1c4; WORD $0x940c // 0237: vmovdqu (%r12,%rdx,4),%ymm1
-	LONG $0x2e7d62c4; WORD $0x206e // 023d: vmaskmovps %ymm13,%ymm0,0x20(%rsi)
-	LONG $0x2e7562c4; BYTE $0x36 // 0243: vmaskmovps %ymm14,%ymm1,(%rsi)
-	LONG $0x68478b48 // 0248: mov 0x68(%rdi),%rax
-	LONG $0x2e7562c4; WORD $0x8624 // 024c: vmaskmovps %ymm12,%ymm1,(%rsi,%rax,4)
-	LONG $0x68478b48 // 0252: mov 0x68(%rdi),%rax
-	LONG $0x2e7d62c4; WORD $0x865c; BYTE $0x20 // 0256: vmaskmovps %ymm11,%ymm0,0x20(%rsi,%rax,4)
-	LONG $0x68478b48 // 025d: mov 0x68(%rdi),%rax
-	LONG $0x2e7562c4; WORD $0xc614 // 0261: vmaskmovps %ymm10,%ymm1,(%rsi,%rax,8)
-	LONG $0x68478b48 // 0267: mov 0x68(%rdi),%rax
-	LONG $0x2e7d62c4; WORD $0xc64c; BYTE $0x20 // 026b: vmaskmovps %ymm9,%ymm0,0x20(%rsi,%rax,8)
-	LONG $0x68478b48 // 0272: mov 0x68(%rdi),%rax
-	LONG $0x40048d48 // 0276: lea (%rax,%rax,2),%rax
-	LONG $0x2e7562c4; WORD $0x8604 // 027a: vmaskmovps %ymm8,%ymm1,(%rsi,%rax,4)
-	LONG $0x68478b48 // 0280: mov 0x68(%rdi),%rax
-	LONG $0x40448d48; BYTE $0x08 // 0284: lea 0x8(%rax,%rax,2),%rax
-	LONG $0x2e7de2c4; WORD $0x863c // 0289: vmaskmovps %ymm7,%ymm0,(%rsi,%rax,4)
-	LONG $0x68478b48 // 028f: mov 0x68(%rdi),%rax
-	LONG $0x04e0c148 // 0293: shl $0x4,%rax
-	LONG $0x2e75e2c4; WORD $0x0634 // 0297: vmaskmovps %ymm6,%ymm1,(%rsi,%rax,1)
+	WORD $0x697d // 00ff: jge 16a <correlate+0x16a>
+	WORD $0x0148; BYTE $0xc3 // 0101: add %rax,%rbx
+	LONG $0xde0c8d48 // 0104: lea (%rsi,%rbx,8),%rcx
+	LONG $0xde4c180f; BYTE $0x3c // 0108: prefetcht0 0x3c(%rsi,%rbx,8)
+	QUAD $0x00000000c51c8d48 // 010d: lea 0x0(,%rax,8),%rbx
+	WORD $0x8949; BYTE $0xd9 // 0115: mov %rbx,%r9
+	WORD $0x180f; BYTE $0x09 // 0118: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 011b: add %rdx,%rcx
+	LONG $0x185c8d48; BYTE $0x10 // 011e: lea 0x10(%rax,%rbx,1),%rbx
+	WORD $0x2949; BYTE $0xc1 // 0123: sub %rax,%r9
+	WORD $0x180f; BYTE $0x09 // 0126: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 0129: add %rdx,%rcx
+	LONG $0x9e4c180f; BYTE $0xfc // 012c: prefetcht0 -0x4(%rsi,%rbx,4)
+	LONG $0x4c180f42; WORD $0x3c8e // 0131: prefetcht0 0x3c(%rsi,%r9,4)
+	LONG $0x021c8d48 // 0137: lea (%rdx,%rax,1),%rbx
+	WORD $0x8949; BYTE $0xc1 // 013b: mov %rax,%r9
+	WORD $0x180f; BYTE $0x09 // 013e: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 0141: add %rdx,%rcx
+	LONG $0x05e1c149 // 0144: shl $0x5,%r9
+	LONG $0x58448d48; BYTE $0x10 // 0148: lea 0x10(%rax,%rbx,2),%rax
+	LONG $0xde4c180f; BYTE $0x3c // 014d: prefetcht0 0x3c(%rsi,%rbx,8)
+	WORD $0x180f; BYTE $0x09 // 0152: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd1 // 0155: add %rdx,%rcx
+	LONG $0x4c180f42; WORD $0x3c0e // 0158: prefetcht0 0x3c(%rsi,%r9,1)
+	LONG $0x864c180f; BYTE $0xfc // 015e: prefetcht0 -0x4(%rsi,%rax,4)
+	WORD $0x180f; BYTE $0x09 // 0163: prefetcht0 (%rcx)
+	LONG $0x110c180f // 0166: prefetcht0 (%rcx,%rdx,1)
+	LONG $0x504f8b4c // 016a: mov 0x50(%rdi),%r9
+	WORD $0x8b48; BYTE $0x0f // 016e: mov (%rdi),%rcx
+	LONG $0x18478b48 // 0171: mov 0x18(%rdi),%rax
+	LONG $0x48578b4c // 0175: mov 0x48(%rdi),%r10
+	WORD $0x854d; BYTE $0xc9 // 0179: test %r9,%r9
+	LONG $0x00a38e0f; WORD $0x0000 // 017c: jle 225 <correlate+0x225>
+	WORD $0xdb31 // 0182: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0184: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 018f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 019a: nopw 0x0(%rax,%rax,1)
+	LONG $0x0810fcc5 // 01a0: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 01a4: vmovups 0x20(%rax),%ymm0
+	LONG $0x40c08348 // 01a9: add $0x40,%rax
+	LONG $0x9a146349 // 01ad: movslq (%r10,%rbx,4),%rdx
+	WORD $0xff48; BYTE $0xc3 // 01b1: inc %rbx
+	WORD $0x014c; BYTE $0xc2 // 01b4: add %r8,%rdx
+	LONG $0x187de2c4; WORD $0x9114 // 01b7: vbroadcastss (%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xf1 // 01bd: vfmadd231ps %ymm1,%ymm2,%ymm14
+	LONG $0xb86d62c4; BYTE $0xe8 // 01c2: vfmadd231ps %ymm0,%ymm2,%ymm13
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x04 // 01c7: vbroadcastss 0x4(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xe1 // 01ce: vfmadd231ps %ymm1,%ymm2,%ymm12
+	LONG $0xb86d62c4; BYTE $0xd8 // 01d3: vfmadd231ps %ymm0,%ymm2,%ymm11
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x08 // 01d8: vbroadcastss 0x8(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xd1 // 01df: vfmadd231ps %ymm1,%ymm2,%ymm10
+	LONG $0xb86d62c4; BYTE $0xc8 // 01e4: vfmadd231ps %ymm0,%ymm2,%ymm9
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x0c // 01e9: vbroadcastss 0xc(%rcx,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xc1 // 01f0: vfmadd231ps %ymm1,%ymm2,%ymm8
+	LONG $0xb86de2c4; BYTE $0xf8 // 01f5: vfmadd231ps %ymm0,%ymm2,%ymm7
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x10 // 01fa: vbroadcastss 0x10(%rcx,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xf1 // 0201: vfmadd231ps %ymm1,%ymm2,%ymm6
+	LONG $0xb86de2c4; BYTE $0xe8 // 0206: vfmadd231ps %ymm0,%ymm2,%ymm5
+	LONG $0x187de2c4; WORD $0x9154; BYTE $0x14 // 020b: vbroadcastss 0x14(%rcx,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xe1 // 0212: vfmadd231ps %ymm1,%ymm2,%ymm4
+	LONG $0xb86de2c4; BYTE $0xd8 // 0217: vfmadd231ps %ymm0,%ymm2,%ymm3
+	WORD $0x3949; BYTE $0xd9 // 021c: cmp %rbx,%r9
+	LONG $0xff7b8f0f; WORD $0xffff // 021f: jg 1a0 <correlate+0x1a0>
+	LONG $0x70478b48 // 0225: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0229: cmp $0x10,%rax
+	LONG $0x0155840f; WORD $0x0000 // 022d: je 388 <correlate+0x388>
+	LONG $0xf8508d48 // 0233: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0237: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xca // 023c: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 023f: cmovg %rcx,%rdx
+	WORD $0xc931 // 0243: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 0245: test %rdx,%rdx
+	LONG $0xd1480f48 // 0248: cmovs %rcx,%rdx
+	WORD $0x894c; BYTE $0xe9 // 024c: mov %r13,%rcx
+	WORD $0x2948; BYTE $0xd1 // 024f: sub %rdx,%rcx
+	LONG $0x000008ba; BYTE $0x00 // 0252: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0257: cmp %rdx,%rax
+	LONG $0x6f7ec1c4; WORD $0x8c04 // 025a: vmovdqu (%r12,%rcx,4),%ymm0
+	LONG $0xc24f0f48 // 0260: cmovg %rdx,%rax
+	WORD $0xd231 // 0264: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc0 // 0266: test %rax,%rax
+	LONG $0xc2480f48 // 0269: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xea // 026d: mov %r13,%rdx
+	LONG $0x0bc08349 // 0270: add $0xb,%r8
+	WORD $0x2948; BYTE $0xc2 // 0274: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x940c // 0277: vmovdqu (%r12,%rdx,4),%ymm1
+	LONG $0x2e7d62c4; WORD $0x206e // 027d: vmaskmovps %ymm13,%ymm0,0x20(%rsi)
+	LONG $0x2e7562c4; BYTE $0x36 // 0283: vmaskmovps %ymm14,%ymm1,(%rsi)
+	LONG $0x68478b48 // 0288: mov 0x68(%rdi),%rax
+	LONG $0x2e7562c4; WORD $0x8624 // 028c: vmaskmovps %ymm12,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0292: mov 0x68(%rdi),%rax
+	LONG $0x2e7d62c4; WORD $0x865c; BYTE $0x20 // 0296: vmaskmovps %ymm11,%ymm0,0x20(%rsi,%rax,4)
 	LONG $0x68478b48 // 029d: mov 0x68(%rdi),%rax
-	QUAD $0x0000000885048d48 // 02a1: lea 0x8(,%rax,4),%rax
-	LONG $0x2e7de2c4; WORD $0x862c // 02a9: vmaskmovps %ymm5,%ymm0,(%rsi,%rax,4)
-	LONG $0x68478b48 // 02af: mov 0x68(%rdi),%rax
-	LONG $0x80048d48 // 02b3: lea (%rax,%rax,4),%rax
-	LONG $0x2e75e2c4; WORD $0x8624 // 02b7: vmaskmovps %ymm4,%ymm1,(%rsi,%rax,4)
-	LONG $0x68478b48 // 02bd: mov 0x68(%rdi),%rax
-	LONG $0x80448d48; BYTE $0x08 // 02c1: lea 0x8(%rax,%rax,4),%rax
-	LONG $0x2e7de2c4; WORD $0x861c // 02c6: vmaskmovps %ymm3,%ymm0,(%rsi,%rax,4)
-	WORD $0x394d; BYTE $0xf0 // 02cc: cmp %r14,%r8
-	LONG $0x01038d0f; WORD $0x0000 // 02cf: jge 3d8 <correlate+0x3d8>
-	WORD $0x894d; BYTE $0xd8 // 02d5: mov %r11,%r8
-	LONG $0xfffd43e9; BYTE $0xff // 02d8: jmp 20 <correlate+0x20>
-	QUAD $0x0000000095048d48 // 02dd: lea 0x0(,%rdx,4),%rax
-	LONG $0x121c8d48 // 02e5: lea (%rdx,%rdx,1),%rbx
-	LONG $0x36107cc5 // 02e9: vmovups (%rsi),%ymm14
-	LONG $0x6e107cc5; BYTE $0x20 // 02ed: vmovups 0x20(%rsi),%ymm13
-	LONG $0x060c8d48 // 02f2: lea (%rsi,%rax,1),%rcx
-	LONG $0x1a4c8d4c; BYTE $0x08 // 02f6: lea 0x8(%rdx,%rbx,1),%r9
-	LONG $0x5c107cc5; WORD $0x2006 // 02fb: vmovups 0x20(%rsi,%rax,1),%ymm11
-	LONG $0x4c107cc5; WORD $0x209e // 0301: vmovups 0x20(%rsi,%rbx,4),%ymm9
-	LONG $0x21107cc5 // 0307: vmovups (%rcx),%ymm12
-	WORD $0x0148; BYTE $0xc1 // 030b: add %rax,%rcx
-	LONG $0x107ca1c4; WORD $0x8e3c // 030e: vmovups (%rsi,%r9,4),%ymm7
-	WORD $0x8949; BYTE $0xd1 // 0314: mov %rdx,%r9
-	LONG $0x11107cc5 // 0317: vmovups (%rcx),%ymm10
-	WORD $0x0148; BYTE $0xc1 // 031b: add %rax,%rcx
-	LONG $0x04e1c149 // 031e: shl $0x4,%r9
-	LONG $0x01107cc5 // 0322: vmovups (%rcx),%ymm8
-	WORD $0x0148; BYTE $0xc1 // 0326: add %rax,%rcx
-	LONG $0x107ca1c4; WORD $0x0e6c; BYTE $0x20 // 0329: vmovups 0x20(%rsi,%r9,1),%ymm5
-	LONG $0x3110fcc5 // 0330: vmovups (%rcx),%ymm6
-	LONG $0x2410fcc5; BYTE $0x01 // 0334: vmovups (%rcx,%rax,1),%ymm4
-	LONG $0x024c8d48; BYTE $0x08 // 0339: lea 0x8(%rdx,%rax,1),%rcx
-	LONG $0x1c10fcc5; BYTE $0x8e // 033e: vmovups (%rsi,%rcx,4),%ymm3
-	LONG $0xfffdafe9; BYTE $0xff // 0343: jmp f7 <correlate+0xf7>
-	LONG $0x36117cc5 // 0348: vmovups %ymm14,(%rsi)
-	LONG $0x6e117cc5; BYTE $0x20 // 034c: vmovups %ymm13,0x20(%rsi)
-	LONG $0x68478b48 // 0351: mov 0x68(%rdi),%rax
-	LONG $0x0bc08349 // 0355: add $0xb,%r8
-	LONG $0x24117cc5; BYTE $0x86 // 0359: vmovups %ymm12,(%rsi,%rax,4)
-	LONG $0x68478b48 // 035e: mov 0x68(%rdi),%rax
-	LONG $0x5c117cc5; WORD $0x2086 // 0362: vmovups %ymm11,0x20(%rsi,%rax,4)
-	LONG $0x68478b48 // 0368: mov 0x68(%rdi),%rax
-	LONG $0x14117cc5; BYTE $0xc6 // 036c: vmovups %ymm10,(%rsi,%rax,8)
-	LONG $0x68478b48 // 0371: mov 0x68(%rdi),%rax
-	LONG $0x4c117cc5; WORD $0x20c6 // 0375: vmovups %ymm9,0x20(%rsi,%rax,8)
-	LONG $0x68478b48 // 037b: mov 0x68(%rdi),%rax
-	LONG $0x40048d48 // 037f: lea (%rax,%rax,2),%rax
-	LONG $0x04117cc5; BYTE $0x86 // 0383: vmovups %ymm8,(%rsi,%rax,4)
-	LONG $0x68478b48 // 0388: mov 0x68(%rdi),%rax
-	LONG $0x40448d48; BYTE $0x08 // 038c: lea 0x8(%rax,%rax,2),%rax
-	LONG $0x3c11fcc5; BYTE $0x86 // 0391: vmovups %ymm7,(%rsi,%rax,4)
-	LONG $0x68478b48 // 0396: mov 0x68(%rdi),%rax
-	LONG $0x02e0c148 // 039a: shl $0x2,%rax
-	LONG $0x3411fcc5; BYTE $0x86 // 039e: vmovups %ymm6,(%rsi,%rax,4)
-	LONG $0x68478b48 // 03a3: mov 0x68(%rdi),%rax
-	QUAD $0x0000000885048d48 // 03a7: lea 0x8(,%rax,4),%rax
-	LONG $0x2c11fcc5; BYTE $0x86 // 03af: vmovups %ymm5,(%rsi,%rax,4)
-	LONG $0x68478b48 // 03b4: mov 0x68(%rdi),%rax
-	LONG $0x80048d48 // 03b8: lea (%rax,%rax,4),%rax
-	LONG $0x2411fcc5; BYTE $0x86 // 03bc: vmovups %ymm4,(%rsi,%rax,4)
-	LONG $0x68478b48 // 03c1: mov 0x68(%rdi),%rax
-	LONG $0x80448d48; BYTE $0x08 // 03c5: lea 0x8(%rax,%rax,4),%rax
-	LONG $0x1c11fcc5; BYTE $0x86 // 03ca: vmovups %ymm3,(%rsi,%rax,4)
-	WORD $0x394d; BYTE $0xf0 // 03cf: cmp %r14,%r8
-	LONG $0xfefd8c0f; WORD $0xffff // 03d2: jl 2d5 <correlate+0x2d5>
-	WORD $0x294d; BYTE $0xde // 03d8: sub %r11,%r14
-	LONG $0x03fe8349 // 03db: cmp $0x3,%r14
-	LONG $0x0480840f; WORD $0x0000 // 03df: je 865 <correlate+0x865>
-	LONG $0x02618e0f; WORD $0x0000 // 03e5: jle 64c <correlate+0x64c>
-	LONG $0x04fe8349 // 03eb: cmp $0x4,%r14
-	LONG $0x063a840f; WORD $0x0000 // 03ef: je a2f <correlate+0xa2f>
-	LONG $0x05fe8349 // 03f5: cmp $0x5,%r14
-	LONG $0x0249850f; WORD $0x0000 // 03f9: jne 648 <correlate+0x648>
-	LONG $0x684f8b48 // 03ff: mov 0x68(%rdi),%rcx
-	LONG $0x30478b48 // 0403: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xca // 0407: mov %rcx,%rdx
-	LONG $0xd3af0f49 // 040a: imul %r11,%rdx
-	LONG $0x90048d48 // 040e: lea (%rax,%rdx,4),%rax
-	LONG $0x70578b48 // 0412: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 0416: cmp $0x10,%rdx
-	LONG $0x03cc840f; WORD $0x0000 // 041a: je 7ec <correlate+0x7ec>
-	LONG $0x000008bb; BYTE $0x00 // 0420: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xda // 0425: cmp %rbx,%rdx
-	LONG $0xda4e0f48 // 0428: cmovle %rdx,%rbx
-	WORD $0xf631 // 042c: xor %esi,%esi
-	WORD $0x8548; BYTE $0xdb // 042e: test %rbx,%rbx
-	LONG $0xde480f48 // 0431: cmovs %rsi,%rbx
-	LONG $0x000008be; BYTE $0x00 // 0435: mov $0x8,%esi
-	LONG $0x08ea8348 // 043a: sub $0x8,%rdx
-	WORD $0x8949; BYTE $0xf1 // 043e: mov %rsi,%r9
-	WORD $0x2949; BYTE $0xd9 // 0441: sub %rbx,%r9
-	LONG $0x351d8d48; WORD $0x000b; BYTE $0x00 // 0444: lea 0xb35(%rip),%rbx # f80 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x8b1c // 044b: vmovdqu (%rbx,%r9,4),%ymm3
-	LONG $0x0008b941; WORD $0x0000 // 0451: mov $0x8,%r9d
-	WORD $0x394c; BYTE $0xca // 0457: cmp %r9,%rdx
-	LONG $0x2c6562c4; BYTE $0x18 // 045a: vmaskmovps (%rax),%ymm3,%ymm11
-	LONG $0xd14f0f49 // 045f: cmovg %r9,%rdx
-	WORD $0x3145; BYTE $0xc9 // 0463: xor %r9d,%r9d
-	WORD $0x8548; BYTE $0xd2 // 0466: test %rdx,%rdx
-	LONG $0xd1480f49 // 0469: cmovs %r9,%rdx
-	WORD $0x2948; BYTE $0xd6 // 046d: sub %rdx,%rsi
-	QUAD $0x000000008d148d48 // 0470: lea 0x0(,%rcx,4),%rdx
-	LONG $0x046ffec5; BYTE $0xb3 // 0478: vmovdqu (%rbx,%rsi,4),%ymm0
-	LONG $0x101c8d48 // 047d: lea (%rax,%rdx,1),%rbx
-	LONG $0x49748d48; BYTE $0x08 // 0481: lea 0x8(%rcx,%rcx,2),%rsi
-	LONG $0x2c6562c4; BYTE $0x0b // 0486: vmaskmovps (%rbx),%ymm3,%ymm9
-	WORD $0x0148; BYTE $0xd3 // 048b: add %rdx,%rbx
-	LONG $0x2c7d62c4; WORD $0x2050 // 048e: vmaskmovps 0x20(%rax),%ymm0,%ymm10
-	LONG $0x2c65e2c4; BYTE $0x3b // 0494: vmaskmovps (%rbx),%ymm3,%ymm7
-	WORD $0x0148; BYTE $0xd3 // 0499: add %rdx,%rbx
-	LONG $0x2c7d62c4; WORD $0x1044; BYTE $0x20 // 049c: vmaskmovps 0x20(%rax,%rdx,1),%ymm0,%ymm8
-	LONG $0x2c65e2c4; BYTE $0x2b // 04a3: vmaskmovps (%rbx),%ymm3,%ymm5
-	LONG $0x2c65e2c4; WORD $0x131c // 04a8: vmaskmovps (%rbx,%rdx,1),%ymm3,%ymm3
-	WORD $0x8948; BYTE $0xcb // 04ae: mov %rcx,%rbx
-	LONG $0x04e3c148 // 04b1: shl $0x4,%rbx
-	LONG $0x2c7de2c4; WORD $0xc874; BYTE $0x20 // 04b5: vmaskmovps 0x20(%rax,%rcx,8),%ymm0,%ymm6
-	LONG $0x2c7de2c4; WORD $0xb024 // 04bc: vmaskmovps (%rax,%rsi,4),%ymm0,%ymm4
-	LONG $0x2c7de2c4; WORD $0x1844; BYTE $0x20 // 04c2: vmaskmovps 0x20(%rax,%rbx,1),%ymm0,%ymm0
-	LONG $0x6047394c // 04c9: cmp %r8,0x60(%rdi)
-	WORD $0x267e // 04cd: jle 4f5 <correlate+0x4f5>
-	WORD $0x0148; BYTE $0xd1 // 04cf: add %rdx,%rcx
-	LONG $0x880c8d48 // 04d2: lea (%rax,%rcx,4),%rcx
-	WORD $0x180f; BYTE $0x09 // 04d6: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xd1 // 04d9: add %rdx,%rcx
-	WORD $0x180f; BYTE $0x09 // 04dc: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xd1 // 04df: add %rdx,%rcx
-	WORD $0x180f; BYTE $0x09 // 04e2: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xd1 // 04e5: add %rdx,%rcx
-	WORD $0x180f; BYTE $0x09 // 04e8: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xd1 // 04eb: add %rdx,%rcx
-	WORD $0x180f; BYTE $0x09 // 04ee: prefetcht0 (%rcx)
-	LONG $0x110c180f // 04f1: prefetcht0 (%rcx,%rdx,1)
-	LONG $0x50478b4c // 04f5: mov 0x50(%rdi),%r8
-	WORD $0x8b48; BYTE $0x1f // 04f9: mov (%rdi),%rbx
-	LONG $0x18578b48 // 04fc: mov 0x18(%rdi),%rdx
-	LONG $0x484f8b4c // 0500: mov 0x48(%rdi),%r9
-	WORD $0x854d; BYTE $0xc0 // 0504: test %r8,%r8
-	WORD $0x727e // 0507: jle 57b <correlate+0x57b>
-	WORD $0xf631 // 0509: xor %esi,%esi
-	LONG $0x1210fcc5 // 050b: vmovups (%rdx),%ymm2
-	LONG $0x4a10fcc5; BYTE $0x20 // 050f: vmovups 0x20(%rdx),%ymm1
-	LONG $0x40c28348 // 0514: add $0x40,%rdx
-	LONG $0xb10c6349 // 0518: movslq (%r9,%rsi,4),%rcx
-	WORD $0xff48; BYTE $0xc6 // 051c: inc %rsi
-	WORD $0x014c; BYTE $0xd9 // 051f: add %r11,%rcx
-	LONG $0x187d62c4; WORD $0x8b24 // 0522: vbroadcastss (%rbx,%rcx,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xda // 0528: vfmadd231ps %ymm2,%ymm12,%ymm11
-	LONG $0xb81d62c4; BYTE $0xd1 // 052d: vfmadd231ps %ymm1,%ymm12,%ymm10
-	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x04 // 0532: vbroadcastss 0x4(%rbx,%rcx,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xca // 0539: vfmadd231ps %ymm2,%ymm12,%ymm9
-	LONG $0xb81d62c4; BYTE $0xc1 // 053e: vfmadd231ps %ymm1,%ymm12,%ymm8
-	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x08 // 0543: vbroadcastss 0x8(%rbx,%rcx,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xfa // 054a: vfmadd231ps %ymm2,%ymm12,%ymm7
-	LONG $0xb81de2c4; BYTE $0xf1 // 054f: vfmadd231ps %ymm1,%ymm12,%ymm6
-	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x0c // 0554: vbroadcastss 0xc(%rbx,%rcx,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xea // 055b: vfmadd231ps %ymm2,%ymm12,%ymm5
-	LONG $0xb81de2c4; BYTE $0xe1 // 0560: vfmadd231ps %ymm1,%ymm12,%ymm4
-	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x10 // 0565: vbroadcastss 0x10(%rbx,%rcx,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xda // 056c: vfmadd231ps %ymm2,%ymm12,%ymm3
-	LONG $0xb81de2c4; BYTE $0xc1 // 0571: vfmadd231ps %ymm1,%ymm12,%ymm0
-	WORD $0x3949; BYTE $0xf0 // 0576: cmp %rsi,%r8
-	WORD $0x907f // 0579: jg 50b <correlate+0x50b>
-	LONG $0x70578b48 // 057b: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 057f: cmp $0x10,%rdx
-	LONG $0x08cc840f; WORD $0x0000 // 0583: je e55 <correlate+0xe55>
-	LONG $0xf84a8d48 // 0589: lea -0x8(%rdx),%rcx
-	LONG $0x000008bb; BYTE $0x00 // 058d: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 0592: cmp %rbx,%rcx
-	LONG $0xcb4f0f48 // 0595: cmovg %rbx,%rcx
-	WORD $0xdb31 // 0599: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 059b: test %rcx,%rcx
-	LONG $0xcb480f48 // 059e: cmovs %rbx,%rcx
-	LONG $0x000008bb; BYTE $0x00 // 05a2: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xde // 05a7: mov %rbx,%rsi
-	WORD $0x2948; BYTE $0xce // 05aa: sub %rcx,%rsi
-	LONG $0xcc0d8d48; WORD $0x0009; BYTE $0x00 // 05ad: lea 0x9cc(%rip),%rcx # f80 <lanes>
-	LONG $0x0c6ffec5; BYTE $0xb1 // 05b4: vmovdqu (%rcx,%rsi,4),%ymm1
-	LONG $0x000008be; BYTE $0x00 // 05b9: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 05be: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 05c1: cmovg %rsi,%rdx
-	WORD $0xf631 // 05c5: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 05c7: test %rdx,%rdx
-	LONG $0xd6480f48 // 05ca: cmovs %rsi,%rdx
-	WORD $0x2948; BYTE $0xd3 // 05ce: sub %rdx,%rbx
-	LONG $0x146ffec5; BYTE $0x99 // 05d1: vmovdqu (%rcx,%rbx,4),%ymm2
-	LONG $0x2e7562c4; WORD $0x2050 // 05d6: vmaskmovps %ymm10,%ymm1,0x20(%rax)
-	LONG $0x2e6d62c4; BYTE $0x18 // 05dc: vmaskmovps %ymm11,%ymm2,(%rax)
-	LONG $0x68578b48 // 05e1: mov 0x68(%rdi),%rdx
-	LONG $0x2e6d62c4; WORD $0x900c // 05e5: vmaskmovps %ymm9,%ymm2,(%rax,%rdx,4)
-	LONG $0x68578b48 // 05eb: mov 0x68(%rdi),%rdx
-	LONG $0x2e7562c4; WORD $0x9044; BYTE $0x20 // 05ef: vmaskmovps %ymm8,%ymm1,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 05f6: mov 0x68(%rdi),%rdx
-	LONG $0x2e6de2c4; WORD $0xd03c // 05fa: vmaskmovps %ymm7,%ymm2,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0600: mov 0x68(%rdi),%rdx
-	LONG $0x2e75e2c4; WORD $0xd074; BYTE $0x20 // 0604: vmaskmovps %ymm6,%ymm1,0x20(%rax,%rdx,8)
-	LONG $0x68578b48 // 060b: mov 0x68(%rdi),%rdx
-	LONG $0x52148d48 // 060f: lea (%rdx,%rdx,2),%rdx
-	LONG $0x2e6de2c4; WORD $0x902c // 0613: vmaskmovps %ymm5,%ymm2,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0619: mov 0x68(%rdi),%rdx
-	LONG $0x52548d48; BYTE $0x08 // 061d: lea 0x8(%rdx,%rdx,2),%rdx
-	LONG $0x2e75e2c4; WORD $0x9024 // 0622: vmaskmovps %ymm4,%ymm1,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0628: mov 0x68(%rdi),%rdx
-	LONG $0x04e2c148 // 062c: shl $0x4,%rdx
-	LONG $0x2e6de2c4; WORD $0x101c // 0630: vmaskmovps %ymm3,%ymm2,(%rax,%rdx,1)
-	LONG $0x68578b48 // 0636: mov 0x68(%rdi),%rdx
-	QUAD $0x0000000895148d48 // 063a: lea 0x8(,%rdx,4),%rdx
-	LONG $0x2e75e2c4; WORD $0x9004 // 0642: vmaskmovps %ymm0,%ymm1,(%rax,%rdx,4)
-	WORD $0xf8c5; BYTE $0x77 // 0648: vzeroupper
-	BYTE $0xc3 // 064b: ret
-	LONG $0x01fe8349 // 064c: cmp $0x1,%r14
-	LONG $0x05e3840f; WORD $0x0000 // 0650: je c39 <correlate+0xc39>
-	LONG $0x02fe8349 // 0656: cmp $0x2,%r14
-	WORD $0xec75 // 065a: jne 648 <correlate+0x648>
-	LONG $0x685f8b48 // 065c: mov 0x68(%rdi),%rbx
-	LONG $0x30478b48 // 0660: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xda // 0664: mov %rbx,%rdx
-	LONG $0xd3af0f49 // 0667: imul %r11,%rdx
-	LONG $0x90048d48 // 066b: lea (%rax,%rdx,4),%rax
-	LONG $0x70578b48 // 066f: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 0673: cmp $0x10,%rdx
-	LONG $0x01c7840f; WORD $0x0000 // 0677: je 844 <correlate+0x844>
-	LONG $0x000008b9; BYTE $0x00 // 067d: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xca // 0682: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 0685: cmovle %rdx,%rcx
-	WORD $0xf631 // 0689: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 068b: test %rcx,%rcx
-	LONG $0xce480f48 // 068e: cmovs %rsi,%rcx
-	LONG $0x000008be; BYTE $0x00 // 0692: mov $0x8,%esi
-	LONG $0x08ea8348 // 0697: sub $0x8,%rdx
-	WORD $0x8949; BYTE $0xf0 // 069b: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xc8 // 069e: sub %rcx,%r8
-	LONG $0xd80d8d48; WORD $0x0008; BYTE $0x00 // 06a1: lea 0x8d8(%rip),%rcx # f80 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x810c // 06a8: vmovdqu (%rcx,%r8,4),%ymm1
-	LONG $0x0008b841; WORD $0x0000 // 06ae: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc2 // 06b4: cmp %r8,%rdx
-	LONG $0x2c75e2c4; BYTE $0x18 // 06b7: vmaskmovps (%rax),%ymm1,%ymm3
-	LONG $0x2c75e2c4; WORD $0x980c // 06bc: vmaskmovps (%rax,%rbx,4),%ymm1,%ymm1
-	LONG $0xd04f0f49 // 06c2: cmovg %r8,%rdx
-	WORD $0x3145; BYTE $0xc0 // 06c6: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xd2 // 06c9: test %rdx,%rdx
-	LONG $0xd0480f49 // 06cc: cmovs %r8,%rdx
-	WORD $0x2948; BYTE $0xd6 // 06d0: sub %rdx,%rsi
-	LONG $0x046ffec5; BYTE $0xb1 // 06d3: vmovdqu (%rcx,%rsi,4),%ymm0
-	QUAD $0x000000009d0c8d48 // 06d8: lea 0x0(,%rbx,4),%rcx
-	LONG $0x2c7de2c4; WORD $0x2050 // 06e0: vmaskmovps 0x20(%rax),%ymm0,%ymm2
-	LONG $0x2c7de2c4; WORD $0x9844; BYTE $0x20 // 06e6: vmaskmovps 0x20(%rax,%rbx,4),%ymm0,%ymm0
-	LONG $0x02538d49 // 06ed: lea 0x2(%r11),%rdx
-	LONG $0x60573b48 // 06f1: cmp 0x60(%rdi),%rdx
-	WORD $0x237d // 06f5: jge 71a <correlate+0x71a>
-	LONG $0xd8148d48 // 06f7: lea (%rax,%rbx,8),%rdx
-	WORD $0x180f; BYTE $0x0a // 06fb: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 06fe: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0701: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0704: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0707: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 070a: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 070d: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0710: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0713: prefetcht0 (%rdx)
-	LONG $0x0a0c180f // 0716: prefetcht0 (%rdx,%rcx,1)
-	LONG $0x50478b4c // 071a: mov 0x50(%rdi),%r8
-	WORD $0x8b48; BYTE $0x37 // 071e: mov (%rdi),%rsi
-	LONG $0x18578b48 // 0721: mov 0x18(%rdi),%rdx
-	LONG $0x484f8b4c // 0725: mov 0x48(%rdi),%r9
-	WORD $0x854d; BYTE $0xc0 // 0729: test %r8,%r8
-	WORD $0x3f7e // 072c: jle 76d <correlate+0x76d>
-	WORD $0xdb31 // 072e: xor %ebx,%ebx
-	LONG $0x3210fcc5 // 0730: vmovups (%rdx),%ymm6
-	LONG $0x6210fcc5; BYTE $0x20 // 0734: vmovups 0x20(%rdx),%ymm4
-	LONG $0x40c28348 // 0739: add $0x40,%rdx
-	LONG $0x990c6349 // 073d: movslq (%r9,%rbx,4),%rcx
-	WORD $0xff48; BYTE $0xc3 // 0741: inc %rbx
-	WORD $0x014c; BYTE $0xd9 // 0744: add %r11,%rcx
-	LONG $0x187de2c4; WORD $0x8e2c // 0747: vbroadcastss (%rsi,%rcx,4),%ymm5
-	LONG $0xb855e2c4; BYTE $0xde // 074d: vfmadd231ps %ymm6,%ymm5,%ymm3
-	LONG $0xb855e2c4; BYTE $0xd4 // 0752: vfmadd231ps %ymm4,%ymm5,%ymm2
-	LONG $0x187de2c4; WORD $0x8e6c; BYTE $0x04 // 0757: vbroadcastss 0x4(%rsi,%rcx,4),%ymm5
-	LONG $0xb855e2c4; BYTE $0xce // 075e: vfmadd231ps %ymm6,%ymm5,%ymm1
-	LONG $0xb855e2c4; BYTE $0xc4 // 0763: vfmadd231ps %ymm4,%ymm5,%ymm0
-	WORD $0x3949; BYTE $0xd8 // 0768: cmp %rbx,%r8
-	WORD $0xc37f // 076b: jg 730 <correlate+0x730>
-	LONG $0x70578b48 // 076d: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 0771: cmp $0x10,%rdx
-	LONG $0x079a840f; WORD $0x0000 // 0775: je f15 <correlate+0xf15>
-	LONG $0xf84a8d48 // 077b: lea -0x8(%rdx),%rcx
-	LONG $0x000008bb; BYTE $0x00 // 077f: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 0784: cmp %rbx,%rcx
-	LONG $0xcb4f0f48 // 0787: cmovg %rbx,%rcx
-	WORD $0xdb31 // 078b: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 078d: test %rcx,%rcx
-	LONG $0xcb480f48 // 0790: cmovs %rbx,%rcx
-	LONG $0x000008bb; BYTE $0x00 // 0794: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xde // 0799: mov %rbx,%rsi
-	WORD $0x2948; BYTE $0xce // 079c: sub %rcx,%rsi
-	LONG $0xda0d8d48; WORD $0x0007; BYTE $0x00 // 079f: lea 0x7da(%rip),%rcx # f80 <lanes>
-	LONG $0x246ffec5; BYTE $0xb1 // 07a6: vmovdqu (%rcx,%rsi,4),%ymm4
-	LONG $0x000008be; BYTE $0x00 // 07ab: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 07b0: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 07b3: cmovg %rsi,%rdx
-	WORD $0xf631 // 07b7: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 07b9: test %rdx,%rdx
-	LONG $0xd6480f48 // 07bc: cmovs %rsi,%rdx
-	WORD $0x2948; BYTE $0xd3 // 07c0: sub %rdx,%rbx
-	LONG $0x2c6ffec5; BYTE $0x99 // 07c3: vmovdqu (%rcx,%rbx,4),%ymm5
-	LONG $0x2e5de2c4; WORD $0x2050 // 07c8: vmaskmovps %ymm2,%ymm4,0x20(%rax)
-	LONG $0x2e55e2c4; BYTE $0x18 // 07ce: vmaskmovps %ymm3,%ymm5,(%rax)
-	LONG $0x68578b48 // 07d3: mov 0x68(%rdi),%rdx
-	LONG $0x2e55e2c4; WORD $0x900c // 07d7: vmaskmovps %ymm1,%ymm5,(%rax,%rdx,4)
-	LONG $0x68578b48 // 07dd: mov 0x68(%rdi),%rdx
-	LONG $0x2e5de2c4; WORD $0x9044; BYTE $0x20 // 07e1: vmaskmovps %ymm0,%ymm4,0x20(%rax,%rdx,4)
-	WORD $0xf8c5; BYTE $0x77 // 07e8: vzeroupper
-	BYTE $0xc3 // 07eb: ret
-	QUAD $0x000000008d148d48 // 07ec: lea 0x0(,%rcx,4),%rdx
-	LONG $0x09348d48 // 07f4: lea (%rcx,%rcx,1),%rsi
-	LONG $0x18107cc5 // 07f8: vmovups (%rax),%ymm11
-	LONG $0x50107cc5; BYTE $0x20 // 07fc: vmovups 0x20(%rax),%ymm10
-	LONG $0x101c8d48 // 0801: lea (%rax,%rdx,1),%rbx
-	LONG $0x7410fcc5; WORD $0x20b0 // 0805: vmovups 0x20(%rax,%rsi,4),%ymm6
-	LONG $0x31748d48; BYTE $0x08 // 080b: lea 0x8(%rcx,%rsi,1),%rsi
-	LONG $0x44107cc5; WORD $0x2010 // 0810: vmovups 0x20(%rax,%rdx,1),%ymm8
-	LONG $0x0b107cc5 // 0816: vmovups (%rbx),%ymm9
-	WORD $0x0148; BYTE $0xd3 // 081a: add %rdx,%rbx
-	LONG $0x2410fcc5; BYTE $0xb0 // 081d: vmovups (%rax,%rsi,4),%ymm4
-	LONG $0x3b10fcc5 // 0822: vmovups (%rbx),%ymm7
-	WORD $0x0148; BYTE $0xd3 // 0826: add %rdx,%rbx
-	LONG $0x2b10fcc5 // 0829: vmovups (%rbx),%ymm5
-	LONG $0x1c10fcc5; BYTE $0x13 // 082d: vmovups (%rbx,%rdx,1),%ymm3
-	WORD $0x8948; BYTE $0xcb // 0832: mov %rcx,%rbx
-	LONG $0x04e3c148 // 0835: shl $0x4,%rbx
-	LONG $0x4410fcc5; WORD $0x2018 // 0839: vmovups 0x20(%rax,%rbx,1),%ymm0
-	LONG $0xfffc85e9; BYTE $0xff // 083f: jmp 4c9 <correlate+0x4c9>
-	QUAD $0x000000009d0c8d48 // 0844: lea 0x0(,%rbx,4),%rcx
-	LONG $0x1810fcc5 // 084c: vmovups (%rax),%ymm3
-	LONG $0x5010fcc5; BYTE $0x20 // 0850: vmovups 0x20(%rax),%ymm2
-	LONG $0x0c10fcc5; BYTE $0x08 // 0855: vmovups (%rax,%rcx,1),%ymm1
-	LONG $0x4410fcc5; WORD $0x2008 // 085a: vmovups 0x20(%rax,%rcx,1),%ymm0
-	LONG $0xfffe88e9; BYTE $0xff // 0860: jmp 6ed <correlate+0x6ed>
-	LONG $0x685f8b48 // 0865: mov 0x68(%rdi),%rbx
-	LONG $0x30478b48 // 0869: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xda // 086d: mov %rbx,%rdx
-	LONG $0xd3af0f49 // 0870: imul %r11,%rdx
-	LONG $0x90048d48 // 0874: lea (%rax,%rdx,4),%rax
-	LONG $0x70578b48 // 0878: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 087c: cmp $0x10,%rdx
-	LONG $0x056c840f; WORD $0x0000 // 0880: je df2 <correlate+0xdf2>
-	LONG $0x000008b9; BYTE $0x00 // 0886: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xca // 088b: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 088e: cmovle %rdx,%rcx
-	WORD $0xf631 // 0892: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0894: test %rcx,%rcx
-	LONG $0xce480f48 // 0897: cmovs %rsi,%rcx
-	LONG $0x000008be; BYTE $0x00 // 089b: mov $0x8,%esi
-	LONG $0x08ea8348 // 08a0: sub $0x8,%rdx
-	WORD $0x8949; BYTE $0xf0 // 08a4: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xc8 // 08a7: sub %rcx,%r8
-	LONG $0xcf0d8d48; WORD $0x0006; BYTE $0x00 // 08aa: lea 0x6cf(%rip),%rcx # f80 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x810c // 08b1: vmovdqu (%rcx,%r8,4),%ymm1
-	LONG $0x0008b841; WORD $0x0000 // 08b7: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc2 // 08bd: cmp %r8,%rdx
-	LONG $0x2c75e2c4; BYTE $0x28 // 08c0: vmaskmovps (%rax),%ymm1,%ymm5
-	LONG $0xd04f0f49 // 08c5: cmovg %r8,%rdx
-	WORD $0x3145; BYTE $0xc0 // 08c9: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xd2 // 08cc: test %rdx,%rdx
-	LONG $0xd0480f49 // 08cf: cmovs %r8,%rdx
-	WORD $0x2948; BYTE $0xd6 // 08d3: sub %rdx,%rsi
-	LONG $0x046ffec5; BYTE $0xb1 // 08d6: vmovdqu (%rcx,%rsi,4),%ymm0
-	QUAD $0x000000009d0c8d48 // 08db: lea 0x0(,%rbx,4),%rcx
-	LONG $0x08148d48 // 08e3: lea (%rax,%rcx,1),%rdx
-	LONG $0x2c7de2c4; WORD $0x2060 // 08e7: vmaskmovps 0x20(%rax),%ymm0,%ymm4
-	LONG $0x2c7de2c4; WORD $0x0854; BYTE $0x20 // 08ed: vmaskmovps 0x20(%rax,%rcx,1),%ymm0,%ymm2
-	LONG $0x2c75e2c4; BYTE $0x1a // 08f4: vmaskmovps (%rdx),%ymm1,%ymm3
-	LONG $0x2c7de2c4; WORD $0xd844; BYTE $0x20 // 08f9: vmaskmovps 0x20(%rax,%rbx,8),%ymm0,%ymm0
-	LONG $0x2c75e2c4; WORD $0x0a0c // 0900: vmaskmovps (%rdx,%rcx,1),%ymm1,%ymm1
-	LONG $0x03538d49 // 0906: lea 0x3(%r11),%rdx
-	LONG $0x60573b48 // 090a: cmp 0x60(%rdi),%rdx
-	WORD $0x277d // 090e: jge 937 <correlate+0x937>
-	LONG $0x5b148d48 // 0910: lea (%rbx,%rbx,2),%rdx
-	LONG $0x90148d48 // 0914: lea (%rax,%rdx,4),%rdx
-	WORD $0x180f; BYTE $0x0a // 0918: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 091b: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 091e: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0921: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0924: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0927: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 092a: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 092d: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0930: prefetcht0 (%rdx)
-	LONG $0x0a0c180f // 0933: prefetcht0 (%rdx,%rcx,1)
-	LONG $0x50478b4c // 0937: mov 0x50(%rdi),%r8
-	WORD $0x8b48; BYTE $0x37 // 093b: mov (%rdi),%rsi
-	LONG $0x18578b48 // 093e: mov 0x18(%rdi),%rdx
-	LONG $0x484f8b4c // 0942: mov 0x48(%rdi),%r9
-	WORD $0x854d; BYTE $0xc0 // 0946: test %r8,%r8
-	WORD $0x507e // 0949: jle 99b <correlate+0x99b>
-	WORD $0xdb31 // 094b: xor %ebx,%ebx
-	LONG $0x3a10fcc5 // 094d: vmovups (%rdx),%ymm7
-	LONG $0x7210fcc5; BYTE $0x20 // 0951: vmovups 0x20(%rdx),%ymm6
-	LONG $0x40c28348 // 0956: add $0x40,%rdx
-	LONG $0x990c6349 // 095a: movslq (%r9,%rbx,4),%rcx
-	WORD $0xff48; BYTE $0xc3 // 095e: inc %rbx
-	WORD $0x014c; BYTE $0xd9 // 0961: add %r11,%rcx
-	LONG $0x187d62c4; WORD $0x8e04 // 0964: vbroadcastss (%rsi,%rcx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xef // 096a: vfmadd231ps %ymm7,%ymm8,%ymm5
-	LONG $0xb83de2c4; BYTE $0xe6 // 096f: vfmadd231ps %ymm6,%ymm8,%ymm4
-	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x04 // 0974: vbroadcastss 0x4(%rsi,%rcx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xdf // 097b: vfmadd231ps %ymm7,%ymm8,%ymm3
-	LONG $0xb83de2c4; BYTE $0xd6 // 0980: vfmadd231ps %ymm6,%ymm8,%ymm2
-	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x08 // 0985: vbroadcastss 0x8(%rsi,%rcx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xcf // 098c: vfmadd231ps %ymm7,%ymm8,%ymm1
-	LONG $0xb83de2c4; BYTE $0xc6 // 0991: vfmadd231ps %ymm6,%ymm8,%ymm0
-	WORD $0x3949; BYTE $0xd8 // 0996: cmp %rbx,%r8
-	WORD $0xb27f // 0999: jg 94d <correlate+0x94d>
-	LONG $0x70578b48 // 099b: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 099f: cmp $0x10,%rdx
-	LONG $0x0478840f; WORD $0x0000 // 09a3: je e21 <correlate+0xe21>
-	LONG $0xf84a8d48 // 09a9: lea -0x8(%rdx),%rcx
-	LONG $0x000008bb; BYTE $0x00 // 09ad: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 09b2: cmp %rbx,%rcx
-	LONG $0xcb4f0f48 // 09b5: cmovg %rbx,%rcx
-	WORD $0xdb31 // 09b9: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 09bb: test %rcx,%rcx
-	LONG $0xcb480f48 // 09be: cmovs %rbx,%rcx
-	LONG $0x000008bb; BYTE $0x00 // 09c2: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xde // 09c7: mov %rbx,%rsi
-	WORD $0x2948; BYTE $0xce // 09ca: sub %rcx,%rsi
-	LONG $0xac0d8d48; WORD $0x0005; BYTE $0x00 // 09cd: lea 0x5ac(%rip),%rcx # f80 <lanes>
-	LONG $0x346ffec5; BYTE $0xb1 // 09d4: vmovdqu (%rcx,%rsi,4),%ymm6
-	LONG $0x000008be; BYTE $0x00 // 09d9: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 09de: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 09e1: cmovg %rsi,%rdx
-	WORD $0xf631 // 09e5: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 09e7: test %rdx,%rdx
-	LONG $0xd6480f48 // 09ea: cmovs %rsi,%rdx
-	WORD $0x2948; BYTE $0xd3 // 09ee: sub %rdx,%rbx
-	LONG $0x3c6ffec5; BYTE $0x99 // 09f1: vmovdqu (%rcx,%rbx,4),%ymm7
-	LONG $0x2e4de2c4; WORD $0x2060 // 09f6: vmaskmovps %ymm4,%ymm6,0x20(%rax)
-	LONG $0x2e45e2c4; BYTE $0x28 // 09fc: vmaskmovps %ymm5,%ymm7,(%rax)
-	LONG $0x68578b48 // 0a01: mov 0x68(%rdi),%rdx
-	LONG $0x2e45e2c4; WORD $0x901c // 0a05: vmaskmovps %ymm3,%ymm7,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0a0b: mov 0x68(%rdi),%rdx
-	LONG $0x2e4de2c4; WORD $0x9054; BYTE $0x20 // 0a0f: vmaskmovps %ymm2,%ymm6,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 0a16: mov 0x68(%rdi),%rdx
-	LONG $0x2e45e2c4; WORD $0xd00c // 0a1a: vmaskmovps %ymm1,%ymm7,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0a20: mov 0x68(%rdi),%rdx
-	LONG $0x2e4de2c4; WORD $0xd044; BYTE $0x20 // 0a24: vmaskmovps %ymm0,%ymm6,0x20(%rax,%rdx,8)
-	WORD $0xf8c5; BYTE $0x77 // 0a2b: vzeroupper
-	BYTE $0xc3 // 0a2e: ret
-	LONG $0x68578b48 // 0a2f: mov 0x68(%rdi),%rdx
-	LONG $0x30478b48 // 0a33: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xd1 // 0a37: mov %rdx,%rcx
-	LONG $0xcbaf0f49 // 0a3a: imul %r11,%rcx
-	LONG $0x88048d48 // 0a3e: lea (%rax,%rcx,4),%rax
-	LONG $0x704f8b48 // 0a42: mov 0x70(%rdi),%rcx
-	LONG $0x10f98348 // 0a46: cmp $0x10,%rcx
-	LONG $0x035e840f; WORD $0x0000 // 0a4a: je dae <correlate+0xdae>
-	LONG $0x000008bb; BYTE $0x00 // 0a50: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 0a55: cmp %rbx,%rcx
-	LONG $0xd94e0f48 // 0a58: cmovle %rcx,%rbx
-	WORD $0xf631 // 0a5c: xor %esi,%esi
-	WORD $0x8548; BYTE $0xdb // 0a5e: test %rbx,%rbx
-	LONG $0xde480f48 // 0a61: cmovs %rsi,%rbx
-	LONG $0x000008be; BYTE $0x00 // 0a65: mov $0x8,%esi
-	LONG $0x08e98348 // 0a6a: sub $0x8,%rcx
-	WORD $0x8949; BYTE $0xf0 // 0a6e: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xd8 // 0a71: sub %rbx,%r8
-	LONG $0x051d8d48; WORD $0x0005; BYTE $0x00 // 0a74: lea 0x505(%rip),%rbx # f80 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x830c // 0a7b: vmovdqu (%rbx,%r8,4),%ymm1
-	LONG $0x0008b841; WORD $0x0000 // 0a81: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc1 // 0a87: cmp %r8,%rcx
-	LONG $0x2c7562c4; BYTE $0x08 // 0a8a: vmaskmovps (%rax),%ymm1,%ymm9
-	LONG $0xc84f0f49 // 0a8f: cmovg %r8,%rcx
-	WORD $0x3145; BYTE $0xc0 // 0a93: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc9 // 0a96: test %rcx,%rcx
-	LONG $0xc8480f49 // 0a99: cmovs %r8,%rcx
-	WORD $0x2948; BYTE $0xce // 0a9d: sub %rcx,%rsi
-	QUAD $0x00000000950c8d48 // 0aa0: lea 0x0(,%rdx,4),%rcx
-	LONG $0x046ffec5; BYTE $0xb3 // 0aa8: vmovdqu (%rbx,%rsi,4),%ymm0
-	LONG $0x081c8d48 // 0aad: lea (%rax,%rcx,1),%rbx
-	LONG $0x2c75e2c4; BYTE $0x3b // 0ab1: vmaskmovps (%rbx),%ymm1,%ymm7
-	WORD $0x0148; BYTE $0xcb // 0ab6: add %rcx,%rbx
-	LONG $0x2c7d62c4; WORD $0x2040 // 0ab9: vmaskmovps 0x20(%rax),%ymm0,%ymm8
-	LONG $0x2c75e2c4; BYTE $0x2b // 0abf: vmaskmovps (%rbx),%ymm1,%ymm5
-	LONG $0x2c75e2c4; WORD $0x0b0c // 0ac4: vmaskmovps (%rbx,%rcx,1),%ymm1,%ymm1
-	LONG $0x525c8d48; BYTE $0x08 // 0aca: lea 0x8(%rdx,%rdx,2),%rbx
-	LONG $0x2c7de2c4; WORD $0x0874; BYTE $0x20 // 0acf: vmaskmovps 0x20(%rax,%rcx,1),%ymm0,%ymm6
-	LONG $0x2c7de2c4; WORD $0xd064; BYTE $0x20 // 0ad6: vmaskmovps 0x20(%rax,%rdx,8),%ymm0,%ymm4
-	LONG $0x2c7de2c4; WORD $0x9804 // 0add: vmaskmovps (%rax,%rbx,4),%ymm0,%ymm0
-	LONG $0x045b8d49 // 0ae3: lea 0x4(%r11),%rbx
-	LONG $0x605f3b48 // 0ae7: cmp 0x60(%rdi),%rbx
-	WORD $0x267d // 0aeb: jge b13 <correlate+0xb13>
-	LONG $0x04e2c148 // 0aed: shl $0x4,%rdx
-	WORD $0x0148; BYTE $0xc2 // 0af1: add %rax,%rdx
-	WORD $0x180f; BYTE $0x0a // 0af4: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0af7: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0afa: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0afd: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0b00: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0b03: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0b06: prefetcht0 (%rdx)
-	WORD $0x0148; BYTE $0xca // 0b09: add %rcx,%rdx
-	WORD $0x180f; BYTE $0x0a // 0b0c: prefetcht0 (%rdx)
-	LONG $0x0a0c180f // 0b0f: prefetcht0 (%rdx,%rcx,1)
-	LONG $0x50478b4c // 0b13: mov 0x50(%rdi),%r8
-	WORD $0x8b48; BYTE $0x37 // 0b17: mov (%rdi),%rsi
-	LONG $0x18578b48 // 0b1a: mov 0x18(%rdi),%rdx
-	LONG $0x484f8b4c // 0b1e: mov 0x48(%rdi),%r9
-	WORD $0x854d; BYTE $0xc0 // 0b22: test %r8,%r8
-	WORD $0x617e // 0b25: jle b88 <correlate+0xb88>
-	WORD $0xdb31 // 0b27: xor %ebx,%ebx
-	LONG $0x1a10fcc5 // 0b29: vmovups (%rdx),%ymm3
-	LONG $0x5210fcc5; BYTE $0x20 // 0b2d: vmovups 0x20(%rdx),%ymm2
-	LONG $0x40c28348 // 0b32: add $0x40,%rdx
-	LONG $0x990c6349 // 0b36: movslq (%r9,%rbx,4),%rcx
-	WORD $0xff48; BYTE $0xc3 // 0b3a: inc %rbx
-	WORD $0x014c; BYTE $0xd9 // 0b3d: add %r11,%rcx
-	LONG $0x187d62c4; WORD $0x8e14 // 0b40: vbroadcastss (%rsi,%rcx,4),%ymm10
-	LONG $0xb82d62c4; BYTE $0xcb // 0b46: vfmadd231ps %ymm3,%ymm10,%ymm9
-	LONG $0xb82d62c4; BYTE $0xc2 // 0b4b: vfmadd231ps %ymm2,%ymm10,%ymm8
-	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x04 // 0b50: vbroadcastss 0x4(%rsi,%rcx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xfb // 0b57: vfmadd231ps %ymm3,%ymm10,%ymm7
-	LONG $0xb82de2c4; BYTE $0xf2 // 0b5c: vfmadd231ps %ymm2,%ymm10,%ymm6
-	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x08 // 0b61: vbroadcastss 0x8(%rsi,%rcx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xeb // 0b68: vfmadd231ps %ymm3,%ymm10,%ymm5
-	LONG $0xb82de2c4; BYTE $0xe2 // 0b6d: vfmadd231ps %ymm2,%ymm10,%ymm4
-	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x0c // 0b72: vbroadcastss 0xc(%rsi,%rcx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xcb // 0b79: vfmadd231ps %ymm3,%ymm10,%ymm1
-	LONG $0xb82de2c4; BYTE $0xc2 // 0b7e: vfmadd231ps %ymm2,%ymm10,%ymm0
-	WORD $0x3949; BYTE $0xd8 // 0b83: cmp %rbx,%r8
-	WORD $0xa17f // 0b86: jg b29 <correlate+0xb29>
-	LONG $0x70578b48 // 0b88: mov 0x70(%rdi),%rdx
-	LONG $0x10fa8348 // 0b8c: cmp $0x10,%rdx
-	LONG $0x0330840f; WORD $0x0000 // 0b90: je ec6 <correlate+0xec6>
-	LONG $0xf84a8d48 // 0b96: lea -0x8(%rdx),%rcx
-	LONG $0x000008bb; BYTE $0x00 // 0b9a: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 0b9f: cmp %rbx,%rcx
-	LONG $0xcb4f0f48 // 0ba2: cmovg %rbx,%rcx
-	WORD $0xdb31 // 0ba6: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 0ba8: test %rcx,%rcx
-	LONG $0xcb480f48 // 0bab: cmovs %rbx,%rcx
-	LONG $0x000008bb; BYTE $0x00 // 0baf: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xde // 0bb4: mov %rbx,%rsi
-	WORD $0x2948; BYTE $0xce // 0bb7: sub %rcx,%rsi
-	LONG $0xbf0d8d48; WORD $0x0003; BYTE $0x00 // 0bba: lea 0x3bf(%rip),%rcx # f80 <lanes>
-	LONG $0x146ffec5; BYTE $0xb1 // 0bc1: vmovdqu (%rcx,%rsi,4),%ymm2
-	LONG $0x000008be; BYTE $0x00 // 0bc6: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 0bcb: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 0bce: cmovg %rsi,%rdx
-	WORD $0xf631 // 0bd2: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 0bd4: test %rdx,%rdx
-	LONG $0xd6480f48 // 0bd7: cmovs %rsi,%rdx
-	WORD $0x2948; BYTE $0xd3 // 0bdb: sub %rdx,%rbx
-	LONG $0x1c6ffec5; BYTE $0x99 // 0bde: vmovdqu (%rcx,%rbx,4),%ymm3
-	LONG $0x2e6d62c4; WORD $0x2040 // 0be3: vmaskmovps %ymm8,%ymm2,0x20(%rax)
-	LONG $0x2e6562c4; BYTE $0x08 // 0be9: vmaskmovps %ymm9,%ymm3,(%rax)
-	LONG $0x68578b48 // 0bee: mov 0x68(%rdi),%rdx
-	LONG $0x2e65e2c4; WORD $0x903c // 0bf2: vmaskmovps %ymm7,%ymm3,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0bf8: mov 0x68(%rdi),%rdx
-	LONG $0x2e6de2c4; WORD $0x9074; BYTE $0x20 // 0bfc: vmaskmovps %ymm6,%ymm2,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 0c03: mov 0x68(%rdi),%rdx
-	LONG $0x2e65e2c4; WORD $0xd02c // 0c07: vmaskmovps %ymm5,%ymm3,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0c0d: mov 0x68(%rdi),%rdx
-	LONG $0x2e6de2c4; WORD $0xd064; BYTE $0x20 // 0c11: vmaskmovps %ymm4,%ymm2,0x20(%rax,%rdx,8)
-	LONG $0x68578b48 // 0c18: mov 0x68(%rdi),%rdx
-	LONG $0x52148d48 // 0c1c: lea (%rdx,%rdx,2),%rdx
-	LONG $0x2e65e2c4; WORD $0x900c // 0c20: vmaskmovps %ymm1,%ymm3,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0c26: mov 0x68(%rdi),%rdx
-	LONG $0x52548d48; BYTE $0x08 // 0c2a: lea 0x8(%rdx,%rdx,2),%rdx
-	LONG $0x2e6de2c4; WORD $0x9004 // 0c2f: vmaskmovps %ymm0,%ymm2,(%rax,%rdx,4)
-	WORD $0xf8c5; BYTE $0x77 // 0c35: vzeroupper
-	BYTE $0xc3 // 0c38: ret
-	LONG $0x684f8b48 // 0c39: mov 0x68(%rdi),%rcx
-	LONG $0x30478b48 // 0c3d: mov 0x30(%rdi),%rax
-	WORD $0x8948; BYTE $0xca // 0c41: mov %rcx,%rdx
-	LONG $0xd3af0f49 // 0c44: imul %r11,%rdx
-	LONG $0x90148d48 // 0c48: lea (%rax,%rdx,4),%rdx
-	LONG $0x70478b48 // 0c4c: mov 0x70(%rdi),%rax
-	LONG $0x10f88348 // 0c50: cmp $0x10,%rax
-	LONG $0x0146840f; WORD $0x0000 // 0c54: je da0 <correlate+0xda0>
-	LONG $0x000008bb; BYTE $0x00 // 0c5a: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd8 // 0c5f: cmp %rbx,%rax
-	LONG $0xd84e0f48 // 0c62: cmovle %rax,%rbx
-	WORD $0xf631 // 0c66: xor %esi,%esi
-	WORD $0x8548; BYTE $0xdb // 0c68: test %rbx,%rbx
-	LONG $0xde480f48 // 0c6b: cmovs %rsi,%rbx
-	LONG $0x000008be; BYTE $0x00 // 0c6f: mov $0x8,%esi
-	LONG $0x08e88348 // 0c74: sub $0x8,%rax
-	WORD $0x8949; BYTE $0xf0 // 0c78: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xd8 // 0c7b: sub %rbx,%r8
-	LONG $0xfb1d8d48; WORD $0x0002; BYTE $0x00 // 0c7e: lea 0x2fb(%rip),%rbx # f80 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x830c // 0c85: vmovdqu (%rbx,%r8,4),%ymm1
-	LONG $0x0008b841; WORD $0x0000 // 0c8b: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc0 // 0c91: cmp %r8,%rax
-	LONG $0x2c75e2c4; BYTE $0x0a // 0c94: vmaskmovps (%rdx),%ymm1,%ymm1
-	LONG $0xc04f0f49 // 0c99: cmovg %r8,%rax
-	WORD $0x3145; BYTE $0xc0 // 0c9d: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc0 // 0ca0: test %rax,%rax
-	LONG $0xc0480f49 // 0ca3: cmovs %r8,%rax
-	WORD $0x2948; BYTE $0xc6 // 0ca7: sub %rax,%rsi
-	LONG $0x046ffec5; BYTE $0xb3 // 0caa: vmovdqu (%rbx,%rsi,4),%ymm0
-	LONG $0x2c7de2c4; WORD $0x2042 // 0caf: vmaskmovps 0x20(%rdx),%ymm0,%ymm0
-	LONG $0x01438d49 // 0cb5: lea 0x1(%r11),%rax
-	LONG $0x60473b48 // 0cb9: cmp 0x60(%rdi),%rax
-	WORD $0x277d // 0cbd: jge ce6 <correlate+0xce6>
-	LONG $0x02e1c148 // 0cbf: shl $0x2,%rcx
-	LONG $0x0a048d48 // 0cc3: lea (%rdx,%rcx,1),%rax
-	WORD $0x180f; BYTE $0x08 // 0cc7: prefetcht0 (%rax)
-	WORD $0x0148; BYTE $0xc8 // 0cca: add %rcx,%rax
-	WORD $0x180f; BYTE $0x08 // 0ccd: prefetcht0 (%rax)
-	WORD $0x0148; BYTE $0xc8 // 0cd0: add %rcx,%rax
-	WORD $0x180f; BYTE $0x08 // 0cd3: prefetcht0 (%rax)
-	WORD $0x0148; BYTE $0xc8 // 0cd6: add %rcx,%rax
-	WORD $0x180f; BYTE $0x08 // 0cd9: prefetcht0 (%rax)
-	WORD $0x0148; BYTE $0xc8 // 0cdc: add %rcx,%rax
-	WORD $0x180f; BYTE $0x08 // 0cdf: prefetcht0 (%rax)
-	LONG $0x080c180f // 0ce2: prefetcht0 (%rax,%rcx,1)
-	LONG $0x50778b48 // 0ce6: mov 0x50(%rdi),%rsi
-	WORD $0x8b4c; BYTE $0x07 // 0cea: mov (%rdi),%r8
-	LONG $0x18478b48 // 0ced: mov 0x18(%rdi),%rax
-	LONG $0x484f8b4c // 0cf1: mov 0x48(%rdi),%r9
-	WORD $0x8548; BYTE $0xf6 // 0cf5: test %rsi,%rsi
-	WORD $0x2e7e // 0cf8: jle d28 <correlate+0xd28>
-	WORD $0xc931 // 0cfa: xor %ecx,%ecx
-	LONG $0x2010fcc5 // 0cfc: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 0d00: vmovups 0x20(%rax),%ymm3
-	LONG $0x40c08348 // 0d05: add $0x40,%rax
-	LONG $0x891c6349 // 0d09: movslq (%r9,%rcx,4),%rbx
-	WORD $0xff48; BYTE $0xc1 // 0d0d: inc %rcx
-	WORD $0x014c; BYTE $0xdb // 0d10: add %r11,%rbx
-	LONG $0x187dc2c4; WORD $0x9814 // 0d13: vbroadcastss (%r8,%rbx,4),%ymm2
-	LONG $0xb86de2c4; BYTE $0xcc // 0d19: vfmadd231ps %ymm4,%ymm2,%ymm1
-	LONG $0xb86de2c4; BYTE $0xc3 // 0d1e: vfmadd231ps %ymm3,%ymm2,%ymm0
-	WORD $0x3948; BYTE $0xce // 0d23: cmp %rcx,%rsi
-	WORD $0xd47f // 0d26: jg cfc <correlate+0xcfc>
-	LONG $0x70478b48 // 0d28: mov 0x70(%rdi),%rax
-	LONG $0x10f88348 // 0d2c: cmp $0x10,%rax
-	LONG $0x0200840f; WORD $0x0000 // 0d30: je f36 <correlate+0xf36>
-	LONG $0xf8488d48 // 0d36: lea -0x8(%rax),%rcx
-	LONG $0x000008bb; BYTE $0x00 // 0d3a: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd9 // 0d3f: cmp %rbx,%rcx
-	LONG $0xcb4f0f48 // 0d42: cmovg %rbx,%rcx
-	WORD $0xdb31 // 0d46: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 0d48: test %rcx,%rcx
-	LONG $0xcb480f48 // 0d4b: cmovs %rbx,%rcx
-	LONG $0x000008bb; BYTE $0x00 // 0d4f: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xde // 0d54: mov %rbx,%rsi
-	WORD $0x2948; BYTE $0xce // 0d57: sub %rcx,%rsi
-	LONG $0x1f0d8d48; WORD $0x0002; BYTE $0x00 // 0d5a: lea 0x21f(%rip),%rcx # f80 <lanes>
-	LONG $0x146ffec5; BYTE $0xb1 // 0d61: vmovdqu (%rcx,%rsi,4),%ymm2
-	LONG $0x000008be; BYTE $0x00 // 0d66: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf0 // 0d6b: cmp %rsi,%rax
-	LONG $0xc64f0f48 // 0d6e: cmovg %rsi,%rax
-	WORD $0xf631 // 0d72: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc0 // 0d74: test %rax,%rax
-	LONG $0xc6480f48 // 0d77: cmovs %rsi,%rax
-	WORD $0x2948; BYTE $0xc3 // 0d7b: sub %rax,%rbx
-	LONG $0x1c6ffec5; BYTE $0x99 // 0d7e: vmovdqu (%rcx,%rbx,4),%ymm3
-	LONG $0x2e6de2c4; WORD $0x2042 // 0d83: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
-	LONG $0x2e65e2c4; BYTE $0x0a // 0d89: vmaskmovps %ymm1,%ymm3,(%rdx)
-	WORD $0xf8c5; BYTE $0x77 // 0d8e: vzeroupper
-	BYTE $0xc3 // 0d91: ret
-	WORD $0x3145; BYTE $0xdb // 0d92: xor %r11d,%r11d
-	LONG $0x0005b841; WORD $0x0000 // 0d95: mov $0x5,%r8d
-	LONG $0xfff63be9; BYTE $0xff // 0d9b: jmp 3db <correlate+0x3db>
-	LONG $0x0a10fcc5 // 0da0: vmovups (%rdx),%ymm1
-	LONG $0x4210fcc5; BYTE $0x20 // 0da4: vmovups 0x20(%rdx),%ymm0
-	LONG $0xffff07e9; BYTE $0xff // 0da9: jmp cb5 <correlate+0xcb5>
-	QUAD $0x00000000950c8d48 // 0dae: lea 0x0(,%rdx,4),%rcx
-	LONG $0x12348d48 // 0db6: lea (%rdx,%rdx,1),%rsi
-	LONG $0x08107cc5 // 0dba: vmovups (%rax),%ymm9
-	LONG $0x40107cc5; BYTE $0x20 // 0dbe: vmovups 0x20(%rax),%ymm8
-	LONG $0x081c8d48 // 0dc3: lea (%rax,%rcx,1),%rbx
-	LONG $0x7410fcc5; WORD $0x2008 // 0dc7: vmovups 0x20(%rax,%rcx,1),%ymm6
-	LONG $0x6410fcc5; WORD $0x20b0 // 0dcd: vmovups 0x20(%rax,%rsi,4),%ymm4
-	LONG $0x3b10fcc5 // 0dd3: vmovups (%rbx),%ymm7
-	WORD $0x0148; BYTE $0xcb // 0dd7: add %rcx,%rbx
-	LONG $0x2b10fcc5 // 0dda: vmovups (%rbx),%ymm5
-	LONG $0x0c10fcc5; BYTE $0x0b // 0dde: vmovups (%rbx,%rcx,1),%ymm1
-	LONG $0x325c8d48; BYTE $0x08 // 0de3: lea 0x8(%rdx,%rsi,1),%rbx
-	LONG $0x0410fcc5; BYTE $0x98 // 0de8: vmovups (%rax,%rbx,4),%ymm0
-	LONG $0xfffcf1e9; BYTE $0xff // 0ded: jmp ae3 <correlate+0xae3>
-	QUAD $0x000000009d0c8d48 // 0df2: lea 0x0(,%rbx,4),%rcx
-	LONG $0x2810fcc5 // 0dfa: vmovups (%rax),%ymm5
-	LONG $0x6010fcc5; BYTE $0x20 // 0dfe: vmovups 0x20(%rax),%ymm4
-	LONG $0x08148d48 // 0e03: lea (%rax,%rcx,1),%rdx
-	LONG $0x5410fcc5; WORD $0x2008 // 0e07: vmovups 0x20(%rax,%rcx,1),%ymm2
-	LONG $0x4410fcc5; WORD $0x20d8 // 0e0d: vmovups 0x20(%rax,%rbx,8),%ymm0
-	LONG $0x1a10fcc5 // 0e13: vmovups (%rdx),%ymm3
-	LONG $0x0c10fcc5; BYTE $0x0a // 0e17: vmovups (%rdx,%rcx,1),%ymm1
-	LONG $0xfffae5e9; BYTE $0xff // 0e1c: jmp 906 <correlate+0x906>
-	LONG $0x2811fcc5 // 0e21: vmovups %ymm5,(%rax)
-	LONG $0x6011fcc5; BYTE $0x20 // 0e25: vmovups %ymm4,0x20(%rax)
-	LONG $0x68578b48 // 0e2a: mov 0x68(%rdi),%rdx
-	LONG $0x1c11fcc5; BYTE $0x90 // 0e2e: vmovups %ymm3,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0e33: mov 0x68(%rdi),%rdx
-	LONG $0x5411fcc5; WORD $0x2090 // 0e37: vmovups %ymm2,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 0e3d: mov 0x68(%rdi),%rdx
-	LONG $0x0c11fcc5; BYTE $0xd0 // 0e41: vmovups %ymm1,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0e46: mov 0x68(%rdi),%rdx
-	LONG $0x4411fcc5; WORD $0x20d0 // 0e4a: vmovups %ymm0,0x20(%rax,%rdx,8)
-	LONG $0xfff7f3e9; BYTE $0xff // 0e50: jmp 648 <correlate+0x648>
-	LONG $0x18117cc5 // 0e55: vmovups %ymm11,(%rax)
-	LONG $0x50117cc5; BYTE $0x20 // 0e59: vmovups %ymm10,0x20(%rax)
-	LONG $0x68578b48 // 0e5e: mov 0x68(%rdi),%rdx
-	LONG $0x0c117cc5; BYTE $0x90 // 0e62: vmovups %ymm9,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0e67: mov 0x68(%rdi),%rdx
-	LONG $0x44117cc5; WORD $0x2090 // 0e6b: vmovups %ymm8,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 0e71: mov 0x68(%rdi),%rdx
-	LONG $0x3c11fcc5; BYTE $0xd0 // 0e75: vmovups %ymm7,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0e7a: mov 0x68(%rdi),%rdx
-	LONG $0x7411fcc5; WORD $0x20d0 // 0e7e: vmovups %ymm6,0x20(%rax,%rdx,8)
-	LONG $0x68578b48 // 0e84: mov 0x68(%rdi),%rdx
-	LONG $0x52148d48 // 0e88: lea (%rdx,%rdx,2),%rdx
-	LONG $0x2c11fcc5; BYTE $0x90 // 0e8c: vmovups %ymm5,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0e91: mov 0x68(%rdi),%rdx
-	LONG $0x52548d48; BYTE $0x08 // 0e95: lea 0x8(%rdx,%rdx,2),%rdx
-	LONG $0x2411fcc5; BYTE $0x90 // 0e9a: vmovups %ymm4,(%rax,%rdx,4)
-	LONG $0x68778b48 // 0e9f: mov 0x68(%rdi),%rsi
-	QUAD $0x00000000b5148d48 // 0ea3: lea 0x0(,%rsi,4),%rdx
-	LONG $0x1c11fcc5; BYTE $0x90 // 0eab: vmovups %ymm3,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0eb0: mov 0x68(%rdi),%rdx
-	QUAD $0x0000000895148d48 // 0eb4: lea 0x8(,%rdx,4),%rdx
-	LONG $0x0411fcc5; BYTE $0x90 // 0ebc: vmovups %ymm0,(%rax,%rdx,4)
-	LONG $0xfff782e9; BYTE $0xff // 0ec1: jmp 648 <correlate+0x648>
-	LONG $0x08117cc5 // 0ec6: vmovups %ymm9,(%rax)
-	LONG $0x40117cc5; BYTE $0x20 // 0eca: vmovups %ymm8,0x20(%rax)
-	LONG $0x68578b48 // 0ecf: mov 0x68(%rdi),%rdx
-	LONG $0x3c11fcc5; BYTE $0x90 // 0ed3: vmovups %ymm7,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0ed8: mov 0x68(%rdi),%rdx
-	LONG $0x7411fcc5; WORD $0x2090 // 0edc: vmovups %ymm6,0x20(%rax,%rdx,4)
-	LONG $0x68578b48 // 0ee2: mov 0x68(%rdi),%rdx
-	LONG $0x2c11fcc5; BYTE $0xd0 // 0ee6: vmovups %ymm5,(%rax,%rdx,8)
-	LONG $0x68578b48 // 0eeb: mov 0x68(%rdi),%rdx
-	LONG $0x6411fcc5; WORD $0x20d0 // 0eef: vmovups %ymm4,0x20(%rax,%rdx,8)
-	LONG $0x68578b48 // 0ef5: mov 0x68(%rdi),%rdx
-	LONG $0x52148d48 // 0ef9: lea (%rdx,%rdx,2),%rdx
-	LONG $0x0c11fcc5; BYTE $0x90 // 0efd: vmovups %ymm1,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0f02: mov 0x68(%rdi),%rdx
-	LONG $0x52548d48; BYTE $0x08 // 0f06: lea 0x8(%rdx,%rdx,2),%rdx
-	LONG $0x0411fcc5; BYTE $0x90 // 0f0b: vmovups %ymm0,(%rax,%rdx,4)
-	LONG $0xfff733e9; BYTE $0xff // 0f10: jmp 648 <correlate+0x648>
-	LONG $0x1811fcc5 // 0f15: vmovups %ymm3,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 0f19: vmovups %ymm2,0x20(%rax)
-	LONG $0x68578b48 // 0f1e: mov 0x68(%rdi),%rdx
-	LONG $0x0c11fcc5; BYTE $0x90 // 0f22: vmovups %ymm1,(%rax,%rdx,4)
-	LONG $0x68578b48 // 0f27: mov 0x68(%rdi),%rdx
-	LONG $0x4411fcc5; WORD $0x2090 // 0f2b: vmovups %ymm0,0x20(%rax,%rdx,4)
-	LONG $0xfff712e9; BYTE $0xff // 0f31: jmp 648 <correlate+0x648>
-	LONG $0x0a11fcc5 // 0f36: vmovups %ymm1,(%rdx)
-	LONG $0x4211fcc5; BYTE $0x20 // 0f3a: vmovups %ymm0,0x20(%rdx)
-	LONG $0xfff704e9; BYTE $0xff // 0f3f: jmp 648 <correlate+0x648>
-	LONG $0x1f0f2e66 // 0f44
-	QUAD $0x2e66000000000084 // 0f48
-	QUAD $0x0000000000841f0f // 0f50
-	QUAD $0x000000841f0f2e66 // 0f58
-	QUAD $0x00841f0f2e660000 // 0f60
-	QUAD $0x1f0f2e6600000000 // 0f68
-	QUAD $0x2e66000000000084 // 0f70
-	QUAD $0x0000000000841f0f // 0f78
-	QUAD $0xffffffffffffffff // 0f80
-	QUAD $0xffffffffffffffff // 0f88
-	QUAD $0xffffffffffffffff // 0f90
-	QUAD $0xffffffffffffffff // 0f98
-	QUAD $0x0000000000000000 // 0fa0
-	QUAD $0x0000000000000000 // 0fa8
-	QUAD $0x0000000000000000 // 0fb0
-	QUAD $0x0000000000000000 // 0fb8
+	LONG $0x2e7562c4; WORD $0xc614 // 02a1: vmaskmovps %ymm10,%ymm1,(%rsi,%rax,8)
+	LONG $0x68478b48 // 02a7: mov 0x68(%rdi),%rax
+	LONG $0x2e7d62c4; WORD $0xc64c; BYTE $0x20 // 02ab: vmaskmovps %ymm9,%ymm0,0x20(%rsi,%rax,8)
+	LONG $0x68478b48 // 02b2: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 02b6: lea (%rax,%rax,2),%rax
+	LONG $0x2e7562c4; WORD $0x8604 // 02ba: vmaskmovps %ymm8,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02c0: mov 0x68(%rdi),%rax
+	LONG $0x40448d48; BYTE $0x08 // 02c4: lea 0x8(%rax,%rax,2),%rax
+	LONG $0x2e7de2c4; WORD $0x863c // 02c9: vmaskmovps %ymm7,%ymm0,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02cf: mov 0x68(%rdi),%rax
+	LONG $0x04e0c148 // 02d3: shl $0x4,%rax
+	LONG $0x2e75e2c4; WORD $0x0634 // 02d7: vmaskmovps %ymm6,%ymm1,(%rsi,%rax,1)
+	LONG $0x68478b48 // 02dd: mov 0x68(%rdi),%rax
+	QUAD $0x0000000885048d48 // 02e1: lea 0x8(,%rax,4),%rax
+	LONG $0x2e7de2c4; WORD $0x862c // 02e9: vmaskmovps %ymm5,%ymm0,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02ef: mov 0x68(%rdi),%rax
+	LONG $0x80048d48 // 02f3: lea (%rax,%rax,4),%rax
+	LONG $0x2e75e2c4; WORD $0x8624 // 02f7: vmaskmovps %ymm4,%ymm1,(%rsi,%rax,4)
+	LONG $0x68478b48 // 02fd: mov 0x68(%rdi),%rax
+	LONG $0x80448d48; BYTE $0x08 // 0301: lea 0x8(%rax,%rax,4),%rax
+	LONG $0x2e7de2c4; WORD $0x861c // 0306: vmaskmovps %ymm3,%ymm0,(%rsi,%rax,4)
+	WORD $0x394d; BYTE $0xf0 // 030c: cmp %r14,%r8
+	LONG $0x01038d0f; WORD $0x0000 // 030f: jge 418 <correlate+0x418>
+	WORD $0x894d; BYTE $0xd8 // 0315: mov %r11,%r8
+	LONG $0xfffd03e9; BYTE $0xff // 0318: jmp 20 <correlate+0x20>
+	QUAD $0x0000000085148d48 // 031d: lea 0x0(,%rax,4),%rdx
+	LONG $0x001c8d48 // 0325: lea (%rax,%rax,1),%rbx
+	LONG $0x36107cc5 // 0329: vmovups (%rsi),%ymm14
+	LONG $0x6e107cc5; BYTE $0x20 // 032d: vmovups 0x20(%rsi),%ymm13
+	LONG $0x160c8d48 // 0332: lea (%rsi,%rdx,1),%rcx
+	LONG $0x184c8d4c; BYTE $0x08 // 0336: lea 0x8(%rax,%rbx,1),%r9
+	LONG $0x5c107cc5; WORD $0x2016 // 033b: vmovups 0x20(%rsi,%rdx,1),%ymm11
+	LONG $0x4c107cc5; WORD $0x209e // 0341: vmovups 0x20(%rsi,%rbx,4),%ymm9
+	LONG $0x21107cc5 // 0347: vmovups (%rcx),%ymm12
+	WORD $0x0148; BYTE $0xd1 // 034b: add %rdx,%rcx
+	LONG $0x107ca1c4; WORD $0x8e3c // 034e: vmovups (%rsi,%r9,4),%ymm7
+	WORD $0x8949; BYTE $0xc1 // 0354: mov %rax,%r9
+	LONG $0x11107cc5 // 0357: vmovups (%rcx),%ymm10
+	WORD $0x0148; BYTE $0xd1 // 035b: add %rdx,%rcx
+	LONG $0x04e1c149 // 035e: shl $0x4,%r9
+	LONG $0x01107cc5 // 0362: vmovups (%rcx),%ymm8
+	WORD $0x0148; BYTE $0xd1 // 0366: add %rdx,%rcx
+	LONG $0x107ca1c4; WORD $0x0e6c; BYTE $0x20 // 0369: vmovups 0x20(%rsi,%r9,1),%ymm5
+	LONG $0x3110fcc5 // 0370: vmovups (%rcx),%ymm6
+	LONG $0x2410fcc5; BYTE $0x11 // 0374: vmovups (%rcx,%rdx,1),%ymm4
+	LONG $0x104c8d48; BYTE $0x08 // 0379: lea 0x8(%rax,%rdx,1),%rcx
+	LONG $0x1c10fcc5; BYTE $0x8e // 037e: vmovups (%rsi,%rcx,4),%ymm3
+	LONG $0xfffd6fe9; BYTE $0xff // 0383: jmp f7 <correlate+0xf7>
+	LONG $0x36117cc5 // 0388: vmovups %ymm14,(%rsi)
+	LONG $0x6e117cc5; BYTE $0x20 // 038c: vmovups %ymm13,0x20(%rsi)
+	LONG $0x68478b48 // 0391: mov 0x68(%rdi),%rax
+	LONG $0x0bc08349 // 0395: add $0xb,%r8
+	LONG $0x24117cc5; BYTE $0x86 // 0399: vmovups %ymm12,(%rsi,%rax,4)
+	LONG $0x68478b48 // 039e: mov 0x68(%rdi),%rax
+	LONG $0x5c117cc5; WORD $0x2086 // 03a2: vmovups %ymm11,0x20(%rsi,%rax,4)
+	LONG $0x68478b48 // 03a8: mov 0x68(%rdi),%rax
+	LONG $0x14117cc5; BYTE $0xc6 // 03ac: vmovups %ymm10,(%rsi,%rax,8)
+	LONG $0x68478b48 // 03b1: mov 0x68(%rdi),%rax
+	LONG $0x4c117cc5; WORD $0x20c6 // 03b5: vmovups %ymm9,0x20(%rsi,%rax,8)
+	LONG $0x68478b48 // 03bb: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 03bf: lea (%rax,%rax,2),%rax
+	LONG $0x04117cc5; BYTE $0x86 // 03c3: vmovups %ymm8,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03c8: mov 0x68(%rdi),%rax
+	LONG $0x40448d48; BYTE $0x08 // 03cc: lea 0x8(%rax,%rax,2),%rax
+	LONG $0x3c11fcc5; BYTE $0x86 // 03d1: vmovups %ymm7,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03d6: mov 0x68(%rdi),%rax
+	LONG $0x02e0c148 // 03da: shl $0x2,%rax
+	LONG $0x3411fcc5; BYTE $0x86 // 03de: vmovups %ymm6,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03e3: mov 0x68(%rdi),%rax
+	QUAD $0x0000000885048d48 // 03e7: lea 0x8(,%rax,4),%rax
+	LONG $0x2c11fcc5; BYTE $0x86 // 03ef: vmovups %ymm5,(%rsi,%rax,4)
+	LONG $0x68478b48 // 03f4: mov 0x68(%rdi),%rax
+	LONG $0x80048d48 // 03f8: lea (%rax,%rax,4),%rax
+	LONG $0x2411fcc5; BYTE $0x86 // 03fc: vmovups %ymm4,(%rsi,%rax,4)
+	LONG $0x68478b48 // 0401: mov 0x68(%rdi),%rax
+	LONG $0x80448d48; BYTE $0x08 // 0405: lea 0x8(%rax,%rax,4),%rax
+	LONG $0x1c11fcc5; BYTE $0x86 // 040a: vmovups %ymm3,(%rsi,%rax,4)
+	WORD $0x394d; BYTE $0xf0 // 040f: cmp %r14,%r8
+	LONG $0xfefd8c0f; WORD $0xffff // 0412: jl 315 <correlate+0x315>
+	WORD $0x294d; BYTE $0xde // 0418: sub %r11,%r14
+	LONG $0x03fe8349 // 041b: cmp $0x3,%r14
+	LONG $0x0502840f; WORD $0x0000 // 041f: je 927 <correlate+0x927>
+	LONG $0x02a58e0f; WORD $0x0000 // 0425: jle 6d0 <correlate+0x6d0>
+	LONG $0x04fe8349 // 042b: cmp $0x4,%r14
+	LONG $0x06f7840f; WORD $0x0000 // 042f: je b2c <correlate+0xb2c>
+	LONG $0x05fe8349 // 0435: cmp $0x5,%r14
+	LONG $0x028d850f; WORD $0x0000 // 0439: jne 6cc <correlate+0x6cc>
+	LONG $0x684f8b48 // 043f: mov 0x68(%rdi),%rcx
+	LONG $0x30478b48 // 0443: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xca // 0447: mov %rcx,%rdx
+	LONG $0xd3af0f49 // 044a: imul %r11,%rdx
+	LONG $0x90048d48 // 044e: lea (%rax,%rdx,4),%rax
+	LONG $0x70578b48 // 0452: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0456: cmp $0x10,%rdx
+	LONG $0x044d840f; WORD $0x0000 // 045a: je 8ad <correlate+0x8ad>
+	LONG $0x000008bb; BYTE $0x00 // 0460: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 0465: cmp %rbx,%rdx
+	LONG $0xda4e0f48 // 0468: cmovle %rdx,%rbx
+	WORD $0xf631 // 046c: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 046e: test %rbx,%rbx
+	LONG $0xde480f48 // 0471: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0475: mov $0x8,%esi
+	LONG $0x08ea8348 // 047a: sub $0x8,%rdx
+	WORD $0x8949; BYTE $0xf1 // 047e: mov %rsi,%r9
+	WORD $0x2949; BYTE $0xd9 // 0481: sub %rbx,%r9
+	LONG $0x351d8d48; WORD $0x000c; BYTE $0x00 // 0484: lea 0xc35(%rip),%rbx # 10c0 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x8b1c // 048b: vmovdqu (%rbx,%r9,4),%ymm3
+	LONG $0x0008b941; WORD $0x0000 // 0491: mov $0x8,%r9d
+	WORD $0x394c; BYTE $0xca // 0497: cmp %r9,%rdx
+	LONG $0x2c6562c4; BYTE $0x18 // 049a: vmaskmovps (%rax),%ymm3,%ymm11
+	LONG $0xd14f0f49 // 049f: cmovg %r9,%rdx
+	WORD $0x3145; BYTE $0xc9 // 04a3: xor %r9d,%r9d
+	WORD $0x8548; BYTE $0xd2 // 04a6: test %rdx,%rdx
+	LONG $0xd1480f49 // 04a9: cmovs %r9,%rdx
+	WORD $0x2948; BYTE $0xd6 // 04ad: sub %rdx,%rsi
+	QUAD $0x000000008d148d48 // 04b0: lea 0x0(,%rcx,4),%rdx
+	LONG $0x046ffec5; BYTE $0xb3 // 04b8: vmovdqu (%rbx,%rsi,4),%ymm0
+	LONG $0x101c8d48 // 04bd: lea (%rax,%rdx,1),%rbx
+	LONG $0x09348d48 // 04c1: lea (%rcx,%rcx,1),%rsi
+	LONG $0x2c6562c4; BYTE $0x0b // 04c5: vmaskmovps (%rbx),%ymm3,%ymm9
+	WORD $0x0148; BYTE $0xd3 // 04ca: add %rdx,%rbx
+	LONG $0x314c8d4c; BYTE $0x08 // 04cd: lea 0x8(%rcx,%rsi,1),%r9
+	LONG $0x2c7d62c4; WORD $0x2050 // 04d2: vmaskmovps 0x20(%rax),%ymm0,%ymm10
+	LONG $0x2c65e2c4; BYTE $0x3b // 04d8: vmaskmovps (%rbx),%ymm3,%ymm7
+	WORD $0x0148; BYTE $0xd3 // 04dd: add %rdx,%rbx
+	LONG $0x2c7d62c4; WORD $0x1044; BYTE $0x20 // 04e0: vmaskmovps 0x20(%rax,%rdx,1),%ymm0,%ymm8
+	LONG $0x2c65e2c4; BYTE $0x2b // 04e7: vmaskmovps (%rbx),%ymm3,%ymm5
+	LONG $0x2c65e2c4; WORD $0x131c // 04ec: vmaskmovps (%rbx,%rdx,1),%ymm3,%ymm3
+	WORD $0x8948; BYTE $0xcb // 04f2: mov %rcx,%rbx
+	LONG $0x04e3c148 // 04f5: shl $0x4,%rbx
+	LONG $0x2c7de2c4; WORD $0xc874; BYTE $0x20 // 04f9: vmaskmovps 0x20(%rax,%rcx,8),%ymm0,%ymm6
+	LONG $0x2c7da2c4; WORD $0x8824 // 0500: vmaskmovps (%rax,%r9,4),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x1844; BYTE $0x20 // 0506: vmaskmovps 0x20(%rax,%rbx,1),%ymm0,%ymm0
+	LONG $0x6047394c // 050d: cmp %r8,0x60(%rdi)
+	WORD $0x667e // 0511: jle 579 <correlate+0x579>
+	LONG $0x0a048d4c // 0513: lea (%rdx,%rcx,1),%r8
+	WORD $0x0148; BYTE $0xce // 0517: add %rcx,%rsi
+	LONG $0x801c8d4a // 051a: lea (%rax,%r8,4),%rbx
+	LONG $0xf04c180f; BYTE $0x3c // 051e: prefetcht0 0x3c(%rax,%rsi,8)
+	QUAD $0x00000000cd348d48 // 0523: lea 0x0(,%rcx,8),%rsi
+	LONG $0x4c180f42; WORD $0x3c80 // 052b: prefetcht0 0x3c(%rax,%r8,4)
+	WORD $0x8949; BYTE $0xf1 // 0531: mov %rsi,%r9
+	WORD $0x180f; BYTE $0x0b // 0534: prefetcht0 (%rbx)
+	WORD $0x0148; BYTE $0xd3 // 0537: add %rdx,%rbx
+	LONG $0x4c180f42; WORD $0x3cc0 // 053a: prefetcht0 0x3c(%rax,%r8,8)
+	WORD $0x2949; BYTE $0xc9 // 0540: sub %rcx,%r9
+	WORD $0x180f; BYTE $0x0b // 0543: prefetcht0 (%rbx)
+	WORD $0x0148; BYTE $0xd3 // 0546: add %rdx,%rbx
+	WORD $0x180f; BYTE $0x0b // 0549: prefetcht0 (%rbx)
+	LONG $0x4c180f42; WORD $0x3c88 // 054c: prefetcht0 0x3c(%rax,%r9,4)
+	WORD $0x0148; BYTE $0xd3 // 0552: add %rdx,%rbx
+	WORD $0x8949; BYTE $0xc9 // 0555: mov %rcx,%r9
+	LONG $0x05e1c149 // 0558: shl $0x5,%r9
+	LONG $0x314c8d48; BYTE $0x10 // 055c: lea 0x10(%rcx,%rsi,1),%rcx
+	WORD $0x180f; BYTE $0x0b // 0561: prefetcht0 (%rbx)
+	WORD $0x0148; BYTE $0xd3 // 0564: add %rdx,%rbx
+	LONG $0x4c180f42; WORD $0x3c08 // 0567: prefetcht0 0x3c(%rax,%r9,1)
+	WORD $0x180f; BYTE $0x0b // 056d: prefetcht0 (%rbx)
+	LONG $0x884c180f; BYTE $0xfc // 0570: prefetcht0 -0x4(%rax,%rcx,4)
+	LONG $0x130c180f // 0575: prefetcht0 (%rbx,%rdx,1)
+	LONG $0x50478b4c // 0579: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x1f // 057d: mov (%rdi),%rbx
+	LONG $0x18578b48 // 0580: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0584: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0588: test %r8,%r8
+	WORD $0x727e // 058b: jle 5ff <correlate+0x5ff>
+	WORD $0xf631 // 058d: xor %esi,%esi
+	LONG $0x1210fcc5 // 058f: vmovups (%rdx),%ymm2
+	LONG $0x4a10fcc5; BYTE $0x20 // 0593: vmovups 0x20(%rdx),%ymm1
+	LONG $0x40c28348 // 0598: add $0x40,%rdx
+	LONG $0xb10c6349 // 059c: movslq (%r9,%rsi,4),%rcx
+	WORD $0xff48; BYTE $0xc6 // 05a0: inc %rsi
+	WORD $0x014c; BYTE $0xd9 // 05a3: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8b24 // 05a6: vbroadcastss (%rbx,%rcx,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xda // 05ac: vfmadd231ps %ymm2,%ymm12,%ymm11
+	LONG $0xb81d62c4; BYTE $0xd1 // 05b1: vfmadd231ps %ymm1,%ymm12,%ymm10
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x04 // 05b6: vbroadcastss 0x4(%rbx,%rcx,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xca // 05bd: vfmadd231ps %ymm2,%ymm12,%ymm9
+	LONG $0xb81d62c4; BYTE $0xc1 // 05c2: vfmadd231ps %ymm1,%ymm12,%ymm8
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x08 // 05c7: vbroadcastss 0x8(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xfa // 05ce: vfmadd231ps %ymm2,%ymm12,%ymm7
+	LONG $0xb81de2c4; BYTE $0xf1 // 05d3: vfmadd231ps %ymm1,%ymm12,%ymm6
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x0c // 05d8: vbroadcastss 0xc(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xea // 05df: vfmadd231ps %ymm2,%ymm12,%ymm5
+	LONG $0xb81de2c4; BYTE $0xe1 // 05e4: vfmadd231ps %ymm1,%ymm12,%ymm4
+	LONG $0x187d62c4; WORD $0x8b64; BYTE $0x10 // 05e9: vbroadcastss 0x10(%rbx,%rcx,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xda // 05f0: vfmadd231ps %ymm2,%ymm12,%ymm3
+	LONG $0xb81de2c4; BYTE $0xc1 // 05f5: vfmadd231ps %ymm1,%ymm12,%ymm0
+	WORD $0x3949; BYTE $0xf0 // 05fa: cmp %rsi,%r8
+	WORD $0x907f // 05fd: jg 58f <correlate+0x58f>
+	LONG $0x70578b48 // 05ff: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0603: cmp $0x10,%rdx
+	LONG $0x09c4840f; WORD $0x0000 // 0607: je fd1 <correlate+0xfd1>
+	LONG $0xf84a8d48 // 060d: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0611: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0616: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0619: cmovg %rbx,%rcx
+	WORD $0xdb31 // 061d: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 061f: test %rcx,%rcx
+	LONG $0xcb480f48 // 0622: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0626: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 062b: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 062e: sub %rcx,%rsi
+	LONG $0x880d8d48; WORD $0x000a; BYTE $0x00 // 0631: lea 0xa88(%rip),%rcx # 10c0 <lanes>
+	LONG $0x0c6ffec5; BYTE $0xb1 // 0638: vmovdqu (%rcx,%rsi,4),%ymm1
+	LONG $0x000008be; BYTE $0x00 // 063d: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0642: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0645: cmovg %rsi,%rdx
+	WORD $0xf631 // 0649: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 064b: test %rdx,%rdx
+	LONG $0xd6480f48 // 064e: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 0652: sub %rdx,%rbx
+	LONG $0x146ffec5; BYTE $0x99 // 0655: vmovdqu (%rcx,%rbx,4),%ymm2
+	LONG $0x2e7562c4; WORD $0x2050 // 065a: vmaskmovps %ymm10,%ymm1,0x20(%rax)
+	LONG $0x2e6d62c4; BYTE $0x18 // 0660: vmaskmovps %ymm11,%ymm2,(%rax)
+	LONG $0x68578b48 // 0665: mov 0x68(%rdi),%rdx
+	LONG $0x2e6d62c4; WORD $0x900c // 0669: vmaskmovps %ymm9,%ymm2,(%rax,%rdx,4)
+	LONG $0x68578b48 // 066f: mov 0x68(%rdi),%rdx
+	LONG $0x2e7562c4; WORD $0x9044; BYTE $0x20 // 0673: vmaskmovps %ymm8,%ymm1,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 067a: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0xd03c // 067e: vmaskmovps %ymm7,%ymm2,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0684: mov 0x68(%rdi),%rdx
+	LONG $0x2e75e2c4; WORD $0xd074; BYTE $0x20 // 0688: vmaskmovps %ymm6,%ymm1,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 068f: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 0693: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2e6de2c4; WORD $0x902c // 0697: vmaskmovps %ymm5,%ymm2,(%rax,%rdx,4)
+	LONG $0x68578b48 // 069d: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 06a1: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2e75e2c4; WORD $0x9024 // 06a6: vmaskmovps %ymm4,%ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 06ac: mov 0x68(%rdi),%rdx
+	LONG $0x04e2c148 // 06b0: shl $0x4,%rdx
+	LONG $0x2e6de2c4; WORD $0x101c // 06b4: vmaskmovps %ymm3,%ymm2,(%rax,%rdx,1)
+	LONG $0x68578b48 // 06ba: mov 0x68(%rdi),%rdx
+	QUAD $0x0000000895148d48 // 06be: lea 0x8(,%rdx,4),%rdx
+	LONG $0x2e75e2c4; WORD $0x9004 // 06c6: vmaskmovps %ymm0,%ymm1,(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 06cc: vzeroupper
+	BYTE $0xc3 // 06cf: ret
+	LONG $0x01fe8349 // 06d0: cmp $0x1,%r14
+	LONG $0x06a8840f; WORD $0x0000 // 06d4: je d82 <correlate+0xd82>
+	LONG $0x02fe8349 // 06da: cmp $0x2,%r14
+	WORD $0xec75 // 06de: jne 6cc <correlate+0x6cc>
+	LONG $0x684f8b48 // 06e0: mov 0x68(%rdi),%rcx
+	LONG $0x30478b48 // 06e4: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xca // 06e8: mov %rcx,%rdx
+	LONG $0xd3af0f49 // 06eb: imul %r11,%rdx
+	LONG $0x90048d48 // 06ef: lea (%rax,%rdx,4),%rax
+	LONG $0x70578b48 // 06f3: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 06f7: cmp $0x10,%rdx
+	LONG $0x0205840f; WORD $0x0000 // 06fb: je 906 <correlate+0x906>
+	LONG $0x000008bb; BYTE $0x00 // 0701: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 0706: cmp %rbx,%rdx
+	LONG $0xda4e0f48 // 0709: cmovle %rdx,%rbx
+	WORD $0xf631 // 070d: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 070f: test %rbx,%rbx
+	LONG $0xde480f48 // 0712: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0716: mov $0x8,%esi
+	LONG $0x08ea8348 // 071b: sub $0x8,%rdx
+	WORD $0x8949; BYTE $0xf0 // 071f: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd8 // 0722: sub %rbx,%r8
+	LONG $0x941d8d48; WORD $0x0009; BYTE $0x00 // 0725: lea 0x994(%rip),%rbx # 10c0 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x830c // 072c: vmovdqu (%rbx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0732: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc2 // 0738: cmp %r8,%rdx
+	LONG $0x2c75e2c4; BYTE $0x18 // 073b: vmaskmovps (%rax),%ymm1,%ymm3
+	LONG $0x2c75e2c4; WORD $0x880c // 0740: vmaskmovps (%rax,%rcx,4),%ymm1,%ymm1
+	LONG $0xd04f0f49 // 0746: cmovg %r8,%rdx
+	WORD $0x3145; BYTE $0xc0 // 074a: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 074d: test %rdx,%rdx
+	LONG $0xd0480f49 // 0750: cmovs %r8,%rdx
+	WORD $0x2948; BYTE $0xd6 // 0754: sub %rdx,%rsi
+	LONG $0x046ffec5; BYTE $0xb3 // 0757: vmovdqu (%rbx,%rsi,4),%ymm0
+	QUAD $0x000000008d1c8d48 // 075c: lea 0x0(,%rcx,4),%rbx
+	LONG $0x2c7de2c4; WORD $0x2050 // 0764: vmaskmovps 0x20(%rax),%ymm0,%ymm2
+	LONG $0x2c7de2c4; WORD $0x8844; BYTE $0x20 // 076a: vmaskmovps 0x20(%rax,%rcx,4),%ymm0,%ymm0
+	LONG $0x02538d49 // 0771: lea 0x2(%r11),%rdx
+	LONG $0x60573b48 // 0775: cmp 0x60(%rdi),%rdx
+	WORD $0x607d // 0779: jge 7db <correlate+0x7db>
+	QUAD $0x00000000cd348d48 // 077b: lea 0x0(,%rcx,8),%rsi
+	WORD $0x8949; BYTE $0xc9 // 0783: mov %rcx,%r9
+	LONG $0x49048d4c // 0786: lea (%rcx,%rcx,2),%r8
+	LONG $0x30148d48 // 078a: lea (%rax,%rsi,1),%rdx
+	LONG $0x04e1c149 // 078e: shl $0x4,%r9
+	LONG $0x304c180f; BYTE $0x3c // 0792: prefetcht0 0x3c(%rax,%rsi,1)
+	WORD $0x2948; BYTE $0xce // 0797: sub %rcx,%rsi
+	WORD $0x180f; BYTE $0x0a // 079a: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xda // 079d: add %rbx,%rdx
+	LONG $0x4c180f42; WORD $0x3c08 // 07a0: prefetcht0 0x3c(%rax,%r9,1)
+	LONG $0x194c8d4c; BYTE $0x10 // 07a6: lea 0x10(%rcx,%rbx,1),%r9
+	WORD $0x180f; BYTE $0x0a // 07ab: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xda // 07ae: add %rbx,%rdx
+	LONG $0x4c180f42; WORD $0x3c80 // 07b1: prefetcht0 0x3c(%rax,%r8,4)
+	LONG $0x4c180f42; WORD $0xfc88 // 07b7: prefetcht0 -0x4(%rax,%r9,4)
+	WORD $0x180f; BYTE $0x0a // 07bd: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xda // 07c0: add %rbx,%rdx
+	LONG $0x4c180f42; WORD $0x3cc0 // 07c3: prefetcht0 0x3c(%rax,%r8,8)
+	LONG $0xb04c180f; BYTE $0x3c // 07c9: prefetcht0 0x3c(%rax,%rsi,4)
+	WORD $0x180f; BYTE $0x0a // 07ce: prefetcht0 (%rdx)
+	WORD $0x0148; BYTE $0xda // 07d1: add %rbx,%rdx
+	WORD $0x180f; BYTE $0x0a // 07d4: prefetcht0 (%rdx)
+	LONG $0x1a0c180f // 07d7: prefetcht0 (%rdx,%rbx,1)
+	LONG $0x50478b4c // 07db: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 07df: mov (%rdi),%rsi
+	LONG $0x18578b48 // 07e2: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 07e6: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 07ea: test %r8,%r8
+	WORD $0x3f7e // 07ed: jle 82e <correlate+0x82e>
+	WORD $0xdb31 // 07ef: xor %ebx,%ebx
+	LONG $0x3210fcc5 // 07f1: vmovups (%rdx),%ymm6
+	LONG $0x6210fcc5; BYTE $0x20 // 07f5: vmovups 0x20(%rdx),%ymm4
+	LONG $0x40c28348 // 07fa: add $0x40,%rdx
+	LONG $0x990c6349 // 07fe: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 0802: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0805: add %r11,%rcx
+	LONG $0x187de2c4; WORD $0x8e2c // 0808: vbroadcastss (%rsi,%rcx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xde // 080e: vfmadd231ps %ymm6,%ymm5,%ymm3
+	LONG $0xb855e2c4; BYTE $0xd4 // 0813: vfmadd231ps %ymm4,%ymm5,%ymm2
+	LONG $0x187de2c4; WORD $0x8e6c; BYTE $0x04 // 0818: vbroadcastss 0x4(%rsi,%rcx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xce // 081f: vfmadd231ps %ymm6,%ymm5,%ymm1
+	LONG $0xb855e2c4; BYTE $0xc4 // 0824: vfmadd231ps %ymm4,%ymm5,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0829: cmp %rbx,%r8
+	WORD $0xc37f // 082c: jg 7f1 <correlate+0x7f1>
+	LONG $0x70578b48 // 082e: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0832: cmp $0x10,%rdx
+	LONG $0x0855840f; WORD $0x0000 // 0836: je 1091 <correlate+0x1091>
+	LONG $0xf84a8d48 // 083c: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0840: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0845: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0848: cmovg %rbx,%rcx
+	WORD $0xdb31 // 084c: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 084e: test %rcx,%rcx
+	LONG $0xcb480f48 // 0851: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0855: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 085a: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 085d: sub %rcx,%rsi
+	LONG $0x590d8d48; WORD $0x0008; BYTE $0x00 // 0860: lea 0x859(%rip),%rcx # 10c0 <lanes>
+	LONG $0x246ffec5; BYTE $0xb1 // 0867: vmovdqu (%rcx,%rsi,4),%ymm4
+	LONG $0x000008be; BYTE $0x00 // 086c: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0871: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0874: cmovg %rsi,%rdx
+	WORD $0xf631 // 0878: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 087a: test %rdx,%rdx
+	LONG $0xd6480f48 // 087d: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 0881: sub %rdx,%rbx
+	LONG $0x2c6ffec5; BYTE $0x99 // 0884: vmovdqu (%rcx,%rbx,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2050 // 0889: vmaskmovps %ymm2,%ymm4,0x20(%rax)
+	LONG $0x2e55e2c4; BYTE $0x18 // 088f: vmaskmovps %ymm3,%ymm5,(%rax)
+	LONG $0x68578b48 // 0894: mov 0x68(%rdi),%rdx
+	LONG $0x2e55e2c4; WORD $0x900c // 0898: vmaskmovps %ymm1,%ymm5,(%rax,%rdx,4)
+	LONG $0x68578b48 // 089e: mov 0x68(%rdi),%rdx
+	LONG $0x2e5de2c4; WORD $0x9044; BYTE $0x20 // 08a2: vmaskmovps %ymm0,%ymm4,0x20(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 08a9: vzeroupper
+	BYTE $0xc3 // 08ac: ret
+	QUAD $0x000000008d148d48 // 08ad: lea 0x0(,%rcx,4),%rdx
+	LONG $0x09348d48 // 08b5: lea (%rcx,%rcx,1),%rsi
+	LONG $0x18107cc5 // 08b9: vmovups (%rax),%ymm11
+	LONG $0x50107cc5; BYTE $0x20 // 08bd: vmovups 0x20(%rax),%ymm10
+	LONG $0x101c8d48 // 08c2: lea (%rax,%rdx,1),%rbx
+	LONG $0x314c8d4c; BYTE $0x08 // 08c6: lea 0x8(%rcx,%rsi,1),%r9
+	LONG $0x44107cc5; WORD $0x2010 // 08cb: vmovups 0x20(%rax,%rdx,1),%ymm8
+	LONG $0x7410fcc5; WORD $0x20b0 // 08d1: vmovups 0x20(%rax,%rsi,4),%ymm6
+	LONG $0x0b107cc5 // 08d7: vmovups (%rbx),%ymm9
+	WORD $0x0148; BYTE $0xd3 // 08db: add %rdx,%rbx
+	LONG $0x107ca1c4; WORD $0x8824 // 08de: vmovups (%rax,%r9,4),%ymm4
+	LONG $0x3b10fcc5 // 08e4: vmovups (%rbx),%ymm7
+	WORD $0x0148; BYTE $0xd3 // 08e8: add %rdx,%rbx
+	LONG $0x2b10fcc5 // 08eb: vmovups (%rbx),%ymm5
+	LONG $0x1c10fcc5; BYTE $0x13 // 08ef: vmovups (%rbx,%rdx,1),%ymm3
+	WORD $0x8948; BYTE $0xcb // 08f4: mov %rcx,%rbx
+	LONG $0x04e3c148 // 08f7: shl $0x4,%rbx
+	LONG $0x4410fcc5; WORD $0x2018 // 08fb: vmovups 0x20(%rax,%rbx,1),%ymm0
+	LONG $0xfffc07e9; BYTE $0xff // 0901: jmp 50d <correlate+0x50d>
+	QUAD $0x000000008d1c8d48 // 0906: lea 0x0(,%rcx,4),%rbx
+	LONG $0x1810fcc5 // 090e: vmovups (%rax),%ymm3
+	LONG $0x5010fcc5; BYTE $0x20 // 0912: vmovups 0x20(%rax),%ymm2
+	LONG $0x0c10fcc5; BYTE $0x18 // 0917: vmovups (%rax,%rbx,1),%ymm1
+	LONG $0x4410fcc5; WORD $0x2018 // 091c: vmovups 0x20(%rax,%rbx,1),%ymm0
+	LONG $0xfffe4ae9; BYTE $0xff // 0922: jmp 771 <correlate+0x771>
+	LONG $0x68578b48 // 0927: mov 0x68(%rdi),%rdx
+	LONG $0x30478b48 // 092b: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xd1 // 092f: mov %rdx,%rcx
+	LONG $0xcbaf0f49 // 0932: imul %r11,%rcx
+	LONG $0x88048d48 // 0936: lea (%rax,%rcx,4),%rax
+	LONG $0x704f8b48 // 093a: mov 0x70(%rdi),%rcx
+	LONG $0x10f98348 // 093e: cmp $0x10,%rcx
+	LONG $0x0626840f; WORD $0x0000 // 0942: je f6e <correlate+0xf6e>
+	LONG $0x000008bb; BYTE $0x00 // 0948: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 094d: cmp %rbx,%rcx
+	LONG $0xd94e0f48 // 0950: cmovle %rcx,%rbx
+	WORD $0xf631 // 0954: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 0956: test %rbx,%rbx
+	LONG $0xde480f48 // 0959: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 095d: mov $0x8,%esi
+	LONG $0x08e98348 // 0962: sub $0x8,%rcx
+	WORD $0x8949; BYTE $0xf0 // 0966: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd8 // 0969: sub %rbx,%r8
+	LONG $0x4d1d8d48; WORD $0x0007; BYTE $0x00 // 096c: lea 0x74d(%rip),%rbx # 10c0 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x830c // 0973: vmovdqu (%rbx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0979: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc1 // 097f: cmp %r8,%rcx
+	LONG $0x2c75e2c4; BYTE $0x28 // 0982: vmaskmovps (%rax),%ymm1,%ymm5
+	LONG $0xc84f0f49 // 0987: cmovg %r8,%rcx
+	WORD $0x3145; BYTE $0xc0 // 098b: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 098e: test %rcx,%rcx
+	LONG $0xc8480f49 // 0991: cmovs %r8,%rcx
+	WORD $0x2948; BYTE $0xce // 0995: sub %rcx,%rsi
+	LONG $0x046ffec5; BYTE $0xb3 // 0998: vmovdqu (%rbx,%rsi,4),%ymm0
+	QUAD $0x00000000951c8d48 // 099d: lea 0x0(,%rdx,4),%rbx
+	LONG $0x180c8d48 // 09a5: lea (%rax,%rbx,1),%rcx
+	LONG $0x2c7de2c4; WORD $0x2060 // 09a9: vmaskmovps 0x20(%rax),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x1854; BYTE $0x20 // 09af: vmaskmovps 0x20(%rax,%rbx,1),%ymm0,%ymm2
+	LONG $0x2c75e2c4; BYTE $0x19 // 09b6: vmaskmovps (%rcx),%ymm1,%ymm3
+	LONG $0x2c7de2c4; WORD $0xd044; BYTE $0x20 // 09bb: vmaskmovps 0x20(%rax,%rdx,8),%ymm0,%ymm0
+	LONG $0x2c75e2c4; WORD $0x190c // 09c2: vmaskmovps (%rcx,%rbx,1),%ymm1,%ymm1
+	LONG $0x034b8d49 // 09c8: lea 0x3(%r11),%rcx
+	LONG $0x604f3b48 // 09cc: cmp 0x60(%rdi),%rcx
+	WORD $0x627d // 09d0: jge a34 <correlate+0xa34>
+	LONG $0x52348d48 // 09d2: lea (%rdx,%rdx,2),%rsi
+	WORD $0x8949; BYTE $0xd0 // 09d6: mov %rdx,%r8
+	LONG $0xb00c8d48 // 09d9: lea (%rax,%rsi,4),%rcx
+	LONG $0x04e0c149 // 09dd: shl $0x4,%r8
+	LONG $0xb04c180f; BYTE $0x3c // 09e1: prefetcht0 0x3c(%rax,%rsi,4)
+	LONG $0xf04c180f; BYTE $0x3c // 09e6: prefetcht0 0x3c(%rax,%rsi,8)
+	WORD $0x180f; BYTE $0x09 // 09eb: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd9 // 09ee: add %rbx,%rcx
+	QUAD $0x00000000d5348d48 // 09f1: lea 0x0(,%rdx,8),%rsi
+	LONG $0x4c180f42; WORD $0x3c00 // 09f9: prefetcht0 0x3c(%rax,%r8,1)
+	WORD $0x180f; BYTE $0x09 // 09ff: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd9 // 0a02: add %rbx,%rcx
+	LONG $0x1a448d4c; BYTE $0x10 // 0a05: lea 0x10(%rdx,%rbx,1),%r8
+	WORD $0x2948; BYTE $0xd6 // 0a0a: sub %rdx,%rsi
+	WORD $0x180f; BYTE $0x09 // 0a0d: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd9 // 0a10: add %rbx,%rcx
+	LONG $0x05e2c148 // 0a13: shl $0x5,%rdx
+	LONG $0x4c180f42; WORD $0xfc80 // 0a17: prefetcht0 -0x4(%rax,%r8,4)
+	WORD $0x180f; BYTE $0x09 // 0a1d: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xd9 // 0a20: add %rbx,%rcx
+	LONG $0xb04c180f; BYTE $0x3c // 0a23: prefetcht0 0x3c(%rax,%rsi,4)
+	LONG $0x104c180f; BYTE $0x3c // 0a28: prefetcht0 0x3c(%rax,%rdx,1)
+	WORD $0x180f; BYTE $0x09 // 0a2d: prefetcht0 (%rcx)
+	LONG $0x190c180f // 0a30: prefetcht0 (%rcx,%rbx,1)
+	LONG $0x50478b4c // 0a34: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 0a38: mov (%rdi),%rsi
+	LONG $0x18578b48 // 0a3b: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0a3f: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0a43: test %r8,%r8
+	WORD $0x507e // 0a46: jle a98 <correlate+0xa98>
+	WORD $0xdb31 // 0a48: xor %ebx,%ebx
+	LONG $0x3a10fcc5 // 0a4a: vmovups (%rdx),%ymm7
+	LONG $0x7210fcc5; BYTE $0x20 // 0a4e: vmovups 0x20(%rdx),%ymm6
+	LONG $0x40c28348 // 0a53: add $0x40,%rdx
+	LONG $0x990c6349 // 0a57: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 0a5b: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0a5e: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8e04 // 0a61: vbroadcastss (%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xef // 0a67: vfmadd231ps %ymm7,%ymm8,%ymm5
+	LONG $0xb83de2c4; BYTE $0xe6 // 0a6c: vfmadd231ps %ymm6,%ymm8,%ymm4
+	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x04 // 0a71: vbroadcastss 0x4(%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xdf // 0a78: vfmadd231ps %ymm7,%ymm8,%ymm3
+	LONG $0xb83de2c4; BYTE $0xd6 // 0a7d: vfmadd231ps %ymm6,%ymm8,%ymm2
+	LONG $0x187d62c4; WORD $0x8e44; BYTE $0x08 // 0a82: vbroadcastss 0x8(%rsi,%rcx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xcf // 0a89: vfmadd231ps %ymm7,%ymm8,%ymm1
+	LONG $0xb83de2c4; BYTE $0xc6 // 0a8e: vfmadd231ps %ymm6,%ymm8,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0a93: cmp %rbx,%r8
+	WORD $0xb27f // 0a96: jg a4a <correlate+0xa4a>
+	LONG $0x70578b48 // 0a98: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0a9c: cmp $0x10,%rdx
+	LONG $0x04f7840f; WORD $0x0000 // 0aa0: je f9d <correlate+0xf9d>
+	LONG $0xf84a8d48 // 0aa6: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0aaa: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0aaf: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0ab2: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0ab6: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0ab8: test %rcx,%rcx
+	LONG $0xcb480f48 // 0abb: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0abf: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0ac4: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 0ac7: sub %rcx,%rsi
+	LONG $0xef0d8d48; WORD $0x0005; BYTE $0x00 // 0aca: lea 0x5ef(%rip),%rcx # 10c0 <lanes>
+	LONG $0x346ffec5; BYTE $0xb1 // 0ad1: vmovdqu (%rcx,%rsi,4),%ymm6
+	LONG $0x000008be; BYTE $0x00 // 0ad6: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0adb: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0ade: cmovg %rsi,%rdx
+	WORD $0xf631 // 0ae2: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0ae4: test %rdx,%rdx
+	LONG $0xd6480f48 // 0ae7: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 0aeb: sub %rdx,%rbx
+	LONG $0x3c6ffec5; BYTE $0x99 // 0aee: vmovdqu (%rcx,%rbx,4),%ymm7
+	LONG $0x2e4de2c4; WORD $0x2060 // 0af3: vmaskmovps %ymm4,%ymm6,0x20(%rax)
+	LONG $0x2e45e2c4; BYTE $0x28 // 0af9: vmaskmovps %ymm5,%ymm7,(%rax)
+	LONG $0x68578b48 // 0afe: mov 0x68(%rdi),%rdx
+	LONG $0x2e45e2c4; WORD $0x901c // 0b02: vmaskmovps %ymm3,%ymm7,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0b08: mov 0x68(%rdi),%rdx
+	LONG $0x2e4de2c4; WORD $0x9054; BYTE $0x20 // 0b0c: vmaskmovps %ymm2,%ymm6,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0b13: mov 0x68(%rdi),%rdx
+	LONG $0x2e45e2c4; WORD $0xd00c // 0b17: vmaskmovps %ymm1,%ymm7,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0b1d: mov 0x68(%rdi),%rdx
+	LONG $0x2e4de2c4; WORD $0xd044; BYTE $0x20 // 0b21: vmaskmovps %ymm0,%ymm6,0x20(%rax,%rdx,8)
+	WORD $0xf8c5; BYTE $0x77 // 0b28: vzeroupper
+	BYTE $0xc3 // 0b2b: ret
+	LONG $0x68578b48 // 0b2c: mov 0x68(%rdi),%rdx
+	LONG $0x30478b48 // 0b30: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xd1 // 0b34: mov %rdx,%rcx
+	LONG $0xcbaf0f49 // 0b37: imul %r11,%rcx
+	LONG $0x88048d48 // 0b3b: lea (%rax,%rcx,4),%rax
+	LONG $0x704f8b48 // 0b3f: mov 0x70(%rdi),%rcx
+	LONG $0x10f98348 // 0b43: cmp $0x10,%rcx
+	LONG $0x03dd840f; WORD $0x0000 // 0b47: je f2a <correlate+0xf2a>
+	LONG $0x000008bb; BYTE $0x00 // 0b4d: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0b52: cmp %rbx,%rcx
+	LONG $0xd94e0f48 // 0b55: cmovle %rcx,%rbx
+	WORD $0xf631 // 0b59: xor %esi,%esi
+	WORD $0x8548; BYTE $0xdb // 0b5b: test %rbx,%rbx
+	LONG $0xde480f48 // 0b5e: cmovs %rsi,%rbx
+	LONG $0x000008be; BYTE $0x00 // 0b62: mov $0x8,%esi
+	LONG $0x08e98348 // 0b67: sub $0x8,%rcx
+	WORD $0x8949; BYTE $0xf0 // 0b6b: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd8 // 0b6e: sub %rbx,%r8
+	LONG $0x481d8d48; WORD $0x0005; BYTE $0x00 // 0b71: lea 0x548(%rip),%rbx # 10c0 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x830c // 0b78: vmovdqu (%rbx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0b7e: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc1 // 0b84: cmp %r8,%rcx
+	LONG $0x2c7562c4; BYTE $0x08 // 0b87: vmaskmovps (%rax),%ymm1,%ymm9
+	LONG $0xc84f0f49 // 0b8c: cmovg %r8,%rcx
+	WORD $0x3145; BYTE $0xc0 // 0b90: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 0b93: test %rcx,%rcx
+	LONG $0xc8480f49 // 0b96: cmovs %r8,%rcx
+	WORD $0x2948; BYTE $0xce // 0b9a: sub %rcx,%rsi
+	QUAD $0x00000000950c8d48 // 0b9d: lea 0x0(,%rdx,4),%rcx
+	LONG $0x046ffec5; BYTE $0xb3 // 0ba5: vmovdqu (%rbx,%rsi,4),%ymm0
+	LONG $0x081c8d48 // 0baa: lea (%rax,%rcx,1),%rbx
+	LONG $0x12348d48 // 0bae: lea (%rdx,%rdx,1),%rsi
+	LONG $0x2c75e2c4; BYTE $0x3b // 0bb2: vmaskmovps (%rbx),%ymm1,%ymm7
+	WORD $0x0148; BYTE $0xcb // 0bb7: add %rcx,%rbx
+	LONG $0x2c7d62c4; WORD $0x2040 // 0bba: vmaskmovps 0x20(%rax),%ymm0,%ymm8
+	LONG $0x2c75e2c4; BYTE $0x2b // 0bc0: vmaskmovps (%rbx),%ymm1,%ymm5
+	LONG $0x2c75e2c4; WORD $0x0b0c // 0bc5: vmaskmovps (%rbx,%rcx,1),%ymm1,%ymm1
+	LONG $0x325c8d48; BYTE $0x08 // 0bcb: lea 0x8(%rdx,%rsi,1),%rbx
+	LONG $0x2c7de2c4; WORD $0x0874; BYTE $0x20 // 0bd0: vmaskmovps 0x20(%rax,%rcx,1),%ymm0,%ymm6
+	LONG $0x2c7de2c4; WORD $0xd064; BYTE $0x20 // 0bd7: vmaskmovps 0x20(%rax,%rdx,8),%ymm0,%ymm4
+	LONG $0x2c7de2c4; WORD $0x9804 // 0bde: vmaskmovps (%rax,%rbx,4),%ymm0,%ymm0
+	LONG $0x045b8d49 // 0be4: lea 0x4(%r11),%rbx
+	LONG $0x605f3b48 // 0be8: cmp 0x60(%rdi),%rbx
+	WORD $0x6e7d // 0bec: jge c5c <correlate+0xc5c>
+	WORD $0x8949; BYTE $0xd0 // 0bee: mov %rdx,%r8
+	WORD $0x0148; BYTE $0xd6 // 0bf1: add %rdx,%rsi
+	LONG $0x04e0c149 // 0bf4: shl $0x4,%r8
+	LONG $0xf04c180f; BYTE $0x3c // 0bf8: prefetcht0 0x3c(%rax,%rsi,8)
+	QUAD $0x00000000d5348d48 // 0bfd: lea 0x0(,%rdx,8),%rsi
+	LONG $0x001c8d4a // 0c05: lea (%rax,%r8,1),%rbx
+	LONG $0x4c180f42; WORD $0x3c00 // 0c09: prefetcht0 0x3c(%rax,%r8,1)
+	LONG $0x0a448d4c; BYTE $0x10 // 0c0f: lea 0x10(%rdx,%rcx,1),%r8
+	WORD $0x180f; BYTE $0x0b // 0c14: prefetcht0 (%rbx)
+	LONG $0x4c180f42; WORD $0xfc80 // 0c17: prefetcht0 -0x4(%rax,%r8,4)
+	WORD $0x0148; BYTE $0xcb // 0c1d: add %rcx,%rbx
+	WORD $0x8949; BYTE $0xf0 // 0c20: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd0 // 0c23: sub %rdx,%r8
+	WORD $0x180f; BYTE $0x0b // 0c26: prefetcht0 (%rbx)
+	WORD $0x0148; BYTE $0xcb // 0c29: add %rcx,%rbx
+	WORD $0x180f; BYTE $0x0b // 0c2c: prefetcht0 (%rbx)
+	LONG $0x4c180f42; WORD $0x3c80 // 0c2f: prefetcht0 0x3c(%rax,%r8,4)
+	WORD $0x0148; BYTE $0xcb // 0c35: add %rcx,%rbx
+	WORD $0x8949; BYTE $0xd0 // 0c38: mov %rdx,%r8
+	LONG $0x05e0c149 // 0c3b: shl $0x5,%r8
+	LONG $0x32548d48; BYTE $0x10 // 0c3f: lea 0x10(%rdx,%rsi,1),%rdx
+	WORD $0x180f; BYTE $0x0b // 0c44: prefetcht0 (%rbx)
+	WORD $0x0148; BYTE $0xcb // 0c47: add %rcx,%rbx
+	WORD $0x180f; BYTE $0x0b // 0c4a: prefetcht0 (%rbx)
+	LONG $0x4c180f42; WORD $0x3c00 // 0c4d: prefetcht0 0x3c(%rax,%r8,1)
+	LONG $0x0b0c180f // 0c53: prefetcht0 (%rbx,%rcx,1)
+	LONG $0x904c180f; BYTE $0xfc // 0c57: prefetcht0 -0x4(%rax,%rdx,4)
+	LONG $0x50478b4c // 0c5c: mov 0x50(%rdi),%r8
+	WORD $0x8b48; BYTE $0x37 // 0c60: mov (%rdi),%rsi
+	LONG $0x18578b48 // 0c63: mov 0x18(%rdi),%rdx
+	LONG $0x484f8b4c // 0c67: mov 0x48(%rdi),%r9
+	WORD $0x854d; BYTE $0xc0 // 0c6b: test %r8,%r8
+	WORD $0x617e // 0c6e: jle cd1 <correlate+0xcd1>
+	WORD $0xdb31 // 0c70: xor %ebx,%ebx
+	LONG $0x1a10fcc5 // 0c72: vmovups (%rdx),%ymm3
+	LONG $0x5210fcc5; BYTE $0x20 // 0c76: vmovups 0x20(%rdx),%ymm2
+	LONG $0x40c28348 // 0c7b: add $0x40,%rdx
+	LONG $0x990c6349 // 0c7f: movslq (%r9,%rbx,4),%rcx
+	WORD $0xff48; BYTE $0xc3 // 0c83: inc %rbx
+	WORD $0x014c; BYTE $0xd9 // 0c86: add %r11,%rcx
+	LONG $0x187d62c4; WORD $0x8e14 // 0c89: vbroadcastss (%rsi,%rcx,4),%ymm10
+	LONG $0xb82d62c4; BYTE $0xcb // 0c8f: vfmadd231ps %ymm3,%ymm10,%ymm9
+	LONG $0xb82d62c4; BYTE $0xc2 // 0c94: vfmadd231ps %ymm2,%ymm10,%ymm8
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x04 // 0c99: vbroadcastss 0x4(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xfb // 0ca0: vfmadd231ps %ymm3,%ymm10,%ymm7
+	LONG $0xb82de2c4; BYTE $0xf2 // 0ca5: vfmadd231ps %ymm2,%ymm10,%ymm6
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x08 // 0caa: vbroadcastss 0x8(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xeb // 0cb1: vfmadd231ps %ymm3,%ymm10,%ymm5
+	LONG $0xb82de2c4; BYTE $0xe2 // 0cb6: vfmadd231ps %ymm2,%ymm10,%ymm4
+	LONG $0x187d62c4; WORD $0x8e54; BYTE $0x0c // 0cbb: vbroadcastss 0xc(%rsi,%rcx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xcb // 0cc2: vfmadd231ps %ymm3,%ymm10,%ymm1
+	LONG $0xb82de2c4; BYTE $0xc2 // 0cc7: vfmadd231ps %ymm2,%ymm10,%ymm0
+	WORD $0x3949; BYTE $0xd8 // 0ccc: cmp %rbx,%r8
+	WORD $0xa17f // 0ccf: jg c72 <correlate+0xc72>
+	LONG $0x70578b48 // 0cd1: mov 0x70(%rdi),%rdx
+	LONG $0x10fa8348 // 0cd5: cmp $0x10,%rdx
+	LONG $0x0363840f; WORD $0x0000 // 0cd9: je 1042 <correlate+0x1042>
+	LONG $0xf84a8d48 // 0cdf: lea -0x8(%rdx),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0ce3: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0ce8: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0ceb: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0cef: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0cf1: test %rcx,%rcx
+	LONG $0xcb480f48 // 0cf4: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0cf8: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0cfd: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 0d00: sub %rcx,%rsi
+	LONG $0xb60d8d48; WORD $0x0003; BYTE $0x00 // 0d03: lea 0x3b6(%rip),%rcx # 10c0 <lanes>
+	LONG $0x146ffec5; BYTE $0xb1 // 0d0a: vmovdqu (%rcx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 0d0f: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0d14: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0d17: cmovg %rsi,%rdx
+	WORD $0xf631 // 0d1b: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0d1d: test %rdx,%rdx
+	LONG $0xd6480f48 // 0d20: cmovs %rsi,%rdx
+	WORD $0x2948; BYTE $0xd3 // 0d24: sub %rdx,%rbx
+	LONG $0x1c6ffec5; BYTE $0x99 // 0d27: vmovdqu (%rcx,%rbx,4),%ymm3
+	LONG $0x2e6d62c4; WORD $0x2040 // 0d2c: vmaskmovps %ymm8,%ymm2,0x20(%rax)
+	LONG $0x2e6562c4; BYTE $0x08 // 0d32: vmaskmovps %ymm9,%ymm3,(%rax)
+	LONG $0x68578b48 // 0d37: mov 0x68(%rdi),%rdx
+	LONG $0x2e65e2c4; WORD $0x903c // 0d3b: vmaskmovps %ymm7,%ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0d41: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0x9074; BYTE $0x20 // 0d45: vmaskmovps %ymm6,%ymm2,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0d4c: mov 0x68(%rdi),%rdx
+	LONG $0x2e65e2c4; WORD $0xd02c // 0d50: vmaskmovps %ymm5,%ymm3,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0d56: mov 0x68(%rdi),%rdx
+	LONG $0x2e6de2c4; WORD $0xd064; BYTE $0x20 // 0d5a: vmaskmovps %ymm4,%ymm2,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 0d61: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 0d65: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2e65e2c4; WORD $0x900c // 0d69: vmaskmovps %ymm1,%ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0d6f: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 0d73: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2e6de2c4; WORD $0x9004 // 0d78: vmaskmovps %ymm0,%ymm2,(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 0d7e: vzeroupper
+	BYTE $0xc3 // 0d81: ret
+	LONG $0x685f8b48 // 0d82: mov 0x68(%rdi),%rbx
+	LONG $0x30478b48 // 0d86: mov 0x30(%rdi),%rax
+	WORD $0x8948; BYTE $0xda // 0d8a: mov %rbx,%rdx
+	LONG $0xd3af0f49 // 0d8d: imul %r11,%rdx
+	LONG $0x90148d48 // 0d91: lea (%rax,%rdx,4),%rdx
+	LONG $0x70478b48 // 0d95: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0d99: cmp $0x10,%rax
+	LONG $0x0179840f; WORD $0x0000 // 0d9d: je f1c <correlate+0xf1c>
+	LONG $0x000008b9; BYTE $0x00 // 0da3: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0da8: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0dab: cmovle %rax,%rcx
+	WORD $0xf631 // 0daf: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0db1: test %rcx,%rcx
+	LONG $0xce480f48 // 0db4: cmovs %rsi,%rcx
+	LONG $0x000008be; BYTE $0x00 // 0db8: mov $0x8,%esi
+	LONG $0x08e88348 // 0dbd: sub $0x8,%rax
+	WORD $0x8949; BYTE $0xf0 // 0dc1: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xc8 // 0dc4: sub %rcx,%r8
+	LONG $0xf20d8d48; WORD $0x0002; BYTE $0x00 // 0dc7: lea 0x2f2(%rip),%rcx # 10c0 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x810c // 0dce: vmovdqu (%rcx,%r8,4),%ymm1
+	LONG $0x0008b841; WORD $0x0000 // 0dd4: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0dda: cmp %r8,%rax
+	LONG $0x2c75e2c4; BYTE $0x0a // 0ddd: vmaskmovps (%rdx),%ymm1,%ymm1
+	LONG $0xc04f0f49 // 0de2: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0de6: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 0de9: test %rax,%rax
+	LONG $0xc0480f49 // 0dec: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc6 // 0df0: sub %rax,%rsi
+	LONG $0x046ffec5; BYTE $0xb1 // 0df3: vmovdqu (%rcx,%rsi,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x2042 // 0df8: vmaskmovps 0x20(%rdx),%ymm0,%ymm0
+	LONG $0x01438d49 // 0dfe: lea 0x1(%r11),%rax
+	LONG $0x60473b48 // 0e02: cmp 0x60(%rdi),%rax
+	WORD $0x5a7d // 0e06: jge e62 <correlate+0xe62>
+	QUAD $0x000000009d0c8d48 // 0e08: lea 0x0(,%rbx,4),%rcx
+	WORD $0x8949; BYTE $0xd8 // 0e10: mov %rbx,%r8
+	LONG $0x5b348d48 // 0e13: lea (%rbx,%rbx,2),%rsi
+	LONG $0xda4c180f; BYTE $0x3c // 0e17: prefetcht0 0x3c(%rdx,%rbx,8)
+	LONG $0x0a048d48 // 0e1c: lea (%rdx,%rcx,1),%rax
+	LONG $0x04e0c149 // 0e20: shl $0x4,%r8
+	LONG $0x0b5c8d48; BYTE $0x10 // 0e24: lea 0x10(%rbx,%rcx,1),%rbx
+	LONG $0x0a4c180f; BYTE $0x3c // 0e29: prefetcht0 0x3c(%rdx,%rcx,1)
+	WORD $0x180f; BYTE $0x08 // 0e2e: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0e31: add %rcx,%rax
+	LONG $0xb24c180f; BYTE $0x3c // 0e34: prefetcht0 0x3c(%rdx,%rsi,4)
+	LONG $0x4c180f42; WORD $0x3c02 // 0e39: prefetcht0 0x3c(%rdx,%r8,1)
+	WORD $0x180f; BYTE $0x08 // 0e3f: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0e42: add %rcx,%rax
+	LONG $0x9a4c180f; BYTE $0xfc // 0e45: prefetcht0 -0x4(%rdx,%rbx,4)
+	LONG $0xf24c180f; BYTE $0x3c // 0e4a: prefetcht0 0x3c(%rdx,%rsi,8)
+	WORD $0x180f; BYTE $0x08 // 0e4f: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0e52: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0e55: prefetcht0 (%rax)
+	WORD $0x0148; BYTE $0xc8 // 0e58: add %rcx,%rax
+	WORD $0x180f; BYTE $0x08 // 0e5b: prefetcht0 (%rax)
+	LONG $0x080c180f // 0e5e: prefetcht0 (%rax,%rcx,1)
+	LONG $0x50778b48 // 0e62: mov 0x50(%rdi),%rsi
+	WORD $0x8b4c; BYTE $0x07 // 0e66: mov (%rdi),%r8
+	LONG $0x18478b48 // 0e69: mov 0x18(%rdi),%rax
+	LONG $0x484f8b4c // 0e6d: mov 0x48(%rdi),%r9
+	WORD $0x8548; BYTE $0xf6 // 0e71: test %rsi,%rsi
+	WORD $0x2e7e // 0e74: jle ea4 <correlate+0xea4>
+	WORD $0xc931 // 0e76: xor %ecx,%ecx
+	LONG $0x2010fcc5 // 0e78: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0e7c: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0e81: add $0x40,%rax
+	LONG $0x891c6349 // 0e85: movslq (%r9,%rcx,4),%rbx
+	WORD $0xff48; BYTE $0xc1 // 0e89: inc %rcx
+	WORD $0x014c; BYTE $0xdb // 0e8c: add %r11,%rbx
+	LONG $0x187dc2c4; WORD $0x9814 // 0e8f: vbroadcastss (%r8,%rbx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xcc // 0e95: vfmadd231ps %ymm4,%ymm2,%ymm1
+	LONG $0xb86de2c4; BYTE $0xc3 // 0e9a: vfmadd231ps %ymm3,%ymm2,%ymm0
+	WORD $0x3948; BYTE $0xce // 0e9f: cmp %rcx,%rsi
+	WORD $0xd47f // 0ea2: jg e78 <correlate+0xe78>
+	LONG $0x70478b48 // 0ea4: mov 0x70(%rdi),%rax
+	LONG $0x10f88348 // 0ea8: cmp $0x10,%rax
+	LONG $0x0200840f; WORD $0x0000 // 0eac: je 10b2 <correlate+0x10b2>
+	LONG $0xf8488d48 // 0eb2: lea -0x8(%rax),%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0eb6: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd9 // 0ebb: cmp %rbx,%rcx
+	LONG $0xcb4f0f48 // 0ebe: cmovg %rbx,%rcx
+	WORD $0xdb31 // 0ec2: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0ec4: test %rcx,%rcx
+	LONG $0xcb480f48 // 0ec7: cmovs %rbx,%rcx
+	LONG $0x000008bb; BYTE $0x00 // 0ecb: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 0ed0: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xce // 0ed3: sub %rcx,%rsi
+	LONG $0xe30d8d48; WORD $0x0001; BYTE $0x00 // 0ed6: lea 0x1e3(%rip),%rcx # 10c0 <lanes>
+	LONG $0x146ffec5; BYTE $0xb1 // 0edd: vmovdqu (%rcx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 0ee2: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 0ee7: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 0eea: cmovg %rsi,%rax
+	WORD $0xf631 // 0eee: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 0ef0: test %rax,%rax
+	LONG $0xc6480f48 // 0ef3: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc3 // 0ef7: sub %rax,%rbx
+	LONG $0x1c6ffec5; BYTE $0x99 // 0efa: vmovdqu (%rcx,%rbx,4),%ymm3
+	LONG $0x2e6de2c4; WORD $0x2042 // 0eff: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
+	LONG $0x2e65e2c4; BYTE $0x0a // 0f05: vmaskmovps %ymm1,%ymm3,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0f0a: vzeroupper
+	BYTE $0xc3 // 0f0d: ret
+	WORD $0x3145; BYTE $0xdb // 0f0e: xor %r11d,%r11d
+	LONG $0x0005b841; WORD $0x0000 // 0f11: mov $0x5,%r8d
+	LONG $0xfff4ffe9; BYTE $0xff // 0f17: jmp 41b <correlate+0x41b>
+	LONG $0x0a10fcc5 // 0f1c: vmovups (%rdx),%ymm1
+	LONG $0x4210fcc5; BYTE $0x20 // 0f20: vmovups 0x20(%rdx),%ymm0
+	LONG $0xfffed4e9; BYTE $0xff // 0f25: jmp dfe <correlate+0xdfe>
+	QUAD $0x00000000950c8d48 // 0f2a: lea 0x0(,%rdx,4),%rcx
+	LONG $0x12348d48 // 0f32: lea (%rdx,%rdx,1),%rsi
+	LONG $0x08107cc5 // 0f36: vmovups (%rax),%ymm9
+	LONG $0x40107cc5; BYTE $0x20 // 0f3a: vmovups 0x20(%rax),%ymm8
+	LONG $0x081c8d48 // 0f3f: lea (%rax,%rcx,1),%rbx
+	LONG $0x7410fcc5; WORD $0x2008 // 0f43: vmovups 0x20(%rax,%rcx,1),%ymm6
+	LONG $0x6410fcc5; WORD $0x20b0 // 0f49: vmovups 0x20(%rax,%rsi,4),%ymm4
+	LONG $0x3b10fcc5 // 0f4f: vmovups (%rbx),%ymm7
+	WORD $0x0148; BYTE $0xcb // 0f53: add %rcx,%rbx
+	LONG $0x2b10fcc5 // 0f56: vmovups (%rbx),%ymm5
+	LONG $0x0c10fcc5; BYTE $0x0b // 0f5a: vmovups (%rbx,%rcx,1),%ymm1
+	LONG $0x325c8d48; BYTE $0x08 // 0f5f: lea 0x8(%rdx,%rsi,1),%rbx
+	LONG $0x0410fcc5; BYTE $0x98 // 0f64: vmovups (%rax,%rbx,4),%ymm0
+	LONG $0xfffc76e9; BYTE $0xff // 0f69: jmp be4 <correlate+0xbe4>
+	QUAD $0x00000000951c8d48 // 0f6e: lea 0x0(,%rdx,4),%rbx
+	LONG $0x2810fcc5 // 0f76: vmovups (%rax),%ymm5
+	LONG $0x6010fcc5; BYTE $0x20 // 0f7a: vmovups 0x20(%rax),%ymm4
+	LONG $0x180c8d48 // 0f7f: lea (%rax,%rbx,1),%rcx
+	LONG $0x5410fcc5; WORD $0x2018 // 0f83: vmovups 0x20(%rax,%rbx,1),%ymm2
+	LONG $0x4410fcc5; WORD $0x20d0 // 0f89: vmovups 0x20(%rax,%rdx,8),%ymm0
+	LONG $0x1910fcc5 // 0f8f: vmovups (%rcx),%ymm3
+	LONG $0x0c10fcc5; BYTE $0x19 // 0f93: vmovups (%rcx,%rbx,1),%ymm1
+	LONG $0xfffa2be9; BYTE $0xff // 0f98: jmp 9c8 <correlate+0x9c8>
+	LONG $0x2811fcc5 // 0f9d: vmovups %ymm5,(%rax)
+	LONG $0x6011fcc5; BYTE $0x20 // 0fa1: vmovups %ymm4,0x20(%rax)
+	LONG $0x68578b48 // 0fa6: mov 0x68(%rdi),%rdx
+	LONG $0x1c11fcc5; BYTE $0x90 // 0faa: vmovups %ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0faf: mov 0x68(%rdi),%rdx
+	LONG $0x5411fcc5; WORD $0x2090 // 0fb3: vmovups %ymm2,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0fb9: mov 0x68(%rdi),%rdx
+	LONG $0x0c11fcc5; BYTE $0xd0 // 0fbd: vmovups %ymm1,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0fc2: mov 0x68(%rdi),%rdx
+	LONG $0x4411fcc5; WORD $0x20d0 // 0fc6: vmovups %ymm0,0x20(%rax,%rdx,8)
+	LONG $0xfff6fbe9; BYTE $0xff // 0fcc: jmp 6cc <correlate+0x6cc>
+	LONG $0x18117cc5 // 0fd1: vmovups %ymm11,(%rax)
+	LONG $0x50117cc5; BYTE $0x20 // 0fd5: vmovups %ymm10,0x20(%rax)
+	LONG $0x68578b48 // 0fda: mov 0x68(%rdi),%rdx
+	LONG $0x0c117cc5; BYTE $0x90 // 0fde: vmovups %ymm9,(%rax,%rdx,4)
+	LONG $0x68578b48 // 0fe3: mov 0x68(%rdi),%rdx
+	LONG $0x44117cc5; WORD $0x2090 // 0fe7: vmovups %ymm8,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 0fed: mov 0x68(%rdi),%rdx
+	LONG $0x3c11fcc5; BYTE $0xd0 // 0ff1: vmovups %ymm7,(%rax,%rdx,8)
+	LONG $0x68578b48 // 0ff6: mov 0x68(%rdi),%rdx
+	LONG $0x7411fcc5; WORD $0x20d0 // 0ffa: vmovups %ymm6,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 1000: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 1004: lea (%rdx,%rdx,2),%rdx
+	LONG $0x2c11fcc5; BYTE $0x90 // 1008: vmovups %ymm5,(%rax,%rdx,4)
+	LONG $0x68578b48 // 100d: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 1011: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x2411fcc5; BYTE $0x90 // 1016: vmovups %ymm4,(%rax,%rdx,4)
+	LONG $0x68778b48 // 101b: mov 0x68(%rdi),%rsi
+	QUAD $0x00000000b5148d48 // 101f: lea 0x0(,%rsi,4),%rdx
+	LONG $0x1c11fcc5; BYTE $0x90 // 1027: vmovups %ymm3,(%rax,%rdx,4)
+	LONG $0x68578b48 // 102c: mov 0x68(%rdi),%rdx
+	QUAD $0x0000000895148d48 // 1030: lea 0x8(,%rdx,4),%rdx
+	LONG $0x0411fcc5; BYTE $0x90 // 1038: vmovups %ymm0,(%rax,%rdx,4)
+	LONG $0xfff68ae9; BYTE $0xff // 103d: jmp 6cc <correlate+0x6cc>
+	LONG $0x08117cc5 // 1042: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 1046: vmovups %ymm8,0x20(%rax)
+	LONG $0x68578b48 // 104b: mov 0x68(%rdi),%rdx
+	LONG $0x3c11fcc5; BYTE $0x90 // 104f: vmovups %ymm7,(%rax,%rdx,4)
+	LONG $0x68578b48 // 1054: mov 0x68(%rdi),%rdx
+	LONG $0x7411fcc5; WORD $0x2090 // 1058: vmovups %ymm6,0x20(%rax,%rdx,4)
+	LONG $0x68578b48 // 105e: mov 0x68(%rdi),%rdx
+	LONG $0x2c11fcc5; BYTE $0xd0 // 1062: vmovups %ymm5,(%rax,%rdx,8)
+	LONG $0x68578b48 // 1067: mov 0x68(%rdi),%rdx
+	LONG $0x6411fcc5; WORD $0x20d0 // 106b: vmovups %ymm4,0x20(%rax,%rdx,8)
+	LONG $0x68578b48 // 1071: mov 0x68(%rdi),%rdx
+	LONG $0x52148d48 // 1075: lea (%rdx,%rdx,2),%rdx
+	LONG $0x0c11fcc5; BYTE $0x90 // 1079: vmovups %ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 107e: mov 0x68(%rdi),%rdx
+	LONG $0x52548d48; BYTE $0x08 // 1082: lea 0x8(%rdx,%rdx,2),%rdx
+	LONG $0x0411fcc5; BYTE $0x90 // 1087: vmovups %ymm0,(%rax,%rdx,4)
+	LONG $0xfff63be9; BYTE $0xff // 108c: jmp 6cc <correlate+0x6cc>
+	LONG $0x1811fcc5 // 1091: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 1095: vmovups %ymm2,0x20(%rax)
+	LONG $0x68578b48 // 109a: mov 0x68(%rdi),%rdx
+	LONG $0x0c11fcc5; BYTE $0x90 // 109e: vmovups %ymm1,(%rax,%rdx,4)
+	LONG $0x68578b48 // 10a3: mov 0x68(%rdi),%rdx
+	LONG $0x4411fcc5; WORD $0x2090 // 10a7: vmovups %ymm0,0x20(%rax,%rdx,4)
+	LONG $0xfff61ae9; BYTE $0xff // 10ad: jmp 6cc <correlate+0x6cc>
+	LONG $0x0a11fcc5 // 10b2: vmovups %ymm1,(%rdx)
+	LONG $0x4211fcc5; BYTE $0x20 // 10b6: vmovups %ymm0,0x20(%rdx)
+	LONG $0xfff60ce9; BYTE $0xff // 10bb: jmp 6cc <correlate+0x6cc>
+	QUAD $0xffffffffffffffff // 10c0
+	QUAD $0xffffffffffffffff // 10c8
+	QUAD $0xffffffffffffffff // 10d0
+	QUAD $0xffffffffffffffff // 10d8
+	QUAD $0x0000000000000000 // 10e0
+	QUAD $0x0000000000000000 // 10e8
+	QUAD $0x0000000000000000 // 10f0
+	QUAD $0x0000000000000000 // 10f8
 
 // func panelAVX2(a *panelArgs)
 // panel of csrc/gemm.c

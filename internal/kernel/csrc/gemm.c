@@ -112,9 +112,11 @@ INLINE void correlation(const struct correlateArgs *a, int64_t row, const int n)
 			sum[r][1] = vloadm(dw + r * a->stride + VW, m1);
 		}
 	}
-	if (row + n < a->rows)
-		unroll for (int r = 0; r < ROWS; r++)
-			_mm_prefetch((const char *)(dw + (n + r) * a->stride), _MM_HINT_T0);
+	if (row + n < a->rows) // the next tile, whose rows may straddle two cache lines
+		unroll for (int r = 0; r < ROWS; r++) {
+			prefetch(dw + (n + r) * a->stride);
+			prefetch(dw + (n + r) * a->stride + PANEL - 1);
+		}
 	const float *x = a->x.at + row, *dy = a->dy.at;
 	const int32_t *xat = a->xat.at;
 	int64_t pixels = a->xat.len;

@@ -31,6 +31,8 @@ typedef struct {
 // that it does not prepare sums and multiples of it ahead of a hot loop.
 #define hide(x) __asm__ volatile("" : "+r"(x))
 
+INLINE void prefetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+
 #if VW == 8
 typedef __m256 vf;
 typedef __m256i vi;
