@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+
+	"diffuse/internal/fault"
+	"diffuse/internal/run"
+)
+
+// picked is a checkpoint and the run it belongs to.
+type picked struct {
+	Weights string // the file of weights
+	Run     *run.Folder
+}
+
+// config is the run's resolved config; empty for a file that lies in no run.
+func (p picked) config() string {
+	if p.Run == nil {
+		return ""
+	}
+	return p.Run.ConfigPath()
+}
+
+// pickCheckpoint finds the checkpoint that a command was given: a file, a run by
+// its name or its folder, or where nothing was given the newest run. checkpoint
+// is "last", "best" or another of the run's. Errors are of kind
+// fault.Checkpoint.
+func pickCheckpoint(runs, given, checkpoint string) (picked, error) {
+	if isFile(given) {
+		dir := filepath.Dir(given)
+		if f, err := run.Find(runs, dir); err == nil && f.Dir == dir {
+			return picked{given, &f}, nil
+		}
+		return picked{given, nil}, nil
+	}
+	find := run.Newest
+	if given != "" {
+		find = func(runs string) (run.Folder, error) { return run.Find(runs, given) }
+	}
+	f, err := find(runs)
+	if err != nil {
+		return picked{}, err
+	}
+	weights := filepath.Join(f.Dir, checkpoint+".safetensors")
+	if !isFile(weights) {
+		return picked{}, fault.New(fault.Checkpoint, "diffuse train --resume "+f.Name, "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
+	}
+	return picked{weights, &f}, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
