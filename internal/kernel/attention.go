@@ -9,14 +9,12 @@ import "math"
 // exists. Scores are in base 2: queries are scaled by log₂e/√dim, so that
 // softmax is 2^(s−max)/Σ2^(s−max).
 //
-// Scores are products of columns with columns, so that a dim of 8 keys is 8
-// values in a row; all else multiplies a panel with rows. A head is first copied out of the interleaved tensors: as rows [tokens][dim],
-// the dims padded to dimLanes with arbitrary values, or as columns
-// [dim][tokens], the tokens padded to queryLanes with zeros.
+// A head is first copied out of the interleaved tensors, as rows [tokens][dim]
+// or as columns [dim][tokens], both padded with zeros.
 
 const (
-	queryLanes = 8 // queries in a panel; keys come in as many at a time
-	dimLanes   = 8 // dims that softmaxValues, addValues and addOuter treat at once
+	queryLanes = 8 // queries in a panel; tokens are padded to it
+	dimLanes   = 8 // dims that a kernel treats at once; dims are padded to it
 )
 
 // Attention writes softmax(q·kᵀ/√dim)·v of each head of each of n images to o
@@ -27,22 +25,20 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 	m := ws.mark()
 	defer ws.release(m)
 	h := newHead(tokens, heads, dim)
-	queries, keys, values := h.columns(ws), h.columns(ws), h.rows(ws)
-	out, panel := h.columns(ws), ws.float32s(h.padTokens*queryLanes)
+	queries, out := h.columns(ws), h.columns(ws)
+	keys, values := h.rows(ws), h.rows(ws)
+	panel := ws.float32s(tokens * queryLanes)
 	top, sum, logs := h.lanes(ws), h.lanes(ws), h.lanes(ws)
 	for i := range n * heads {
 		at := h.offset(i)
 		h.readColumns(s, queries, q[at:], math.Log2E*h.scale)
-		h.readColumns(s, keys, k[at:], 1)
+		h.readRows(s, keys, k[at:])
 		h.readRows(s, values, v[at:])
+		clear(out)
 		for t := 0; t < tokens; t += queryLanes {
-			s.vec.scores(panel, queries[t:], keys, h.padTokens, tokens, dim)
-			s.vec.softmaxValues(out[t:], h.padTokens, top[t:], sum[t:], panel, values, h.padDim, tokens)
-			for d := dimLanes; d < dim; d += dimLanes {
-				block := out[d*h.padTokens+t:]
-				h.clearBlock(block)
-				s.vec.addValues(block, h.padTokens, panel, values[d:], h.padDim, tokens)
-			}
+			h.scores(s, panel, queries[t:], keys, tokens)
+			s.vec.powers(panel, top[t:], sum[t:], tokens)
+			h.addValues(s, out[t:], panel, values, tokens)
 		}
 		s.vec.normalize(out, h.padTokens, dim, logs, top, sum)
 		s.vec.transpose(o[at:], h.stride, out, h.padTokens, dim, tokens, 1)
@@ -80,23 +76,39 @@ func (h *head) lanes(ws *Workspace) []float32   { return ws.float32s(h.padTokens
 func (h *head) columns(ws *Workspace) []float32 { return ws.float32s(h.padDim * h.padTokens) }
 func (h *head) rows(ws *Workspace) []float32    { return ws.float32s(h.padTokens * h.padDim) }
 
-// readColumns copies a head, times scale, transposed; padding tokens are zero.
+// readColumns copies a head, times scale, transposed.
 func (h *head) readColumns(s *Set, dst, src []float32, scale float64) {
+	if h.padTokens > h.tokens || h.padDim > h.dim {
+		clear(dst)
+	}
 	s.vec.transpose(dst, h.padTokens, src, h.stride, h.tokens, h.dim, float32(scale))
-	for d := range h.dim {
-		clear(dst[d*h.padTokens+h.tokens : (d+1)*h.padTokens])
+}
+
+// readRows copies a head row by row.
+func (h *head) readRows(s *Set, dst, src []float32) {
+	if h.padTokens > h.tokens || h.padDim > h.dim {
+		clear(dst)
+	}
+	s.vec.copyRows(dst, h.padDim, src, h.stride, h.tokens, h.dim, 1)
+}
+
+// scores writes rows·columns, of count keys and queryLanes queries, to panel.
+func (h *head) scores(s *Set, panel, columns, rows []float32, count int) {
+	for d := 0; d < h.dim; d += dimLanes {
+		s.vec.scores(panel, columns[d*h.padTokens:], h.padTokens, rows[d:], h.padDim, count, d > 0)
 	}
 }
 
-// readRows copies a head row by row; padding tokens are zero.
-func (h *head) readRows(s *Set, dst, src []float32) {
-	s.vec.copyRows(dst, h.padDim, src, h.stride, h.tokens, h.dim, 1)
-	clear(dst[h.tokens*h.padDim : h.padTokens*h.padDim])
+// addValues adds panelᵀ·rows to the columns of queryLanes queries.
+func (h *head) addValues(s *Set, columns, panel, rows []float32, count int) {
+	for d := 0; d < h.dim; d += dimLanes {
+		s.vec.addValues(columns[d*h.padTokens:], h.padTokens, panel, rows[d:], h.padDim, count)
+	}
 }
 
-// clearBlock zeroes the panel of columns that starts block.
-func (h *head) clearBlock(block []float32) {
-	for d := range dimLanes {
-		clear(block[d*h.padTokens:][:queryLanes])
+// addOuter adds panel·queries, the rows of queryLanes queries, to count rows.
+func (h *head) addOuter(s *Set, rows, panel, queries []float32, count int) {
+	for d := 0; d < h.dim; d += dimLanes {
+		s.vec.addOuter(rows[d:], h.padDim, panel, queries[d:], h.padDim, count)
 	}
 }

@@ -3,17 +3,23 @@ package kernel
 type attentionArgs struct {
 	out, panel, dpanel, top, sum, lse, left, right, d *float32
 
-	ldo, ldl, ldr, count, dim int
+	ldo, ldl, ldr, count, dim, add int
 }
 
-func avx2Scores(panel, queries, keys []float32, ld, count, dim int) {
-	scoresAVX2(&attentionArgs{panel: &panel[0], left: &queries[0], right: &keys[0], ldl: ld, ldr: ld, count: count, dim: dim})
+func avx2Scores(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
+	a := attentionArgs{panel: &panel[0], left: &queries[0], ldl: ldq, right: &keys[0], ldr: ldk, count: count}
+	if add {
+		a.add = 1
+	}
+	scoresAVX2(&a)
 }
 
-func avx2SoftmaxValues(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int) {
-	softmaxValuesAVX2(&attentionArgs{
-		out: &out[0], ldo: ldo, top: &top[0], sum: &sum[0], panel: &panel[0], right: &values[0], ldr: ldv, count: count,
-	})
+func avx2Powers(panel, top, sum []float32, count int) {
+	powersAVX2(&attentionArgs{panel: &panel[0], top: &top[0], sum: &sum[0], count: count})
+}
+
+func avx2SoftmaxGrad(panel, dpanel, lse, d []float32, count int) {
+	softmaxGradAVX2(&attentionArgs{panel: &panel[0], dpanel: &dpanel[0], lse: &lse[0], d: &d[0], count: count})
 }
 
 func avx2AddValues(out []float32, ldo int, panel, values []float32, ldv, count int) {
@@ -22,12 +28,6 @@ func avx2AddValues(out []float32, ldo int, panel, values []float32, ldv, count i
 
 func avx2Normalize(out []float32, ldo, dim int, lse, top, sum []float32) {
 	normalizeAVX2(&attentionArgs{out: &out[0], ldo: ldo, dim: dim, lse: &lse[0], top: &top[0], sum: &sum[0], count: len(sum)})
-}
-
-func avx2SoftmaxGrad(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int) {
-	softmaxGradAVX2(&attentionArgs{
-		out: &out[0], ldo: ldo, panel: &panel[0], dpanel: &dpanel[0], lse: &lse[0], d: &d[0], right: &keys[0], ldr: ldk, count: count,
-	})
 }
 
 func avx2AddOuter(out []float32, ldo int, panel, rows []float32, ldr, count int) {

@@ -6,13 +6,13 @@ package kernel
 func scoresAVX2(a *attentionArgs)
 
 //go:noescape
-func softmaxValuesAVX2(a *attentionArgs)
-
-//go:noescape
-func addValuesAVX2(a *attentionArgs)
+func powersAVX2(a *attentionArgs)
 
 //go:noescape
 func softmaxGradAVX2(a *attentionArgs)
+
+//go:noescape
+func addValuesAVX2(a *attentionArgs)
 
 //go:noescape
 func addOuterAVX2(a *attentionArgs)

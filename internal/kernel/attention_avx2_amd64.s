@@ -12,204 +12,225 @@
 TEXT ·scoresAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	WORD $0x8949; BYTE $0xf8 // 0000: mov %rdi,%r8
-	LONG $0x087f8b48 // 0003: mov 0x8(%rdi),%rdi
-	LONG $0x60788349; BYTE $0x00 // 0007: cmpq $0x0,0x60(%r8)
-	LONG $0x01198e0f; WORD $0x0000 // 000c: jle 12b <scores+0x12b>
-	WORD $0x3145; BYTE $0xc9 // 0012: xor %r9d,%r9d
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0015: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x38408b49 // 0020: mov 0x38(%r8),%rax
-	LONG $0x68508b49 // 0024: mov 0x68(%r8),%rdx
-	LONG $0xc957f0c5 // 0028: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0x30488b49 // 002c: mov 0x30(%r8),%rcx
-	LONG $0xd128fcc5 // 0030: vmovaps %ymm1,%ymm2
-	LONG $0xd928fcc5 // 0034: vmovaps %ymm1,%ymm3
-	LONG $0xe128fcc5 // 0038: vmovaps %ymm1,%ymm4
-	LONG $0xe928fcc5 // 003c: vmovaps %ymm1,%ymm5
-	LONG $0xf128fcc5 // 0040: vmovaps %ymm1,%ymm6
-	LONG $0xf928fcc5 // 0044: vmovaps %ymm1,%ymm7
-	LONG $0xc1287cc5 // 0048: vmovaps %ymm1,%ymm8
-	LONG $0x88048d4a // 004c: lea (%rax,%r9,4),%rax
-	WORD $0x8548; BYTE $0xd2 // 0050: test %rdx,%rdx
-	LONG $0x008d8e0f; WORD $0x0000 // 0053: jle e6 <scores+0xe6>
-	LONG $0x50588b49 // 0059: mov 0x50(%r8),%rbx
-	QUAD $0x000000009d348d48 // 005d: lea 0x0(,%rbx,4),%rsi
-	LONG $0x58588b49 // 0065: mov 0x58(%r8),%rbx
-	LONG $0x02e3c148 // 0069: shl $0x2,%rbx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0078: nopl 0x0(%rax,%rax,1)
-	LONG $0x0110fcc5 // 0080: vmovups (%rcx),%ymm0
-	LONG $0x187d62c4; BYTE $0x08 // 0084: vbroadcastss (%rax),%ymm9
-	WORD $0x0148; BYTE $0xf1 // 0089: add %rsi,%rcx
-	LONG $0xb83562c4; BYTE $0xc0 // 008c: vfmadd231ps %ymm0,%ymm9,%ymm8
-	LONG $0x187d62c4; WORD $0x0448 // 0091: vbroadcastss 0x4(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xf8 // 0097: vfmadd231ps %ymm0,%ymm9,%ymm7
-	LONG $0x187d62c4; WORD $0x0848 // 009c: vbroadcastss 0x8(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xf0 // 00a2: vfmadd231ps %ymm0,%ymm9,%ymm6
-	LONG $0x187d62c4; WORD $0x0c48 // 00a7: vbroadcastss 0xc(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xe8 // 00ad: vfmadd231ps %ymm0,%ymm9,%ymm5
-	LONG $0x187d62c4; WORD $0x1048 // 00b2: vbroadcastss 0x10(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xe0 // 00b8: vfmadd231ps %ymm0,%ymm9,%ymm4
-	LONG $0x187d62c4; WORD $0x1448 // 00bd: vbroadcastss 0x14(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xd8 // 00c3: vfmadd231ps %ymm0,%ymm9,%ymm3
-	LONG $0x187d62c4; WORD $0x1848 // 00c8: vbroadcastss 0x18(%rax),%ymm9
-	LONG $0xb835e2c4; BYTE $0xd0 // 00ce: vfmadd231ps %ymm0,%ymm9,%ymm2
-	LONG $0x187d62c4; WORD $0x1c48 // 00d3: vbroadcastss 0x1c(%rax),%ymm9
-	WORD $0x0148; BYTE $0xd8 // 00d9: add %rbx,%rax
-	WORD $0xff48; BYTE $0xca // 00dc: dec %rdx
-	LONG $0xb835e2c4; BYTE $0xc8 // 00df: vfmadd231ps %ymm0,%ymm9,%ymm1
-	WORD $0x9a75 // 00e4: jne 80 <scores+0x80>
-	LONG $0x07117cc5 // 00e6: vmovups %ymm8,(%rdi)
-	LONG $0x7f11fcc5; BYTE $0x20 // 00ea: vmovups %ymm7,0x20(%rdi)
-	LONG $0x7711fcc5; BYTE $0x40 // 00ef: vmovups %ymm6,0x40(%rdi)
-	LONG $0x08c18349 // 00f4: add $0x8,%r9
-	LONG $0x6f11fcc5; BYTE $0x60 // 00f8: vmovups %ymm5,0x60(%rdi)
-	QUAD $0x00000080a711fcc5 // 00fd: vmovups %ymm4,0x80(%rdi)
-	QUAD $0x000000a09f11fcc5 // 0105: vmovups %ymm3,0xa0(%rdi)
-	LONG $0x00c78148; WORD $0x0001; BYTE $0x00 // 010d: add $0x100,%rdi
-	LONG $0x5711fcc5; BYTE $0xc0 // 0114: vmovups %ymm2,-0x40(%rdi)
-	LONG $0x4f11fcc5; BYTE $0xe0 // 0119: vmovups %ymm1,-0x20(%rdi)
-	LONG $0x6048394d // 011e: cmp %r9,0x60(%r8)
-	LONG $0xfef88f0f; WORD $0xffff // 0122: jg 20 <scores+0x20>
-	WORD $0xf8c5; BYTE $0x77 // 0128: vzeroupper
-	BYTE $0xc3 // 012b: ret
+	LONG $0x50778b48 // 0000: mov 0x50(%rdi),%rsi
+	LONG $0x305f8b48 // 0004: mov 0x30(%rdi),%rbx
+	LONG $0x08578b48 // 0008: mov 0x8(%rdi),%rdx
+	LONG $0x38478b48 // 000c: mov 0x38(%rdi),%rax
+	LONG $0x604f8b48 // 0010: mov 0x60(%rdi),%rcx
+	LONG $0x02e6c148 // 0014: shl $0x2,%rsi
+	LONG $0x1310fcc5 // 0018: vmovups (%rbx),%ymm2
+	WORD $0x0148; BYTE $0xf3 // 001c: add %rsi,%rbx
+	LONG $0x2b10fcc5 // 001f: vmovups (%rbx),%ymm5
+	WORD $0x0148; BYTE $0xf3 // 0023: add %rsi,%rbx
+	LONG $0x3b10fcc5 // 0026: vmovups (%rbx),%ymm7
+	WORD $0x0148; BYTE $0xf3 // 002a: add %rsi,%rbx
+	LONG $0x1b10fcc5 // 002d: vmovups (%rbx),%ymm3
+	WORD $0x0148; BYTE $0xf3 // 0031: add %rsi,%rbx
+	LONG $0x03107cc5 // 0034: vmovups (%rbx),%ymm8
+	WORD $0x0148; BYTE $0xf3 // 0038: add %rsi,%rbx
+	LONG $0x3310fcc5 // 003b: vmovups (%rbx),%ymm6
+	WORD $0x0148; BYTE $0xf3 // 003f: add %rsi,%rbx
+	LONG $0x707f8348; BYTE $0x00 // 0042: cmpq $0x0,0x70(%rdi)
+	LONG $0x0b107cc5 // 0047: vmovups (%rbx),%ymm9
+	LONG $0x2410fcc5; BYTE $0x33 // 004b: vmovups (%rbx,%rsi,1),%ymm4
+	LONG $0x008a850f; WORD $0x0000 // 0050: jne e0 <scores+0xe0>
+	WORD $0x8548; BYTE $0xc9 // 0056: test %rcx,%rcx
+	WORD $0x747e // 0059: jle cf <scores+0xcf>
+	LONG $0x00441f0f; BYTE $0x00 // 005b: nopl 0x0(%rax,%rax,1)
+	LONG $0x187de2c4; BYTE $0x00 // 0060: vbroadcastss (%rax),%ymm0
+	LONG $0x187d62c4; WORD $0x0850 // 0065: vbroadcastss 0x8(%rax),%ymm10
+	LONG $0x20c28348 // 006b: add $0x20,%rdx
+	LONG $0x187de2c4; WORD $0x0448 // 006f: vbroadcastss 0x4(%rax),%ymm1
+	LONG $0xc059ecc5 // 0075: vmulps %ymm0,%ymm2,%ymm0
+	LONG $0xcd59f4c5 // 0079: vmulps %ymm5,%ymm1,%ymm1
+	LONG $0x987d62c4; BYTE $0xd7 // 007d: vfmadd132ps %ymm7,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x0c40 // 0082: vbroadcastss 0xc(%rax),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc3 // 0088: vfmadd132ps %ymm3,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1048 // 008d: vbroadcastss 0x10(%rax),%ymm1
+	LONG $0x982dc2c4; BYTE $0xc8 // 0093: vfmadd132ps %ymm8,%ymm10,%ymm1
+	LONG $0x187d62c4; WORD $0x1450 // 0098: vbroadcastss 0x14(%rax),%ymm10
+	LONG $0x987d62c4; BYTE $0xd6 // 009e: vfmadd132ps %ymm6,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x1840 // 00a3: vbroadcastss 0x18(%rax),%ymm0
+	LONG $0x9875c2c4; BYTE $0xc1 // 00a9: vfmadd132ps %ymm9,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1c48 // 00ae: vbroadcastss 0x1c(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xcc // 00b4: vfmadd132ps %ymm4,%ymm10,%ymm1
+	LONG $0xc158fcc5 // 00b9: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 00bd: vmovups %ymm0,-0x20(%rdx)
+	LONG $0x585f8b48 // 00c2: mov 0x58(%rdi),%rbx
+	WORD $0xff48; BYTE $0xc9 // 00c6: dec %rcx
+	LONG $0x98048d48 // 00c9: lea (%rax,%rbx,4),%rax
+	WORD $0x9175 // 00cd: jne 60 <scores+0x60>
+	WORD $0xf8c5; BYTE $0x77 // 00cf: vzeroupper
+	BYTE $0xc3 // 00d2: ret
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00d3: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 00de: xchg %ax,%ax
+	WORD $0x8548; BYTE $0xc9 // 00e0: test %rcx,%rcx
+	WORD $0xea7e // 00e3: jle cf <scores+0xcf>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00e5: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f0: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 00fb: nopl 0x0(%rax,%rax,1)
+	LONG $0x187de2c4; BYTE $0x00 // 0100: vbroadcastss (%rax),%ymm0
+	LONG $0x187d62c4; WORD $0x0850 // 0105: vbroadcastss 0x8(%rax),%ymm10
+	LONG $0x20c28348 // 010b: add $0x20,%rdx
+	LONG $0xa86de2c4; WORD $0xe042 // 010f: vfmadd213ps -0x20(%rdx),%ymm2,%ymm0
+	LONG $0x187de2c4; WORD $0x0448 // 0115: vbroadcastss 0x4(%rax),%ymm1
+	LONG $0xcd59f4c5 // 011b: vmulps %ymm5,%ymm1,%ymm1
+	LONG $0x987d62c4; BYTE $0xd7 // 011f: vfmadd132ps %ymm7,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x0c40 // 0124: vbroadcastss 0xc(%rax),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc3 // 012a: vfmadd132ps %ymm3,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1048 // 012f: vbroadcastss 0x10(%rax),%ymm1
+	LONG $0x982dc2c4; BYTE $0xc8 // 0135: vfmadd132ps %ymm8,%ymm10,%ymm1
+	LONG $0x187d62c4; WORD $0x1450 // 013a: vbroadcastss 0x14(%rax),%ymm10
+	LONG $0x987d62c4; BYTE $0xd6 // 0140: vfmadd132ps %ymm6,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x1840 // 0145: vbroadcastss 0x18(%rax),%ymm0
+	LONG $0x9875c2c4; BYTE $0xc1 // 014b: vfmadd132ps %ymm9,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1c48 // 0150: vbroadcastss 0x1c(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xcc // 0156: vfmadd132ps %ymm4,%ymm10,%ymm1
+	LONG $0xc158fcc5 // 015b: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 015f: vmovups %ymm0,-0x20(%rdx)
+	LONG $0x585f8b48 // 0164: mov 0x58(%rdi),%rbx
+	WORD $0xff48; BYTE $0xc9 // 0168: dec %rcx
+	LONG $0x98048d48 // 016b: lea (%rax,%rbx,4),%rax
+	WORD $0x8f75 // 016f: jne 100 <scores+0x100>
+	LONG $0xffff59e9; BYTE $0xff // 0171: jmp cf <scores+0xcf>
 
-// func softmaxValuesAVX2(a *attentionArgs)
-// softmaxValues of csrc/attention.c
-TEXT ·softmaxValuesAVX2(SB), NOSPLIT, $0-8
+// func powersAVX2(a *attentionArgs)
+// powers of csrc/attention.c
+TEXT ·powersAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x08578b48 // 0000: mov 0x8(%rdi),%rdx
-	LONG $0x604f8b48 // 0004: mov 0x60(%rdi),%rcx
-	WORD $0x8948; BYTE $0xfe // 0008: mov %rdi,%rsi
-	LONG $0x1a10fcc5 // 000b: vmovups (%rdx),%ymm3
-	WORD $0x8548; BYTE $0xc9 // 000f: test %rcx,%rcx
-	LONG $0x01af8e0f; WORD $0x0000 // 0012: jle 1c7 <softmaxValues+0x1c7>
-	WORD $0x8948; BYTE $0xcb // 0018: mov %rcx,%rbx
-	WORD $0x8948; BYTE $0xd0 // 001b: mov %rdx,%rax
-	WORD $0x9066 // 001e: xchg %ax,%ax
-	LONG $0x185fe4c5 // 0020: vmaxps (%rax),%ymm3,%ymm3
-	LONG $0x20c08348 // 0024: add $0x20,%rax
+	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
+	LONG $0x60578b48 // 0004: mov 0x60(%rdi),%rdx
+	LONG $0x1010fcc5 // 0008: vmovups (%rax),%ymm2
+	WORD $0x8548; BYTE $0xd2 // 000c: test %rdx,%rdx
+	LONG $0x00fb8e0f; WORD $0x0000 // 000f: jle 110 <powers+0x110>
+	WORD $0x8948; BYTE $0xd3 // 0015: mov %rdx,%rbx
+	WORD $0x8948; BYTE $0xc1 // 0018: mov %rax,%rcx
+	LONG $0x00441f0f; BYTE $0x00 // 001b: nopl 0x0(%rax,%rax,1)
+	LONG $0x115fecc5 // 0020: vmaxps (%rcx),%ymm2,%ymm2
+	LONG $0x20c18348 // 0024: add $0x20,%rcx
 	WORD $0xff48; BYTE $0xcb // 0028: dec %rbx
-	WORD $0xf375 // 002b: jne 20 <softmaxValues+0x20>
-	QUAD $0x00026a3d187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x26a(%rip),%ymm15 # 2a0 <softmaxValues+0x2a0>
-	QUAD $0x00026535187d62c4; BYTE $0x00 // 0036: vbroadcastss 0x265(%rip),%ymm14 # 2a4 <softmaxValues+0x2a4>
-	LONG $0xe457d8c5 // 003f: vxorps %xmm4,%xmm4,%xmm4
-	QUAD $0x00025c2d187d62c4; BYTE $0x00 // 0043: vbroadcastss 0x25c(%rip),%ymm13 # 2a8 <softmaxValues+0x2a8>
-	LONG $0x38468b48 // 004c: mov 0x38(%rsi),%rax
-	LONG $0xec28fcc5 // 0050: vmovaps %ymm4,%ymm5
-	LONG $0xf428fcc5 // 0054: vmovaps %ymm4,%ymm6
-	LONG $0xfc28fcc5 // 0058: vmovaps %ymm4,%ymm7
-	LONG $0xc4287cc5 // 005c: vmovaps %ymm4,%ymm8
-	LONG $0xcc287cc5 // 0060: vmovaps %ymm4,%ymm9
-	LONG $0xd4287cc5 // 0064: vmovaps %ymm4,%ymm10
-	LONG $0xdc287cc5 // 0068: vmovaps %ymm4,%ymm11
-	LONG $0xe4287cc5 // 006c: vmovaps %ymm4,%ymm12
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0070: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 007b: nopl 0x0(%rax,%rax,1)
-	LONG $0x1210fcc5 // 0080: vmovups (%rdx),%ymm2
-	LONG $0x20c28348 // 0084: add $0x20,%rdx
-	LONG $0xd35cecc5 // 0088: vsubps %ymm3,%ymm2,%ymm2
-	LONG $0xd25f84c5 // 008c: vmaxps %ymm2,%ymm15,%ymm2
-	LONG $0x586cc1c4; BYTE $0xce // 0090: vaddps %ymm14,%ymm2,%ymm1
-	LONG $0x5874c1c4; BYTE $0xc5 // 0095: vaddps %ymm13,%ymm1,%ymm0
-	LONG $0xf172f5c5; BYTE $0x17 // 009a: vpslld $0x17,%ymm1,%ymm1
-	LONG $0xd05cecc5 // 009f: vsubps %ymm0,%ymm2,%ymm2
-	QUAD $0x00020005187de2c4; BYTE $0x00 // 00a3: vbroadcastss 0x200(%rip),%ymm0 # 2ac <softmaxValues+0x2ac>
-	QUAD $0x00014b05a86de2c4; BYTE $0x00 // 00ac: vfmadd213ps 0x14b(%rip),%ymm2,%ymm0 # 200 <softmaxValues+0x200>
-	QUAD $0x00016205a86de2c4; BYTE $0x00 // 00b5: vfmadd213ps 0x162(%rip),%ymm2,%ymm0 # 220 <softmaxValues+0x220>
-	QUAD $0x00017905a86de2c4; BYTE $0x00 // 00be: vfmadd213ps 0x179(%rip),%ymm2,%ymm0 # 240 <softmaxValues+0x240>
-	QUAD $0x00019005a86de2c4; BYTE $0x00 // 00c7: vfmadd213ps 0x190(%rip),%ymm2,%ymm0 # 260 <softmaxValues+0x260>
-	QUAD $0x0001a705a86de2c4; BYTE $0x00 // 00d0: vfmadd213ps 0x1a7(%rip),%ymm2,%ymm0 # 280 <softmaxValues+0x280>
-	LONG $0xc159fcc5 // 00d9: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x4211fcc5; BYTE $0xe0 // 00dd: vmovups %ymm0,-0x20(%rdx)
-	LONG $0x187de2c4; BYTE $0x08 // 00e2: vbroadcastss (%rax),%ymm1
-	LONG $0x585e8b48 // 00e7: mov 0x58(%rsi),%rbx
-	WORD $0xff48; BYTE $0xc9 // 00eb: dec %rcx
-	LONG $0xe0581cc5 // 00ee: vaddps %ymm0,%ymm12,%ymm12
-	LONG $0xb87d62c4; BYTE $0xd9 // 00f2: vfmadd231ps %ymm1,%ymm0,%ymm11
-	LONG $0x187de2c4; WORD $0x0448 // 00f7: vbroadcastss 0x4(%rax),%ymm1
-	LONG $0xb87d62c4; BYTE $0xd1 // 00fd: vfmadd231ps %ymm1,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x0848 // 0102: vbroadcastss 0x8(%rax),%ymm1
-	LONG $0xb87d62c4; BYTE $0xc9 // 0108: vfmadd231ps %ymm1,%ymm0,%ymm9
-	LONG $0x187de2c4; WORD $0x0c48 // 010d: vbroadcastss 0xc(%rax),%ymm1
-	LONG $0xb87d62c4; BYTE $0xc1 // 0113: vfmadd231ps %ymm1,%ymm0,%ymm8
-	LONG $0x187de2c4; WORD $0x1048 // 0118: vbroadcastss 0x10(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xf9 // 011e: vfmadd231ps %ymm1,%ymm0,%ymm7
-	LONG $0x187de2c4; WORD $0x1448 // 0123: vbroadcastss 0x14(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xf1 // 0129: vfmadd231ps %ymm1,%ymm0,%ymm6
-	LONG $0x187de2c4; WORD $0x1848 // 012e: vbroadcastss 0x18(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xe9 // 0134: vfmadd231ps %ymm1,%ymm0,%ymm5
-	LONG $0x187de2c4; WORD $0x1c48 // 0139: vbroadcastss 0x1c(%rax),%ymm1
-	LONG $0x98048d48 // 013f: lea (%rax,%rbx,4),%rax
-	LONG $0xb87de2c4; BYTE $0xe1 // 0143: vfmadd231ps %ymm1,%ymm0,%ymm4
-	LONG $0xff32850f; WORD $0xffff // 0148: jne 80 <softmaxValues+0x80>
-	LONG $0x18468b48 // 014e: mov 0x18(%rsi),%rax
-	LONG $0x1811fcc5 // 0152: vmovups %ymm3,(%rax)
-	LONG $0x20468b48 // 0156: mov 0x20(%rsi),%rax
-	LONG $0x20117cc5 // 015a: vmovups %ymm12,(%rax)
-	WORD $0x8b48; BYTE $0x06 // 015e: mov (%rsi),%rax
-	LONG $0x18117cc5 // 0161: vmovups %ymm11,(%rax)
-	LONG $0x48568b48 // 0165: mov 0x48(%rsi),%rdx
-	LONG $0x14117cc5; BYTE $0x90 // 0169: vmovups %ymm10,(%rax,%rdx,4)
-	LONG $0x48568b48 // 016e: mov 0x48(%rsi),%rdx
-	LONG $0x0c117cc5; BYTE $0xd0 // 0172: vmovups %ymm9,(%rax,%rdx,8)
-	LONG $0x48568b48 // 0177: mov 0x48(%rsi),%rdx
-	LONG $0x52148d48 // 017b: lea (%rdx,%rdx,2),%rdx
-	LONG $0x04117cc5; BYTE $0x90 // 017f: vmovups %ymm8,(%rax,%rdx,4)
-	LONG $0x487e8b48 // 0184: mov 0x48(%rsi),%rdi
-	QUAD $0x00000000bd148d48 // 0188: lea 0x0(,%rdi,4),%rdx
-	LONG $0x3c11fcc5; BYTE $0x90 // 0190: vmovups %ymm7,(%rax,%rdx,4)
-	LONG $0x48568b48 // 0195: mov 0x48(%rsi),%rdx
-	LONG $0x92148d48 // 0199: lea (%rdx,%rdx,4),%rdx
-	LONG $0x3411fcc5; BYTE $0x90 // 019d: vmovups %ymm6,(%rax,%rdx,4)
-	LONG $0x48568b48 // 01a2: mov 0x48(%rsi),%rdx
-	LONG $0x52148d48 // 01a6: lea (%rdx,%rdx,2),%rdx
-	LONG $0x2c11fcc5; BYTE $0xd0 // 01aa: vmovups %ymm5,(%rax,%rdx,8)
-	LONG $0x484e8b48 // 01af: mov 0x48(%rsi),%rcx
-	QUAD $0x00000000cd148d48 // 01b3: lea 0x0(,%rcx,8),%rdx
-	WORD $0x2948; BYTE $0xca // 01bb: sub %rcx,%rdx
-	LONG $0x2411fcc5; BYTE $0x90 // 01be: vmovups %ymm4,(%rax,%rdx,4)
-	WORD $0xf8c5; BYTE $0x77 // 01c3: vzeroupper
-	BYTE $0xc3 // 01c6: ret
-	LONG $0xe457d8c5 // 01c7: vxorps %xmm4,%xmm4,%xmm4
-	LONG $0xec28fcc5 // 01cb: vmovaps %ymm4,%ymm5
-	LONG $0xf428fcc5 // 01cf: vmovaps %ymm4,%ymm6
-	LONG $0xfc28fcc5 // 01d3: vmovaps %ymm4,%ymm7
-	LONG $0xc4287cc5 // 01d7: vmovaps %ymm4,%ymm8
-	LONG $0xcc287cc5 // 01db: vmovaps %ymm4,%ymm9
-	LONG $0xd4287cc5 // 01df: vmovaps %ymm4,%ymm10
-	LONG $0xdc287cc5 // 01e3: vmovaps %ymm4,%ymm11
-	LONG $0xe4287cc5 // 01e7: vmovaps %ymm4,%ymm12
-	LONG $0xffff5ee9; BYTE $0xff // 01eb: jmp 14e <softmaxValues+0x14e>
-	QUAD $0x000000841f0f2e66 // 01f0
-	QUAD $0x0000441f0f660000 // 01f8
-	QUAD $0x3c1e86293c1e8629 // 0200
-	QUAD $0x3c1e86293c1e8629 // 0208
-	QUAD $0x3c1e86293c1e8629 // 0210
-	QUAD $0x3c1e86293c1e8629 // 0218
-	QUAD $0x3d635b723d635b72 // 0220
-	QUAD $0x3d635b723d635b72 // 0228
-	QUAD $0x3d635b723d635b72 // 0230
-	QUAD $0x3d635b723d635b72 // 0238
-	QUAD $0x3e75fc8c3e75fc8c // 0240
-	QUAD $0x3e75fc8c3e75fc8c // 0248
-	QUAD $0x3e75fc8c3e75fc8c // 0250
-	QUAD $0x3e75fc8c3e75fc8c // 0258
-	QUAD $0x3f3172143f317214 // 0260
-	QUAD $0x3f3172143f317214 // 0268
-	QUAD $0x3f3172143f317214 // 0270
-	QUAD $0x3f3172143f317214 // 0278
-	QUAD $0x3f8000013f800001 // 0280
-	QUAD $0x3f8000013f800001 // 0288
-	QUAD $0x3f8000013f800001 // 0290
-	QUAD $0x3f8000013f800001 // 0298
-	QUAD $0x4b40007fc2fc0000 // 02a0
-	QUAD $0x3aae0473cb40007f // 02a8
-	QUAD $0x3f800000bf800000 // 02b0
-	QUAD $0x3ed30bb13ea4258a // 02b8
-	QUAD $0x3f76384f3f13bb62 // 02c0
-	QUAD $0x3f3172184038aa3b // 02c8
+	WORD $0xf375 // 002b: jne 20 <powers+0x20>
+	QUAD $0x00010a25187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x10a(%rip),%ymm12 # 140 <powers+0x140>
+	QUAD $0x0001051d187d62c4; BYTE $0x00 // 0036: vbroadcastss 0x105(%rip),%ymm11 # 144 <powers+0x144>
+	LONG $0xdb57e0c5 // 003f: vxorps %xmm3,%xmm3,%xmm3
+	QUAD $0x0000fc15187d62c4; BYTE $0x00 // 0043: vbroadcastss 0xfc(%rip),%ymm10 # 148 <powers+0x148>
+	QUAD $0x0000f70d187d62c4; BYTE $0x00 // 004c: vbroadcastss 0xf7(%rip),%ymm9 # 14c <powers+0x14c>
+	QUAD $0x0000f205187d62c4; BYTE $0x00 // 0055: vbroadcastss 0xf2(%rip),%ymm8 # 150 <powers+0x150>
+	QUAD $0x0000ed3d187de2c4; BYTE $0x00 // 005e: vbroadcastss 0xed(%rip),%ymm7 # 154 <powers+0x154>
+	QUAD $0x0000e835187de2c4; BYTE $0x00 // 0067: vbroadcastss 0xe8(%rip),%ymm6 # 158 <powers+0x158>
+	QUAD $0x0000e32d187de2c4; BYTE $0x00 // 0070: vbroadcastss 0xe3(%rip),%ymm5 # 15c <powers+0x15c>
+	QUAD $0x0000de25187de2c4; BYTE $0x00 // 0079: vbroadcastss 0xde(%rip),%ymm4 # 160 <powers+0x160>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0082: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0098: nopl 0x0(%rax,%rax,1)
+	LONG $0x0810fcc5 // 00a0: vmovups (%rax),%ymm1
+	LONG $0x287c41c4; BYTE $0xf1 // 00a4: vmovaps %ymm9,%ymm14
+	LONG $0xff287cc5 // 00a9: vmovaps %ymm7,%ymm15
+	LONG $0x20c08348 // 00ad: add $0x20,%rax
+	LONG $0xc25cf4c5 // 00b1: vsubps %ymm2,%ymm1,%ymm0
+	LONG $0xc05f9cc5 // 00b5: vmaxps %ymm0,%ymm12,%ymm0
+	LONG $0x587cc1c4; BYTE $0xcb // 00b9: vaddps %ymm11,%ymm0,%ymm1
+	LONG $0x587441c4; BYTE $0xea // 00be: vaddps %ymm10,%ymm1,%ymm13
+	LONG $0xf172f5c5; BYTE $0x17 // 00c3: vpslld $0x17,%ymm1,%ymm1
+	LONG $0x5c7cc1c4; BYTE $0xc5 // 00c8: vsubps %ymm13,%ymm0,%ymm0
+	LONG $0xe8597cc5 // 00cd: vmulps %ymm0,%ymm0,%ymm13
+	LONG $0x983d62c4; BYTE $0xf0 // 00d1: vfmadd132ps %ymm0,%ymm8,%ymm14
+	LONG $0x984d62c4; BYTE $0xf8 // 00d6: vfmadd132ps %ymm0,%ymm6,%ymm15
+	LONG $0x985de2c4; BYTE $0xc5 // 00db: vfmadd132ps %ymm5,%ymm4,%ymm0
+	LONG $0x9805c2c4; BYTE $0xc5 // 00e0: vfmadd132ps %ymm13,%ymm15,%ymm0
+	LONG $0x980dc2c4; BYTE $0xc5 // 00e5: vfmadd132ps %ymm13,%ymm14,%ymm0
+	LONG $0xc159fcc5 // 00ea: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x4011fcc5; BYTE $0xe0 // 00ee: vmovups %ymm0,-0x20(%rax)
+	WORD $0xff48; BYTE $0xca // 00f3: dec %rdx
+	LONG $0xd858e4c5 // 00f6: vaddps %ymm0,%ymm3,%ymm3
+	WORD $0xa475 // 00fa: jne a0 <powers+0xa0>
+	LONG $0x18478b48 // 00fc: mov 0x18(%rdi),%rax
+	LONG $0x1011fcc5 // 0100: vmovups %ymm2,(%rax)
+	LONG $0x20478b48 // 0104: mov 0x20(%rdi),%rax
+	LONG $0x1811fcc5 // 0108: vmovups %ymm3,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 010c: vzeroupper
+	BYTE $0xc3 // 010f: ret
+	LONG $0xdb57e0c5 // 0110: vxorps %xmm3,%xmm3,%xmm3
+	WORD $0xe6eb // 0114: jmp fc <powers+0xfc>
+	WORD $0x2e66 // 0116
+	QUAD $0x0000000000841f0f // 0118
+	QUAD $0x000000841f0f2e66 // 0120
+	QUAD $0x00841f0f2e660000 // 0128
+	QUAD $0x1f0f2e6600000000 // 0130
+	QUAD $0x9066000000000084 // 0138
+	QUAD $0x4b40007fc2fc0000 // 0140
+	QUAD $0x3f317214cb40007f // 0148
+	QUAD $0x3d635b723f800001 // 0150
+	QUAD $0x3aae04733e75fc8c // 0158
+	QUAD $0xbf8000003c1e8629 // 0160
+	QUAD $0x3ea4258a3f800000 // 0168
+	QUAD $0x3f13bb623ed30bb1 // 0170
+	QUAD $0x4038aa3b3f76384f // 0178
+	LONG $0x3f317218 // 0180
+
+// func softmaxGradAVX2(a *attentionArgs)
+// softmaxGrad of csrc/attention.c
+TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x28478b48 // 0000: mov 0x28(%rdi),%rax
+	LONG $0x604f8b48 // 0004: mov 0x60(%rdi),%rcx
+	LONG $0x10578b48 // 0008: mov 0x10(%rdi),%rdx
+	LONG $0x1010fcc5 // 000c: vmovups (%rax),%ymm2
+	LONG $0x40478b48 // 0010: mov 0x40(%rdi),%rax
+	LONG $0x1810fcc5 // 0014: vmovups (%rax),%ymm3
+	LONG $0x08478b48 // 0018: mov 0x8(%rdi),%rax
+	WORD $0x8548; BYTE $0xc9 // 001c: test %rcx,%rcx
+	LONG $0x00c98e0f; WORD $0x0000 // 001f: jle ee <softmaxGrad+0xee>
+	QUAD $0x0000d225187d62c4; BYTE $0x00 // 0025: vbroadcastss 0xd2(%rip),%ymm12 # 100 <softmaxGrad+0x100>
+	QUAD $0x0000cd1d187d62c4; BYTE $0x00 // 002e: vbroadcastss 0xcd(%rip),%ymm11 # 104 <softmaxGrad+0x104>
+	QUAD $0x0000c815187d62c4; BYTE $0x00 // 0037: vbroadcastss 0xc8(%rip),%ymm10 # 108 <softmaxGrad+0x108>
+	QUAD $0x0000c30d187d62c4; BYTE $0x00 // 0040: vbroadcastss 0xc3(%rip),%ymm9 # 10c <softmaxGrad+0x10c>
+	QUAD $0x0000be05187d62c4; BYTE $0x00 // 0049: vbroadcastss 0xbe(%rip),%ymm8 # 110 <softmaxGrad+0x110>
+	QUAD $0x0000b93d187de2c4; BYTE $0x00 // 0052: vbroadcastss 0xb9(%rip),%ymm7 # 114 <softmaxGrad+0x114>
+	QUAD $0x0000b435187de2c4; BYTE $0x00 // 005b: vbroadcastss 0xb4(%rip),%ymm6 # 118 <softmaxGrad+0x118>
+	QUAD $0x0000af2d187de2c4; BYTE $0x00 // 0064: vbroadcastss 0xaf(%rip),%ymm5 # 11c <softmaxGrad+0x11c>
+	QUAD $0x0000aa25187de2c4; BYTE $0x00 // 006d: vbroadcastss 0xaa(%rip),%ymm4 # 120 <softmaxGrad+0x120>
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0076: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x0810fcc5 // 0080: vmovups (%rax),%ymm1
+	LONG $0x287c41c4; BYTE $0xf1 // 0084: vmovaps %ymm9,%ymm14
+	LONG $0xff287cc5 // 0089: vmovaps %ymm7,%ymm15
+	LONG $0x20c08348 // 008d: add $0x20,%rax
+	LONG $0x20c28348 // 0091: add $0x20,%rdx
+	LONG $0xc25cf4c5 // 0095: vsubps %ymm2,%ymm1,%ymm0
+	LONG $0xc05f9cc5 // 0099: vmaxps %ymm0,%ymm12,%ymm0
+	LONG $0x587cc1c4; BYTE $0xcb // 009d: vaddps %ymm11,%ymm0,%ymm1
+	LONG $0x587441c4; BYTE $0xea // 00a2: vaddps %ymm10,%ymm1,%ymm13
+	LONG $0xf172f5c5; BYTE $0x17 // 00a7: vpslld $0x17,%ymm1,%ymm1
+	LONG $0x5c7cc1c4; BYTE $0xc5 // 00ac: vsubps %ymm13,%ymm0,%ymm0
+	LONG $0xe8597cc5 // 00b1: vmulps %ymm0,%ymm0,%ymm13
+	LONG $0x983d62c4; BYTE $0xf0 // 00b5: vfmadd132ps %ymm0,%ymm8,%ymm14
+	LONG $0x984d62c4; BYTE $0xf8 // 00ba: vfmadd132ps %ymm0,%ymm6,%ymm15
+	LONG $0x985de2c4; BYTE $0xc5 // 00bf: vfmadd132ps %ymm5,%ymm4,%ymm0
+	LONG $0x9805c2c4; BYTE $0xc5 // 00c4: vfmadd132ps %ymm13,%ymm15,%ymm0
+	LONG $0x980dc2c4; BYTE $0xc5 // 00c9: vfmadd132ps %ymm13,%ymm14,%ymm0
+	LONG $0xc159fcc5 // 00ce: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x4011fcc5; BYTE $0xe0 // 00d2: vmovups %ymm0,-0x20(%rax)
+	LONG $0x4a10fcc5; BYTE $0xe0 // 00d7: vmovups -0x20(%rdx),%ymm1
+	LONG $0xcb5cf4c5 // 00dc: vsubps %ymm3,%ymm1,%ymm1
+	LONG $0xc059f4c5 // 00e0: vmulps %ymm0,%ymm1,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 00e4: vmovups %ymm0,-0x20(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 00e9: dec %rcx
+	WORD $0x9275 // 00ec: jne 80 <softmaxGrad+0x80>
+	WORD $0xf8c5; BYTE $0x77 // 00ee: vzeroupper
+	BYTE $0xc3 // 00f1: ret
+	LONG $0x1f0f2e66; WORD $0x0084 // 00f2
+	QUAD $0x00401f0f00000000 // 00f8
+	QUAD $0x4b40007fc2fc0000 // 0100
+	QUAD $0x3f317214cb40007f // 0108
+	QUAD $0x3d635b723f800001 // 0110
+	QUAD $0x3aae04733e75fc8c // 0118
+	QUAD $0xbf8000003c1e8629 // 0120
+	QUAD $0x3ea4258a3f800000 // 0128
+	QUAD $0x3f13bb623ed30bb1 // 0130
+	QUAD $0x4038aa3b3f76384f // 0138
+	LONG $0x3f317218 // 0140
 
 // func addValuesAVX2(a *attentionArgs)
 // addValues of csrc/attention.c
@@ -294,144 +315,6 @@ TEXT ·addValuesAVX2(SB), NOSPLIT, $0-8
 	WORD $0xf8c5; BYTE $0x77 // 013a: vzeroupper
 	BYTE $0xc3 // 013d: ret
 
-// func softmaxGradAVX2(a *attentionArgs)
-// softmaxGrad of csrc/attention.c
-TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), DI
-	PCALIGN $64
-	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	WORD $0x8b48; BYTE $0x3f // 0003: mov (%rdi),%rdi
-	LONG $0x48438b48 // 0006: mov 0x48(%rbx),%rax
-	LONG $0x60738b48 // 000a: mov 0x60(%rbx),%rsi
-	LONG $0x104b8b48 // 000e: mov 0x10(%rbx),%rcx
-	LONG $0x17107cc5 // 0012: vmovups (%rdi),%ymm10
-	QUAD $0x0000000085148d48 // 0016: lea 0x0(,%rax,4),%rdx
-	LONG $0x17048d48 // 001e: lea (%rdi,%rdx,1),%rax
-	LONG $0x08107cc5 // 0022: vmovups (%rax),%ymm9
-	WORD $0x0148; BYTE $0xd0 // 0026: add %rdx,%rax
-	LONG $0x00107cc5 // 0029: vmovups (%rax),%ymm8
-	WORD $0x0148; BYTE $0xd0 // 002d: add %rdx,%rax
-	LONG $0x3810fcc5 // 0030: vmovups (%rax),%ymm7
-	WORD $0x0148; BYTE $0xd0 // 0034: add %rdx,%rax
-	LONG $0x3010fcc5 // 0037: vmovups (%rax),%ymm6
-	WORD $0x0148; BYTE $0xd0 // 003b: add %rdx,%rax
-	LONG $0x2810fcc5 // 003e: vmovups (%rax),%ymm5
-	WORD $0x0148; BYTE $0xd0 // 0042: add %rdx,%rax
-	LONG $0x1c10fcc5; BYTE $0x10 // 0045: vmovups (%rax,%rdx,1),%ymm3
-	LONG $0x2010fcc5 // 004a: vmovups (%rax),%ymm4
-	LONG $0x28438b48 // 004e: mov 0x28(%rbx),%rax
-	LONG $0x08538b48 // 0052: mov 0x8(%rbx),%rdx
-	LONG $0x18107cc5 // 0056: vmovups (%rax),%ymm11
-	LONG $0x40438b48 // 005a: mov 0x40(%rbx),%rax
-	LONG $0x20107cc5 // 005e: vmovups (%rax),%ymm12
-	LONG $0x38438b48 // 0062: mov 0x38(%rbx),%rax
-	WORD $0x8548; BYTE $0xf6 // 0066: test %rsi,%rsi
-	LONG $0x01168e0f; WORD $0x0000 // 0069: jle 185 <softmaxGrad+0x185>
-	QUAD $0x0002283d187d62c4; BYTE $0x00 // 006f: vbroadcastss 0x228(%rip),%ymm15 # 2a0 <softmaxGrad+0x2a0>
-	QUAD $0x00022335187d62c4; BYTE $0x00 // 0078: vbroadcastss 0x223(%rip),%ymm14 # 2a4 <softmaxGrad+0x2a4>
-	QUAD $0x00021e2d187d62c4; BYTE $0x00 // 0081: vbroadcastss 0x21e(%rip),%ymm13 # 2a8 <softmaxGrad+0x2a8>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008a: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0095: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x1210fcc5 // 00a0: vmovups (%rdx),%ymm2
-	LONG $0x20c18348 // 00a4: add $0x20,%rcx
-	LONG $0x20c28348 // 00a8: add $0x20,%rdx
-	LONG $0x5c6cc1c4; BYTE $0xd3 // 00ac: vsubps %ymm11,%ymm2,%ymm2
-	LONG $0xd25f84c5 // 00b1: vmaxps %ymm2,%ymm15,%ymm2
-	LONG $0x586cc1c4; BYTE $0xc6 // 00b5: vaddps %ymm14,%ymm2,%ymm0
-	LONG $0x587cc1c4; BYTE $0xcd // 00ba: vaddps %ymm13,%ymm0,%ymm1
-	LONG $0xf072fdc5; BYTE $0x17 // 00bf: vpslld $0x17,%ymm0,%ymm0
-	LONG $0xd15cecc5 // 00c4: vsubps %ymm1,%ymm2,%ymm2
-	QUAD $0x0001db0d187de2c4; BYTE $0x00 // 00c8: vbroadcastss 0x1db(%rip),%ymm1 # 2ac <softmaxGrad+0x2ac>
-	QUAD $0x0001260da86de2c4; BYTE $0x00 // 00d1: vfmadd213ps 0x126(%rip),%ymm2,%ymm1 # 200 <softmaxGrad+0x200>
-	QUAD $0x00013d0da86de2c4; BYTE $0x00 // 00da: vfmadd213ps 0x13d(%rip),%ymm2,%ymm1 # 220 <softmaxGrad+0x220>
-	QUAD $0x0001540da86de2c4; BYTE $0x00 // 00e3: vfmadd213ps 0x154(%rip),%ymm2,%ymm1 # 240 <softmaxGrad+0x240>
-	QUAD $0x00016b0da86de2c4; BYTE $0x00 // 00ec: vfmadd213ps 0x16b(%rip),%ymm2,%ymm1 # 260 <softmaxGrad+0x260>
-	QUAD $0x0001820da86de2c4; BYTE $0x00 // 00f5: vfmadd213ps 0x182(%rip),%ymm2,%ymm1 # 280 <softmaxGrad+0x280>
-	LONG $0xc859f4c5 // 00fe: vmulps %ymm0,%ymm1,%ymm1
-	LONG $0x4a11fcc5; BYTE $0xe0 // 0102: vmovups %ymm1,-0x20(%rdx)
-	LONG $0x5110fcc5; BYTE $0xe0 // 0107: vmovups -0x20(%rcx),%ymm2
-	LONG $0x5c6cc1c4; BYTE $0xc4 // 010c: vsubps %ymm12,%ymm2,%ymm0
-	LONG $0xc159fcc5 // 0111: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x4111fcc5; BYTE $0xe0 // 0115: vmovups %ymm0,-0x20(%rcx)
-	LONG $0x187de2c4; BYTE $0x08 // 011a: vbroadcastss (%rax),%ymm1
-	LONG $0x587b8b48 // 011f: mov 0x58(%rbx),%rdi
-	WORD $0xff48; BYTE $0xce // 0123: dec %rsi
-	LONG $0xb87d62c4; BYTE $0xd1 // 0126: vfmadd231ps %ymm1,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x0448 // 012b: vbroadcastss 0x4(%rax),%ymm1
-	LONG $0xb87d62c4; BYTE $0xc9 // 0131: vfmadd231ps %ymm1,%ymm0,%ymm9
-	LONG $0x187de2c4; WORD $0x0848 // 0136: vbroadcastss 0x8(%rax),%ymm1
-	LONG $0xb87d62c4; BYTE $0xc1 // 013c: vfmadd231ps %ymm1,%ymm0,%ymm8
-	LONG $0x187de2c4; WORD $0x0c48 // 0141: vbroadcastss 0xc(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xf9 // 0147: vfmadd231ps %ymm1,%ymm0,%ymm7
-	LONG $0x187de2c4; WORD $0x1048 // 014c: vbroadcastss 0x10(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xf1 // 0152: vfmadd231ps %ymm1,%ymm0,%ymm6
-	LONG $0x187de2c4; WORD $0x1448 // 0157: vbroadcastss 0x14(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xe9 // 015d: vfmadd231ps %ymm1,%ymm0,%ymm5
-	LONG $0x187de2c4; WORD $0x1848 // 0162: vbroadcastss 0x18(%rax),%ymm1
-	LONG $0xb87de2c4; BYTE $0xe1 // 0168: vfmadd231ps %ymm1,%ymm0,%ymm4
-	LONG $0x187de2c4; WORD $0x1c48 // 016d: vbroadcastss 0x1c(%rax),%ymm1
-	LONG $0xb8048d48 // 0173: lea (%rax,%rdi,4),%rax
-	LONG $0xb87de2c4; BYTE $0xd9 // 0177: vfmadd231ps %ymm1,%ymm0,%ymm3
-	LONG $0xff1e850f; WORD $0xffff // 017c: jne a0 <softmaxGrad+0xa0>
-	WORD $0x8b48; BYTE $0x3b // 0182: mov (%rbx),%rdi
-	LONG $0x17117cc5 // 0185: vmovups %ymm10,(%rdi)
-	LONG $0x48538b48 // 0189: mov 0x48(%rbx),%rdx
-	WORD $0x8b48; BYTE $0x03 // 018d: mov (%rbx),%rax
-	LONG $0x0c117cc5; BYTE $0x90 // 0190: vmovups %ymm9,(%rax,%rdx,4)
-	LONG $0x48538b48 // 0195: mov 0x48(%rbx),%rdx
-	WORD $0x8b48; BYTE $0x03 // 0199: mov (%rbx),%rax
-	LONG $0x04117cc5; BYTE $0xd0 // 019c: vmovups %ymm8,(%rax,%rdx,8)
-	LONG $0x48438b48 // 01a1: mov 0x48(%rbx),%rax
-	LONG $0x40148d48 // 01a5: lea (%rax,%rax,2),%rdx
-	WORD $0x8b48; BYTE $0x03 // 01a9: mov (%rbx),%rax
-	LONG $0x3c11fcc5; BYTE $0x90 // 01ac: vmovups %ymm7,(%rax,%rdx,4)
-	LONG $0x48438b48 // 01b1: mov 0x48(%rbx),%rax
-	WORD $0x8b48; BYTE $0x13 // 01b5: mov (%rbx),%rdx
-	LONG $0x02e0c148 // 01b8: shl $0x2,%rax
-	LONG $0x3411fcc5; BYTE $0x82 // 01bc: vmovups %ymm6,(%rdx,%rax,4)
-	LONG $0x48438b48 // 01c1: mov 0x48(%rbx),%rax
-	LONG $0x80148d48 // 01c5: lea (%rax,%rax,4),%rdx
-	WORD $0x8b48; BYTE $0x03 // 01c9: mov (%rbx),%rax
-	LONG $0x2c11fcc5; BYTE $0x90 // 01cc: vmovups %ymm5,(%rax,%rdx,4)
-	LONG $0x48438b48 // 01d1: mov 0x48(%rbx),%rax
-	LONG $0x40148d48 // 01d5: lea (%rax,%rax,2),%rdx
-	WORD $0x8b48; BYTE $0x03 // 01d9: mov (%rbx),%rax
-	LONG $0x2411fcc5; BYTE $0xd0 // 01dc: vmovups %ymm4,(%rax,%rdx,8)
-	LONG $0x48538b48 // 01e1: mov 0x48(%rbx),%rdx
-	QUAD $0x00000000d5048d48 // 01e5: lea 0x0(,%rdx,8),%rax
-	WORD $0x2948; BYTE $0xd0 // 01ed: sub %rdx,%rax
-	WORD $0x8b48; BYTE $0x13 // 01f0: mov (%rbx),%rdx
-	LONG $0x1c11fcc5; BYTE $0x82 // 01f3: vmovups %ymm3,(%rdx,%rax,4)
-	WORD $0xf8c5; BYTE $0x77 // 01f8: vzeroupper
-	BYTE $0xc3 // 01fb: ret
-	LONG $0x00401f0f // 01fc
-	QUAD $0x3c1e86293c1e8629 // 0200
-	QUAD $0x3c1e86293c1e8629 // 0208
-	QUAD $0x3c1e86293c1e8629 // 0210
-	QUAD $0x3c1e86293c1e8629 // 0218
-	QUAD $0x3d635b723d635b72 // 0220
-	QUAD $0x3d635b723d635b72 // 0228
-	QUAD $0x3d635b723d635b72 // 0230
-	QUAD $0x3d635b723d635b72 // 0238
-	QUAD $0x3e75fc8c3e75fc8c // 0240
-	QUAD $0x3e75fc8c3e75fc8c // 0248
-	QUAD $0x3e75fc8c3e75fc8c // 0250
-	QUAD $0x3e75fc8c3e75fc8c // 0258
-	QUAD $0x3f3172143f317214 // 0260
-	QUAD $0x3f3172143f317214 // 0268
-	QUAD $0x3f3172143f317214 // 0270
-	QUAD $0x3f3172143f317214 // 0278
-	QUAD $0x3f8000013f800001 // 0280
-	QUAD $0x3f8000013f800001 // 0288
-	QUAD $0x3f8000013f800001 // 0290
-	QUAD $0x3f8000013f800001 // 0298
-	QUAD $0x4b40007fc2fc0000 // 02a0
-	QUAD $0x3aae0473cb40007f // 02a8
-	QUAD $0x3f800000bf800000 // 02b0
-	QUAD $0x3ed30bb13ea4258a // 02b8
-	QUAD $0x3f76384f3f13bb62 // 02c0
-	QUAD $0x3f3172184038aa3b // 02c8
-
 // func addOuterAVX2(a *attentionArgs)
 // addOuter of csrc/attention.c
 TEXT ·addOuterAVX2(SB), NOSPLIT, $0-8
@@ -441,50 +324,51 @@ TEXT ·addOuterAVX2(SB), NOSPLIT, $0-8
 	LONG $0x38478b48 // 0004: mov 0x38(%rdi),%rax
 	LONG $0x604f8b48 // 0008: mov 0x60(%rdi),%rcx
 	QUAD $0x00000000b5148d48 // 000c: lea 0x0(,%rsi,4),%rdx
-	LONG $0x08107cc5 // 0014: vmovups (%rax),%ymm9
+	LONG $0x10107cc5 // 0014: vmovups (%rax),%ymm10
 	WORD $0x0148; BYTE $0xd0 // 0018: add %rdx,%rax
-	LONG $0x00107cc5 // 001b: vmovups (%rax),%ymm8
+	LONG $0x08107cc5 // 001b: vmovups (%rax),%ymm9
 	WORD $0x0148; BYTE $0xd0 // 001f: add %rdx,%rax
-	LONG $0x3810fcc5 // 0022: vmovups (%rax),%ymm7
+	LONG $0x00107cc5 // 0022: vmovups (%rax),%ymm8
 	WORD $0x0148; BYTE $0xd0 // 0026: add %rdx,%rax
-	LONG $0x3010fcc5 // 0029: vmovups (%rax),%ymm6
+	LONG $0x3810fcc5 // 0029: vmovups (%rax),%ymm7
 	WORD $0x0148; BYTE $0xd0 // 002d: add %rdx,%rax
-	LONG $0x2810fcc5 // 0030: vmovups (%rax),%ymm5
+	LONG $0x3010fcc5 // 0030: vmovups (%rax),%ymm6
 	WORD $0x0148; BYTE $0xd0 // 0034: add %rdx,%rax
-	LONG $0x2010fcc5 // 0037: vmovups (%rax),%ymm4
+	LONG $0x2810fcc5 // 0037: vmovups (%rax),%ymm5
 	WORD $0x0148; BYTE $0xd0 // 003b: add %rdx,%rax
-	LONG $0x1410fcc5; BYTE $0x10 // 003e: vmovups (%rax,%rdx,1),%ymm2
-	LONG $0x1810fcc5 // 0043: vmovups (%rax),%ymm3
+	LONG $0x1c10fcc5; BYTE $0x10 // 003e: vmovups (%rax,%rdx,1),%ymm3
+	LONG $0x2010fcc5 // 0043: vmovups (%rax),%ymm4
 	WORD $0x8b48; BYTE $0x17 // 0047: mov (%rdi),%rdx
 	LONG $0x08478b48 // 004a: mov 0x8(%rdi),%rax
 	WORD $0x8548; BYTE $0xc9 // 004e: test %rcx,%rcx
-	WORD $0x797e // 0051: jle cc <addOuter+0xcc>
+	WORD $0x7d7e // 0051: jle d0 <addOuter+0xd0>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0053: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x9066 // 005e: xchg %ax,%ax
-	LONG $0x187de2c4; BYTE $0x08 // 0060: vbroadcastss (%rax),%ymm1
-	LONG $0x187de2c4; WORD $0x0440 // 0065: vbroadcastss 0x4(%rax),%ymm0
+	LONG $0x187de2c4; BYTE $0x00 // 0060: vbroadcastss (%rax),%ymm0
+	LONG $0x187de2c4; WORD $0x0850 // 0065: vbroadcastss 0x8(%rax),%ymm2
 	LONG $0x20c08348 // 006b: add $0x20,%rax
-	LONG $0xa835e2c4; BYTE $0x0a // 006f: vfmadd213ps (%rdx),%ymm9,%ymm1
-	LONG $0x9875c2c4; BYTE $0xc0 // 0074: vfmadd132ps %ymm8,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0xe848 // 0079: vbroadcastss -0x18(%rax),%ymm1
-	LONG $0x987de2c4; BYTE $0xcf // 007f: vfmadd132ps %ymm7,%ymm0,%ymm1
+	LONG $0xa82de2c4; BYTE $0x02 // 006f: vfmadd213ps (%rdx),%ymm10,%ymm0
+	LONG $0x187de2c4; WORD $0xe448 // 0074: vbroadcastss -0x1c(%rax),%ymm1
+	LONG $0x5974c1c4; BYTE $0xc9 // 007a: vmulps %ymm9,%ymm1,%ymm1
+	LONG $0x987dc2c4; BYTE $0xd0 // 007f: vfmadd132ps %ymm8,%ymm0,%ymm2
 	LONG $0x187de2c4; WORD $0xec40 // 0084: vbroadcastss -0x14(%rax),%ymm0
-	LONG $0x9875e2c4; BYTE $0xc6 // 008a: vfmadd132ps %ymm6,%ymm1,%ymm0
+	LONG $0x9875e2c4; BYTE $0xc7 // 008a: vfmadd132ps %ymm7,%ymm1,%ymm0
 	LONG $0x187de2c4; WORD $0xf048 // 008f: vbroadcastss -0x10(%rax),%ymm1
-	LONG $0x987de2c4; BYTE $0xcd // 0095: vfmadd132ps %ymm5,%ymm0,%ymm1
-	LONG $0x187de2c4; WORD $0xf440 // 009a: vbroadcastss -0xc(%rax),%ymm0
-	LONG $0x9875e2c4; BYTE $0xc4 // 00a0: vfmadd132ps %ymm4,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0xf848 // 00a5: vbroadcastss -0x8(%rax),%ymm1
-	LONG $0x987de2c4; BYTE $0xcb // 00ab: vfmadd132ps %ymm3,%ymm0,%ymm1
-	LONG $0x187de2c4; WORD $0xfc40 // 00b0: vbroadcastss -0x4(%rax),%ymm0
+	LONG $0x986de2c4; BYTE $0xce // 0095: vfmadd132ps %ymm6,%ymm2,%ymm1
+	LONG $0x187de2c4; WORD $0xf450 // 009a: vbroadcastss -0xc(%rax),%ymm2
+	LONG $0x987de2c4; BYTE $0xd5 // 00a0: vfmadd132ps %ymm5,%ymm0,%ymm2
+	LONG $0x187de2c4; WORD $0xf840 // 00a5: vbroadcastss -0x8(%rax),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc4 // 00ab: vfmadd132ps %ymm4,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0xfc48 // 00b0: vbroadcastss -0x4(%rax),%ymm1
 	WORD $0xff48; BYTE $0xc9 // 00b6: dec %rcx
-	LONG $0x9875e2c4; BYTE $0xc2 // 00b9: vfmadd132ps %ymm2,%ymm1,%ymm0
-	LONG $0x0211fcc5 // 00be: vmovups %ymm0,(%rdx)
-	LONG $0x485f8b48 // 00c2: mov 0x48(%rdi),%rbx
-	LONG $0x9a148d48 // 00c6: lea (%rdx,%rbx,4),%rdx
-	WORD $0x9475 // 00ca: jne 60 <addOuter+0x60>
-	WORD $0xf8c5; BYTE $0x77 // 00cc: vzeroupper
-	BYTE $0xc3 // 00cf: ret
+	LONG $0x986de2c4; BYTE $0xcb // 00b9: vfmadd132ps %ymm3,%ymm2,%ymm1
+	LONG $0xc158fcc5 // 00be: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x0211fcc5 // 00c2: vmovups %ymm0,(%rdx)
+	LONG $0x485f8b48 // 00c6: mov 0x48(%rdi),%rbx
+	LONG $0x9a148d48 // 00ca: lea (%rdx,%rbx,4),%rdx
+	WORD $0x9075 // 00ce: jne 60 <addOuter+0x60>
+	WORD $0xf8c5; BYTE $0x77 // 00d0: vzeroupper
+	BYTE $0xc3 // 00d3: ret
 
 // func normalizeAVX2(a *attentionArgs)
 // normalize of csrc/attention.c
@@ -493,20 +377,20 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x607f8348; BYTE $0x00 // 0000: cmpq $0x0,0x60(%rdi)
 	LONG $0x015b8e0f; WORD $0x0000 // 0005: jle 166 <normalize+0x166>
-	QUAD $0x00017c3d187d62c4; BYTE $0x00 // 000b: vbroadcastss 0x17c(%rip),%ymm15 # 190 <normalize+0x190>
-	QUAD $0x0001772d187de2c4; BYTE $0x00 // 0014: vbroadcastss 0x177(%rip),%ymm5 # 194 <normalize+0x194>
+	QUAD $0x0001903d187d62c4; BYTE $0x00 // 000b: vbroadcastss 0x190(%rip),%ymm15 # 1a4 <normalize+0x1a4>
+	QUAD $0x00018b2d187de2c4; BYTE $0x00 // 0014: vbroadcastss 0x18b(%rip),%ymm5 # 1a8 <normalize+0x1a8>
 	LONG $0xcafb0db8; BYTE $0xc0 // 001d: mov $0xc0cafb0d,%eax
 	WORD $0xdb31 // 0022: xor %ebx,%ebx
-	QUAD $0x00016b35187d62c4; BYTE $0x00 // 0024: vbroadcastss 0x16b(%rip),%ymm14 # 198 <normalize+0x198>
-	QUAD $0x0001662d187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x166(%rip),%ymm13 # 19c <normalize+0x19c>
+	QUAD $0x00017f35187d62c4; BYTE $0x00 // 0024: vbroadcastss 0x17f(%rip),%ymm14 # 1ac <normalize+0x1ac>
+	QUAD $0x00017a2d187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x17a(%rip),%ymm13 # 1b0 <normalize+0x1b0>
 	LONG $0xc06e79c5 // 0036: vmovd %eax,%xmm8
 	QUAD $0xffff007fffffb848; WORD $0x007f // 003a: movabs $0x7fffff007fffff,%rax
-	QUAD $0x00015325187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x153(%rip),%ymm12 # 1a0 <normalize+0x1a0>
-	QUAD $0x00014e1d187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x14e(%rip),%ymm11 # 1a4 <normalize+0x1a4>
+	QUAD $0x00016725187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x167(%rip),%ymm12 # 1b4 <normalize+0x1b4>
+	QUAD $0x0001621d187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x162(%rip),%ymm11 # 1b8 <normalize+0x1b8>
 	LONG $0x6ef9e1c4; BYTE $0xf8 // 0056: vmovq %rax,%xmm7
 	LONG $0x3504f3b8; BYTE $0x3f // 005b: mov $0x3f3504f3,%eax
-	QUAD $0x00013f15187d62c4; BYTE $0x00 // 0060: vbroadcastss 0x13f(%rip),%ymm10 # 1a8 <normalize+0x1a8>
-	QUAD $0x00013a0d187d62c4; BYTE $0x00 // 0069: vbroadcastss 0x13a(%rip),%ymm9 # 1ac <normalize+0x1ac>
+	QUAD $0x00015315187d62c4; BYTE $0x00 // 0060: vbroadcastss 0x153(%rip),%ymm10 # 1bc <normalize+0x1bc>
+	QUAD $0x00014e0d187d62c4; BYTE $0x00 // 0069: vbroadcastss 0x14e(%rip),%ymm9 # 1c0 <normalize+0x1c0>
 	LONG $0xf06ef9c5 // 0072: vmovd %eax,%xmm6
 	LONG $0x587d42c4; BYTE $0xc0 // 0076: vpbroadcastd %xmm8,%ymm8
 	LONG $0x597de2c4; BYTE $0xff // 007b: vpbroadcastq %xmm7,%ymm7
@@ -563,11 +447,14 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000841f0f2e6600 // 0170
 	QUAD $0x0000441f0f000000 // 0178
 	QUAD $0x4b40007fc2fc0000 // 0180
-	QUAD $0x3aae0473cb40007f // 0188
-	QUAD $0x3f800000bf800000 // 0190
-	QUAD $0x3ed30bb13ea4258a // 0198
-	QUAD $0x3f76384f3f13bb62 // 01a0
-	QUAD $0x3f3172184038aa3b // 01a8
+	QUAD $0x3f317214cb40007f // 0188
+	QUAD $0x3d635b723f800001 // 0190
+	QUAD $0x3aae04733e75fc8c // 0198
+	QUAD $0xbf8000003c1e8629 // 01a0
+	QUAD $0x3ea4258a3f800000 // 01a8
+	QUAD $0x3f13bb623ed30bb1 // 01b0
+	QUAD $0x4038aa3b3f76384f // 01b8
+	LONG $0x3f317218 // 01c0
 
 // func dotColumnsAVX2(a *attentionArgs)
 // dotColumns of csrc/attention.c

@@ -35,24 +35,22 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 // headGradient is the scratch of one head's gradient.
 type headGradient struct {
 	head
-	queryColumns, keyColumns, valueColumns, doColumns, oColumns []float32
-
-	queryRows, keyRows, doRows []float32
-	dqueries                   []float32 // columns
-	dkeys, dvalues             []float32 // rows
-	lse, d                     []float32 // a value a query: lse in base 2, Σ do·o
-	scores, dscores            []float32 // panels, turned into P and dS
+	queryColumns, doColumns, oColumns     []float32
+	queryRows, doRows, keyRows, valueRows []float32
+	dqueries                              []float32 // columns
+	dkeys, dvalues                        []float32 // rows
+	lse, d                                []float32 // a value a query: lse in base 2, Σ do·o
+	p, ds                                 []float32 // panels of P and dS, scores and dP at first
 }
 
 func newHeadGradient(ws *Workspace, h head) headGradient {
 	return headGradient{
 		head:         h,
-		queryColumns: h.columns(ws), keyColumns: h.columns(ws), valueColumns: h.columns(ws),
-		doColumns: h.columns(ws), oColumns: h.columns(ws),
-		queryRows: h.rows(ws), keyRows: h.rows(ws), doRows: h.rows(ws),
+		queryColumns: h.columns(ws), doColumns: h.columns(ws), oColumns: h.columns(ws),
+		queryRows: h.rows(ws), doRows: h.rows(ws), keyRows: h.rows(ws), valueRows: h.rows(ws),
 		dqueries: h.columns(ws), dkeys: h.rows(ws), dvalues: h.rows(ws),
 		lse: h.lanes(ws), d: h.lanes(ws),
-		scores: ws.float32s(keyBlock * queryLanes), dscores: ws.float32s(keyBlock * queryLanes),
+		p: ws.float32s(keyBlock * queryLanes), ds: ws.float32s(keyBlock * queryLanes),
 	}
 }
 
@@ -60,13 +58,12 @@ func newHeadGradient(ws *Workspace, h head) headGradient {
 // so that they add nothing to dkeys and dvalues.
 func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
 	g.readColumns(s, g.queryColumns, q, math.Log2E*g.scale)
-	g.readColumns(s, g.keyColumns, k, 1)
-	g.readColumns(s, g.valueColumns, v, 1)
 	g.readColumns(s, g.doColumns, do, 1)
 	g.readColumns(s, g.oColumns, o, 1)
 	g.readRows(s, g.queryRows, q)
-	g.readRows(s, g.keyRows, k)
 	g.readRows(s, g.doRows, do)
+	g.readRows(s, g.keyRows, k)
+	g.readRows(s, g.valueRows, v)
 	s.vec.scale(g.lse[:g.tokens], math.Log2E, lse)
 	clear(g.lse[g.tokens:])
 	s.vec.dotColumns(g.d, g.doColumns, g.oColumns, g.padTokens, g.dim)
@@ -77,16 +74,11 @@ func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
 
 // panel adds the share of the queries from t and of count keys from j.
 func (g *headGradient) panel(s *Set, t, j, count int) {
-	s.vec.scores(g.scores, g.queryColumns[t:], g.keyColumns[j:], g.padTokens, count, g.dim)
-	s.vec.scores(g.dscores, g.doColumns[t:], g.valueColumns[j:], g.padTokens, count, g.dim)
-	keys := g.keyRows[j*g.padDim:]
-	s.vec.softmaxGrad(g.dqueries[t:], g.padTokens, g.scores, g.dscores, g.lse[t:], g.d[t:], keys, g.padDim, count)
-	for d := 0; d < g.dim; d += dimLanes {
-		if d > 0 {
-			s.vec.addValues(g.dqueries[d*g.padTokens+t:], g.padTokens, g.dscores, keys[d:], g.padDim, count)
-		}
-		rows, at := t*g.padDim+d, j*g.padDim+d
-		s.vec.addOuter(g.dvalues[at:], g.padDim, g.scores, g.doRows[rows:], g.padDim, count)
-		s.vec.addOuter(g.dkeys[at:], g.padDim, g.dscores, g.queryRows[rows:], g.padDim, count)
-	}
+	keys, values := g.keyRows[j*g.padDim:], g.valueRows[j*g.padDim:]
+	g.scores(s, g.p, g.queryColumns[t:], keys, count)
+	g.scores(s, g.ds, g.doColumns[t:], values, count)
+	s.vec.softmaxGrad(g.p, g.ds, g.lse[t:], g.d[t:], count)
+	g.addValues(s, g.dqueries[t:], g.ds, keys, count)
+	g.addOuter(s, g.dvalues[j*g.padDim:], g.p, g.doRows[t*g.padDim:], count)
+	g.addOuter(s, g.dkeys[j*g.padDim:], g.ds, g.queryRows[t*g.padDim:], count)
 }

@@ -2,27 +2,27 @@ package kernel
 
 import "math"
 
-// scoresPortable writes the dot products of count keys with the first
-// queryLanes queries, both columns [dim][ld], to panel [count][queryLanes].
-// count is rounded up to queryLanes.
-func scoresPortable(panel, queries, keys []float32, ld, count, dim int) {
-	for j := range roundUp(count, queryLanes) {
+// scoresPortable writes, or adds if add, the dot products of count keys (rows)
+// with queryLanes queries (columns) over dimLanes dims to panel
+// [count][queryLanes].
+func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
+	for j := range count {
 		row := panel[j*queryLanes:][:queryLanes]
-		clear(row)
-		for d := range dim {
-			k := keys[d*ld+j]
-			for l, q := range queries[d*ld:][:queryLanes] {
+		if !add {
+			clear(row)
+		}
+		for d, k := range keys[j*ldk:][:dimLanes] {
+			for l, q := range queries[d*ldq:][:queryLanes] {
 				row[l] += k * q
 			}
 		}
 	}
 }
 
-// softmaxValuesPortable turns panel, scores in base 2, into 2^(s−max) of each
-// lane, writes the lanes' maxima to top and the sums of the powers to sum, and
-// the powers' products with the first dimLanes dims of values to out
-// [dimLanes][queryLanes].
-func softmaxValuesPortable(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int) {
+// powersPortable turns panel [count][queryLanes], scores in base 2, into
+// 2^(s−max) of each lane and writes the lanes' maxima to top and the sums of
+// the powers to sum.
+func powersPortable(panel, top, sum []float32, count int) {
 	for l := range queryLanes {
 		most := panel[l]
 		for j := 1; j < count; j++ {
@@ -35,13 +35,22 @@ func softmaxValuesPortable(out []float32, ldo int, top, sum, panel, values []flo
 			sum[l] += p
 		}
 	}
-	for d := range dimLanes {
-		clear(out[d*ldo:][:queryLanes])
-	}
-	addValuesPortable(out, ldo, panel, values, ldv, count)
 }
 
-// addValuesPortable adds panelᵀ·values, of the first dimLanes dims, to out
+// softmaxGradPortable turns panel, scores in base 2, into the probabilities
+// P = 2^(s−lse) and dpanel, dP, into dS = P∘(dP−d), both [count][queryLanes].
+func softmaxGradPortable(panel, dpanel, lse, d []float32, count int) {
+	for j := range count {
+		for l := range queryLanes {
+			i := j*queryLanes + l
+			p := exp2(float64(panel[i] - lse[l]))
+			panel[i] = p
+			dpanel[i] = p * (dpanel[i] - d[l])
+		}
+	}
+}
+
+// addValuesPortable adds panelᵀ·values over dimLanes dims to out
 // [dimLanes][queryLanes].
 func addValuesPortable(out []float32, ldo int, panel, values []float32, ldv, count int) {
 	for j := range count {
@@ -63,21 +72,6 @@ func normalizePortable(out []float32, ldo, dim int, lse, top, sum []float32) {
 			out[d*ldo+t] /= total
 		}
 	}
-}
-
-// softmaxGradPortable turns panel, scores in base 2, into the probabilities
-// P = 2^(s−lse) and dpanel, dP, into dS = P∘(dP−d), and adds dSᵀ·keys, of the
-// first dimLanes dims, to out [dimLanes][queryLanes].
-func softmaxGradPortable(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int) {
-	for j := range count {
-		for l := range queryLanes {
-			i := j*queryLanes + l
-			p := exp2(float64(panel[i] - lse[l]))
-			panel[i] = p
-			dpanel[i] = p * (dpanel[i] - d[l])
-		}
-	}
-	addValuesPortable(out, ldo, dpanel, keys, ldk, count)
 }
 
 // addOuterPortable adds panel [count][queryLanes] · rows [queryLanes][dimLanes]

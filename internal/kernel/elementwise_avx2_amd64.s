@@ -16,93 +16,94 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xf9 // 0004: mov %rdi,%rcx
 	WORD $0xc031 // 0007: xor %eax,%eax
 	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
-	LONG $0x00e78e0f; WORD $0x0000 // 000d: jle fa <silu+0xfa>
-	QUAD $0x00022425187d62c4; BYTE $0x00 // 0013: vbroadcastss 0x224(%rip),%ymm12 # 240 <lanes+0x40>
-	QUAD $0x00021f1d187d62c4; BYTE $0x00 // 001c: vbroadcastss 0x21f(%rip),%ymm11 # 244 <lanes+0x44>
-	QUAD $0x00021a1d187de2c4; BYTE $0x00 // 0025: vbroadcastss 0x21a(%rip),%ymm3 # 248 <lanes+0x48>
-	QUAD $0x00021515187de2c4; BYTE $0x00 // 002e: vbroadcastss 0x215(%rip),%ymm2 # 24c <lanes+0x4c>
-	QUAD $0x00021015187d62c4; BYTE $0x00 // 0037: vbroadcastss 0x210(%rip),%ymm10 # 250 <lanes+0x50>
-	QUAD $0x00020b0d187d62c4; BYTE $0x00 // 0040: vbroadcastss 0x20b(%rip),%ymm9 # 254 <lanes+0x54>
-	QUAD $0x00020605187d62c4; BYTE $0x00 // 0049: vbroadcastss 0x206(%rip),%ymm8 # 258 <lanes+0x58>
-	QUAD $0x0002013d187de2c4; BYTE $0x00 // 0052: vbroadcastss 0x201(%rip),%ymm7 # 25c <lanes+0x5c>
-	QUAD $0x0001fc35187de2c4; BYTE $0x00 // 005b: vbroadcastss 0x1fc(%rip),%ymm6 # 260 <lanes+0x60>
-	QUAD $0x0001f72d187de2c4; BYTE $0x00 // 0064: vbroadcastss 0x1f7(%rip),%ymm5 # 264 <lanes+0x64>
-	QUAD $0x0001f225187de2c4; BYTE $0x00 // 006d: vbroadcastss 0x1f2(%rip),%ymm4 # 268 <lanes+0x68>
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0076: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00f28e0f; WORD $0x0000 // 000d: jle 105 <silu+0x105>
+	QUAD $0x0002643d187d62c4; BYTE $0x00 // 0013: vbroadcastss 0x264(%rip),%ymm15 # 280 <lanes+0x80>
+	QUAD $0x00025f35187d62c4; BYTE $0x00 // 001c: vbroadcastss 0x25f(%rip),%ymm14 # 284 <lanes+0x84>
+	QUAD $0x00025a2d187de2c4; BYTE $0x00 // 0025: vbroadcastss 0x25a(%rip),%ymm5 # 288 <lanes+0x88>
+	QUAD $0x00025525187de2c4; BYTE $0x00 // 002e: vbroadcastss 0x255(%rip),%ymm4 # 28c <lanes+0x8c>
+	QUAD $0x0002502d187d62c4; BYTE $0x00 // 0037: vbroadcastss 0x250(%rip),%ymm13 # 290 <lanes+0x90>
+	QUAD $0x00024b25187d62c4; BYTE $0x00 // 0040: vbroadcastss 0x24b(%rip),%ymm12 # 294 <lanes+0x94>
+	QUAD $0x0002461d187d62c4; BYTE $0x00 // 0049: vbroadcastss 0x246(%rip),%ymm11 # 298 <lanes+0x98>
+	QUAD $0x00024115187d62c4; BYTE $0x00 // 0052: vbroadcastss 0x241(%rip),%ymm10 # 29c <lanes+0x9c>
+	QUAD $0x00023c0d187d62c4; BYTE $0x00 // 005b: vbroadcastss 0x23c(%rip),%ymm9 # 2a0 <lanes+0xa0>
+	QUAD $0x0001d305187d62c4; BYTE $0x00 // 0064: vbroadcastss 0x1d3(%rip),%ymm8 # 240 <lanes+0x40>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0078: nopl 0x0(%rax,%rax,1)
 	LONG $0x08598b48 // 0080: mov 0x8(%rcx),%rbx
 	QUAD $0x0000000085148d48 // 0084: lea 0x0(,%rax,4),%rdx
-	LONG $0x0c10fcc5; BYTE $0x13 // 008c: vmovups (%rbx,%rdx,1),%ymm1
-	WORD $0x8b48; BYTE $0x19 // 0091: mov (%rcx),%rbx
-	LONG $0xf15f1cc5 // 0094: vmaxps %ymm1,%ymm12,%ymm14
-	LONG $0x5d2441c4; BYTE $0xf6 // 0098: vminps %ymm14,%ymm11,%ymm14
-	LONG $0x287c41c4; BYTE $0xee // 009d: vmovaps %ymm14,%ymm13
-	LONG $0x9c6d62c4; BYTE $0xeb // 00a2: vfnmadd132ps %ymm3,%ymm2,%ymm13
-	LONG $0x5c6cc1c4; BYTE $0xc5 // 00a7: vsubps %ymm13,%ymm2,%ymm0
-	LONG $0x7215c1c4; WORD $0x17f5 // 00ac: vpslld $0x17,%ymm13,%ymm13
-	LONG $0x9c7d62c4; BYTE $0xf3 // 00b2: vfnmadd132ps %ymm3,%ymm0,%ymm14
-	LONG $0xd0297cc5 // 00b7: vmovaps %ymm10,%ymm0
-	LONG $0x9835c2c4; BYTE $0xc6 // 00bb: vfmadd132ps %ymm14,%ymm9,%ymm0
-	LONG $0x983dc2c4; BYTE $0xc6 // 00c0: vfmadd132ps %ymm14,%ymm8,%ymm0
-	LONG $0x9845c2c4; BYTE $0xc6 // 00c5: vfmadd132ps %ymm14,%ymm7,%ymm0
-	LONG $0x984dc2c4; BYTE $0xc6 // 00ca: vfmadd132ps %ymm14,%ymm6,%ymm0
-	LONG $0x9855c2c4; BYTE $0xc6 // 00cf: vfmadd132ps %ymm14,%ymm5,%ymm0
-	LONG $0x597cc1c4; BYTE $0xc5 // 00d4: vmulps %ymm13,%ymm0,%ymm0
-	LONG $0xc458fcc5 // 00d9: vaddps %ymm4,%ymm0,%ymm0
-	LONG $0xc85ef4c5 // 00dd: vdivps %ymm0,%ymm1,%ymm1
-	LONG $0x0c11fcc5; BYTE $0x13 // 00e1: vmovups %ymm1,(%rbx,%rdx,1)
-	LONG $0x10598b48 // 00e6: mov 0x10(%rcx),%rbx
-	WORD $0x8948; BYTE $0xc2 // 00ea: mov %rax,%rdx
-	LONG $0x08c08348 // 00ed: add $0x8,%rax
-	LONG $0x0fc28348 // 00f1: add $0xf,%rdx
-	WORD $0x3948; BYTE $0xda // 00f5: cmp %rbx,%rdx
-	WORD $0x867c // 00f8: jl 80 <silu+0x80>
-	WORD $0x3948; BYTE $0xd8 // 00fa: cmp %rbx,%rax
-	LONG $0x00e48d0f; WORD $0x0000 // 00fd: jge 1e7 <silu+0x1e7>
-	QUAD $0x0000000085148d48 // 0103: lea 0x0(,%rax,4),%rdx
-	WORD $0x2948; BYTE $0xc3 // 010b: sub %rax,%rbx
-	LONG $0x000008b8; BYTE $0x00 // 010e: mov $0x8,%eax
-	QUAD $0x00012405187de2c4; BYTE $0x00 // 0113: vbroadcastss 0x124(%rip),%ymm0 # 240 <lanes+0x40>
-	WORD $0x3948; BYTE $0xc3 // 011c: cmp %rax,%rbx
-	QUAD $0x00011c0d187de2c4; BYTE $0x00 // 011f: vbroadcastss 0x11c(%rip),%ymm1 # 244 <lanes+0x44>
-	QUAD $0x0001172d187de2c4; BYTE $0x00 // 0128: vbroadcastss 0x117(%rip),%ymm5 # 248 <lanes+0x48>
-	LONG $0xd84f0f48 // 0131: cmovg %rax,%rbx
-	WORD $0x2948; BYTE $0xd8 // 0135: sub %rbx,%rax
-	LONG $0xc11d8d48; WORD $0x0000; BYTE $0x00 // 0138: lea 0xc1(%rip),%rbx # 200 <lanes>
-	LONG $0x1c6ffec5; BYTE $0x83 // 013f: vmovdqu (%rbx,%rax,4),%ymm3
-	LONG $0x08418b48 // 0144: mov 0x8(%rcx),%rax
-	WORD $0x0148; BYTE $0xd0 // 0148: add %rdx,%rax
-	LONG $0x2c65e2c4; BYTE $0x10 // 014b: vmaskmovps (%rax),%ymm3,%ymm2
-	WORD $0x8b48; BYTE $0x01 // 0150: mov (%rcx),%rax
-	WORD $0x0148; BYTE $0xd0 // 0153: add %rdx,%rax
-	LONG $0xc25ffcc5 // 0156: vmaxps %ymm2,%ymm0,%ymm0
-	LONG $0xc85df4c5 // 015a: vminps %ymm0,%ymm1,%ymm1
-	QUAD $0x0000e505187de2c4; BYTE $0x00 // 015e: vbroadcastss 0xe5(%rip),%ymm0 # 24c <lanes+0x4c>
-	LONG $0xe128fcc5 // 0167: vmovaps %ymm1,%ymm4
-	LONG $0x9c7de2c4; BYTE $0xe5 // 016b: vfnmadd132ps %ymm5,%ymm0,%ymm4
-	LONG $0xc45cfcc5 // 0170: vsubps %ymm4,%ymm0,%ymm0
-	LONG $0x9c7de2c4; BYTE $0xcd // 0174: vfnmadd132ps %ymm5,%ymm0,%ymm1
-	QUAD $0x0000d22d187de2c4; BYTE $0x00 // 0179: vbroadcastss 0xd2(%rip),%ymm5 # 254 <lanes+0x54>
-	QUAD $0x0000c505187de2c4; BYTE $0x00 // 0182: vbroadcastss 0xc5(%rip),%ymm0 # 250 <lanes+0x50>
-	LONG $0x9855e2c4; BYTE $0xc1 // 018b: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000bf2d187de2c4; BYTE $0x00 // 0190: vbroadcastss 0xbf(%rip),%ymm5 # 258 <lanes+0x58>
-	LONG $0x9855e2c4; BYTE $0xc1 // 0199: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000b52d187de2c4; BYTE $0x00 // 019e: vbroadcastss 0xb5(%rip),%ymm5 # 25c <lanes+0x5c>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01a7: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000ab2d187de2c4; BYTE $0x00 // 01ac: vbroadcastss 0xab(%rip),%ymm5 # 260 <lanes+0x60>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01b5: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000a12d187de2c4; BYTE $0x00 // 01ba: vbroadcastss 0xa1(%rip),%ymm5 # 264 <lanes+0x64>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01c3: vfmadd132ps %ymm1,%ymm5,%ymm0
-	LONG $0xf472f5c5; BYTE $0x17 // 01c8: vpslld $0x17,%ymm4,%ymm1
-	LONG $0xc159fcc5 // 01cd: vmulps %ymm1,%ymm0,%ymm0
-	QUAD $0x00008e0d187de2c4; BYTE $0x00 // 01d1: vbroadcastss 0x8e(%rip),%ymm1 # 268 <lanes+0x68>
-	LONG $0xc158fcc5 // 01da: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xd05eecc5 // 01de: vdivps %ymm0,%ymm2,%ymm2
-	LONG $0x2e65e2c4; BYTE $0x10 // 01e2: vmaskmovps %ymm2,%ymm3,(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 01e7: vzeroupper
-	BYTE $0xc3 // 01ea: ret
-	LONG $0x1f0f2e66; BYTE $0x84 // 01eb
-	QUAD $0x0f2e660000000000 // 01f0
-	QUAD $0x900000000000841f // 01f8
+	LONG $0xee297cc5 // 008c: vmovaps %ymm13,%ymm6
+	LONG $0xdf297cc5 // 0090: vmovaps %ymm11,%ymm7
+	LONG $0x0c10fcc5; BYTE $0x13 // 0094: vmovups (%rbx,%rdx,1),%ymm1
+	WORD $0x8b48; BYTE $0x19 // 0099: mov (%rcx),%rbx
+	LONG $0xc15f84c5 // 009c: vmaxps %ymm1,%ymm15,%ymm0
+	LONG $0xc05d8cc5 // 00a0: vminps %ymm0,%ymm14,%ymm0
+	LONG $0xd028fcc5 // 00a4: vmovaps %ymm0,%ymm2
+	LONG $0x9c5de2c4; BYTE $0xd5 // 00a8: vfnmadd132ps %ymm5,%ymm4,%ymm2
+	LONG $0xda5cdcc5 // 00ad: vsubps %ymm2,%ymm4,%ymm3
+	LONG $0xf272edc5; BYTE $0x17 // 00b1: vpslld $0x17,%ymm2,%ymm2
+	LONG $0x9c65e2c4; BYTE $0xc5 // 00b6: vfnmadd132ps %ymm5,%ymm3,%ymm0
+	LONG $0xd859fcc5 // 00bb: vmulps %ymm0,%ymm0,%ymm3
+	LONG $0x981de2c4; BYTE $0xf0 // 00bf: vfmadd132ps %ymm0,%ymm12,%ymm6
+	LONG $0x982de2c4; BYTE $0xf8 // 00c4: vfmadd132ps %ymm0,%ymm10,%ymm7
+	LONG $0x983dc2c4; BYTE $0xc1 // 00c9: vfmadd132ps %ymm9,%ymm8,%ymm0
+	LONG $0x9845e2c4; BYTE $0xc3 // 00ce: vfmadd132ps %ymm3,%ymm7,%ymm0
+	LONG $0x984de2c4; BYTE $0xc3 // 00d3: vfmadd132ps %ymm3,%ymm6,%ymm0
+	LONG $0xc259fcc5 // 00d8: vmulps %ymm2,%ymm0,%ymm0
+	QUAD $0x0000017c0558fcc5 // 00dc: vaddps 0x17c(%rip),%ymm0,%ymm0 # 260 <lanes+0x60>
+	LONG $0xc85ef4c5 // 00e4: vdivps %ymm0,%ymm1,%ymm1
+	LONG $0x0c11fcc5; BYTE $0x13 // 00e8: vmovups %ymm1,(%rbx,%rdx,1)
+	LONG $0x10598b48 // 00ed: mov 0x10(%rcx),%rbx
+	WORD $0x8948; BYTE $0xc2 // 00f1: mov %rax,%rdx
+	LONG $0x08c08348 // 00f4: add $0x8,%rax
+	LONG $0x0fc28348 // 00f8: add $0xf,%rdx
+	WORD $0x3948; BYTE $0xda // 00fc: cmp %rbx,%rdx
+	LONG $0xff7b8c0f; WORD $0xffff // 00ff: jl 80 <silu+0x80>
+	WORD $0x3948; BYTE $0xd8 // 0105: cmp %rbx,%rax
+	LONG $0x00e88d0f; WORD $0x0000 // 0108: jge 1f6 <silu+0x1f6>
+	QUAD $0x0000000085148d48 // 010e: lea 0x0(,%rax,4),%rdx
+	WORD $0x2948; BYTE $0xc3 // 0116: sub %rax,%rbx
+	LONG $0x000008b8; BYTE $0x00 // 0119: mov $0x8,%eax
+	QUAD $0x00015905187de2c4; BYTE $0x00 // 011e: vbroadcastss 0x159(%rip),%ymm0 # 280 <lanes+0x80>
+	WORD $0x3948; BYTE $0xc3 // 0127: cmp %rax,%rbx
+	QUAD $0x0001510d187de2c4; BYTE $0x00 // 012a: vbroadcastss 0x151(%rip),%ymm1 # 284 <lanes+0x84>
+	QUAD $0x00014c1d187de2c4; BYTE $0x00 // 0133: vbroadcastss 0x14c(%rip),%ymm3 # 288 <lanes+0x88>
+	LONG $0xd84f0f48 // 013c: cmovg %rax,%rbx
+	QUAD $0x00014f2d187de2c4; BYTE $0x00 // 0140: vbroadcastss 0x14f(%rip),%ymm5 # 298 <lanes+0x98>
+	QUAD $0x0000ee05187d62c4; BYTE $0x00 // 0149: vbroadcastss 0xee(%rip),%ymm8 # 240 <lanes+0x40>
+	WORD $0x2948; BYTE $0xd8 // 0152: sub %rbx,%rax
+	LONG $0xa41d8d48; WORD $0x0000; BYTE $0x00 // 0155: lea 0xa4(%rip),%rbx # 200 <lanes>
+	LONG $0x246ffec5; BYTE $0x83 // 015c: vmovdqu (%rbx,%rax,4),%ymm4
+	LONG $0x08418b48 // 0161: mov 0x8(%rcx),%rax
+	WORD $0x0148; BYTE $0xd0 // 0165: add %rdx,%rax
+	LONG $0x2c5de2c4; BYTE $0x10 // 0168: vmaskmovps (%rax),%ymm4,%ymm2
+	WORD $0x8b48; BYTE $0x01 // 016d: mov (%rcx),%rax
+	WORD $0x0148; BYTE $0xd0 // 0170: add %rdx,%rax
+	LONG $0xc25ffcc5 // 0173: vmaxps %ymm2,%ymm0,%ymm0
+	LONG $0xc85df4c5 // 0177: vminps %ymm0,%ymm1,%ymm1
+	QUAD $0x00010805187de2c4; BYTE $0x00 // 017b: vbroadcastss 0x108(%rip),%ymm0 # 28c <lanes+0x8c>
+	LONG $0xf128fcc5 // 0184: vmovaps %ymm1,%ymm6
+	LONG $0x9c7de2c4; BYTE $0xf3 // 0188: vfnmadd132ps %ymm3,%ymm0,%ymm6
+	LONG $0xc65cfcc5 // 018d: vsubps %ymm6,%ymm0,%ymm0
+	LONG $0x9c7de2c4; BYTE $0xcb // 0191: vfnmadd132ps %ymm3,%ymm0,%ymm1
+	QUAD $0x0000f505187de2c4; BYTE $0x00 // 0196: vbroadcastss 0xf5(%rip),%ymm0 # 294 <lanes+0x94>
+	QUAD $0x0000e81d187de2c4; BYTE $0x00 // 019f: vbroadcastss 0xe8(%rip),%ymm3 # 290 <lanes+0x90>
+	LONG $0xf959f4c5 // 01a8: vmulps %ymm1,%ymm1,%ymm7
+	LONG $0x987de2c4; BYTE $0xd9 // 01ac: vfmadd132ps %ymm1,%ymm0,%ymm3
+	QUAD $0x0000e205187de2c4; BYTE $0x00 // 01b1: vbroadcastss 0xe2(%rip),%ymm0 # 29c <lanes+0x9c>
+	LONG $0x987de2c4; BYTE $0xe9 // 01ba: vfmadd132ps %ymm1,%ymm0,%ymm5
+	QUAD $0x0000d805187de2c4; BYTE $0x00 // 01bf: vbroadcastss 0xd8(%rip),%ymm0 # 2a0 <lanes+0xa0>
+	LONG $0x983de2c4; BYTE $0xc1 // 01c8: vfmadd132ps %ymm1,%ymm8,%ymm0
+	LONG $0xf672f5c5; BYTE $0x17 // 01cd: vpslld $0x17,%ymm6,%ymm1
+	LONG $0x9855e2c4; BYTE $0xc7 // 01d2: vfmadd132ps %ymm7,%ymm5,%ymm0
+	LONG $0x9865e2c4; BYTE $0xc7 // 01d7: vfmadd132ps %ymm7,%ymm3,%ymm0
+	LONG $0xc159fcc5 // 01dc: vmulps %ymm1,%ymm0,%ymm0
+	QUAD $0x0000770d187de2c4; BYTE $0x00 // 01e0: vbroadcastss 0x77(%rip),%ymm1 # 260 <lanes+0x60>
+	LONG $0xc158fcc5 // 01e9: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xd05eecc5 // 01ed: vdivps %ymm0,%ymm2,%ymm2
+	LONG $0x2e5de2c4; BYTE $0x10 // 01f1: vmaskmovps %ymm2,%ymm4,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 01f6: vzeroupper
+	BYTE $0xc3 // 01f9: ret
+	LONG $0x441f0f66; WORD $0x0000 // 01fa
 	QUAD $0xffffffffffffffff // 0200
 	QUAD $0xffffffffffffffff // 0208
 	QUAD $0xffffffffffffffff // 0210
@@ -111,12 +112,19 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 0228
 	QUAD $0x0000000000000000 // 0230
 	QUAD $0x0000000000000000 // 0238
-	QUAD $0x42ae0000c2ae0000 // 0240
-	QUAD $0x4b40007f3fb8aa3b // 0248
-	QUAD $0x3c1e86293aae0473 // 0250
-	QUAD $0x3e75fc8c3d635b72 // 0258
-	QUAD $0x3f8000013f317214 // 0260
-	LONG $0x3f800000 // 0268
+	QUAD $0x3c1e86293c1e8629 // 0240
+	QUAD $0x3c1e86293c1e8629 // 0248
+	QUAD $0x3c1e86293c1e8629 // 0250
+	QUAD $0x3c1e86293c1e8629 // 0258
+	QUAD $0x3f8000003f800000 // 0260
+	QUAD $0x3f8000003f800000 // 0268
+	QUAD $0x3f8000003f800000 // 0270
+	QUAD $0x3f8000003f800000 // 0278
+	QUAD $0x42ae0000c2ae0000 // 0280
+	QUAD $0x4b40007f3fb8aa3b // 0288
+	QUAD $0x3f8000013f317214 // 0290
+	QUAD $0x3e75fc8c3d635b72 // 0298
+	LONG $0x3aae0473 // 02a0
 
 // func siluBackwardAVX2(a *binaryArgs)
 // siluBackward of csrc/elementwise.c
@@ -127,103 +135,105 @@ TEXT ·siluBackwardAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
 	WORD $0xd231 // 0007: xor %edx,%edx
 	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
-	LONG $0x01038e0f; WORD $0x0000 // 000d: jle 116 <siluBackward+0x116>
-	QUAD $0x0002641d187d62c4; BYTE $0x00 // 0013: vbroadcastss 0x264(%rip),%ymm11 # 280 <lanes+0x40>
-	QUAD $0x00025f15187d62c4; BYTE $0x00 // 001c: vbroadcastss 0x25f(%rip),%ymm10 # 284 <lanes+0x44>
-	QUAD $0x00025a1d187de2c4; BYTE $0x00 // 0025: vbroadcastss 0x25a(%rip),%ymm3 # 288 <lanes+0x48>
-	QUAD $0x00025515187de2c4; BYTE $0x00 // 002e: vbroadcastss 0x255(%rip),%ymm2 # 28c <lanes+0x4c>
-	QUAD $0x0002500d187d62c4; BYTE $0x00 // 0037: vbroadcastss 0x250(%rip),%ymm9 # 290 <lanes+0x50>
-	QUAD $0x00024b05187d62c4; BYTE $0x00 // 0040: vbroadcastss 0x24b(%rip),%ymm8 # 294 <lanes+0x54>
-	QUAD $0x0002463d187de2c4; BYTE $0x00 // 0049: vbroadcastss 0x246(%rip),%ymm7 # 298 <lanes+0x58>
-	QUAD $0x00024135187de2c4; BYTE $0x00 // 0052: vbroadcastss 0x241(%rip),%ymm6 # 29c <lanes+0x5c>
-	QUAD $0x00023c2d187de2c4; BYTE $0x00 // 005b: vbroadcastss 0x23c(%rip),%ymm5 # 2a0 <lanes+0x60>
-	QUAD $0x00023725187de2c4; BYTE $0x00 // 0064: vbroadcastss 0x237(%rip),%ymm4 # 2a4 <lanes+0x64>
-	QUAD $0x0002320d187de2c4; BYTE $0x00 // 006d: vbroadcastss 0x232(%rip),%ymm1 # 2a8 <lanes+0x68>
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0076: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x01098e0f; WORD $0x0000 // 000d: jle 11c <siluBackward+0x11c>
+	QUAD $0x0002a43d187d62c4; BYTE $0x00 // 0013: vbroadcastss 0x2a4(%rip),%ymm15 # 2c0 <lanes+0x80>
+	QUAD $0x00029f35187d62c4; BYTE $0x00 // 001c: vbroadcastss 0x29f(%rip),%ymm14 # 2c4 <lanes+0x84>
+	QUAD $0x00029a35187de2c4; BYTE $0x00 // 0025: vbroadcastss 0x29a(%rip),%ymm6 # 2c8 <lanes+0x88>
+	QUAD $0x0002952d187de2c4; BYTE $0x00 // 002e: vbroadcastss 0x295(%rip),%ymm5 # 2cc <lanes+0x8c>
+	QUAD $0x0002902d187d62c4; BYTE $0x00 // 0037: vbroadcastss 0x290(%rip),%ymm13 # 2d0 <lanes+0x90>
+	QUAD $0x00028b25187d62c4; BYTE $0x00 // 0040: vbroadcastss 0x28b(%rip),%ymm12 # 2d4 <lanes+0x94>
+	QUAD $0x0002861d187d62c4; BYTE $0x00 // 0049: vbroadcastss 0x286(%rip),%ymm11 # 2d8 <lanes+0x98>
+	QUAD $0x00028115187d62c4; BYTE $0x00 // 0052: vbroadcastss 0x281(%rip),%ymm10 # 2dc <lanes+0x9c>
+	QUAD $0x00027c0d187d62c4; BYTE $0x00 // 005b: vbroadcastss 0x27c(%rip),%ymm9 # 2e0 <lanes+0xa0>
+	QUAD $0x0002331d187de2c4; BYTE $0x00 // 0064: vbroadcastss 0x233(%rip),%ymm3 # 2a0 <lanes+0x60>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0078: nopl 0x0(%rax,%rax,1)
 	LONG $0x10588b48 // 0080: mov 0x10(%rax),%rbx
 	QUAD $0x00000000950c8d48 // 0084: lea 0x0(,%rdx,4),%rcx
-	LONG $0x24107cc5; BYTE $0x0b // 008c: vmovups (%rbx,%rcx,1),%ymm12
-	LONG $0x08588b48 // 0091: mov 0x8(%rax),%rbx
-	LONG $0x5f2441c4; BYTE $0xf4 // 0095: vmaxps %ymm12,%ymm11,%ymm14
-	LONG $0x5d2c41c4; BYTE $0xf6 // 009a: vminps %ymm14,%ymm10,%ymm14
-	LONG $0x287c41c4; BYTE $0xee // 009f: vmovaps %ymm14,%ymm13
-	LONG $0x9c6d62c4; BYTE $0xeb // 00a4: vfnmadd132ps %ymm3,%ymm2,%ymm13
-	LONG $0x5c6cc1c4; BYTE $0xc5 // 00a9: vsubps %ymm13,%ymm2,%ymm0
-	LONG $0x7215c1c4; WORD $0x17f5 // 00ae: vpslld $0x17,%ymm13,%ymm13
-	LONG $0x9c7d62c4; BYTE $0xf3 // 00b4: vfnmadd132ps %ymm3,%ymm0,%ymm14
-	LONG $0xc8297cc5 // 00b9: vmovaps %ymm9,%ymm0
-	LONG $0x983dc2c4; BYTE $0xc6 // 00bd: vfmadd132ps %ymm14,%ymm8,%ymm0
-	LONG $0x9845c2c4; BYTE $0xc6 // 00c2: vfmadd132ps %ymm14,%ymm7,%ymm0
-	LONG $0x984dc2c4; BYTE $0xc6 // 00c7: vfmadd132ps %ymm14,%ymm6,%ymm0
-	LONG $0x9855c2c4; BYTE $0xc6 // 00cc: vfmadd132ps %ymm14,%ymm5,%ymm0
-	LONG $0x985dc2c4; BYTE $0xc6 // 00d1: vfmadd132ps %ymm14,%ymm4,%ymm0
-	LONG $0x597cc1c4; BYTE $0xc5 // 00d6: vmulps %ymm13,%ymm0,%ymm0
-	LONG $0xc158fcc5 // 00db: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 00df: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xe85c74c5 // 00e3: vsubps %ymm0,%ymm1,%ymm13
-	LONG $0x987542c4; BYTE $0xe5 // 00e7: vfmadd132ps %ymm13,%ymm1,%ymm12
-	LONG $0x597cc1c4; BYTE $0xc4 // 00ec: vmulps %ymm12,%ymm0,%ymm0
-	LONG $0x0459fcc5; BYTE $0x0b // 00f1: vmulps (%rbx,%rcx,1),%ymm0,%ymm0
-	WORD $0x8b48; BYTE $0x18 // 00f6: mov (%rax),%rbx
-	LONG $0x0411fcc5; BYTE $0x0b // 00f9: vmovups %ymm0,(%rbx,%rcx,1)
-	LONG $0x18588b48 // 00fe: mov 0x18(%rax),%rbx
-	WORD $0x8948; BYTE $0xd1 // 0102: mov %rdx,%rcx
-	LONG $0x08c28348 // 0105: add $0x8,%rdx
-	LONG $0x0fc18348 // 0109: add $0xf,%rcx
-	WORD $0x3948; BYTE $0xd9 // 010d: cmp %rbx,%rcx
-	LONG $0xff6a8c0f; WORD $0xffff // 0110: jl 80 <siluBackward+0x80>
-	WORD $0x3948; BYTE $0xda // 0116: cmp %rbx,%rdx
-	LONG $0x00fe8d0f; WORD $0x0000 // 0119: jge 21d <siluBackward+0x21d>
-	QUAD $0x00000000950c8d48 // 011f: lea 0x0(,%rdx,4),%rcx
-	WORD $0x2948; BYTE $0xd3 // 0127: sub %rdx,%rbx
-	LONG $0x000008ba; BYTE $0x00 // 012a: mov $0x8,%edx
-	QUAD $0x00014805187de2c4; BYTE $0x00 // 012f: vbroadcastss 0x148(%rip),%ymm0 # 280 <lanes+0x40>
-	WORD $0x3948; BYTE $0xd3 // 0138: cmp %rdx,%rbx
-	QUAD $0x0001400d187de2c4; BYTE $0x00 // 013b: vbroadcastss 0x140(%rip),%ymm1 # 284 <lanes+0x44>
-	QUAD $0x00013b2d187de2c4; BYTE $0x00 // 0144: vbroadcastss 0x13b(%rip),%ymm5 # 288 <lanes+0x48>
-	LONG $0xda4f0f48 // 014d: cmovg %rdx,%rbx
-	WORD $0x2948; BYTE $0xda // 0151: sub %rbx,%rdx
-	LONG $0xe51d8d48; WORD $0x0000; BYTE $0x00 // 0154: lea 0xe5(%rip),%rbx # 240 <lanes>
-	LONG $0x1c6ffec5; BYTE $0x93 // 015b: vmovdqu (%rbx,%rdx,4),%ymm3
-	LONG $0x10508b48 // 0160: mov 0x10(%rax),%rdx
-	WORD $0x0148; BYTE $0xca // 0164: add %rcx,%rdx
-	LONG $0x2c65e2c4; BYTE $0x12 // 0167: vmaskmovps (%rdx),%ymm3,%ymm2
-	LONG $0x08508b48 // 016c: mov 0x8(%rax),%rdx
-	WORD $0x0148; BYTE $0xca // 0170: add %rcx,%rdx
-	WORD $0x0348; BYTE $0x08 // 0173: add (%rax),%rcx
-	LONG $0xc25ffcc5 // 0176: vmaxps %ymm2,%ymm0,%ymm0
-	LONG $0xc85df4c5 // 017a: vminps %ymm0,%ymm1,%ymm1
-	QUAD $0x00010505187de2c4; BYTE $0x00 // 017e: vbroadcastss 0x105(%rip),%ymm0 # 28c <lanes+0x4c>
-	LONG $0xe128fcc5 // 0187: vmovaps %ymm1,%ymm4
-	LONG $0x9c7de2c4; BYTE $0xe5 // 018b: vfnmadd132ps %ymm5,%ymm0,%ymm4
-	LONG $0xc45cfcc5 // 0190: vsubps %ymm4,%ymm0,%ymm0
-	LONG $0xf472ddc5; BYTE $0x17 // 0194: vpslld $0x17,%ymm4,%ymm4
-	LONG $0x9c7de2c4; BYTE $0xcd // 0199: vfnmadd132ps %ymm5,%ymm0,%ymm1
-	QUAD $0x0000ed2d187de2c4; BYTE $0x00 // 019e: vbroadcastss 0xed(%rip),%ymm5 # 294 <lanes+0x54>
-	QUAD $0x0000e005187de2c4; BYTE $0x00 // 01a7: vbroadcastss 0xe0(%rip),%ymm0 # 290 <lanes+0x50>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01b0: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000da2d187de2c4; BYTE $0x00 // 01b5: vbroadcastss 0xda(%rip),%ymm5 # 298 <lanes+0x58>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01be: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000d02d187de2c4; BYTE $0x00 // 01c3: vbroadcastss 0xd0(%rip),%ymm5 # 29c <lanes+0x5c>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01cc: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000c62d187de2c4; BYTE $0x00 // 01d1: vbroadcastss 0xc6(%rip),%ymm5 # 2a0 <lanes+0x60>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01da: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000bc2d187de2c4; BYTE $0x00 // 01df: vbroadcastss 0xbc(%rip),%ymm5 # 2a4 <lanes+0x64>
-	LONG $0x9855e2c4; BYTE $0xc1 // 01e8: vfmadd132ps %ymm1,%ymm5,%ymm0
-	QUAD $0x0000b20d187de2c4; BYTE $0x00 // 01ed: vbroadcastss 0xb2(%rip),%ymm1 # 2a8 <lanes+0x68>
-	LONG $0xc459fcc5 // 01f6: vmulps %ymm4,%ymm0,%ymm0
-	LONG $0xc158fcc5 // 01fa: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 01fe: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xe05cf4c5 // 0202: vsubps %ymm0,%ymm1,%ymm4
-	LONG $0x9875e2c4; BYTE $0xd4 // 0206: vfmadd132ps %ymm4,%ymm1,%ymm2
-	LONG $0x2c65e2c4; BYTE $0x0a // 020b: vmaskmovps (%rdx),%ymm3,%ymm1
-	LONG $0xc259fcc5 // 0210: vmulps %ymm2,%ymm0,%ymm0
-	LONG $0xc159fcc5 // 0214: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x2e65e2c4; BYTE $0x01 // 0218: vmaskmovps %ymm0,%ymm3,(%rcx)
-	WORD $0xf8c5; BYTE $0x77 // 021d: vzeroupper
-	BYTE $0xc3 // 0220: ret
-	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0221
-	QUAD $0x841f0f2e66000000 // 0228
+	LONG $0xef297cc5 // 008c: vmovaps %ymm13,%ymm7
+	LONG $0x287c41c4; BYTE $0xc3 // 0090: vmovaps %ymm11,%ymm8
+	LONG $0x0c10fcc5; BYTE $0x0b // 0095: vmovups (%rbx,%rcx,1),%ymm1
+	LONG $0x08588b48 // 009a: mov 0x8(%rax),%rbx
+	LONG $0xc15f84c5 // 009e: vmaxps %ymm1,%ymm15,%ymm0
+	LONG $0xc05d8cc5 // 00a2: vminps %ymm0,%ymm14,%ymm0
+	LONG $0xd028fcc5 // 00a6: vmovaps %ymm0,%ymm2
+	LONG $0x9c55e2c4; BYTE $0xd6 // 00aa: vfnmadd132ps %ymm6,%ymm5,%ymm2
+	LONG $0xe25cd4c5 // 00af: vsubps %ymm2,%ymm5,%ymm4
+	LONG $0xf272edc5; BYTE $0x17 // 00b3: vpslld $0x17,%ymm2,%ymm2
+	LONG $0x9c5de2c4; BYTE $0xc6 // 00b8: vfnmadd132ps %ymm6,%ymm4,%ymm0
+	LONG $0xe059fcc5 // 00bd: vmulps %ymm0,%ymm0,%ymm4
+	LONG $0x981de2c4; BYTE $0xf8 // 00c1: vfmadd132ps %ymm0,%ymm12,%ymm7
+	LONG $0x982d62c4; BYTE $0xc0 // 00c6: vfmadd132ps %ymm0,%ymm10,%ymm8
+	QUAD $0x0001ac05a835e2c4; BYTE $0x00 // 00cb: vfmadd213ps 0x1ac(%rip),%ymm9,%ymm0 # 280 <lanes+0x40>
+	LONG $0x983de2c4; BYTE $0xc4 // 00d4: vfmadd132ps %ymm4,%ymm8,%ymm0
+	LONG $0x9845e2c4; BYTE $0xc4 // 00d9: vfmadd132ps %ymm4,%ymm7,%ymm0
+	LONG $0xc259fcc5 // 00de: vmulps %ymm2,%ymm0,%ymm0
+	LONG $0xc358fcc5 // 00e2: vaddps %ymm3,%ymm0,%ymm0
+	LONG $0xc05ee4c5 // 00e6: vdivps %ymm0,%ymm3,%ymm0
+	LONG $0xd05ce4c5 // 00ea: vsubps %ymm0,%ymm3,%ymm2
+	LONG $0x9865e2c4; BYTE $0xca // 00ee: vfmadd132ps %ymm2,%ymm3,%ymm1
+	LONG $0xc159fcc5 // 00f3: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x0459fcc5; BYTE $0x0b // 00f7: vmulps (%rbx,%rcx,1),%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x18 // 00fc: mov (%rax),%rbx
+	LONG $0x0411fcc5; BYTE $0x0b // 00ff: vmovups %ymm0,(%rbx,%rcx,1)
+	LONG $0x18588b48 // 0104: mov 0x18(%rax),%rbx
+	WORD $0x8948; BYTE $0xd1 // 0108: mov %rdx,%rcx
+	LONG $0x08c28348 // 010b: add $0x8,%rdx
+	LONG $0x0fc18348 // 010f: add $0xf,%rcx
+	WORD $0x3948; BYTE $0xd9 // 0113: cmp %rbx,%rcx
+	LONG $0xff648c0f; WORD $0xffff // 0116: jl 80 <siluBackward+0x80>
+	WORD $0x3948; BYTE $0xda // 011c: cmp %rbx,%rdx
+	LONG $0x01028d0f; WORD $0x0000 // 011f: jge 227 <siluBackward+0x227>
+	QUAD $0x00000000950c8d48 // 0125: lea 0x0(,%rdx,4),%rcx
+	WORD $0x2948; BYTE $0xd3 // 012d: sub %rdx,%rbx
+	LONG $0x000008ba; BYTE $0x00 // 0130: mov $0x8,%edx
+	QUAD $0x00018205187de2c4; BYTE $0x00 // 0135: vbroadcastss 0x182(%rip),%ymm0 # 2c0 <lanes+0x80>
+	WORD $0x3948; BYTE $0xd3 // 013e: cmp %rdx,%rbx
+	QUAD $0x00017a0d187de2c4; BYTE $0x00 // 0141: vbroadcastss 0x17a(%rip),%ymm1 # 2c4 <lanes+0x84>
+	QUAD $0x0001752d187de2c4; BYTE $0x00 // 014a: vbroadcastss 0x175(%rip),%ymm5 # 2c8 <lanes+0x88>
+	LONG $0xda4f0f48 // 0153: cmovg %rdx,%rbx
+	QUAD $0x00017835187de2c4; BYTE $0x00 // 0157: vbroadcastss 0x178(%rip),%ymm6 # 2d8 <lanes+0x98>
+	QUAD $0x00011705187d62c4; BYTE $0x00 // 0160: vbroadcastss 0x117(%rip),%ymm8 # 280 <lanes+0x40>
+	WORD $0x2948; BYTE $0xda // 0169: sub %rbx,%rdx
+	LONG $0xcd1d8d48; WORD $0x0000; BYTE $0x00 // 016c: lea 0xcd(%rip),%rbx # 240 <lanes>
+	LONG $0x1c6ffec5; BYTE $0x93 // 0173: vmovdqu (%rbx,%rdx,4),%ymm3
+	LONG $0x10508b48 // 0178: mov 0x10(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 017c: add %rcx,%rdx
+	LONG $0x2c65e2c4; BYTE $0x12 // 017f: vmaskmovps (%rdx),%ymm3,%ymm2
+	LONG $0x08508b48 // 0184: mov 0x8(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 0188: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x08 // 018b: add (%rax),%rcx
+	LONG $0xc25ffcc5 // 018e: vmaxps %ymm2,%ymm0,%ymm0
+	LONG $0xc85df4c5 // 0192: vminps %ymm0,%ymm1,%ymm1
+	QUAD $0x00012d05187de2c4; BYTE $0x00 // 0196: vbroadcastss 0x12d(%rip),%ymm0 # 2cc <lanes+0x8c>
+	LONG $0xe128fcc5 // 019f: vmovaps %ymm1,%ymm4
+	LONG $0x9c7de2c4; BYTE $0xe5 // 01a3: vfnmadd132ps %ymm5,%ymm0,%ymm4
+	LONG $0xc45cfcc5 // 01a8: vsubps %ymm4,%ymm0,%ymm0
+	LONG $0xf472ddc5; BYTE $0x17 // 01ac: vpslld $0x17,%ymm4,%ymm4
+	LONG $0x9c7de2c4; BYTE $0xcd // 01b1: vfnmadd132ps %ymm5,%ymm0,%ymm1
+	QUAD $0x00011505187de2c4; BYTE $0x00 // 01b6: vbroadcastss 0x115(%rip),%ymm0 # 2d4 <lanes+0x94>
+	QUAD $0x0001082d187de2c4; BYTE $0x00 // 01bf: vbroadcastss 0x108(%rip),%ymm5 # 2d0 <lanes+0x90>
+	LONG $0xf959f4c5 // 01c8: vmulps %ymm1,%ymm1,%ymm7
+	LONG $0x987de2c4; BYTE $0xe9 // 01cc: vfmadd132ps %ymm1,%ymm0,%ymm5
+	QUAD $0x00010205187de2c4; BYTE $0x00 // 01d1: vbroadcastss 0x102(%rip),%ymm0 # 2dc <lanes+0x9c>
+	LONG $0x987de2c4; BYTE $0xf1 // 01da: vfmadd132ps %ymm1,%ymm0,%ymm6
+	QUAD $0x0000f805187de2c4; BYTE $0x00 // 01df: vbroadcastss 0xf8(%rip),%ymm0 # 2e0 <lanes+0xa0>
+	LONG $0x983de2c4; BYTE $0xc1 // 01e8: vfmadd132ps %ymm1,%ymm8,%ymm0
+	QUAD $0x0000aa0d187de2c4; BYTE $0x00 // 01ed: vbroadcastss 0xaa(%rip),%ymm1 # 2a0 <lanes+0x60>
+	LONG $0x984de2c4; BYTE $0xc7 // 01f6: vfmadd132ps %ymm7,%ymm6,%ymm0
+	LONG $0x9855e2c4; BYTE $0xc7 // 01fb: vfmadd132ps %ymm7,%ymm5,%ymm0
+	LONG $0xc459fcc5 // 0200: vmulps %ymm4,%ymm0,%ymm0
+	LONG $0xc158fcc5 // 0204: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xc05ef4c5 // 0208: vdivps %ymm0,%ymm1,%ymm0
+	LONG $0xe05cf4c5 // 020c: vsubps %ymm0,%ymm1,%ymm4
+	LONG $0x9875e2c4; BYTE $0xd4 // 0210: vfmadd132ps %ymm4,%ymm1,%ymm2
+	LONG $0x2c65e2c4; BYTE $0x0a // 0215: vmaskmovps (%rdx),%ymm3,%ymm1
+	LONG $0xc259fcc5 // 021a: vmulps %ymm2,%ymm0,%ymm0
+	LONG $0xc159fcc5 // 021e: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x2e65e2c4; BYTE $0x01 // 0222: vmaskmovps %ymm0,%ymm3,(%rcx)
+	WORD $0xf8c5; BYTE $0x77 // 0227: vzeroupper
+	BYTE $0xc3 // 022a: ret
+	LONG $0x1f0f2e66; BYTE $0x84 // 022b
 	QUAD $0x0f2e660000000000 // 0230
 	QUAD $0x900000000000841f // 0238
 	QUAD $0xffffffffffffffff // 0240
@@ -234,12 +244,19 @@ TEXT ·siluBackwardAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 0268
 	QUAD $0x0000000000000000 // 0270
 	QUAD $0x0000000000000000 // 0278
-	QUAD $0x42ae0000c2ae0000 // 0280
-	QUAD $0x4b40007f3fb8aa3b // 0288
-	QUAD $0x3c1e86293aae0473 // 0290
-	QUAD $0x3e75fc8c3d635b72 // 0298
-	QUAD $0x3f8000013f317214 // 02a0
-	LONG $0x3f800000 // 02a8
+	QUAD $0x3c1e86293c1e8629 // 0280
+	QUAD $0x3c1e86293c1e8629 // 0288
+	QUAD $0x3c1e86293c1e8629 // 0290
+	QUAD $0x3c1e86293c1e8629 // 0298
+	QUAD $0x3f8000003f800000 // 02a0
+	QUAD $0x3f8000003f800000 // 02a8
+	QUAD $0x3f8000003f800000 // 02b0
+	QUAD $0x3f8000003f800000 // 02b8
+	QUAD $0x42ae0000c2ae0000 // 02c0
+	QUAD $0x4b40007f3fb8aa3b // 02c8
+	QUAD $0x3f8000013f317214 // 02d0
+	QUAD $0x3e75fc8c3d635b72 // 02d8
+	LONG $0x3aae0473 // 02e0
 
 // func addAVX2(a *binaryArgs)
 // add of csrc/elementwise.c

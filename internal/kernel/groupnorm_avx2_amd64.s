@@ -515,115 +515,116 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	LONG $0x187f8b48 // 0003: mov 0x18(%rdi),%rdi
 	LONG $0x48798348; BYTE $0x00 // 0007: cmpq $0x0,0x48(%rcx)
 	LONG $0x10718b48 // 000c: mov 0x10(%rcx),%rsi
-	LONG $0x02438e0f; WORD $0x0000 // 0010: jle 259 <affineSiLU+0x259>
-	QUAD $0x0002a125187d62c4; BYTE $0x00 // 0016: vbroadcastss 0x2a1(%rip),%ymm12 # 2c0 <lanes+0x40>
-	QUAD $0x00029c1d187d62c4; BYTE $0x00 // 001f: vbroadcastss 0x29c(%rip),%ymm11 # 2c4 <lanes+0x44>
+	LONG $0x02548e0f; WORD $0x0000 // 0010: jle 26a <affineSiLU+0x26a>
+	QUAD $0x0002c13d187d62c4; BYTE $0x00 // 0016: vbroadcastss 0x2c1(%rip),%ymm15 # 2e0 <lanes+0x60>
+	QUAD $0x0002bc35187d62c4; BYTE $0x00 // 001f: vbroadcastss 0x2bc(%rip),%ymm14 # 2e4 <lanes+0x64>
 	WORD $0x3145; BYTE $0xc0 // 0028: xor %r8d,%r8d
 	LONG $0x4e0d8d4c; WORD $0x0002; BYTE $0x00 // 002b: lea 0x24e(%rip),%r9 # 280 <lanes>
-	QUAD $0x00028d1d187de2c4; BYTE $0x00 // 0032: vbroadcastss 0x28d(%rip),%ymm3 # 2c8 <lanes+0x48>
-	QUAD $0x00028815187de2c4; BYTE $0x00 // 003b: vbroadcastss 0x288(%rip),%ymm2 # 2cc <lanes+0x4c>
-	QUAD $0x00028315187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x283(%rip),%ymm10 # 2d0 <lanes+0x50>
-	QUAD $0x00027e0d187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x27e(%rip),%ymm9 # 2d4 <lanes+0x54>
-	QUAD $0x00027905187d62c4; BYTE $0x00 // 0056: vbroadcastss 0x279(%rip),%ymm8 # 2d8 <lanes+0x58>
-	QUAD $0x0002743d187de2c4; BYTE $0x00 // 005f: vbroadcastss 0x274(%rip),%ymm7 # 2dc <lanes+0x5c>
-	LONG $0x50598b48 // 0068: mov 0x50(%rcx),%rbx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006c: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x00000000841f0f66; BYTE $0x00 // 0077: nopw 0x0(%rax,%rax,1)
-	QUAD $0x00025735187de2c4; BYTE $0x00 // 0080: vbroadcastss 0x257(%rip),%ymm6 # 2e0 <lanes+0x60>
-	QUAD $0x0002522d187de2c4; BYTE $0x00 // 0089: vbroadcastss 0x252(%rip),%ymm5 # 2e4 <lanes+0x64>
+	QUAD $0x0002ad2d187de2c4; BYTE $0x00 // 0032: vbroadcastss 0x2ad(%rip),%ymm5 # 2e8 <lanes+0x68>
+	QUAD $0x0002a825187de2c4; BYTE $0x00 // 003b: vbroadcastss 0x2a8(%rip),%ymm4 # 2ec <lanes+0x6c>
+	QUAD $0x0002a32d187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x2a3(%rip),%ymm13 # 2f0 <lanes+0x70>
+	QUAD $0x00029e25187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x29e(%rip),%ymm12 # 2f4 <lanes+0x74>
+	QUAD $0x0002991d187d62c4; BYTE $0x00 // 0056: vbroadcastss 0x299(%rip),%ymm11 # 2f8 <lanes+0x78>
+	LONG $0x50598b48 // 005f: mov 0x50(%rcx),%rbx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0063: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006e: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0079: nopl 0x0(%rax)
+	QUAD $0x00027315187de2c4; BYTE $0x00 // 0080: vbroadcastss 0x273(%rip),%ymm2 # 2fc <lanes+0x7c>
+	QUAD $0x00026e35187de2c4; BYTE $0x00 // 0089: vbroadcastss 0x26e(%rip),%ymm6 # 300 <lanes+0x80>
 	WORD $0xc031 // 0092: xor %eax,%eax
-	QUAD $0x00024b25187de2c4; BYTE $0x00 // 0094: vbroadcastss 0x24b(%rip),%ymm4 # 2e8 <lanes+0x68>
+	QUAD $0x0002671d187de2c4; BYTE $0x00 // 0094: vbroadcastss 0x267(%rip),%ymm3 # 304 <lanes+0x84>
 	LONG $0x07fb8348 // 009d: cmp $0x7,%rbx
-	LONG $0x00978e0f; WORD $0x0000 // 00a1: jle 13e <affineSiLU+0x13e>
+	LONG $0x00a48e0f; WORD $0x0000 // 00a1: jle 14b <affineSiLU+0x14b>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00a7: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00b2: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x1f0f; BYTE $0x00 // 00bd: nopl (%rax)
 	LONG $0x30518b48 // 00c0: mov 0x30(%rcx),%rdx
 	LONG $0x28598b48 // 00c4: mov 0x28(%rcx),%rbx
-	LONG $0x0c10fcc5; BYTE $0x87 // 00c8: vmovups (%rdi,%rax,4),%ymm1
-	LONG $0x0410fcc5; BYTE $0x82 // 00cd: vmovups (%rdx,%rax,4),%ymm0
-	WORD $0x8948; BYTE $0xc2 // 00d2: mov %rax,%rdx
-	LONG $0x987de2c4; WORD $0x830c // 00d5: vfmadd132ps (%rbx,%rax,4),%ymm0,%ymm1
-	LONG $0x0fc28348 // 00db: add $0xf,%rdx
-	LONG $0xf15f1cc5 // 00df: vmaxps %ymm1,%ymm12,%ymm14
-	LONG $0x5d2441c4; BYTE $0xf6 // 00e3: vminps %ymm14,%ymm11,%ymm14
-	LONG $0x287c41c4; BYTE $0xee // 00e8: vmovaps %ymm14,%ymm13
-	LONG $0x9c6d62c4; BYTE $0xeb // 00ed: vfnmadd132ps %ymm3,%ymm2,%ymm13
-	LONG $0x5c6cc1c4; BYTE $0xc5 // 00f2: vsubps %ymm13,%ymm2,%ymm0
-	LONG $0x7215c1c4; WORD $0x17f5 // 00f7: vpslld $0x17,%ymm13,%ymm13
-	LONG $0x9c7d62c4; BYTE $0xf3 // 00fd: vfnmadd132ps %ymm3,%ymm0,%ymm14
-	LONG $0xd0297cc5 // 0102: vmovaps %ymm10,%ymm0
-	LONG $0x9835c2c4; BYTE $0xc6 // 0106: vfmadd132ps %ymm14,%ymm9,%ymm0
-	LONG $0x983dc2c4; BYTE $0xc6 // 010b: vfmadd132ps %ymm14,%ymm8,%ymm0
-	LONG $0x9845c2c4; BYTE $0xc6 // 0110: vfmadd132ps %ymm14,%ymm7,%ymm0
-	LONG $0x984dc2c4; BYTE $0xc6 // 0115: vfmadd132ps %ymm14,%ymm6,%ymm0
-	LONG $0x9855c2c4; BYTE $0xc6 // 011a: vfmadd132ps %ymm14,%ymm5,%ymm0
-	LONG $0x597cc1c4; BYTE $0xc5 // 011f: vmulps %ymm13,%ymm0,%ymm0
-	LONG $0xc458fcc5 // 0124: vaddps %ymm4,%ymm0,%ymm0
-	LONG $0xc85ef4c5 // 0128: vdivps %ymm0,%ymm1,%ymm1
-	LONG $0x0c11fcc5; BYTE $0x86 // 012c: vmovups %ymm1,(%rsi,%rax,4)
-	LONG $0x50598b48 // 0131: mov 0x50(%rcx),%rbx
-	LONG $0x08c08348 // 0135: add $0x8,%rax
-	WORD $0x3948; BYTE $0xda // 0139: cmp %rbx,%rdx
-	WORD $0x827c // 013c: jl c0 <affineSiLU+0xc0>
-	WORD $0x3948; BYTE $0xc3 // 013e: cmp %rax,%rbx
-	LONG $0x00f48e0f; WORD $0x0000 // 0141: jle 23b <affineSiLU+0x23b>
-	QUAD $0x0000000085148d48 // 0147: lea 0x0(,%rax,4),%rdx
-	WORD $0x2948; BYTE $0xc3 // 014f: sub %rax,%rbx
-	LONG $0x000008b8; BYTE $0x00 // 0152: mov $0x8,%eax
-	QUAD $0x00016435187d62c4; BYTE $0x00 // 0157: vbroadcastss 0x164(%rip),%ymm14 # 2c4 <lanes+0x44>
-	WORD $0x3948; BYTE $0xc3 // 0160: cmp %rax,%rbx
-	QUAD $0x00015c2d187de2c4; BYTE $0x00 // 0163: vbroadcastss 0x15c(%rip),%ymm5 # 2c8 <lanes+0x48>
-	QUAD $0x00016b35187de2c4; BYTE $0x00 // 016c: vbroadcastss 0x16b(%rip),%ymm6 # 2e0 <lanes+0x60>
-	LONG $0xd84f0f48 // 0175: cmovg %rax,%rbx
-	WORD $0x2948; BYTE $0xd8 // 0179: sub %rbx,%rax
-	LONG $0x6f7e41c4; WORD $0x812c // 017c: vmovdqu (%r9,%rax,4),%ymm13
-	LONG $0x30418b48 // 0182: mov 0x30(%rcx),%rax
-	LONG $0x2c15e2c4; WORD $0x170c // 0186: vmaskmovps (%rdi,%rdx,1),%ymm13,%ymm1
-	WORD $0x0148; BYTE $0xd0 // 018c: add %rdx,%rax
-	LONG $0x2c15e2c4; BYTE $0x00 // 018f: vmaskmovps (%rax),%ymm13,%ymm0
-	LONG $0x28418b48 // 0194: mov 0x28(%rcx),%rax
-	WORD $0x0148; BYTE $0xd0 // 0198: add %rdx,%rax
-	LONG $0x2c15e2c4; BYTE $0x20 // 019b: vmaskmovps (%rax),%ymm13,%ymm4
-	LONG $0x987de2c4; BYTE $0xcc // 01a0: vfmadd132ps %ymm4,%ymm0,%ymm1
-	QUAD $0x00011205187de2c4; BYTE $0x00 // 01a5: vbroadcastss 0x112(%rip),%ymm0 # 2c0 <lanes+0x40>
-	LONG $0xc15ffcc5 // 01ae: vmaxps %ymm1,%ymm0,%ymm0
-	LONG $0xf05d0cc5 // 01b2: vminps %ymm0,%ymm14,%ymm14
-	QUAD $0x00010d05187de2c4; BYTE $0x00 // 01b6: vbroadcastss 0x10d(%rip),%ymm0 # 2cc <lanes+0x4c>
-	LONG $0xf4297cc5 // 01bf: vmovaps %ymm14,%ymm4
-	LONG $0x9c7de2c4; BYTE $0xe5 // 01c3: vfnmadd132ps %ymm5,%ymm0,%ymm4
-	LONG $0xc45cfcc5 // 01c8: vsubps %ymm4,%ymm0,%ymm0
-	LONG $0xf472ddc5; BYTE $0x17 // 01cc: vpslld $0x17,%ymm4,%ymm4
-	LONG $0x9c7d62c4; BYTE $0xf5 // 01d1: vfnmadd132ps %ymm5,%ymm0,%ymm14
-	QUAD $0x0000f52d187de2c4; BYTE $0x00 // 01d6: vbroadcastss 0xf5(%rip),%ymm5 # 2d4 <lanes+0x54>
-	QUAD $0x0000e805187de2c4; BYTE $0x00 // 01df: vbroadcastss 0xe8(%rip),%ymm0 # 2d0 <lanes+0x50>
-	LONG $0x9855c2c4; BYTE $0xc6 // 01e8: vfmadd132ps %ymm14,%ymm5,%ymm0
-	QUAD $0x0000e22d187de2c4; BYTE $0x00 // 01ed: vbroadcastss 0xe2(%rip),%ymm5 # 2d8 <lanes+0x58>
-	LONG $0x9855c2c4; BYTE $0xc6 // 01f6: vfmadd132ps %ymm14,%ymm5,%ymm0
-	QUAD $0x0000d82d187de2c4; BYTE $0x00 // 01fb: vbroadcastss 0xd8(%rip),%ymm5 # 2dc <lanes+0x5c>
-	LONG $0x9855c2c4; BYTE $0xc6 // 0204: vfmadd132ps %ymm14,%ymm5,%ymm0
-	QUAD $0x0000d22d187de2c4; BYTE $0x00 // 0209: vbroadcastss 0xd2(%rip),%ymm5 # 2e4 <lanes+0x64>
-	LONG $0x984dc2c4; BYTE $0xc6 // 0212: vfmadd132ps %ymm14,%ymm6,%ymm0
-	LONG $0x9855c2c4; BYTE $0xc6 // 0217: vfmadd132ps %ymm14,%ymm5,%ymm0
-	LONG $0xc459fcc5 // 021c: vmulps %ymm4,%ymm0,%ymm0
-	QUAD $0x0000bf25187de2c4; BYTE $0x00 // 0220: vbroadcastss 0xbf(%rip),%ymm4 # 2e8 <lanes+0x68>
-	LONG $0xc458fcc5 // 0229: vaddps %ymm4,%ymm0,%ymm0
-	LONG $0xc85ef4c5 // 022d: vdivps %ymm0,%ymm1,%ymm1
-	LONG $0x2e15e2c4; WORD $0x160c // 0231: vmaskmovps %ymm1,%ymm13,(%rsi,%rdx,1)
-	LONG $0x50598b48 // 0237: mov 0x50(%rcx),%rbx
-	QUAD $0x000000009d048d48 // 023b: lea 0x0(,%rbx,4),%rax
-	WORD $0xff49; BYTE $0xc0 // 0243: inc %r8
-	WORD $0x0148; BYTE $0xc7 // 0246: add %rax,%rdi
-	WORD $0x0148; BYTE $0xc6 // 0249: add %rax,%rsi
-	LONG $0x4841394c // 024c: cmp %r8,0x48(%rcx)
-	LONG $0xfe2a8f0f; WORD $0xffff // 0250: jg 80 <affineSiLU+0x80>
-	WORD $0xf8c5; BYTE $0x77 // 0256: vzeroupper
-	BYTE $0xc3 // 0259: ret
-	LONG $0x1f0f2e66; WORD $0x0084 // 025a
-	QUAD $0x1f0f2e6600000000 // 0260
-	QUAD $0x2e66000000000084 // 0268
-	QUAD $0x0000000000841f0f // 0270
-	QUAD $0x0000000000841f0f // 0278
+	LONG $0x287c41c4; BYTE $0xd3 // 00c8: vmovaps %ymm11,%ymm10
+	LONG $0x287c41c4; BYTE $0xcd // 00cd: vmovaps %ymm13,%ymm9
+	LONG $0x0c10fcc5; BYTE $0x87 // 00d2: vmovups (%rdi,%rax,4),%ymm1
+	LONG $0x3c10fcc5; BYTE $0x82 // 00d7: vmovups (%rdx,%rax,4),%ymm7
+	WORD $0x8948; BYTE $0xc2 // 00dc: mov %rax,%rdx
+	LONG $0x9845e2c4; WORD $0x830c // 00df: vfmadd132ps (%rbx,%rax,4),%ymm7,%ymm1
+	LONG $0x0fc28348 // 00e5: add $0xf,%rdx
+	LONG $0xc15f84c5 // 00e9: vmaxps %ymm1,%ymm15,%ymm0
+	LONG $0xc05d8cc5 // 00ed: vminps %ymm0,%ymm14,%ymm0
+	LONG $0xf828fcc5 // 00f1: vmovaps %ymm0,%ymm7
+	LONG $0x9c5de2c4; BYTE $0xfd // 00f5: vfnmadd132ps %ymm5,%ymm4,%ymm7
+	LONG $0xc75c5cc5 // 00fa: vsubps %ymm7,%ymm4,%ymm8
+	LONG $0xf772c5c5; BYTE $0x17 // 00fe: vpslld $0x17,%ymm7,%ymm7
+	LONG $0x9c3de2c4; BYTE $0xc5 // 0103: vfnmadd132ps %ymm5,%ymm8,%ymm0
+	QUAD $0x0001af15a87d62c4; BYTE $0x00 // 0108: vfmadd213ps 0x1af(%rip),%ymm0,%ymm10 # 2c0 <lanes+0x40>
+	LONG $0xc0597cc5 // 0111: vmulps %ymm0,%ymm0,%ymm8
+	LONG $0x981d62c4; BYTE $0xc8 // 0115: vfmadd132ps %ymm0,%ymm12,%ymm9
+	LONG $0x984de2c4; BYTE $0xc2 // 011a: vfmadd132ps %ymm2,%ymm6,%ymm0
+	LONG $0x982dc2c4; BYTE $0xc0 // 011f: vfmadd132ps %ymm8,%ymm10,%ymm0
+	LONG $0x9835c2c4; BYTE $0xc0 // 0124: vfmadd132ps %ymm8,%ymm9,%ymm0
+	LONG $0xc759fcc5 // 0129: vmulps %ymm7,%ymm0,%ymm0
+	LONG $0xc358fcc5 // 012d: vaddps %ymm3,%ymm0,%ymm0
+	LONG $0xc85ef4c5 // 0131: vdivps %ymm0,%ymm1,%ymm1
+	LONG $0x0c11fcc5; BYTE $0x86 // 0135: vmovups %ymm1,(%rsi,%rax,4)
+	LONG $0x50598b48 // 013a: mov 0x50(%rcx),%rbx
+	LONG $0x08c08348 // 013e: add $0x8,%rax
+	WORD $0x3948; BYTE $0xda // 0142: cmp %rbx,%rdx
+	LONG $0xff758c0f; WORD $0xffff // 0145: jl c0 <affineSiLU+0xc0>
+	WORD $0x3948; BYTE $0xc3 // 014b: cmp %rax,%rbx
+	LONG $0x00f88e0f; WORD $0x0000 // 014e: jle 24c <affineSiLU+0x24c>
+	QUAD $0x0000000085148d48 // 0154: lea 0x0(,%rax,4),%rdx
+	WORD $0x2948; BYTE $0xc3 // 015c: sub %rax,%rbx
+	LONG $0x000008b8; BYTE $0x00 // 015f: mov $0x8,%eax
+	QUAD $0x00017b35187de2c4; BYTE $0x00 // 0164: vbroadcastss 0x17b(%rip),%ymm6 # 2e8 <lanes+0x68>
+	WORD $0x3948; BYTE $0xc3 // 016d: cmp %rax,%rbx
+	QUAD $0x00017705187d62c4; BYTE $0x00 // 0170: vbroadcastss 0x177(%rip),%ymm8 # 2f0 <lanes+0x70>
+	QUAD $0x00017615187d62c4; BYTE $0x00 // 0179: vbroadcastss 0x176(%rip),%ymm10 # 2f8 <lanes+0x78>
+	LONG $0xd84f0f48 // 0182: cmovg %rax,%rbx
+	WORD $0x2948; BYTE $0xd8 // 0186: sub %rbx,%rax
+	LONG $0x6f7ec1c4; WORD $0x813c // 0189: vmovdqu (%r9,%rax,4),%ymm7
+	LONG $0x30418b48 // 018f: mov 0x30(%rcx),%rax
+	LONG $0x2c45e2c4; WORD $0x170c // 0193: vmaskmovps (%rdi,%rdx,1),%ymm7,%ymm1
+	WORD $0x0148; BYTE $0xd0 // 0199: add %rdx,%rax
+	LONG $0x2c45e2c4; BYTE $0x00 // 019c: vmaskmovps (%rax),%ymm7,%ymm0
+	LONG $0x28418b48 // 01a1: mov 0x28(%rcx),%rax
+	WORD $0x0148; BYTE $0xd0 // 01a5: add %rdx,%rax
+	LONG $0x2c45e2c4; BYTE $0x10 // 01a8: vmaskmovps (%rax),%ymm7,%ymm2
+	LONG $0x987de2c4; BYTE $0xca // 01ad: vfmadd132ps %ymm2,%ymm0,%ymm1
+	QUAD $0x00012515187de2c4; BYTE $0x00 // 01b2: vbroadcastss 0x125(%rip),%ymm2 # 2e0 <lanes+0x60>
+	QUAD $0x00012005187de2c4; BYTE $0x00 // 01bb: vbroadcastss 0x120(%rip),%ymm0 # 2e4 <lanes+0x64>
+	LONG $0xd15fecc5 // 01c4: vmaxps %ymm1,%ymm2,%ymm2
+	LONG $0xc25dfcc5 // 01c8: vminps %ymm2,%ymm0,%ymm0
+	QUAD $0x00011715187de2c4; BYTE $0x00 // 01cc: vbroadcastss 0x117(%rip),%ymm2 # 2ec <lanes+0x6c>
+	LONG $0xd828fcc5 // 01d5: vmovaps %ymm0,%ymm3
+	LONG $0x9c6de2c4; BYTE $0xde // 01d9: vfnmadd132ps %ymm6,%ymm2,%ymm3
+	LONG $0xd35cecc5 // 01de: vsubps %ymm3,%ymm2,%ymm2
+	LONG $0xf372e5c5; BYTE $0x17 // 01e2: vpslld $0x17,%ymm3,%ymm3
+	LONG $0x9c6de2c4; BYTE $0xc6 // 01e7: vfnmadd132ps %ymm6,%ymm2,%ymm0
+	QUAD $0x0000ff15187de2c4; BYTE $0x00 // 01ec: vbroadcastss 0xff(%rip),%ymm2 # 2f4 <lanes+0x74>
+	QUAD $0x00010235187de2c4; BYTE $0x00 // 01f5: vbroadcastss 0x102(%rip),%ymm6 # 300 <lanes+0x80>
+	LONG $0xc8597cc5 // 01fe: vmulps %ymm0,%ymm0,%ymm9
+	LONG $0x986d62c4; BYTE $0xc0 // 0202: vfmadd132ps %ymm0,%ymm2,%ymm8
+	QUAD $0x0000b015187de2c4; BYTE $0x00 // 0207: vbroadcastss 0xb0(%rip),%ymm2 # 2c0 <lanes+0x40>
+	LONG $0x986d62c4; BYTE $0xd0 // 0210: vfmadd132ps %ymm0,%ymm2,%ymm10
+	QUAD $0x0000de15187de2c4; BYTE $0x00 // 0215: vbroadcastss 0xde(%rip),%ymm2 # 2fc <lanes+0x7c>
+	LONG $0x984de2c4; BYTE $0xc2 // 021e: vfmadd132ps %ymm2,%ymm6,%ymm0
+	LONG $0x982dc2c4; BYTE $0xc1 // 0223: vfmadd132ps %ymm9,%ymm10,%ymm0
+	LONG $0x983dc2c4; BYTE $0xc1 // 0228: vfmadd132ps %ymm9,%ymm8,%ymm0
+	LONG $0xc359fcc5 // 022d: vmulps %ymm3,%ymm0,%ymm0
+	QUAD $0x0000ca1d187de2c4; BYTE $0x00 // 0231: vbroadcastss 0xca(%rip),%ymm3 # 304 <lanes+0x84>
+	LONG $0xc358fcc5 // 023a: vaddps %ymm3,%ymm0,%ymm0
+	LONG $0xc85ef4c5 // 023e: vdivps %ymm0,%ymm1,%ymm1
+	LONG $0x2e45e2c4; WORD $0x160c // 0242: vmaskmovps %ymm1,%ymm7,(%rsi,%rdx,1)
+	LONG $0x50598b48 // 0248: mov 0x50(%rcx),%rbx
+	QUAD $0x000000009d048d48 // 024c: lea 0x0(,%rbx,4),%rax
+	WORD $0xff49; BYTE $0xc0 // 0254: inc %r8
+	WORD $0x0148; BYTE $0xc7 // 0257: add %rax,%rdi
+	WORD $0x0148; BYTE $0xc6 // 025a: add %rax,%rsi
+	LONG $0x4841394c // 025d: cmp %r8,0x48(%rcx)
+	LONG $0xfe198f0f; WORD $0xffff // 0261: jg 80 <affineSiLU+0x80>
+	WORD $0xf8c5; BYTE $0x77 // 0267: vzeroupper
+	BYTE $0xc3 // 026a: ret
+	LONG $0x1f0f2e66; BYTE $0x84 // 026b
+	QUAD $0x0f2e660000000000 // 0270
+	QUAD $0x900000000000841f // 0278
 	QUAD $0xffffffffffffffff // 0280
 	QUAD $0xffffffffffffffff // 0288
 	QUAD $0xffffffffffffffff // 0290
@@ -632,12 +633,15 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 02a8
 	QUAD $0x0000000000000000 // 02b0
 	QUAD $0x0000000000000000 // 02b8
-	QUAD $0x42ae0000c2ae0000 // 02c0
-	QUAD $0x4b40007f3fb8aa3b // 02c8
-	QUAD $0x3c1e86293aae0473 // 02d0
-	QUAD $0x3e75fc8c3d635b72 // 02d8
-	QUAD $0x3f8000013f317214 // 02e0
-	LONG $0x3f800000 // 02e8
+	QUAD $0x3e75fc8c3e75fc8c // 02c0
+	QUAD $0x3e75fc8c3e75fc8c // 02c8
+	QUAD $0x3e75fc8c3e75fc8c // 02d0
+	QUAD $0x3e75fc8c3e75fc8c // 02d8
+	QUAD $0x42ae0000c2ae0000 // 02e0
+	QUAD $0x4b40007f3fb8aa3b // 02e8
+	QUAD $0x3f8000013f317214 // 02f0
+	QUAD $0x3aae04733d635b72 // 02f8
+	QUAD $0x3f8000003c1e8629 // 0300
 
 // func normSumsAVX2(a *normArgs)
 // normSums of csrc/groupnorm.c
@@ -918,7 +922,7 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x3948; BYTE $0xc3 // 0066: cmp %rax,%rbx
 	LONG $0xd84f0f48 // 0069: cmovg %rax,%rbx
 	WORD $0x2948; BYTE $0xd8 // 006d: sub %rbx,%rax
-	LONG $0x091d8d48; WORD $0x0003; BYTE $0x00 // 0070: lea 0x309(%rip),%rbx # 380 <lanes>
+	LONG $0x491d8d48; WORD $0x0003; BYTE $0x00 // 0070: lea 0x349(%rip),%rbx # 3c0 <lanes>
 	LONG $0x046ffec5; BYTE $0x83 // 0077: vmovdqu (%rbx,%rax,4),%ymm0
 	WORD $0x8b48; BYTE $0x02 // 007c: mov (%rdx),%rax
 	WORD $0x0148; BYTE $0xc8 // 007f: add %rcx,%rax
@@ -930,157 +934,169 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x187a8b48 // 0098: mov 0x18(%rdx),%rdi
 	LONG $0x20428b4c // 009c: mov 0x20(%rdx),%r8
 	LONG $0x10728b48 // 00a0: mov 0x10(%rdx),%rsi
-	LONG $0x02ca8e0f; WORD $0x0000 // 00a4: jle 374 <siluNormSums+0x374>
-	QUAD $0x00030d1d187d62c4; BYTE $0x00 // 00aa: vbroadcastss 0x30d(%rip),%ymm11 # 3c0 <lanes+0x40>
-	QUAD $0x00030815187d62c4; BYTE $0x00 // 00b3: vbroadcastss 0x308(%rip),%ymm10 # 3c4 <lanes+0x44>
+	LONG $0x02dc8e0f; WORD $0x0000 // 00a4: jle 386 <siluNormSums+0x386>
+	QUAD $0x00036d3d187d62c4; BYTE $0x00 // 00aa: vbroadcastss 0x36d(%rip),%ymm15 # 420 <lanes+0x60>
+	QUAD $0x00036835187d62c4; BYTE $0x00 // 00b3: vbroadcastss 0x368(%rip),%ymm14 # 424 <lanes+0x64>
 	WORD $0x3145; BYTE $0xc9 // 00bc: xor %r9d,%r9d
-	LONG $0xba158d4c; WORD $0x0002; BYTE $0x00 // 00bf: lea 0x2ba(%rip),%r10 # 380 <lanes>
-	QUAD $0x0002f91d187de2c4; BYTE $0x00 // 00c6: vbroadcastss 0x2f9(%rip),%ymm3 # 3c8 <lanes+0x48>
-	QUAD $0x0002f415187de2c4; BYTE $0x00 // 00cf: vbroadcastss 0x2f4(%rip),%ymm2 # 3cc <lanes+0x4c>
-	QUAD $0x0002ef0d187d62c4; BYTE $0x00 // 00d8: vbroadcastss 0x2ef(%rip),%ymm9 # 3d0 <lanes+0x50>
-	QUAD $0x0002ea05187d62c4; BYTE $0x00 // 00e1: vbroadcastss 0x2ea(%rip),%ymm8 # 3d4 <lanes+0x54>
-	QUAD $0x0002e53d187de2c4; BYTE $0x00 // 00ea: vbroadcastss 0x2e5(%rip),%ymm7 # 3d8 <lanes+0x58>
-	QUAD $0x0002e035187de2c4; BYTE $0x00 // 00f3: vbroadcastss 0x2e0(%rip),%ymm6 # 3dc <lanes+0x5c>
-	LONG $0x505a8b48 // 00fc: mov 0x50(%rdx),%rbx
-	QUAD $0x0002d72d187de2c4; BYTE $0x00 // 0100: vbroadcastss 0x2d7(%rip),%ymm5 # 3e0 <lanes+0x60>
-	QUAD $0x0002d225187de2c4; BYTE $0x00 // 0109: vbroadcastss 0x2d2(%rip),%ymm4 # 3e4 <lanes+0x64>
+	LONG $0xfa158d4c; WORD $0x0002; BYTE $0x00 // 00bf: lea 0x2fa(%rip),%r10 # 3c0 <lanes>
+	QUAD $0x0003593d187de2c4; BYTE $0x00 // 00c6: vbroadcastss 0x359(%rip),%ymm7 # 428 <lanes+0x68>
+	QUAD $0x00035435187de2c4; BYTE $0x00 // 00cf: vbroadcastss 0x354(%rip),%ymm6 # 42c <lanes+0x6c>
+	QUAD $0x00034f2d187d62c4; BYTE $0x00 // 00d8: vbroadcastss 0x34f(%rip),%ymm13 # 430 <lanes+0x70>
+	QUAD $0x00034a25187d62c4; BYTE $0x00 // 00e1: vbroadcastss 0x34a(%rip),%ymm12 # 434 <lanes+0x74>
+	LONG $0x505a8b48 // 00ea: mov 0x50(%rdx),%rbx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00ee: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 00f9: nopl 0x0(%rax)
+	QUAD $0x00033315187de2c4; BYTE $0x00 // 0100: vbroadcastss 0x333(%rip),%ymm2 # 43c <lanes+0x7c>
+	QUAD $0x00032e1d187de2c4; BYTE $0x00 // 0109: vbroadcastss 0x32e(%rip),%ymm3 # 440 <lanes+0x80>
 	WORD $0xc931 // 0112: xor %ecx,%ecx
-	QUAD $0x0002cb0d187de2c4; BYTE $0x00 // 0114: vbroadcastss 0x2cb(%rip),%ymm1 # 3e8 <lanes+0x68>
+	QUAD $0x0003270d187de2c4; BYTE $0x00 // 0114: vbroadcastss 0x327(%rip),%ymm1 # 444 <lanes+0x84>
 	LONG $0x07fb8348 // 011d: cmp $0x7,%rbx
-	LONG $0x00e18e0f; WORD $0x0000 // 0121: jle 208 <siluNormSums+0x208>
+	LONG $0x00ef8e0f; WORD $0x0000 // 0121: jle 216 <siluNormSums+0x216>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0127: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0132: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x1f0f; BYTE $0x00 // 013d: nopl (%rax)
 	LONG $0x285a8b4c // 0140: mov 0x28(%rdx),%r11
 	LONG $0x305a8b48 // 0144: mov 0x30(%rdx),%rbx
 	QUAD $0x000000008d048d48 // 0148: lea 0x0(,%rcx,4),%rax
-	LONG $0x24107cc5; BYTE $0x07 // 0150: vmovups (%rdi,%rax,1),%ymm12
-	LONG $0x107c41c4; WORD $0x032c // 0155: vmovups (%r11,%rax,1),%ymm13
-	LONG $0xa81d62c4; WORD $0x032c // 015b: vfmadd213ps (%rbx,%rax,1),%ymm12,%ymm13
-	LONG $0x5f2441c4; BYTE $0xfd // 0161: vmaxps %ymm13,%ymm11,%ymm15
-	LONG $0x5d2c41c4; BYTE $0xff // 0166: vminps %ymm15,%ymm10,%ymm15
-	LONG $0x287c41c4; BYTE $0xf7 // 016b: vmovaps %ymm15,%ymm14
-	LONG $0x9c6d62c4; BYTE $0xf3 // 0170: vfnmadd132ps %ymm3,%ymm2,%ymm14
-	LONG $0x5c6cc1c4; BYTE $0xc6 // 0175: vsubps %ymm14,%ymm2,%ymm0
-	LONG $0x720dc1c4; WORD $0x17f6 // 017a: vpslld $0x17,%ymm14,%ymm14
-	LONG $0x9c7d62c4; BYTE $0xfb // 0180: vfnmadd132ps %ymm3,%ymm0,%ymm15
-	LONG $0xc8297cc5 // 0185: vmovaps %ymm9,%ymm0
-	LONG $0x983dc2c4; BYTE $0xc7 // 0189: vfmadd132ps %ymm15,%ymm8,%ymm0
-	LONG $0x9845c2c4; BYTE $0xc7 // 018e: vfmadd132ps %ymm15,%ymm7,%ymm0
-	LONG $0x984dc2c4; BYTE $0xc7 // 0193: vfmadd132ps %ymm15,%ymm6,%ymm0
-	LONG $0x9855c2c4; BYTE $0xc7 // 0198: vfmadd132ps %ymm15,%ymm5,%ymm0
-	LONG $0x985dc2c4; BYTE $0xc7 // 019d: vfmadd132ps %ymm15,%ymm4,%ymm0
-	LONG $0x597cc1c4; BYTE $0xc6 // 01a2: vmulps %ymm14,%ymm0,%ymm0
-	LONG $0xc158fcc5 // 01a7: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 01ab: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xf05c74c5 // 01af: vsubps %ymm0,%ymm1,%ymm14
-	LONG $0x987542c4; BYTE $0xee // 01b3: vfmadd132ps %ymm14,%ymm1,%ymm13
-	LONG $0x597cc1c4; BYTE $0xc5 // 01b8: vmulps %ymm13,%ymm0,%ymm0
-	LONG $0x597cc1c4; WORD $0x0004 // 01bd: vmulps (%r8,%rax,1),%ymm0,%ymm0
-	LONG $0x0411fcc5; BYTE $0x06 // 01c3: vmovups %ymm0,(%rsi,%rax,1)
-	WORD $0x8b48; BYTE $0x1a // 01c8: mov (%rdx),%rbx
-	WORD $0x0148; BYTE $0xc3 // 01cb: add %rax,%rbx
-	LONG $0x2b587cc5 // 01ce: vaddps (%rbx),%ymm0,%ymm13
-	LONG $0x2b117cc5 // 01d2: vmovups %ymm13,(%rbx)
-	LONG $0x405a8b4c // 01d6: mov 0x40(%rdx),%r11
-	LONG $0x085a8b48 // 01da: mov 0x8(%rdx),%rbx
-	LONG $0x5c1c41c4; WORD $0x0324 // 01de: vsubps (%r11,%rax,1),%ymm12,%ymm12
-	WORD $0x0148; BYTE $0xc3 // 01e4: add %rax,%rbx
-	WORD $0x8948; BYTE $0xc8 // 01e7: mov %rcx,%rax
-	LONG $0x08c18348 // 01ea: add $0x8,%rcx
-	LONG $0x0fc08348 // 01ee: add $0xf,%rax
-	LONG $0xa81de2c4; BYTE $0x03 // 01f2: vfmadd213ps (%rbx),%ymm12,%ymm0
-	LONG $0x0311fcc5 // 01f7: vmovups %ymm0,(%rbx)
-	LONG $0x505a8b48 // 01fb: mov 0x50(%rdx),%rbx
-	WORD $0x3948; BYTE $0xd8 // 01ff: cmp %rbx,%rax
-	LONG $0xff388c0f; WORD $0xffff // 0202: jl 140 <siluNormSums+0x140>
-	WORD $0x3948; BYTE $0xcb // 0208: cmp %rcx,%rbx
-	LONG $0x01458e0f; WORD $0x0000 // 020b: jle 356 <siluNormSums+0x356>
-	WORD $0x2948; BYTE $0xcb // 0211: sub %rcx,%rbx
-	LONG $0x0008bb41; WORD $0x0000 // 0214: mov $0x8,%r11d
-	QUAD $0x000000008d048d48 // 021a: lea 0x0(,%rcx,4),%rax
-	QUAD $0x0001993d187d62c4; BYTE $0x00 // 0222: vbroadcastss 0x199(%rip),%ymm15 # 3c4 <lanes+0x44>
-	WORD $0x394c; BYTE $0xdb // 022b: cmp %r11,%rbx
-	QUAD $0x00019125187de2c4; BYTE $0x00 // 022e: vbroadcastss 0x191(%rip),%ymm4 # 3c8 <lanes+0x48>
-	QUAD $0x0001a02d187de2c4; BYTE $0x00 // 0237: vbroadcastss 0x1a0(%rip),%ymm5 # 3e0 <lanes+0x60>
-	LONG $0xdb4f0f49 // 0240: cmovg %r11,%rbx
-	WORD $0x2949; BYTE $0xdb // 0244: sub %rbx,%r11
-	LONG $0x6f7e01c4; WORD $0x9a24 // 0247: vmovdqu (%r10,%r11,4),%ymm12
-	LONG $0x2c1d62c4; WORD $0x8f2c // 024d: vmaskmovps (%rdi,%rcx,4),%ymm12,%ymm13
-	LONG $0x304a8b48 // 0253: mov 0x30(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0257: add %rax,%rcx
-	LONG $0x2c1de2c4; BYTE $0x01 // 025a: vmaskmovps (%rcx),%ymm12,%ymm0
-	LONG $0x284a8b48 // 025f: mov 0x28(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0263: add %rax,%rcx
-	LONG $0x2c1d62c4; BYTE $0x31 // 0266: vmaskmovps (%rcx),%ymm12,%ymm14
-	LONG $0x987d42c4; BYTE $0xf5 // 026b: vfmadd132ps %ymm13,%ymm0,%ymm14
-	QUAD $0x00014705187de2c4; BYTE $0x00 // 0270: vbroadcastss 0x147(%rip),%ymm0 # 3c0 <lanes+0x40>
-	LONG $0x5f7cc1c4; BYTE $0xc6 // 0279: vmaxps %ymm14,%ymm0,%ymm0
-	LONG $0xf85d04c5 // 027e: vminps %ymm0,%ymm15,%ymm15
-	QUAD $0x00014105187de2c4; BYTE $0x00 // 0282: vbroadcastss 0x141(%rip),%ymm0 # 3cc <lanes+0x4c>
-	LONG $0xf9297cc5 // 028b: vmovaps %ymm15,%ymm1
-	LONG $0x9c7de2c4; BYTE $0xcc // 028f: vfnmadd132ps %ymm4,%ymm0,%ymm1
-	LONG $0xc15cfcc5 // 0294: vsubps %ymm1,%ymm0,%ymm0
-	LONG $0xf172f5c5; BYTE $0x17 // 0298: vpslld $0x17,%ymm1,%ymm1
-	LONG $0x9c7d62c4; BYTE $0xfc // 029d: vfnmadd132ps %ymm4,%ymm0,%ymm15
-	QUAD $0x00012925187de2c4; BYTE $0x00 // 02a2: vbroadcastss 0x129(%rip),%ymm4 # 3d4 <lanes+0x54>
-	QUAD $0x00011c05187de2c4; BYTE $0x00 // 02ab: vbroadcastss 0x11c(%rip),%ymm0 # 3d0 <lanes+0x50>
-	LONG $0x985dc2c4; BYTE $0xc7 // 02b4: vfmadd132ps %ymm15,%ymm4,%ymm0
-	QUAD $0x00011625187de2c4; BYTE $0x00 // 02b9: vbroadcastss 0x116(%rip),%ymm4 # 3d8 <lanes+0x58>
-	LONG $0x985dc2c4; BYTE $0xc7 // 02c2: vfmadd132ps %ymm15,%ymm4,%ymm0
-	QUAD $0x00010c25187de2c4; BYTE $0x00 // 02c7: vbroadcastss 0x10c(%rip),%ymm4 # 3dc <lanes+0x5c>
-	LONG $0x985dc2c4; BYTE $0xc7 // 02d0: vfmadd132ps %ymm15,%ymm4,%ymm0
-	QUAD $0x00010625187de2c4; BYTE $0x00 // 02d5: vbroadcastss 0x106(%rip),%ymm4 # 3e4 <lanes+0x64>
-	LONG $0x9855c2c4; BYTE $0xc7 // 02de: vfmadd132ps %ymm15,%ymm5,%ymm0
-	LONG $0x985dc2c4; BYTE $0xc7 // 02e3: vfmadd132ps %ymm15,%ymm4,%ymm0
-	LONG $0xc159fcc5 // 02e8: vmulps %ymm1,%ymm0,%ymm0
-	QUAD $0x0000f30d187de2c4; BYTE $0x00 // 02ec: vbroadcastss 0xf3(%rip),%ymm1 # 3e8 <lanes+0x68>
-	LONG $0xc158fcc5 // 02f5: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 02f9: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xe05cf4c5 // 02fd: vsubps %ymm0,%ymm1,%ymm4
-	LONG $0x987562c4; BYTE $0xf4 // 0301: vfmadd132ps %ymm4,%ymm1,%ymm14
-	LONG $0x2c1dc2c4; WORD $0x000c // 0306: vmaskmovps (%r8,%rax,1),%ymm12,%ymm1
-	LONG $0x597cc1c4; BYTE $0xc6 // 030c: vmulps %ymm14,%ymm0,%ymm0
-	LONG $0xc159fcc5 // 0311: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x2e1de2c4; WORD $0x0604 // 0315: vmaskmovps %ymm0,%ymm12,(%rsi,%rax,1)
-	WORD $0x8b48; BYTE $0x0a // 031b: mov (%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 031e: add %rax,%rcx
-	LONG $0x2c1de2c4; BYTE $0x09 // 0321: vmaskmovps (%rcx),%ymm12,%ymm1
-	LONG $0xc958fcc5 // 0326: vaddps %ymm1,%ymm0,%ymm1
-	LONG $0x2e1de2c4; BYTE $0x09 // 032a: vmaskmovps %ymm1,%ymm12,(%rcx)
-	LONG $0x084a8b48 // 032f: mov 0x8(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0333: add %rax,%rcx
-	LONG $0x40420348 // 0336: add 0x40(%rdx),%rax
-	LONG $0x2c1de2c4; BYTE $0x09 // 033a: vmaskmovps (%rcx),%ymm12,%ymm1
-	LONG $0x2c1de2c4; BYTE $0x20 // 033f: vmaskmovps (%rax),%ymm12,%ymm4
-	LONG $0xec5c14c5 // 0344: vsubps %ymm4,%ymm13,%ymm13
-	LONG $0x9875c2c4; BYTE $0xc5 // 0348: vfmadd132ps %ymm13,%ymm1,%ymm0
-	LONG $0x2e1de2c4; BYTE $0x01 // 034d: vmaskmovps %ymm0,%ymm12,(%rcx)
-	LONG $0x505a8b48 // 0352: mov 0x50(%rdx),%rbx
-	QUAD $0x000000009d048d48 // 0356: lea 0x0(,%rbx,4),%rax
-	WORD $0xff49; BYTE $0xc1 // 035e: inc %r9
-	WORD $0x0148; BYTE $0xc7 // 0361: add %rax,%rdi
-	WORD $0x0149; BYTE $0xc0 // 0364: add %rax,%r8
-	WORD $0x0148; BYTE $0xc6 // 0367: add %rax,%rsi
-	LONG $0x484a394c // 036a: cmp %r9,0x48(%rdx)
-	LONG $0xfd8c8f0f; WORD $0xffff // 036e: jg 100 <siluNormSums+0x100>
-	WORD $0xf8c5; BYTE $0x77 // 0374: vzeroupper
-	BYTE $0xc3 // 0377: ret
-	QUAD $0x0000000000841f0f // 0378
-	QUAD $0xffffffffffffffff // 0380
-	QUAD $0xffffffffffffffff // 0388
-	QUAD $0xffffffffffffffff // 0390
-	QUAD $0xffffffffffffffff // 0398
-	QUAD $0x0000000000000000 // 03a0
-	QUAD $0x0000000000000000 // 03a8
-	QUAD $0x0000000000000000 // 03b0
-	QUAD $0x0000000000000000 // 03b8
-	QUAD $0x42ae0000c2ae0000 // 03c0
-	QUAD $0x4b40007f3fb8aa3b // 03c8
-	QUAD $0x3c1e86293aae0473 // 03d0
-	QUAD $0x3e75fc8c3d635b72 // 03d8
-	QUAD $0x3f8000013f317214 // 03e0
-	LONG $0x3f800000 // 03e8
+	LONG $0x287c41c4; BYTE $0xd5 // 0150: vmovaps %ymm13,%ymm10
+	LONG $0x2410fcc5; BYTE $0x07 // 0155: vmovups (%rdi,%rax,1),%ymm4
+	QUAD $0x0002d51d187d62c4; BYTE $0x00 // 015a: vbroadcastss 0x2d5(%rip),%ymm11 # 438 <lanes+0x78>
+	LONG $0x107cc1c4; WORD $0x032c // 0163: vmovups (%r11,%rax,1),%ymm5
+	LONG $0xa85de2c4; WORD $0x032c // 0169: vfmadd213ps (%rbx,%rax,1),%ymm4,%ymm5
+	LONG $0xc55f84c5 // 016f: vmaxps %ymm5,%ymm15,%ymm0
+	LONG $0xc05d8cc5 // 0173: vminps %ymm0,%ymm14,%ymm0
+	LONG $0xc0287cc5 // 0177: vmovaps %ymm0,%ymm8
+	LONG $0x9c4d62c4; BYTE $0xc7 // 017b: vfnmadd132ps %ymm7,%ymm6,%ymm8
+	LONG $0x5c4c41c4; BYTE $0xc8 // 0180: vsubps %ymm8,%ymm6,%ymm9
+	LONG $0x723dc1c4; WORD $0x17f0 // 0185: vpslld $0x17,%ymm8,%ymm8
+	LONG $0x9c35e2c4; BYTE $0xc7 // 018b: vfnmadd132ps %ymm7,%ymm9,%ymm0
+	QUAD $0x0002671da87d62c4; BYTE $0x00 // 0190: vfmadd213ps 0x267(%rip),%ymm0,%ymm11 # 400 <lanes+0x40>
+	LONG $0xc8597cc5 // 0199: vmulps %ymm0,%ymm0,%ymm9
+	LONG $0x981d62c4; BYTE $0xd0 // 019d: vfmadd132ps %ymm0,%ymm12,%ymm10
+	LONG $0x9865e2c4; BYTE $0xc2 // 01a2: vfmadd132ps %ymm2,%ymm3,%ymm0
+	LONG $0x9825c2c4; BYTE $0xc1 // 01a7: vfmadd132ps %ymm9,%ymm11,%ymm0
+	LONG $0x982dc2c4; BYTE $0xc1 // 01ac: vfmadd132ps %ymm9,%ymm10,%ymm0
+	LONG $0x597cc1c4; BYTE $0xc0 // 01b1: vmulps %ymm8,%ymm0,%ymm0
+	LONG $0xc158fcc5 // 01b6: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xc05ef4c5 // 01ba: vdivps %ymm0,%ymm1,%ymm0
+	LONG $0xc05c74c5 // 01be: vsubps %ymm0,%ymm1,%ymm8
+	LONG $0x9875c2c4; BYTE $0xe8 // 01c2: vfmadd132ps %ymm8,%ymm1,%ymm5
+	LONG $0xc559fcc5 // 01c7: vmulps %ymm5,%ymm0,%ymm0
+	LONG $0x597cc1c4; WORD $0x0004 // 01cb: vmulps (%r8,%rax,1),%ymm0,%ymm0
+	LONG $0x0411fcc5; BYTE $0x06 // 01d1: vmovups %ymm0,(%rsi,%rax,1)
+	WORD $0x8b48; BYTE $0x1a // 01d6: mov (%rdx),%rbx
+	WORD $0x0148; BYTE $0xc3 // 01d9: add %rax,%rbx
+	LONG $0x2b58fcc5 // 01dc: vaddps (%rbx),%ymm0,%ymm5
+	LONG $0x2b11fcc5 // 01e0: vmovups %ymm5,(%rbx)
+	LONG $0x405a8b4c // 01e4: mov 0x40(%rdx),%r11
+	LONG $0x085a8b48 // 01e8: mov 0x8(%rdx),%rbx
+	LONG $0x5c5cc1c4; WORD $0x0324 // 01ec: vsubps (%r11,%rax,1),%ymm4,%ymm4
+	WORD $0x0148; BYTE $0xc3 // 01f2: add %rax,%rbx
+	WORD $0x8948; BYTE $0xc8 // 01f5: mov %rcx,%rax
+	LONG $0x08c18348 // 01f8: add $0x8,%rcx
+	LONG $0x0fc08348 // 01fc: add $0xf,%rax
+	LONG $0xa85de2c4; BYTE $0x03 // 0200: vfmadd213ps (%rbx),%ymm4,%ymm0
+	LONG $0x0311fcc5 // 0205: vmovups %ymm0,(%rbx)
+	LONG $0x505a8b48 // 0209: mov 0x50(%rdx),%rbx
+	WORD $0x3948; BYTE $0xd8 // 020d: cmp %rbx,%rax
+	LONG $0xff2a8c0f; WORD $0xffff // 0210: jl 140 <siluNormSums+0x140>
+	WORD $0x3948; BYTE $0xcb // 0216: cmp %rcx,%rbx
+	LONG $0x01498e0f; WORD $0x0000 // 0219: jle 368 <siluNormSums+0x368>
+	WORD $0x2948; BYTE $0xcb // 021f: sub %rcx,%rbx
+	LONG $0x0008bb41; WORD $0x0000 // 0222: mov $0x8,%r11d
+	QUAD $0x000000008d048d48 // 0228: lea 0x0(,%rcx,4),%rax
+	QUAD $0x0001e70d187de2c4; BYTE $0x00 // 0230: vbroadcastss 0x1e7(%rip),%ymm1 # 420 <lanes+0x60>
+	WORD $0x394c; BYTE $0xdb // 0239: cmp %r11,%rbx
+	QUAD $0x0001e31d187de2c4; BYTE $0x00 // 023c: vbroadcastss 0x1e3(%rip),%ymm3 # 428 <lanes+0x68>
+	QUAD $0x0001de15187de2c4; BYTE $0x00 // 0245: vbroadcastss 0x1de(%rip),%ymm2 # 42c <lanes+0x6c>
+	LONG $0xdb4f0f49 // 024e: cmovg %r11,%rbx
+	QUAD $0x0001d50d187d62c4; BYTE $0x00 // 0252: vbroadcastss 0x1d5(%rip),%ymm9 # 430 <lanes+0x70>
+	QUAD $0x0001d41d187d62c4; BYTE $0x00 // 025b: vbroadcastss 0x1d4(%rip),%ymm11 # 438 <lanes+0x78>
+	WORD $0x2949; BYTE $0xdb // 0264: sub %rbx,%r11
+	LONG $0x6f7e81c4; WORD $0x9a24 // 0267: vmovdqu (%r10,%r11,4),%ymm4
+	LONG $0x2c5de2c4; WORD $0x8f2c // 026d: vmaskmovps (%rdi,%rcx,4),%ymm4,%ymm5
+	LONG $0x304a8b48 // 0273: mov 0x30(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 0277: add %rax,%rcx
+	LONG $0x2c5de2c4; BYTE $0x01 // 027a: vmaskmovps (%rcx),%ymm4,%ymm0
+	LONG $0x284a8b48 // 027f: mov 0x28(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 0283: add %rax,%rcx
+	LONG $0x2c5d62c4; BYTE $0x01 // 0286: vmaskmovps (%rcx),%ymm4,%ymm8
+	LONG $0x987d62c4; BYTE $0xc5 // 028b: vfmadd132ps %ymm5,%ymm0,%ymm8
+	QUAD $0x00018b05187de2c4; BYTE $0x00 // 0290: vbroadcastss 0x18b(%rip),%ymm0 # 424 <lanes+0x64>
+	LONG $0x5f74c1c4; BYTE $0xc8 // 0299: vmaxps %ymm8,%ymm1,%ymm1
+	LONG $0xc15dfcc5 // 029e: vminps %ymm1,%ymm0,%ymm0
+	LONG $0xc828fcc5 // 02a2: vmovaps %ymm0,%ymm1
+	LONG $0x9c6de2c4; BYTE $0xcb // 02a6: vfnmadd132ps %ymm3,%ymm2,%ymm1
+	LONG $0xd15cecc5 // 02ab: vsubps %ymm1,%ymm2,%ymm2
+	LONG $0xf172f5c5; BYTE $0x17 // 02af: vpslld $0x17,%ymm1,%ymm1
+	LONG $0x9c6de2c4; BYTE $0xc3 // 02b4: vfnmadd132ps %ymm3,%ymm2,%ymm0
+	QUAD $0x00017215187de2c4; BYTE $0x00 // 02b9: vbroadcastss 0x172(%rip),%ymm2 # 434 <lanes+0x74>
+	QUAD $0x0001751d187de2c4; BYTE $0x00 // 02c2: vbroadcastss 0x175(%rip),%ymm3 # 440 <lanes+0x80>
+	LONG $0xd0597cc5 // 02cb: vmulps %ymm0,%ymm0,%ymm10
+	LONG $0x986d62c4; BYTE $0xc8 // 02cf: vfmadd132ps %ymm0,%ymm2,%ymm9
+	QUAD $0x00012315187de2c4; BYTE $0x00 // 02d4: vbroadcastss 0x123(%rip),%ymm2 # 400 <lanes+0x40>
+	LONG $0x986d62c4; BYTE $0xd8 // 02dd: vfmadd132ps %ymm0,%ymm2,%ymm11
+	QUAD $0x00015115187de2c4; BYTE $0x00 // 02e2: vbroadcastss 0x151(%rip),%ymm2 # 43c <lanes+0x7c>
+	LONG $0x9865e2c4; BYTE $0xc2 // 02eb: vfmadd132ps %ymm2,%ymm3,%ymm0
+	LONG $0x9825c2c4; BYTE $0xc2 // 02f0: vfmadd132ps %ymm10,%ymm11,%ymm0
+	LONG $0x9835c2c4; BYTE $0xc2 // 02f5: vfmadd132ps %ymm10,%ymm9,%ymm0
+	LONG $0xc159fcc5 // 02fa: vmulps %ymm1,%ymm0,%ymm0
+	QUAD $0x00013d0d187de2c4; BYTE $0x00 // 02fe: vbroadcastss 0x13d(%rip),%ymm1 # 444 <lanes+0x84>
+	LONG $0xc158fcc5 // 0307: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xc05ef4c5 // 030b: vdivps %ymm0,%ymm1,%ymm0
+	LONG $0xd05cf4c5 // 030f: vsubps %ymm0,%ymm1,%ymm2
+	LONG $0x987562c4; BYTE $0xc2 // 0313: vfmadd132ps %ymm2,%ymm1,%ymm8
+	LONG $0x2c5dc2c4; WORD $0x000c // 0318: vmaskmovps (%r8,%rax,1),%ymm4,%ymm1
+	LONG $0x597cc1c4; BYTE $0xc0 // 031e: vmulps %ymm8,%ymm0,%ymm0
+	LONG $0xc159fcc5 // 0323: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x2e5de2c4; WORD $0x0604 // 0327: vmaskmovps %ymm0,%ymm4,(%rsi,%rax,1)
+	WORD $0x8b48; BYTE $0x0a // 032d: mov (%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 0330: add %rax,%rcx
+	LONG $0x2c5de2c4; BYTE $0x09 // 0333: vmaskmovps (%rcx),%ymm4,%ymm1
+	LONG $0xc958fcc5 // 0338: vaddps %ymm1,%ymm0,%ymm1
+	LONG $0x2e5de2c4; BYTE $0x09 // 033c: vmaskmovps %ymm1,%ymm4,(%rcx)
+	LONG $0x084a8b48 // 0341: mov 0x8(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 0345: add %rax,%rcx
+	LONG $0x40420348 // 0348: add 0x40(%rdx),%rax
+	LONG $0x2c5de2c4; BYTE $0x09 // 034c: vmaskmovps (%rcx),%ymm4,%ymm1
+	LONG $0x2c5de2c4; BYTE $0x10 // 0351: vmaskmovps (%rax),%ymm4,%ymm2
+	LONG $0xea5cd4c5 // 0356: vsubps %ymm2,%ymm5,%ymm5
+	LONG $0x9875e2c4; BYTE $0xc5 // 035a: vfmadd132ps %ymm5,%ymm1,%ymm0
+	LONG $0x2e5de2c4; BYTE $0x01 // 035f: vmaskmovps %ymm0,%ymm4,(%rcx)
+	LONG $0x505a8b48 // 0364: mov 0x50(%rdx),%rbx
+	QUAD $0x000000009d048d48 // 0368: lea 0x0(,%rbx,4),%rax
+	WORD $0xff49; BYTE $0xc1 // 0370: inc %r9
+	WORD $0x0148; BYTE $0xc7 // 0373: add %rax,%rdi
+	WORD $0x0149; BYTE $0xc0 // 0376: add %rax,%r8
+	WORD $0x0148; BYTE $0xc6 // 0379: add %rax,%rsi
+	LONG $0x484a394c // 037c: cmp %r9,0x48(%rdx)
+	LONG $0xfd7a8f0f; WORD $0xffff // 0380: jg 100 <siluNormSums+0x100>
+	WORD $0xf8c5; BYTE $0x77 // 0386: vzeroupper
+	BYTE $0xc3 // 0389: ret
+	LONG $0x1f0f2e66; WORD $0x0084 // 038a
+	QUAD $0x1f0f2e6600000000 // 0390
+	QUAD $0x2e66000000000084 // 0398
+	QUAD $0x0000000000841f0f // 03a0
+	QUAD $0x000000841f0f2e66 // 03a8
+	QUAD $0x00841f0f2e660000 // 03b0
+	QUAD $0x00401f0f00000000 // 03b8
+	QUAD $0xffffffffffffffff // 03c0
+	QUAD $0xffffffffffffffff // 03c8
+	QUAD $0xffffffffffffffff // 03d0
+	QUAD $0xffffffffffffffff // 03d8
+	QUAD $0x0000000000000000 // 03e0
+	QUAD $0x0000000000000000 // 03e8
+	QUAD $0x0000000000000000 // 03f0
+	QUAD $0x0000000000000000 // 03f8
+	QUAD $0x3e75fc8c3e75fc8c // 0400
+	QUAD $0x3e75fc8c3e75fc8c // 0408
+	QUAD $0x3e75fc8c3e75fc8c // 0410
+	QUAD $0x3e75fc8c3e75fc8c // 0418
+	QUAD $0x42ae0000c2ae0000 // 0420
+	QUAD $0x4b40007f3fb8aa3b // 0428
+	QUAD $0x3f8000013f317214 // 0430
+	QUAD $0x3aae04733d635b72 // 0438
+	QUAD $0x3f8000003c1e8629 // 0440
 
 // func affine2AVX2(a *normArgs)
 // affine2 of csrc/groupnorm.c

@@ -38,42 +38,42 @@ type vectors struct {
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
 
 	// panels of attention; attention_portable.go says what these do
-	scores        func(panel, queries, keys []float32, ld, count, dim int)
-	softmaxValues func(out []float32, ldo int, top, sum, panel, values []float32, ldv, count int)
-	addValues     func(out []float32, ldo int, panel, values []float32, ldv, count int)
-	normalize     func(out []float32, ldo, dim int, lse, top, sum []float32)
-	softmaxGrad   func(out []float32, ldo int, panel, dpanel, lse, d, keys []float32, ldk, count int)
-	addOuter      func(out []float32, ldo int, panel, rows []float32, ldr, count int)
-	dotColumns    func(d, a, b []float32, ld, dim int)
+	scores      func(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool)
+	powers      func(panel, top, sum []float32, count int)
+	softmaxGrad func(panel, dpanel, lse, d []float32, count int)
+	addValues   func(out []float32, ldo int, panel, values []float32, ldv, count int)
+	normalize   func(out []float32, ldo, dim int, lse, top, sum []float32)
+	addOuter    func(out []float32, ldo int, panel, rows []float32, ldr, count int)
+	dotColumns  func(d, a, b []float32, ld, dim int)
 }
 
 var portableVectors = vectors{
-	silu:          siluPortable,
-	siluBackward:  siluBackwardPortable,
-	add:           addPortable,
-	scale:         scalePortable,
-	combine:       combinePortable,
-	combine3:      combine3Portable,
-	adam:          adamPortable,
-	sumSquares:    sumSquaresPortable,
-	allFinite:     allFinitePortable,
-	squaredError:  squaredErrorPortable,
-	moments:       momentsPortable,
-	affine:        affinePortable,
-	affineSiLU:    affineSiLUPortable,
-	normSums:      normSumsPortable,
-	siluNormSums:  siluNormSumsPortable,
-	affine2:       affine2Portable,
-	addRow:        addRowPortable,
-	sumRows:       sumRowsPortable,
-	sum4:          sum4Portable,
-	copyRows:      copyRowsPortable,
-	transpose:     transposePortable,
-	scores:        scoresPortable,
-	softmaxValues: softmaxValuesPortable,
-	addValues:     addValuesPortable,
-	normalize:     normalizePortable,
-	softmaxGrad:   softmaxGradPortable,
-	addOuter:      addOuterPortable,
-	dotColumns:    dotColumnsPortable,
+	silu:         siluPortable,
+	siluBackward: siluBackwardPortable,
+	add:          addPortable,
+	scale:        scalePortable,
+	combine:      combinePortable,
+	combine3:     combine3Portable,
+	adam:         adamPortable,
+	sumSquares:   sumSquaresPortable,
+	allFinite:    allFinitePortable,
+	squaredError: squaredErrorPortable,
+	moments:      momentsPortable,
+	affine:       affinePortable,
+	affineSiLU:   affineSiLUPortable,
+	normSums:     normSumsPortable,
+	siluNormSums: siluNormSumsPortable,
+	affine2:      affine2Portable,
+	addRow:       addRowPortable,
+	sumRows:      sumRowsPortable,
+	sum4:         sum4Portable,
+	copyRows:     copyRowsPortable,
+	transpose:    transposePortable,
+	scores:       scoresPortable,
+	powers:       powersPortable,
+	addValues:    addValuesPortable,
+	normalize:    normalizePortable,
+	softmaxGrad:  softmaxGradPortable,
+	addOuter:     addOuterPortable,
+	dotColumns:   dotColumnsPortable,
 }

@@ -3,50 +3,63 @@
 // See attention.go for the layouts and attention_portable.go for the twins.
 struct attentionArgs {
 	float *out;
-	float *panel, *dpanel;        // [count][VW]
-	float *top, *sum, *lse;       // [VW], or [tokens] in normalize
-	const float *left, *right;    // operands: queries and keys, or values, or rows
-	const float *d;               // [VW]
-	int64_t ldo, ldl, ldr;        // distances between the rows of out, left, right
-	int64_t count, dim;
+	float *panel, *dpanel;     // [count][VW]
+	float *top, *sum, *lse;    // [VW], or [count] in normalize
+	const float *left, *right; // operands
+	const float *d;            // [VW]
+	int64_t ldo, ldl, ldr;     // distances between the rows of out, left, right
+	int64_t count, dim, add;
 };
 
-#define KEYS 8 // keys that scores treats at once
-#define DIMS 8 // dims of an output block
+#define DIMS 8 // dims that a call treats
 
-KERNEL(scores, attentionArgs) {
+INLINE void scoresOf(const struct attentionArgs *a, int add) {
+	vf query[DIMS];
+	FEW(d, DIMS) query[d] = vload(a->left + d * a->ldl);
 	float *panel = a->panel;
-	for (int64_t j = 0; j < a->count; j += KEYS, panel += KEYS * VW) {
-		const float *query = a->left, *key = a->right + j;
-		vf s[KEYS];
-		FEW(k, KEYS) s[k] = vzero();
-		for (int64_t d = a->dim; d > 0; d--, query += a->ldl, key += a->ldr) {
-			vf q = vload(query);
-			FEW(k, KEYS) s[k] = vfma(vsplat(key + k), q, s[k]);
+	const float *key = a->right;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, key += a->ldr) {
+		vf even = vmul(vsplat(key), query[0]), odd = vmul(vsplat(key + 1), query[1]);
+		if (add)
+			even = vfma(vsplat(key), query[0], vload(panel));
+		FEW(d, DIMS / 2 - 1) {
+			even = vfma(vsplat(key + 2 * d + 2), query[2 * d + 2], even);
+			odd = vfma(vsplat(key + 2 * d + 3), query[2 * d + 3], odd);
 		}
-		FEW(k, KEYS) vstore(panel + k * VW, s[k]);
+		vstore(panel, vadd(even, odd));
 	}
 }
 
-KERNEL(softmaxValues, attentionArgs) {
-	vf top = vload(a->panel);
+KERNEL(scores, attentionArgs) {
+	if (a->add)
+		scoresOf(a, 1);
+	else
+		scoresOf(a, 0);
+}
+
+KERNEL(powers, attentionArgs) {
 	float *panel = a->panel;
+	vf top = vload(panel), sum = vzero();
 	for (int64_t j = a->count; j > 0; j--, panel += VW)
 		top = vmax(top, vload(panel));
-	vf out[DIMS], sum = vzero();
-	FEW(d, DIMS) out[d] = vzero();
-	const float *value = a->right;
 	panel = a->panel;
-	for (int64_t j = a->count; j > 0; j--, panel += VW, value += a->ldr) {
+	for (int64_t j = a->count; j > 0; j--, panel += VW) {
 		vf p = vexp2(vsub(vload(panel), top));
 		vstore(panel, p);
 		sum = vadd(sum, p);
-		FEW(d, DIMS) out[d] = vfma(p, vsplat(value + d), out[d]);
 	}
 	vstore(a->top, top);
 	vstore(a->sum, sum);
-	float *to = a->out;
-	FEW(d, DIMS) vstore(to + d * a->ldo, out[d]);
+}
+
+KERNEL(softmaxGrad, attentionArgs) {
+	const vf lse = vload(a->lse), mean = vload(a->d);
+	float *panel = a->panel, *dpanel = a->dpanel;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, dpanel += VW) {
+		vf p = vexp2(vsub(vload(panel), lse));
+		vstore(panel, p);
+		vstore(dpanel, vmul(p, vsub(vload(dpanel), mean)));
+	}
 }
 
 KERNEL(addValues, attentionArgs) {
@@ -60,22 +73,6 @@ KERNEL(addValues, attentionArgs) {
 	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
 }
 
-KERNEL(softmaxGrad, attentionArgs) {
-	vf out[DIMS];
-	FEW(d, DIMS) out[d] = vload(a->out + d * a->ldo);
-	const vf lse = vload(a->lse), mean = vload(a->d);
-	float *panel = a->panel, *dpanel = a->dpanel;
-	const float *key = a->right;
-	for (int64_t j = a->count; j > 0; j--, panel += VW, dpanel += VW, key += a->ldr) {
-		vf p = vexp2(vsub(vload(panel), lse));
-		vstore(panel, p);
-		p = vmul(p, vsub(vload(dpanel), mean));
-		vstore(dpanel, p);
-		FEW(d, DIMS) out[d] = vfma(p, vsplat(key + d), out[d]);
-	}
-	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
-}
-
 // addOuter's lanes are dims, not queries: VW of either.
 KERNEL(addOuter, attentionArgs) {
 	vf rows[VW];
@@ -83,9 +80,13 @@ KERNEL(addOuter, attentionArgs) {
 	const float *panel = a->panel;
 	float *to = a->out;
 	for (int64_t j = a->count; j > 0; j--, panel += VW, to += a->ldo) {
-		vf sum = vload(to);
-		FEW(q, VW) sum = vfma(vsplat(panel + q), rows[q], sum);
-		vstore(to, sum);
+		vf even = vload(to), odd = vmul(vsplat(panel + 1), rows[1]);
+		even = vfma(vsplat(panel), rows[0], even);
+		FEW(q, VW / 2 - 1) {
+			even = vfma(vsplat(panel + 2 * q + 2), rows[2 * q + 2], even);
+			odd = vfma(vsplat(panel + 2 * q + 3), rows[2 * q + 3], odd);
+		}
+		vstore(to, vadd(even, odd));
 	}
 }
 
