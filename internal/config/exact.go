@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -175,21 +176,9 @@ func assign(k Key, v value) (any, error) {
 	if err != nil {
 		return nil, wrong(v.source, "", "%s must be %v", k.Path, err)
 	}
-	if s, ok := x.Interface().(string); ok && k.Oneof != nil {
-		if err := oneOf(k, s, v.source); err != nil {
-			return nil, err
-		}
+	if name := x.String(); k.Oneof != nil && !slices.Contains(k.Oneof, name) {
+		return nil, wrong(v.source, "", "%s must be one of %s, got %q%s",
+			k.Path, strings.Join(k.Oneof, ", "), name, didYouMean(nearest.Name(name, k.Oneof)))
 	}
 	return x.Interface(), nil
-}
-
-// oneOf refuses a name that is not in the key's list.
-func oneOf(k Key, name string, src Source) error {
-	for _, n := range k.Oneof {
-		if n == name {
-			return nil
-		}
-	}
-	return wrong(src, "", "%s must be one of %s, got %q%s",
-		k.Path, strings.Join(k.Oneof, ", "), name, didYouMean(nearest.Name(name, k.Oneof)))
 }

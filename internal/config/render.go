@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -58,7 +59,8 @@ func Literal(v reflect.Value) string {
 // quoteIfNeeded quotes what YAML would not read back as the same string; all
 // names of the schema are made of letters, digits, '.', '_' and '-'.
 func quoteIfNeeded(s string) string {
-	if !filename.MatchString(s) || s == "" || number.MatchString(s) || strings.Contains("|true|false|null|yes|no|on|off|", "|"+strings.ToLower(s)+"|") {
+	reserved := slices.Contains([]string{"", "true", "false", "null", "yes", "no", "on", "off"}, strings.ToLower(s))
+	if reserved || !filename.MatchString(s) || number.MatchString(s) {
 		return strconv.Quote(s)
 	}
 	return s
