@@ -47,6 +47,9 @@ func generate(csrc string) (map[string][]byte, error) {
 		for _, m := range opening.FindAllSubmatch(text, -1) {
 			kernels = append(kernels, kernel{name: string(m[1]), args: string(m[2])})
 		}
+		if kernels == nil {
+			return nil, fmt.Errorf("%s: no KERNEL(name, args) at the start of a line", source)
+		}
 		for _, set := range isas {
 			base := strings.TrimSuffix(filepath.Base(source), ".c") + "_" + set.name + "_amd64"
 			asm, err := assembly(source, kernels, set, made)
