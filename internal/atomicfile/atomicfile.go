@@ -34,12 +34,21 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	if err := fillAndSync(f, fill); err != nil {
 		return fmt.Errorf("write %s: %w", path, withoutTempName(err, f.Name()))
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := Rename(f.Name(), path); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	kept = true
+	return nil
+}
+
+// Rename gives a finished, flushed file its name in the same folder, and flushes
+// the folder, so that a power cut leaves either the old file or the new one.
+func Rename(from, path string) error {
+	if err := os.Rename(from, path); err != nil {
+		return err
+	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("write %s: flush its folder: %w", path, err)
+		return fmt.Errorf("flush its folder: %w", err)
 	}
 	return nil
 }

@@ -101,6 +101,19 @@ func TestFashionForms(t *testing.T) {
 	}
 }
 
+func TestOpenLooksInDefaultDir(t *testing.T) {
+	t.Chdir(placeFashion(t, zipped(images(1, 1)), zipped(labels(1, 1))))
+	if err := os.Mkdir(DefaultDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(FashionMNIST, filepath.Join(DefaultDir, FashionMNIST)); err != nil {
+		t.Fatal(err)
+	}
+	if s := mustOpen(t, FashionMNIST, "", Train); s.N != 1 {
+		t.Errorf("%d images", s.N)
+	}
+}
+
 func TestFashionBadInput(t *testing.T) {
 	good, goodLabels := zipped(images(3, 3)), zipped(labels(3, 3))
 	flipped := bytes.Clone(good)
@@ -139,6 +152,7 @@ func TestFashionBadInput(t *testing.T) {
 }
 
 func TestMissingDataSaysBothWays(t *testing.T) {
+	t.Chdir(t.TempDir()) // so that no ./data is there
 	for _, name := range []string{FashionMNIST, CIFAR10} {
 		for _, dir := range []string{"", t.TempDir(), place(t, map[string][]byte{name + "/readme": nil})} {
 			_, err := Open(name, dir, Test)

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,14 +26,18 @@ var (
 	cifarClasses   = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 )
 
+// DefaultDir is the folder of data sets where none is named: fetch fills it, and
+// Open looks there.
+const DefaultDir = "data"
+
 // readers read a split from a data set's folder.
 var readers = map[string]func(folder string, split Split) (*Set, error){
 	FashionMNIST: openFashion,
 	CIFAR10:      openCIFAR,
 }
 
-// Open reads a split of the data set called name from the folder dir/name;
-// fashion-extract needs none. Missing and damaged files are errors of kind
+// Open reads a split of the data set called name from the folder dir/name, where
+// dir is DefaultDir if it is empty; fashion-extract needs no folder. Missing and damaged files are errors of kind
 // fault.Data that name the file and say what to type.
 func Open(name, dir string, split Split) (*Set, error) {
 	if name == FashionExtract {
@@ -42,13 +47,10 @@ func Open(name, dir string, split Split) (*Set, error) {
 	if !ok {
 		return nil, fault.New(fault.Usage, "the data sets are "+strings.Join(Names(), ", "), "there is no data set %q", name)
 	}
-	if dir == "" {
-		return nil, missing(name, "no data folder is named")
-	}
-	folder := filepath.Join(dir, name)
+	folder := Folder(dir, name)
 	s, err := read(folder, split)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(name, fmt.Sprintf("%s does not hold it", folder))
+		return nil, missing(name, folder)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Data, "remove the damaged file, then: diffuse data fetch "+name, "%s: %w", name, err)
@@ -56,10 +58,13 @@ func Open(name, dir string, split Split) (*Set, error) {
 	return s, nil
 }
 
+// Folder is where the files of the data set called name are, or belong.
+func Folder(dir, name string) string { return filepath.Join(cmp.Or(dir, DefaultDir), name) }
+
 // missing says both ways to get a data set.
-func missing(name, why string) error {
+func missing(name, folder string) error {
 	hint := fmt.Sprintf("diffuse data fetch %s\nor name the folder that holds %s/ by --data DIR or DIFFUSE_DATA; its files: %s", name, name, expected[name])
-	return fault.New(fault.Data, hint, "no %s data: %s", name, why)
+	return fault.New(fault.Data, hint, "%s does not hold %s", folder, name)
 }
 
 // expected says which files a data set's folder holds.
