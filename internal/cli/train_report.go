@@ -46,7 +46,7 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 		return t.o.IO.PrintJSON(r)
 	}
 	w := t.o.IO.Out
-	fmt.Fprintf(w, "trained %s: %s steps, %d epochs, %s, peak memory %s\n", r.Run, thousands(r.Steps), r.Epochs, shortTime(took), machine.Bytes(r.PeakRSS))
+	fmt.Fprintf(w, "trained %s: %s steps (%d whole epochs) in %s, peak memory %s\n", r.Run, thousands(r.Steps), r.Epochs, shortTime(took), machine.Bytes(r.PeakRSS))
 	fmt.Fprintf(w, "  loss    train %s, validation %s", loss(r.TrainLoss), loss(r.ValidLoss))
 	if r.ValidEMA != nil {
 		fmt.Fprintf(w, ", of the averaged weights %s", loss(r.ValidEMA))
