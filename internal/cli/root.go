@@ -40,7 +40,7 @@ else defaults. Logs go to stderr, results to stdout.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}, // NewCompletion has examples
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if completes(cmd) {
+			if cmd.Name() == "help" || completes(cmd) {
 				return nil // a wrong variable must not break the Tab key
 			}
 			return g.finish(cmd.Flags(), stdio)
@@ -57,8 +57,9 @@ else defaults. Logs go to stderr, results to stdout.`,
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
 	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g))
-	addTo(root, groupLook, NewSchedule(stdio, g), NewConfig(stdio, g), NewBench(stdio, g))
+	addTo(root, groupLook, NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewBench(stdio, g))
 	addTo(root, groupOther, NewVersion(stdio, g), NewCompletion(stdio))
+	root.SetHelpCommand(NewHelp())
 	root.SetHelpCommandGroupID(groupOther)
 	return root
 }
