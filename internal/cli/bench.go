@@ -226,7 +226,8 @@ func benchInfer(_ context.Context, c *config.Config, workers int) (*model.UNet, 
 		return nil, nil, err
 	}
 	net.Init(c.Train.Seed, c.Model.Init == "ddpm")
-	batch, micro, size := c.Train.Batch, min(c.Train.Batch, c.Sample.Batch), c.Data.Size*c.Data.Size*channels
+	batch, size := c.Train.Batch, c.Data.Size*c.Data.Size*channels
+	micro := min((batch+workers-1)/workers, c.Sample.Batch) // every worker has a share
 	x, y, times := make([]float32, batch*size), make([]float32, batch*size), make([]float64, batch)
 	rng.Normal(x, 0, rng.Noise, 0, 0)
 	for i := range times {
