@@ -7,17 +7,35 @@ import "fmt"
 // or 3, Stride 1 or 2. A linear layer is a convolution with Kernel 1, Stride
 // 1, H its number of rows and N and W 1.
 //
+// With Upsample (Kernel 3, Stride 1) the window slides over the input enlarged
+// to 2H×2W, each pixel doubled in both directions (nearest neighbour), without
+// that input being made: where neighbouring positions of the window see the
+// same pixel, their weights are added up before.
+//
 // Activations are dense, [N][H][W][channels]; weights are [ky][kx][Cin][Cout].
-type Conv struct{ N, H, W, Cin, Cout, Kernel, Stride int }
+type Conv struct {
+	N, H, W, Cin, Cout, Kernel, Stride int
+	Upsample                           bool
+}
 
 // Out is the output's height and width.
-func (c Conv) Out() (h, w int) { return (c.H-1)/c.Stride + 1, (c.W-1)/c.Stride + 1 }
+func (c Conv) Out() (h, w int) {
+	return (c.H*c.enlarged()-1)/c.Stride + 1, (c.W*c.enlarged()-1)/c.Stride + 1
+}
 
 // Weights is the number of weights.
 func (c Conv) Weights() int { return c.Kernel * c.Kernel * c.Cin * c.Cout }
 
 // pad is the width of the border of zeros.
 func (c Conv) pad() int { return c.Kernel / 2 }
+
+// enlarged is how many times the input's size the window slides over.
+func (c Conv) enlarged() int {
+	if c.Upsample {
+		return 2
+	}
+	return 1
+}
 
 // check panics if the shape is not one the kernels can compute.
 func (c Conv) check() {
@@ -26,6 +44,8 @@ func (c Conv) check() {
 		panic(fmt.Sprintf("kernel: convolution with a window of %d, not 1 or 3", c.Kernel))
 	case c.Stride != 1 && c.Stride != 2:
 		panic(fmt.Sprintf("kernel: convolution with a stride of %d, not 1 or 2", c.Stride))
+	case c.Upsample && (c.Kernel != 3 || c.Stride != 1):
+		panic(fmt.Sprintf("kernel: upsampling with a window of %d and a stride of %d, not 3 and 1", c.Kernel, c.Stride))
 	case c.N < 1 || c.H < 1 || c.W < 1 || c.Cin < 1 || c.Cout < 1:
 		panic(fmt.Sprintf("kernel: empty convolution %+v", c))
 	}
@@ -46,15 +66,16 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, bias []float
 	c.check()
 	p.check(c)
 	c = c.pixelwise()
-	passes := []pass{{p.forward, c.along(p.forward.y), c.along(p.forward.x)}}
+	passes := make([]pass, 0, 4)
+	for i, f := range p.forward {
+		down, across := c.forward(i)
+		passes = append(passes, pass{f, down, across})
+	}
 	s.slide(ws, c.output(), y, c.input(), x, c.pad(), passes, bias)
 }
 
 // ConvBackwardData computes dx[N][H][W][Cin], the gradient with respect to the
 // input, from dy[N][outH][outW][Cout]. p must have been made with grad.
-//
-// With stride 2 the pixels of dx fall into four phases by the parity of their
-// coordinates; each is a convolution of dy with its own part of the window.
 func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, c Conv) {
 	c.check()
 	p.check(c)
@@ -64,7 +85,8 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, c Con
 	c = c.pixelwise()
 	passes := make([]pass, 0, 4)
 	for i, f := range p.backward {
-		passes = append(passes, pass{f, c.back(f.y, i/c.Stride), c.back(f.x, i%c.Stride)})
+		down, across := c.backward(i)
+		passes = append(passes, pass{f, down, across})
 	}
 	s.slide(ws, c.input(), dx, c.output(), dy, c.pad(), passes, nil)
 }
@@ -82,25 +104,10 @@ func (c Conv) output() images {
 	return images{c.N, h, w, c.Cout}
 }
 
-// axis is how a window slides along one axis: in place q it yields the output
-// at + spread·q from the inputs at step·q + first and on.
-type axis struct{ first, step, at, spread int }
-
-// places is the number of places that yield one of n outputs.
-func (a axis) places(n int) int { return (n - a.at + a.spread - 1) / a.spread }
-
-// along is the axis of a forward pass.
-func (c Conv) along(s span) axis { return axis{first: s.first, step: c.Stride, at: 0, spread: 1} }
-
-// back is the axis of the backward pass that yields the inputs of one phase.
-func (c Conv) back(s span, phase int) axis {
-	return axis{first: s.first, step: 1, at: phase, spread: c.Stride}
-}
-
 // pass is one product slid over images.
 type pass struct {
-	form *form
-	y, x axis
+	form         *form
+	down, across axis
 }
 
 // rowsAtOnce is the number of output pixels for which a panel of weights is
@@ -121,7 +128,7 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 	scratch := ws.framed(framed, group)
 	tables := make([]table, 0, 4)
 	for _, p := range passes {
-		tables = append(tables, ws.table(p.y, p.x, out, framed, group))
+		tables = append(tables, ws.table(p.down, p.across, out, framed, group))
 	}
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
@@ -141,7 +148,7 @@ const (
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
 func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch int, bias []float32) {
-	length := f.x.count * f.in
+	length := f.across * f.in
 	segments, part := f.blocks()
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
@@ -151,8 +158,8 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 		panel := f.panel(j)
 		a.cols = min(panelCols, f.out-j)
 		a.bias = bias[j:][:panelCols]
-		for first := 0; first == 0 || first < f.y.count; first += segments {
-			a.segments = min(segments, f.y.count-first)
+		for first := 0; first == 0 || first < f.down; first += segments {
+			a.segments = min(segments, f.down-first)
 			for k := 0; k == 0 || k < length; k += part {
 				a.length = min(part, length-k)
 				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*panelCols:]
@@ -170,12 +177,12 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 // blocks cuts the terms of f's sums into blocks of whole segments or, if one
 // segment is too long, of equal parts of one.
 func (f *form) blocks() (segments, part int) {
-	length := f.x.count * f.in
-	if length == 0 || f.y.count == 0 {
+	length := f.across * f.in
+	if length == 0 || f.down == 0 {
 		return 1, 1
 	}
 	if length <= blockTerms {
-		return min(blockTerms/length, f.y.count), length
+		return min(blockTerms/length, f.down), length
 	}
 	parts := (length-1)/blockTerms + 1
 	return 1, (length-1)/parts + 1

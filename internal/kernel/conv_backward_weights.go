@@ -10,7 +10,8 @@ const (
 
 // ConvBackwardWeights adds to dw[ky][kx][Cin][Cout] and, if it is not nil, to
 // db[Cout] the gradients with respect to weights and bias, from x[N][H][W][Cin]
-// and dy[N][outH][outW][Cout]. Sums run over the pixels of the batch in order.
+// and dy[N][outH][outW][Cout]. Sums run over the pixels of the batch in order;
+// over an enlarged input, first over those that see the same input pixels.
 func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float32, c Conv) {
 	c.check()
 	c = c.pixelwise()
@@ -18,25 +19,59 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	mustHave("weights' gradient", dw, c.Weights())
 	mustHave("input", x, in.size(in.n))
 	mustHave("output's gradient", dy, out.size(out.n))
+	if db != nil {
+		mustHave("bias's gradient", db, out.c)
+	}
 	defer ws.release(ws.mark())
-	group := min(in.n, (pixelsAtOnce-1)/(out.h*out.w)+1)
+	sums := padded(ws, nil, out.c)
+	if c.Upsample {
+		s.enlargedWeights(ws, dw, sums, x, dy, c)
+	} else {
+		down, across := c.forward(0)
+		s.correlateImages(ws, dw, sums, x, dy, down, across, c)
+	}
+	for j := range db {
+		db[j] += sums[j]
+	}
+}
+
+// enlargedWeights is ConvBackwardWeights over an enlarged input: each forward
+// pass's gradient of a sum of weights goes to every weight in the sum.
+func (s *Set) enlargedWeights(ws *Workspace, dw, sums, x, dy []float32, c Conv) {
+	defer ws.release(ws.mark())
+	size := c.Cin * c.Cout
+	g := ws.float32s(2 * 2 * size)
+	for i := range 4 {
+		down, across := c.forward(i)
+		clear(g)
+		s.correlateImages(ws, g, sums, x, dy, down, across, c)
+		for ty := range down.count {
+			for tx := range across.count {
+				tap := g[(ty*across.count+tx)*size:][:size]
+				down.sums[ty].each(func(ky int) {
+					across.sums[tx].each(func(kx int) { s.AddTo(c.at(dw, ky, kx), tap) })
+				})
+			}
+		}
+	}
+}
+
+// correlateImages adds one forward pass's gradients to dw[down][across][Cin][Cout]
+// and to sums, those of the weights and of the bias.
+func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, across axis, c Conv) {
+	defer ws.release(ws.mark())
+	in, out := c.input(), c.output()
+	pixels := down.places(out.h) * across.places(out.w)
+	group := min(in.n, (pixelsAtOnce-1)/pixels+1)
 	framed := framing{images: in, pad: c.pad(), stride: scattered(in.c)}
 	scratch := ws.framed(framed, group)
-	whole := c.along(span{-c.pad(), c.Kernel})
-	t := ws.table(whole, whole, out, framed, group)
-	columns := ws.float32s(panels(out.c) * panelCols * len(t.x))
-	sums := padded(ws, nil, out.c)
+	t := ws.table(down, across, out, framed, group)
+	columns := ws.float32s(panels(out.c) * panelCols * group * pixels)
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
 		source := framed.fill(scratch, x[in.size(i):], n)
-		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], out.c)
-		s.correlate(ws, dw, source, columns, t.images(n).x, framed, c)
-	}
-	if db != nil {
-		mustHave("bias's gradient", db, out.c)
-		for j := range db {
-			db[j] += sums[j]
-		}
+		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], down, across, images{n, out.h, out.w, out.c})
+		s.correlate(ws, dw, source, columns, t.images(n).x, framed, down.count, across.count, out.c)
 	}
 }
 
@@ -50,36 +85,44 @@ func scattered(n int) int {
 	return n
 }
 
-// columns copies dy's panels of channels, each to one stretch of columns, and
-// adds them up in sums.
-func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, channels int) {
+// columns copies the channels of dy's pixels that the axes yield, each panel
+// of them to one stretch of columns, and adds them up in sums.
+func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, down, across axis, out images) {
 	a := &ws.panelArgs
 	defer func() { *a = panelArgs{} }()
-	a.rows, a.stride = len(dy)/channels, channels
-	for j := 0; j < channels; j += panelCols {
-		a.cols = min(panelCols, channels-j)
-		a.x, a.panel, a.sums = dy[j:], columns[j*a.rows:], sums[j:][:panelCols]
-		s.gemm.panel(a)
+	runs, rows := out.n*down.places(out.h), across.places(out.w)
+	distance, first := down.spread*out.w*out.c, (down.at*out.w+across.at)*out.c
+	if across.spread == 1 {
+		runs, rows = 1, runs*rows // all pixels are one run
+	}
+	a.rows, a.stride = rows, across.spread*out.c
+	for j := 0; j < out.c; j += panelCols {
+		a.cols = min(panelCols, out.c-j)
+		a.sums = sums[j:][:panelCols]
+		for r := range runs {
+			a.x, a.panel = dy[first+r*distance+j:], columns[(j*runs+r*panelCols)*rows:]
+			s.gemm.panel(a)
+		}
 	}
 }
 
-// correlate adds to dw the products of the pixels at the offsets at in x with
-// those in columns.
-func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in framing, c Conv) {
+// correlate adds to dw[down][across][Cin][cout] the products of the pixels at
+// the offsets at in x with those in columns.
+func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in framing, down, across, cout int) {
 	a := &ws.correlateArgs
 	defer func() { *a = correlateArgs{} }()
 	// A row of the window at a time where its pixels lie together.
-	steps, rows := c.Kernel, c.Cin
-	if in.stride == c.Cin {
-		steps, rows = 1, c.Kernel*c.Cin
+	steps, rows := across, in.c
+	if in.stride == in.c {
+		steps, rows = 1, across*in.c
 	}
-	a.rows, a.stride = rows, c.Cout
-	for ky := range c.Kernel {
-		for kx := range steps {
-			a.x = x[ky*in.pitch()+kx*in.stride:]
-			for j := 0; j < c.Cout; j += panelCols {
-				a.cols = min(panelCols, c.Cout-j)
-				a.dw = dw[(ky*c.Kernel+kx)*c.Cin*c.Cout+j:]
+	a.rows, a.stride = rows, cout
+	for ty := range down {
+		for tx := range steps {
+			a.x = x[ty*in.pitch()+tx*in.stride:]
+			for j := 0; j < cout; j += panelCols {
+				a.cols = min(panelCols, cout-j)
+				a.dw = dw[(ty*across+tx)*in.c*cout+j:]
 				for p := 0; p < len(at); p += blockPixels {
 					a.xat = at[p:min(p+blockPixels, len(at))]
 					a.dy = columns[j*len(at)+p*panelCols:]

@@ -8,7 +8,8 @@ import (
 )
 
 // terms calls f with the indices of every product in a convolution's sums, by
-// PyTorch's definition of Conv2d with padding Kernel/2.
+// PyTorch's definition of Conv2d with padding Kernel/2, after that of
+// interpolate(scale_factor=2, mode="nearest") if c enlarges its input.
 func (c Conv) terms(f func(y, x, w int)) {
 	h, w := c.Out()
 	for n := range c.N {
@@ -17,9 +18,10 @@ func (c Conv) terms(f func(y, x, w int)) {
 				for ky := range c.Kernel {
 					for kx := range c.Kernel {
 						iy, ix := oy*c.Stride+ky-c.Kernel/2, ox*c.Stride+kx-c.Kernel/2
-						if iy < 0 || iy >= c.H || ix < 0 || ix >= c.W {
+						if iy < 0 || iy >= c.enlarged()*c.H || ix < 0 || ix >= c.enlarged()*c.W {
 							continue
 						}
+						iy, ix = iy/c.enlarged(), ix/c.enlarged()
 						for ci := range c.Cin {
 							for co := range c.Cout {
 								f(((n*h+oy)*w+ox)*c.Cout+co, ((n*c.H+iy)*c.W+ix)*c.Cin+ci, ((ky*c.Kernel+kx)*c.Cin+ci)*c.Cout+co)
@@ -98,6 +100,12 @@ func convShapes() []Conv {
 		{N: 16, H: 4, W: 4, Cin: 384, Cout: 33, Kernel: 1, Stride: 1},
 		{N: 3, H: 5, W: 4, Cin: 9, Cout: 8, Kernel: 1, Stride: 2},
 	}
+	for _, up := range []Conv{
+		{N: 1, H: 1, W: 1, Cin: 3, Cout: 2}, {N: 3, H: 2, W: 5, Cin: 20, Cout: 33}, {N: 5, H: 4, W: 4, Cin: 128, Cout: 40}, {N: 2, H: 9, W: 7, Cin: 1, Cout: 1},
+	} {
+		up.Kernel, up.Stride, up.Upsample = 3, 1, true
+		shapes = append(shapes, up)
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
 		shapes = append(shapes, Conv{
@@ -109,7 +117,11 @@ func convShapes() []Conv {
 }
 
 func (c Conv) String() string {
-	return fmt.Sprintf("%dx%d,%d×%d×%d,%d→%d,stride%d", c.Kernel, c.Kernel, c.N, c.H, c.W, c.Cin, c.Cout, c.Stride)
+	name := fmt.Sprintf("%dx%d,%d×%d×%d,%d→%d,stride%d", c.Kernel, c.Kernel, c.N, c.H, c.W, c.Cin, c.Cout, c.Stride)
+	if c.Upsample {
+		name += ",upsample"
+	}
+	return name
 }
 
 func TestConvAgainstDefinition(t *testing.T) {
@@ -216,19 +228,25 @@ func TestPackedWithoutGradientHasNoBackwardForm(t *testing.T) {
 }
 
 func TestConvAllocatesNothingOnceWarm(t *testing.T) {
-	c := Conv{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 2}
-	onAllSets(t, func(t *testing.T, s *Set) {
-		ws := NewWorkspace()
-		p := s.NewPacked(c, true)
-		x, dy := normals(1, 4*64*24, 0, 1), normals(2, 4*16*16, 0, 1)
-		y, dx, dw := poison(len(dy)), poison(len(x)), make([]float32, c.Weights())
-		n := testing.AllocsPerRun(3, func() {
-			s.ConvForward(ws, y, x, p, nil, c)
-			s.ConvBackwardData(ws, dx, dy, p, c)
-			s.ConvBackwardWeights(ws, dw, nil, x, dy, c)
+	for _, c := range []Conv{
+		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 2},
+		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 1, Upsample: true},
+	} {
+		onAllSets(t, func(t *testing.T, s *Set) {
+			h, w := c.Out()
+			ws := NewWorkspace()
+			p := s.NewPacked(c, true)
+			x, dy := normals(1, c.N*c.H*c.W*c.Cin, 0, 1), normals(2, c.N*h*w*c.Cout, 0, 1)
+			y, dx, dw := poison(len(dy)), poison(len(x)), normals(3, c.Weights(), 0, 1)
+			n := testing.AllocsPerRun(3, func() {
+				s.Pack(p, dw)
+				s.ConvForward(ws, y, x, p, nil, c)
+				s.ConvBackwardData(ws, dx, dy, p, c)
+				s.ConvBackwardWeights(ws, dw, nil, x, dy, c)
+			})
+			if n != 0 {
+				t.Errorf("%v: %v allocations", c, n)
+			}
 		})
-		if n != 0 {
-			t.Errorf("%v allocations", n)
-		}
-	})
+	}
 }

@@ -6,70 +6,56 @@ import "fmt"
 // goroutines may use one while nobody packs it anew.
 type Packed struct {
 	conv     Conv
-	forward  *form
-	backward []*form // one for each phase of the stride; nil without gradient
+	forward  []*form // one for each of the Conv's forward passes
+	backward []*form // one for each backward pass; nil without gradient
+	sum      []float32
 }
 
-// span is consecutive window positions along one axis, relative to the pixel
-// the window stands at.
-type span struct{ first, count int }
-
-// form is weights packed for one product: for each panel of output channels
-// the terms of the sum in order, [out/16][y.count][x.count][in][16]. Channels
-// that fill up the last panel have zero weights.
+// form is weights packed for one pass: for each panel of output channels the
+// terms of the sums in order, [out/16][down][across][in][16]. Channels that
+// fill up the last panel have zero weights.
 type form struct {
-	y, x    span
-	in, out int
-	weights []float32
+	down, across, in, out int
+	weights               []float32
 }
 
 // panel is the part for the output channels from j on, a multiple of panelCols.
 func (f *form) panel(j int) []float32 {
-	n := f.y.count * f.x.count * f.in
+	n := f.down * f.across * f.in
 	return f.weights[j*n:][:n*panelCols]
 }
 
 // newForm allocates an all-zero form.
-func newForm(y, x span, in, out int) *form {
-	if y.count == 0 || x.count == 0 {
-		y, x = span{}, span{} // a window that reads nothing
+func newForm(down, across axis, in, out int) *form {
+	f := &form{down: down.count, across: across.count, in: in, out: out}
+	if f.down*f.across == 0 {
+		f.down, f.across = 0, 0 // sees nothing
 	}
-	return &form{y: y, x: x, in: in, out: out,
-		weights: aligned[float32](panels(out) * panelCols * y.count * x.count * in)}
+	f.weights = aligned[float32](panels(out) * panelCols * f.down * f.across * in)
+	return f
 }
 
-// NewPacked allocates the forms of c's weights: c's Cin, Cout, Kernel and
-// Stride count. Without grad there is no form for ConvBackwardData.
+// NewPacked allocates the forms of c's weights; its N, H and W do not count.
+// Without grad there is no form for ConvBackwardData.
 func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	c.N, c.H, c.W = 1, 1, 1
 	c.check()
-	whole := span{-c.pad(), c.Kernel}
-	p := &Packed{conv: c, forward: newForm(whole, whole, c.Cin, c.Cout)}
+	p := &Packed{conv: c}
+	for i := range c.enlarged() * c.enlarged() {
+		down, across := c.forward(i)
+		p.forward = append(p.forward, newForm(down, across, c.Cin, c.Cout))
+	}
 	if grad {
-		for y := range c.Stride {
-			for x := range c.Stride {
-				p.backward = append(p.backward, newForm(c.phase(y), c.phase(x), c.Cout, c.Cin))
-			}
+		for i := range c.Stride * c.Stride {
+			down, across := c.backward(i)
+			p.backward = append(p.backward, newForm(down, across, c.Cout, c.Cin))
 		}
+	}
+	if c.Upsample {
+		p.sum = make([]float32, c.Cin*c.Cout)
 	}
 	return p
 }
-
-// phase is the outputs that an input at coordinate i = phase (mod Stride)
-// takes part in, relative to output i/Stride: the o with i = Stride·o + k - pad
-// for a window position k.
-func (c Conv) phase(phase int) (s span) {
-	for at := c.Kernel; at >= -c.Kernel; at-- {
-		if k := c.window(phase, at); k >= 0 && k < c.Kernel {
-			s = span{at, s.count + 1}
-		}
-	}
-	return s
-}
-
-// window is the position in the window at which output i/Stride+at reads the
-// input i of that phase.
-func (c Conv) window(phase, at int) int { return phase + c.pad() - c.Stride*at }
 
 // check panics unless p holds weights for c.
 func (p *Packed) check(c Conv) {
@@ -81,31 +67,59 @@ func (p *Packed) check(c Conv) {
 
 // Pack fills p from w, [ky][kx][Cin][Cout].
 func (s *Set) Pack(p *Packed, w []float32) {
-	c := p.conv
-	mustHave("weights", w, c.Weights())
-	tap := func(ky, kx int) []float32 { return w[(ky*c.Kernel+kx)*c.Cin*c.Cout:][:c.Cin*c.Cout] }
-	for ky := range c.Kernel {
-		for kx := range c.Kernel {
-			p.forward.copyTap(ky, kx, tap(ky, kx))
+	mustHave("weights", w, p.conv.Weights())
+	for i, f := range p.forward {
+		down, across := p.conv.forward(i)
+		for ty := range f.down {
+			for tx := range f.across {
+				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]))
+			}
 		}
 	}
 	for i, f := range p.backward {
-		for ty := range f.y.count {
-			for tx := range f.x.count {
-				ky, kx := c.window(i/c.Stride, f.y.first+ty), c.window(i%c.Stride, f.x.first+tx)
-				f.transposeTap(ty, tx, tap(ky, kx))
+		down, across := p.conv.backward(i)
+		for ty := range f.down {
+			for tx := range f.across {
+				f.transposeTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]))
 			}
 		}
 	}
 }
 
-// tap is the part of a form for the output channels from j on and one window position.
-func (f *form) tap(j, ty, tx int) []float32 {
-	n := f.in * panelCols
-	return f.panel(j)[(ty*f.x.count+tx)*n:][:n]
+// tap is the sum of the weights at the given positions of the window, [Cin][Cout].
+func (s *Set) tap(p *Packed, w []float32, ys, xs positions) []float32 {
+	var sum []float32
+	ys.each(func(ky int) {
+		xs.each(func(kx int) {
+			one := p.conv.at(w, ky, kx)
+			switch {
+			case sum == nil && p.sum == nil:
+				sum = one // nothing is summed without Upsample
+			case sum == nil:
+				sum = p.sum
+				copy(sum, one)
+			default:
+				s.AddTo(sum, one)
+			}
+		})
+	})
+	return sum
 }
 
-// copyTap fills one window position from w, [in][out].
+// at is the weights at one position of the window, [Cin][Cout].
+func (c Conv) at(w []float32, ky, kx int) []float32 {
+	n := c.Cin * c.Cout
+	return w[(ky*c.Kernel+kx)*n:][:n]
+}
+
+// tap is the part of a form for the output channels from j on and one input
+// that the window sees.
+func (f *form) tap(j, ty, tx int) []float32 {
+	n := f.in * panelCols
+	return f.panel(j)[(ty*f.across+tx)*n:][:n]
+}
+
+// copyTap fills one tap from w, [in][out].
 func (f *form) copyTap(ty, tx int, w []float32) {
 	for j := 0; j < f.out; j += panelCols {
 		to, cols := f.tap(j, ty, tx), min(panelCols, f.out-j)
@@ -115,7 +129,7 @@ func (f *form) copyTap(ty, tx int, w []float32) {
 	}
 }
 
-// transposeTap fills one window position from w, [out][in].
+// transposeTap fills one tap from w, [out][in].
 func (f *form) transposeTap(ty, tx int, w []float32) {
 	for j := range f.out {
 		to := f.tap(j/panelCols*panelCols, ty, tx)
