@@ -90,7 +90,7 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
 
 func (o *SampleOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Int("n", 16, "how many images (key sample.n)")
+	f.Int("n", 0, "how many images (key sample.n)")
 	f.Int64("seed", 0, "the first image's seed (key sample.seed)")
 	f.StringVar(&o.Seeds, "seeds", "", "one image for each seed of a range or list, such as 0-63 or 1,5,9-12")
 	var names []string
