@@ -143,6 +143,7 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 const (
 	blockTerms = 384       // terms of a sum: that many rows of a panel leave room in a 32 KB cache
 	callTerms  = 256 << 10 // rows times terms: some 100 µs, for which Go cannot stop the goroutine
+	tileRows   = 6         // rows that the assembly computes at once
 )
 
 // multiply computes one output row for each entry of t: a panel of output
@@ -153,7 +154,7 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
 	a.stride = pitch
-	chunk := max(callTerms/max(segments*part, 1), 1)
+	chunk := max(callTerms/(segments*part)/tileRows, 1) * tileRows
 	for j := 0; j < f.out; j += panelCols {
 		panel := f.panel(j)
 		a.cols = min(panelCols, f.out-j)

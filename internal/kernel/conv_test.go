@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -249,4 +251,35 @@ func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Assembly holds no stack map and may be interrupted anywhere: collections and
+// other goroutines must not disturb it, nor it them.
+func TestConvUnderGarbageCollection(t *testing.T) {
+	c := Conv{N: 4, H: 8, W: 8, Cin: 40, Cout: 24, Kernel: 3, Stride: 1}
+	onAllSets(t, func(t *testing.T, s *Set) {
+		p := s.NewPacked(c, true)
+		s.Pack(p, normals(1, c.Weights(), 0, 1))
+		x := normals(2, c.N*c.H*c.W*c.Cin, 0, 1)
+		want := poison(c.N * c.H * c.W * c.Cout)
+		s.ConvForward(NewWorkspace(), want, x, p, nil, c)
+		results := make([][]float32, 4)
+		var wg sync.WaitGroup
+		for i := range results {
+			wg.Go(func() {
+				ws := NewWorkspace()
+				for range 20 {
+					results[i] = poison(len(want))
+					s.ConvForward(ws, results[i], append([]float32(nil), x...), p, nil, c)
+				}
+			})
+		}
+		for range 20 {
+			runtime.GC()
+		}
+		wg.Wait()
+		for _, got := range results {
+			checkSame(t, "y", got, want)
+		}
+	})
 }

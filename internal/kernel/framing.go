@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"fmt"
+	"math"
+)
+
 // framing is how images lie in scratch memory: with a border of pad zero
 // pixels all around, a pixel every stride floats.
 type framing struct {
@@ -62,6 +67,9 @@ func (t table) images(n int) table {
 
 // table lists the places of a window over n images that lie as in says.
 func (ws *Workspace) table(down, across axis, out images, in framing, n int) table {
+	if n*in.image() > math.MaxInt32 || out.size(n) > math.MaxInt32 {
+		panic(fmt.Sprintf("kernel: an image of %d×%d pixels is too large", in.h, in.w))
+	}
 	h, w := down.places(out.h), across.places(out.w)
 	t := table{x: ws.int32s(n * h * w), y: ws.int32s(n * h * w), rows: h * w}
 	row := 0
