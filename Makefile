@@ -1,4 +1,36 @@
-# Rebuild the assembly of internal/kernel from its C sources (linux/amd64, gcc, binutils).
-.PHONY: kernels
-kernels:
+# Thin targets: each is what one would type.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS := -s -w -X diffuse/internal/cli.Version=$(VERSION) -X diffuse/internal/cli.Commit=$(COMMIT)
+LINT    := bin/golangci-lint
+
+export CGO_ENABLED := 0
+
+.PHONY: build test golden lint fuzz kernels ci clean
+
+build: ## bin/diffuse
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/diffuse ./cmd/diffuse
+
+test: ## every test; those that need real data skip by name without it
+	go test ./...
+
+golden: ## only the comparisons with PyTorch's and diffusers' values
+	go test ./... -run Golden
+
+lint: $(LINT) ## gofmt, vet and the floors of the house, see .golangci.yml
+	$(LINT) run
+
+$(LINT): tools/go.mod tools/go.sum
+	cd tools && go build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+fuzz: ## a minute of made-up configs
+	go test ./internal/config -fuzz FuzzLoad -fuzztime 60s -fuzzminimizetime 10x
+
+kernels: ## internal/kernel's assembly from its C sources (linux/amd64, gcc, binutils)
 	go run ./internal/kernel/gen
+
+ci: ## what a change must pass
+	.ci/run
+
+clean:
+	rm -rf bin
