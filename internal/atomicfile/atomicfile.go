@@ -27,8 +27,8 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	kept := false
 	defer func() {
 		if !kept {
-			f.Close() // a second Close after a failed one does no harm
-			os.Remove(f.Name())
+			_ = f.Close() // a second Close after a failed one does no harm
+			_ = os.Remove(f.Name())
 		}
 	}()
 	if err := fillAndSync(f, fill); err != nil {

@@ -71,15 +71,25 @@ type fetchLines struct {
 
 func (f *fetchLines) Start(file, url string, have, size int64) {
 	f.file, f.have, f.size, f.last = file, have, size, time.Now()
-	fmt.Fprintf(f.w, "%s: %s of %s are here, the rest comes from %s\n", file, megabytes(have), megabytes(size), url)
+	kept := ""
+	if have > 0 {
+		kept = fmt.Sprintf(", %s of them kept from before", byteSize(have))
+	}
+	fmt.Fprintf(f.w, "%s: %s from %s%s\n", file, byteSize(size), url, kept)
 }
 
 func (f *fetchLines) Advance(n int) {
 	f.have += int64(n)
 	if time.Since(f.last) >= fetchLineEvery {
 		f.last = time.Now()
-		fmt.Fprintf(f.w, "%s: %s of %s\n", f.file, megabytes(f.have), megabytes(f.size))
+		fmt.Fprintf(f.w, "%s: %s of %s\n", f.file, byteSize(f.have), byteSize(f.size))
 	}
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// byteSize is a file's size for people, in decimal units.
+func byteSize(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

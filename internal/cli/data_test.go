@@ -164,7 +164,7 @@ func TestDataFetchVerifyShow(t *testing.T) {
 				t.Errorf("%+v, want fetched %v", f, want)
 			}
 		}
-		if want != strings.Contains(errOut, "the rest comes from "+mirror.URL) {
+		if want != strings.Contains(errOut, " from "+mirror.URL) {
 			t.Errorf("progress %q", errOut)
 		}
 	}

@@ -89,7 +89,7 @@ func printReport(w io.Writer, r *dataset.Report) {
 		if !f.Official {
 			how = "whole, but not the official file"
 		}
-		fmt.Fprintf(w, "  %s  %s  %s\n", f.Path, megabytes(f.Bytes), how)
+		fmt.Fprintf(w, "  %s  %s  %s\n", f.Path, byteSize(f.Bytes), how)
 	}
 	fmt.Fprintf(w, "  train  a class %v  sha256 %s\n", r.Train.PerClass, r.Train.Hash)
 	fmt.Fprintf(w, "  test   a class %v  sha256 %s\n", r.Test.PerClass, r.Test.Hash)

@@ -171,7 +171,7 @@ func readMembers(t *tar.Reader, names []string) (map[string][]byte, error) {
 	members := map[string][]byte{}
 	for {
 		h, err := t.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return members, nil
 		}
 		if err != nil {

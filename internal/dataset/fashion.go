@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // IDX magic numbers: two zero bytes, type 8 (unsigned byte), number of dimensions.
@@ -119,7 +120,7 @@ func held(n, want int64) string {
 	if n > want {
 		return "more"
 	}
-	return fmt.Sprint(n)
+	return strconv.FormatInt(n, 10)
 }
 
 // damaged puts the errors of compress/gzip and io into a user's words.

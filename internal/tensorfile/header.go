@@ -45,7 +45,7 @@ func readHeader(r io.ReaderAt, fileSize uint64) (*header, error) {
 		return nil, fmt.Errorf("header of %d bytes is larger than the format allows (%d)", length, maxHeader)
 	}
 	text := make([]byte, length)
-	if _, err := r.ReadAt(text, 8); err != nil && err != io.EOF {
+	if _, err := io.ReadFull(io.NewSectionReader(r, 8, int64(length)), text); err != nil {
 		return nil, err
 	}
 	h, err := parseHeader(text)
@@ -97,7 +97,7 @@ func eachKey(d *json.Decoder, value func(key string) error) error {
 	if tok, err := d.Token(); err != nil {
 		return tokenError(err)
 	} else if tok != json.Delim('{') {
-		return fmt.Errorf("is no JSON object")
+		return errors.New("is no JSON object")
 	}
 	seen := map[string]bool{}
 	for d.More() {
@@ -123,7 +123,7 @@ func eachKey(d *json.Decoder, value func(key string) error) error {
 
 // tokenError says a cut-off header plainly.
 func tokenError(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("is cut off")
 	}
 	return err

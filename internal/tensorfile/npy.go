@@ -2,6 +2,7 @@ package tensorfile
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -114,7 +115,7 @@ func readNPYHeader(r io.ReaderAt, size int64) (text string, begin int64, err err
 		return "", 0, fmt.Errorf("npy header of %d bytes does not fit a file of %d", length, size)
 	}
 	dict := make([]byte, length)
-	if _, err := r.ReadAt(dict, begin); err != nil && err != io.EOF {
+	if _, err := io.ReadFull(io.NewSectionReader(r, begin, length), dict); err != nil {
 		return "", 0, err
 	}
 	return string(dict), begin + length, nil
@@ -134,7 +135,7 @@ func parseNPYHeader(text string) (dtype string, shape []int, err error) {
 		return "", nil, fmt.Errorf("elements are %q, not <f4 or <f8", m[1])
 	}
 	if m[2] == "True" {
-		return "", nil, fmt.Errorf("is column-major (fortran_order); save it with numpy.ascontiguousarray")
+		return "", nil, errors.New("is column-major (fortran_order); save it with numpy.ascontiguousarray")
 	}
 	for dim := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(m[3]), ","), ",") {
 		dim = strings.TrimSpace(dim)

@@ -1,6 +1,7 @@
 package tensorfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ func OpenSafetensors(path string) (*File, error) {
 	}
 	file, err := newFile(path, f)
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", path, err)
 	}
 	return file, nil
@@ -54,7 +55,7 @@ func newFile(path string, f *os.File) (*File, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("is not a file")
+		return nil, errors.New("is not a file")
 	}
 	h, err := readHeader(f, uint64(info.Size()))
 	if err != nil {

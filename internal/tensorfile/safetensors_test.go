@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -142,7 +143,7 @@ func TestWriteSafetensorsStreams(t *testing.T) {
 	const n, tensors = 1 << 20, 8
 	var ts []Tensor
 	for i := range tensors {
-		ts = append(ts, Tensor{Name: fmt.Sprint(i), Shape: []int{n}, Fill: func(dst []float32) { dst[n-1] = float32(i) }})
+		ts = append(ts, Tensor{Name: strconv.Itoa(i), Shape: []int{n}, Fill: func(dst []float32) { dst[n-1] = float32(i) }})
 	}
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	var before, after runtime.MemStats
@@ -156,7 +157,7 @@ func TestWriteSafetensorsStreams(t *testing.T) {
 	}
 	f := open(t, path)
 	for i := range tensors {
-		data, err := f.Read(fmt.Sprint(i))
+		data, err := f.Read(strconv.Itoa(i))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -148,12 +148,12 @@ func (t *transfer) finish() error {
 	if err := atomicfile.Rename(t.part(), t.path); err != nil {
 		return &diskError{err}
 	}
-	os.Remove(t.path + etagSuffix)
+	_ = os.Remove(t.path + etagSuffix)
 	return nil
 }
 
 // discard forgets what has arrived.
 func (t *transfer) discard() {
-	os.Remove(t.part())
-	os.Remove(t.path + etagSuffix)
+	_ = os.Remove(t.part())
+	_ = os.Remove(t.path + etagSuffix)
 }

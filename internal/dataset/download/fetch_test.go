@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -78,7 +79,7 @@ func whole(b []byte, etag string) http.HandlerFunc {
 // breaksOff promises the whole file and hangs up after n bytes.
 func breaksOff(n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		w.Write(content[:n])
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
@@ -303,7 +304,7 @@ func TestRetriesBusyMirror(t *testing.T) {
 func TestStalledMirror(t *testing.T) {
 	release := make(chan struct{})
 	stalled := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		w.Write(content[:10])
 		w.(http.Flusher).Flush()
 		select {
@@ -352,7 +353,7 @@ func TestInterruptKeepsPart(t *testing.T) {
 			return
 		}
 		w.Header().Set("ETag", `"1"`)
-		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		w.Write(content[:120_000])
 		w.(http.Flusher).Flush()
 		select {

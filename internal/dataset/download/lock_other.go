@@ -19,7 +19,7 @@ func lock(path string) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() {
-		f.Close()
-		os.Remove(path)
+		_ = f.Close()
+		_ = os.Remove(path)
 	}, nil
 }

@@ -193,7 +193,7 @@ func (t *transfer) receive(body io.Reader, have int64, alive func()) (err error)
 func (t *transfer) rememberVersion(address string, h http.Header) error {
 	etag := h.Get("ETag")
 	if etag == "" || strings.HasPrefix(etag, "W/") {
-		os.Remove(t.path + etagSuffix)
+		_ = os.Remove(t.path + etagSuffix)
 		return nil
 	}
 	if err := os.WriteFile(t.path+etagSuffix, []byte(address+"\n"+etag), 0o666); err != nil {
