@@ -53,14 +53,3 @@ func (s *Set) AllFinite(x []float32) bool {
 	}
 	return true
 }
-
-// block bounds one kernel call to some ten microseconds: assembly cannot be
-// preempted, and the garbage collector would wait for it.
-const block = 1 << 14
-
-// inBlocks calls f for consecutive ranges [i, j) of [0, n).
-func inBlocks(n int, f func(i, j int)) {
-	for i := 0; i < n; i += block {
-		f(i, min(i+block, n))
-	}
-}

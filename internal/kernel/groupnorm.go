@@ -25,7 +25,7 @@ func (s *Set) GroupNorm(ws *Workspace, y, mean, rstd, x, gamma, beta []float32, 
 		s.vec.moments(sum, sq, xi)
 		groupMoments(m, r, sum, sq, xi[:c], hw, float64(eps))
 		scaleShift(a, b, m, r, gamma, beta)
-		apply(yi, xi, a, b)
+		inRows(hw, c, func(j, k int) { apply(yi[j:k], xi[j:k], a, b) })
 	}
 }
 
@@ -89,14 +89,20 @@ func (s *Set) GroupNormBackward(ws *Workspace, dx, dgamma, dbeta, dy, x, mean, r
 		for c := range means {
 			means[c] = m[c/per]
 		}
+		clear(sdu)
+		clear(sdux)
+		inRows(hw, c, func(j, k int) {
+			if silu {
+				s.vec.siluNormSums(sdu, sdux, dxi[j:k], du[j:k], xi[j:k], a, b, means)
+			} else {
+				s.vec.normSums(sdu, sdux, du[j:k], xi[j:k], means)
+			}
+		})
 		if silu { // dx holds du between the two passes
-			s.vec.siluNormSums(sdu, sdux, dxi, du, xi, a, b, means)
 			du = dxi
-		} else {
-			s.vec.normSums(sdu, sdux, du, xi, means)
 		}
 		groupNormSlopes(k1, k0, dgamma, dbeta, sdu, sdux, m, r, gamma, hw)
-		s.vec.affine2(dxi, du, xi, a, k1, k0)
+		inRows(hw, c, func(j, k int) { s.vec.affine2(dxi[j:k], du[j:k], xi[j:k], a, k1, k0) })
 	}
 }
 

@@ -90,39 +90,39 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xb87d62c4; BYTE $0xc0 // 0168: vfmadd231ps %ymm0,%ymm0,%ymm8
 	LONG $0xe058dcc5 // 016d: vaddps %ymm0,%ymm4,%ymm4
 	WORD $0xad75 // 0171: jne 120 <moments+0x120>
-	WORD $0x8b48; BYTE $0x11 // 0173: mov (%rcx),%rdx
-	LONG $0x08418b48 // 0176: mov 0x8(%rcx),%rax
-	LONG $0xf3af0f48 // 017a: imul %rbx,%rsi
-	LONG $0x20c78348 // 017e: add $0x20,%rdi
-	WORD $0x0149; BYTE $0xf0 // 0182: add %rsi,%r8
-	WORD $0x014c; BYTE $0xca // 0185: add %r9,%rdx
-	WORD $0x014c; BYTE $0xc8 // 0188: add %r9,%rax
-	LONG $0x0a58f4c5 // 018b: vaddps (%rdx),%ymm1,%ymm1
-	LONG $0x0a11fcc5 // 018f: vmovups %ymm1,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 0173: mov (%rcx),%rax
+	LONG $0xf3af0f48 // 0176: imul %rbx,%rsi
+	LONG $0x20c78348 // 017a: add $0x20,%rdi
+	WORD $0x0149; BYTE $0xf0 // 017e: add %rsi,%r8
+	WORD $0x014c; BYTE $0xc8 // 0181: add %r9,%rax
+	LONG $0x0858f4c5 // 0184: vaddps (%rax),%ymm1,%ymm1
+	LONG $0x0811fcc5 // 0188: vmovups %ymm1,(%rax)
+	LONG $0x08418b48 // 018c: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xc8 // 0190: add %r9,%rax
 	LONG $0x2858d4c5 // 0193: vaddps (%rax),%ymm5,%ymm5
 	LONG $0x2811fcc5 // 0197: vmovups %ymm5,(%rax)
-	WORD $0x8b48; BYTE $0x11 // 019b: mov (%rcx),%rdx
-	LONG $0x08418b48 // 019e: mov 0x8(%rcx),%rax
-	WORD $0x014c; BYTE $0xe2 // 01a2: add %r12,%rdx
-	WORD $0x014c; BYTE $0xe0 // 01a5: add %r12,%rax
-	LONG $0x1258ecc5 // 01a8: vaddps (%rdx),%ymm2,%ymm2
-	LONG $0x1211fcc5 // 01ac: vmovups %ymm2,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 019b: mov (%rcx),%rax
+	WORD $0x014c; BYTE $0xe0 // 019e: add %r12,%rax
+	LONG $0x1058ecc5 // 01a1: vaddps (%rax),%ymm2,%ymm2
+	LONG $0x1011fcc5 // 01a5: vmovups %ymm2,(%rax)
+	LONG $0x08418b48 // 01a9: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xe0 // 01ad: add %r12,%rax
 	LONG $0x3058ccc5 // 01b0: vaddps (%rax),%ymm6,%ymm6
 	LONG $0x3011fcc5 // 01b4: vmovups %ymm6,(%rax)
-	WORD $0x8b48; BYTE $0x11 // 01b8: mov (%rcx),%rdx
-	LONG $0x08418b48 // 01bb: mov 0x8(%rcx),%rax
-	WORD $0x014c; BYTE $0xda // 01bf: add %r11,%rdx
-	WORD $0x014c; BYTE $0xd8 // 01c2: add %r11,%rax
-	LONG $0x1a58e4c5 // 01c5: vaddps (%rdx),%ymm3,%ymm3
-	LONG $0x1a11fcc5 // 01c9: vmovups %ymm3,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 01b8: mov (%rcx),%rax
+	WORD $0x014c; BYTE $0xd8 // 01bb: add %r11,%rax
+	LONG $0x1858e4c5 // 01be: vaddps (%rax),%ymm3,%ymm3
+	LONG $0x1811fcc5 // 01c2: vmovups %ymm3,(%rax)
+	LONG $0x08418b48 // 01c6: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xd8 // 01ca: add %r11,%rax
 	LONG $0x3858c4c5 // 01cd: vaddps (%rax),%ymm7,%ymm7
 	LONG $0x3811fcc5 // 01d1: vmovups %ymm7,(%rax)
-	WORD $0x8b48; BYTE $0x11 // 01d5: mov (%rcx),%rdx
-	LONG $0x08418b48 // 01d8: mov 0x8(%rcx),%rax
-	WORD $0x014c; BYTE $0xd2 // 01dc: add %r10,%rdx
-	WORD $0x014c; BYTE $0xd0 // 01df: add %r10,%rax
-	LONG $0x2258dcc5 // 01e2: vaddps (%rdx),%ymm4,%ymm4
-	LONG $0x2211fcc5 // 01e6: vmovups %ymm4,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 01d5: mov (%rcx),%rax
+	WORD $0x014c; BYTE $0xd0 // 01d8: add %r10,%rax
+	LONG $0x2058dcc5 // 01db: vaddps (%rax),%ymm4,%ymm4
+	LONG $0x2011fcc5 // 01df: vmovups %ymm4,(%rax)
+	LONG $0x08418b48 // 01e3: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xd0 // 01e7: add %r10,%rax
 	LONG $0x00583cc5 // 01ea: vaddps (%rax),%ymm8,%ymm8
 	LONG $0x00117cc5 // 01ee: vmovups %ymm8,(%rax)
 	LONG $0x48418b48 // 01f2: mov 0x48(%rcx),%rax
@@ -183,23 +183,23 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xb87de2c4; BYTE $0xe0 // 02e0: vfmadd231ps %ymm0,%ymm0,%ymm4
 	LONG $0xd058ecc5 // 02e5: vaddps %ymm0,%ymm2,%ymm2
 	WORD $0xd575 // 02e9: jne 2c0 <moments+0x2c0>
-	WORD $0x8b48; BYTE $0x11 // 02eb: mov (%rcx),%rdx
-	LONG $0x08418b48 // 02ee: mov 0x8(%rcx),%rax
-	LONG $0xfeaf0f48 // 02f2: imul %rsi,%rdi
-	LONG $0x20c28349 // 02f6: add $0x20,%r10
-	WORD $0x0149; BYTE $0xf9 // 02fa: add %rdi,%r9
-	WORD $0x014c; BYTE $0xc2 // 02fd: add %r8,%rdx
-	WORD $0x014c; BYTE $0xc0 // 0300: add %r8,%rax
-	LONG $0x0a58f4c5 // 0303: vaddps (%rdx),%ymm1,%ymm1
-	LONG $0x0a11fcc5 // 0307: vmovups %ymm1,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 02eb: mov (%rcx),%rax
+	LONG $0xfeaf0f48 // 02ee: imul %rsi,%rdi
+	LONG $0x20c28349 // 02f2: add $0x20,%r10
+	WORD $0x0149; BYTE $0xf9 // 02f6: add %rdi,%r9
+	WORD $0x014c; BYTE $0xc0 // 02f9: add %r8,%rax
+	LONG $0x0858f4c5 // 02fc: vaddps (%rax),%ymm1,%ymm1
+	LONG $0x0811fcc5 // 0300: vmovups %ymm1,(%rax)
+	LONG $0x08418b48 // 0304: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xc0 // 0308: add %r8,%rax
 	LONG $0x1858e4c5 // 030b: vaddps (%rax),%ymm3,%ymm3
 	LONG $0x1811fcc5 // 030f: vmovups %ymm3,(%rax)
-	WORD $0x8b48; BYTE $0x11 // 0313: mov (%rcx),%rdx
-	LONG $0x08418b48 // 0316: mov 0x8(%rcx),%rax
-	WORD $0x014c; BYTE $0xda // 031a: add %r11,%rdx
-	WORD $0x014c; BYTE $0xd8 // 031d: add %r11,%rax
-	LONG $0x1258ecc5 // 0320: vaddps (%rdx),%ymm2,%ymm2
-	LONG $0x1211fcc5 // 0324: vmovups %ymm2,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 0313: mov (%rcx),%rax
+	WORD $0x014c; BYTE $0xd8 // 0316: add %r11,%rax
+	LONG $0x1058ecc5 // 0319: vaddps (%rax),%ymm2,%ymm2
+	LONG $0x1011fcc5 // 031d: vmovups %ymm2,(%rax)
+	LONG $0x08418b48 // 0321: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xd8 // 0325: add %r11,%rax
 	LONG $0x2058dcc5 // 0328: vaddps (%rax),%ymm4,%ymm4
 	LONG $0x2011fcc5 // 032c: vmovups %ymm4,(%rax)
 	LONG $0x48418b48 // 0330: mov 0x48(%rcx),%rax
@@ -242,15 +242,15 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xb87de2c4; BYTE $0xc8 // 03ce: vfmadd231ps %ymm0,%ymm0,%ymm1
 	LONG $0xd058ecc5 // 03d3: vaddps %ymm0,%ymm2,%ymm2
 	WORD $0xe775 // 03d7: jne 3c0 <moments+0x3c0>
-	WORD $0x8b48; BYTE $0x11 // 03d9: mov (%rcx),%rdx
-	LONG $0x08418b48 // 03dc: mov 0x8(%rcx),%rax
-	LONG $0xfeaf0f48 // 03e0: imul %rsi,%rdi
-	LONG $0x20c18349 // 03e4: add $0x20,%r9
-	WORD $0x0149; BYTE $0xfa // 03e8: add %rdi,%r10
-	WORD $0x014c; BYTE $0xc2 // 03eb: add %r8,%rdx
-	WORD $0x014c; BYTE $0xc0 // 03ee: add %r8,%rax
-	LONG $0x1258ecc5 // 03f1: vaddps (%rdx),%ymm2,%ymm2
-	LONG $0x1211fcc5 // 03f5: vmovups %ymm2,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 03d9: mov (%rcx),%rax
+	LONG $0xfeaf0f48 // 03dc: imul %rsi,%rdi
+	LONG $0x20c18349 // 03e0: add $0x20,%r9
+	WORD $0x0149; BYTE $0xfa // 03e4: add %rdi,%r10
+	WORD $0x014c; BYTE $0xc0 // 03e7: add %r8,%rax
+	LONG $0x1058ecc5 // 03ea: vaddps (%rax),%ymm2,%ymm2
+	LONG $0x1011fcc5 // 03ee: vmovups %ymm2,(%rax)
+	LONG $0x08418b48 // 03f2: mov 0x8(%rcx),%rax
+	WORD $0x014c; BYTE $0xc0 // 03f6: add %r8,%rax
 	LONG $0x0858f4c5 // 03f9: vaddps (%rax),%ymm1,%ymm1
 	LONG $0x0811fcc5 // 03fd: vmovups %ymm1,(%rax)
 	LONG $0x48418b48 // 0401: mov 0x48(%rcx),%rax
@@ -303,16 +303,16 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xb87de2c4; BYTE $0xc8 // 04cf: vfmadd231ps %ymm0,%ymm0,%ymm1
 	LONG $0xd058ecc5 // 04d4: vaddps %ymm0,%ymm2,%ymm2
 	WORD $0xe675 // 04d8: jne 4c0 <moments+0x4c0>
-	WORD $0x8b48; BYTE $0x11 // 04da: mov (%rcx),%rdx
-	LONG $0x08418b48 // 04dd: mov 0x8(%rcx),%rax
-	LONG $0xf3af0f48 // 04e1: imul %rbx,%rsi
-	LONG $0x20c08349 // 04e5: add $0x20,%r8
-	WORD $0x0149; BYTE $0xf1 // 04e9: add %rsi,%r9
-	WORD $0x0148; BYTE $0xfa // 04ec: add %rdi,%rdx
-	WORD $0x0148; BYTE $0xf8 // 04ef: add %rdi,%rax
-	LONG $0x2c65e2c4; BYTE $0x02 // 04f2: vmaskmovps (%rdx),%ymm3,%ymm0
-	LONG $0xd058ecc5 // 04f7: vaddps %ymm0,%ymm2,%ymm2
-	LONG $0x2e65e2c4; BYTE $0x12 // 04fb: vmaskmovps %ymm2,%ymm3,(%rdx)
+	WORD $0x8b48; BYTE $0x01 // 04da: mov (%rcx),%rax
+	LONG $0xf3af0f48 // 04dd: imul %rbx,%rsi
+	LONG $0x20c08349 // 04e1: add $0x20,%r8
+	WORD $0x0149; BYTE $0xf1 // 04e5: add %rsi,%r9
+	WORD $0x0148; BYTE $0xf8 // 04e8: add %rdi,%rax
+	LONG $0x2c65e2c4; BYTE $0x00 // 04eb: vmaskmovps (%rax),%ymm3,%ymm0
+	LONG $0xd058ecc5 // 04f0: vaddps %ymm0,%ymm2,%ymm2
+	LONG $0x2e65e2c4; BYTE $0x10 // 04f4: vmaskmovps %ymm2,%ymm3,(%rax)
+	LONG $0x08418b48 // 04f9: mov 0x8(%rcx),%rax
+	WORD $0x0148; BYTE $0xf8 // 04fd: add %rdi,%rax
 	LONG $0x2c65e2c4; BYTE $0x00 // 0500: vmaskmovps (%rax),%ymm3,%ymm0
 	LONG $0xc858f4c5 // 0505: vaddps %ymm0,%ymm1,%ymm1
 	LONG $0x2e65e2c4; BYTE $0x08 // 0509: vmaskmovps %ymm1,%ymm3,(%rax)
@@ -650,27 +650,27 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x505f8b48 // 0000: mov 0x50(%rdi),%rbx
 	WORD $0x8949; BYTE $0xf8 // 0004: mov %rdi,%r8
-	WORD $0x3145; BYTE $0xc9 // 0007: xor %r9d,%r9d
+	WORD $0x3145; BYTE $0xe4 // 0007: xor %r12d,%r12d
 	LONG $0x1ffb8348 // 000a: cmp $0x1f,%rbx
-	LONG $0x03d58e0f; WORD $0x0000 // 000e: jle 3e9 <normSums+0x3e9>
+	LONG $0x04078e0f; WORD $0x0000 // 000e: jle 41b <normSums+0x41b>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0014: data16 cs nopw 0x0(%rax,%rax,1)
 	BYTE $0x90 // 001f: nop
 	LONG $0x40408b49 // 0020: mov 0x40(%r8),%rax
-	QUAD $0x000000008d3c8d4a // 0024: lea 0x0(,%r9,4),%rdi
+	QUAD $0x00000000a5348d4a // 0024: lea 0x0(,%r12,4),%rsi
 	LONG $0x18508b49 // 002c: mov 0x18(%r8),%rdx
-	LONG $0x20578d4c // 0030: lea 0x20(%rdi),%r10
-	LONG $0x405f8d4c // 0034: lea 0x40(%rdi),%r11
-	LONG $0x60678d4c // 0038: lea 0x60(%rdi),%r12
-	LONG $0x48708b49 // 003c: mov 0x48(%r8),%rsi
-	LONG $0x24107cc5; BYTE $0x38 // 0040: vmovups (%rax,%rdi,1),%ymm12
-	LONG $0x107c21c4; WORD $0x101c // 0045: vmovups (%rax,%r10,1),%ymm11
-	WORD $0x0148; BYTE $0xfa // 004b: add %rdi,%rdx
-	LONG $0x107c21c4; WORD $0x1814 // 004e: vmovups (%rax,%r11,1),%ymm10
-	LONG $0x107c21c4; WORD $0x200c // 0054: vmovups (%rax,%r12,1),%ymm9
+	LONG $0x204e8d4c // 0030: lea 0x20(%rsi),%r9
+	LONG $0x40568d4c // 0034: lea 0x40(%rsi),%r10
+	LONG $0x605e8d4c // 0038: lea 0x60(%rsi),%r11
+	LONG $0x48788b49 // 003c: mov 0x48(%r8),%rdi
+	LONG $0x24107cc5; BYTE $0x30 // 0040: vmovups (%rax,%rsi,1),%ymm12
+	LONG $0x107c21c4; WORD $0x081c // 0045: vmovups (%rax,%r9,1),%ymm11
+	WORD $0x0148; BYTE $0xf2 // 004b: add %rsi,%rdx
+	LONG $0x107c21c4; WORD $0x1014 // 004e: vmovups (%rax,%r10,1),%ymm10
+	LONG $0x107c21c4; WORD $0x180c // 0054: vmovups (%rax,%r11,1),%ymm9
 	LONG $0x20408b49 // 005a: mov 0x20(%r8),%rax
-	WORD $0x0148; BYTE $0xf8 // 005e: add %rdi,%rax
-	WORD $0x8548; BYTE $0xf6 // 0061: test %rsi,%rsi
-	LONG $0x00f88e0f; WORD $0x0000 // 0064: jle 162 <normSums+0x162>
+	WORD $0x0148; BYTE $0xf0 // 005e: add %rsi,%rax
+	WORD $0x8548; BYTE $0xff // 0061: test %rdi,%rdi
+	LONG $0x011e8e0f; WORD $0x0000 // 0064: jle 188 <normSums+0x188>
 	LONG $0x573841c4; BYTE $0xc0 // 006a: vxorps %xmm8,%xmm8,%xmm8
 	LONG $0x02e3c148 // 006f: shl $0x2,%rbx
 	WORD $0xc931 // 0073: xor %ecx,%ecx
@@ -702,401 +702,385 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x5c7cc1c4; BYTE $0xc1 // 00ec: vsubps %ymm9,%ymm0,%ymm0
 	LONG $0xb87d62c4; WORD $0x6040 // 00f1: vfmadd231ps 0x60(%rax),%ymm0,%ymm8
 	WORD $0x0148; BYTE $0xd8 // 00f7: add %rbx,%rax
-	WORD $0x3948; BYTE $0xf1 // 00fa: cmp %rsi,%rcx
+	WORD $0x3948; BYTE $0xf9 // 00fa: cmp %rdi,%rcx
 	WORD $0xa17c // 00fd: jl a0 <normSums+0xa0>
 	WORD $0x8b49; BYTE $0x00 // 00ff: mov (%r8),%rax
-	LONG $0x3f518d49 // 0102: lea 0x3f(%r9),%rdx
-	LONG $0x0c11fcc5; BYTE $0x38 // 0106: vmovups %ymm1,(%rax,%rdi,1)
-	LONG $0x08408b49 // 010b: mov 0x8(%r8),%rax
-	LONG $0x2c11fcc5; BYTE $0x38 // 010f: vmovups %ymm5,(%rax,%rdi,1)
-	WORD $0x8b49; BYTE $0x00 // 0114: mov (%r8),%rax
-	LONG $0x117ca1c4; WORD $0x1014 // 0117: vmovups %ymm2,(%rax,%r10,1)
-	LONG $0x08408b49 // 011d: mov 0x8(%r8),%rax
-	LONG $0x117ca1c4; WORD $0x1034 // 0121: vmovups %ymm6,(%rax,%r10,1)
-	WORD $0x8b49; BYTE $0x00 // 0127: mov (%r8),%rax
-	LONG $0x117ca1c4; WORD $0x181c // 012a: vmovups %ymm3,(%rax,%r11,1)
-	LONG $0x08408b49 // 0130: mov 0x8(%r8),%rax
-	LONG $0x117ca1c4; WORD $0x183c // 0134: vmovups %ymm7,(%rax,%r11,1)
+	LONG $0x24548d49; BYTE $0x3f // 0102: lea 0x3f(%r12),%rdx
+	WORD $0x0148; BYTE $0xf0 // 0107: add %rsi,%rax
+	LONG $0x0858f4c5 // 010a: vaddps (%rax),%ymm1,%ymm1
+	LONG $0x0811fcc5 // 010e: vmovups %ymm1,(%rax)
+	LONG $0x08700349 // 0112: add 0x8(%r8),%rsi
+	LONG $0x2e58d4c5 // 0116: vaddps (%rsi),%ymm5,%ymm5
+	LONG $0x2e11fcc5 // 011a: vmovups %ymm5,(%rsi)
+	WORD $0x8b49; BYTE $0x00 // 011e: mov (%r8),%rax
+	WORD $0x014c; BYTE $0xc8 // 0121: add %r9,%rax
+	LONG $0x1058ecc5 // 0124: vaddps (%rax),%ymm2,%ymm2
+	LONG $0x1011fcc5 // 0128: vmovups %ymm2,(%rax)
+	LONG $0x0848034d // 012c: add 0x8(%r8),%r9
+	LONG $0x584cc1c4; BYTE $0x31 // 0130: vaddps (%r9),%ymm6,%ymm6
+	LONG $0x117cc1c4; BYTE $0x31 // 0135: vmovups %ymm6,(%r9)
 	WORD $0x8b49; BYTE $0x00 // 013a: mov (%r8),%rax
-	LONG $0x117ca1c4; WORD $0x2024 // 013d: vmovups %ymm4,(%rax,%r12,1)
-	LONG $0x08408b49 // 0143: mov 0x8(%r8),%rax
-	LONG $0x117c21c4; WORD $0x2004 // 0147: vmovups %ymm8,(%rax,%r12,1)
-	LONG $0x50588b49 // 014d: mov 0x50(%r8),%rbx
-	LONG $0x20418d49 // 0151: lea 0x20(%r9),%rax
-	WORD $0x3948; BYTE $0xda // 0155: cmp %rbx,%rdx
-	WORD $0x2e7d // 0158: jge 188 <normSums+0x188>
-	WORD $0x8949; BYTE $0xc1 // 015a: mov %rax,%r9
-	LONG $0xfffebee9; BYTE $0xff // 015d: jmp 20 <normSums+0x20>
-	LONG $0x573841c4; BYTE $0xc0 // 0162: vxorps %xmm8,%xmm8,%xmm8
-	LONG $0xc7297cc5 // 0167: vmovaps %ymm8,%ymm7
-	LONG $0xc6297cc5 // 016b: vmovaps %ymm8,%ymm6
-	LONG $0xc5297cc5 // 016f: vmovaps %ymm8,%ymm5
-	LONG $0xc4297cc5 // 0173: vmovaps %ymm8,%ymm4
-	LONG $0xc3297cc5 // 0177: vmovaps %ymm8,%ymm3
-	LONG $0xc2297cc5 // 017b: vmovaps %ymm8,%ymm2
-	LONG $0xc1297cc5 // 017f: vmovaps %ymm8,%ymm1
-	LONG $0xffff77e9; BYTE $0xff // 0183: jmp ff <normSums+0xff>
-	LONG $0x2fc18349 // 0188: add $0x2f,%r9
-	WORD $0x3949; BYTE $0xd9 // 018c: cmp %rbx,%r9
-	LONG $0x00cc8d0f; WORD $0x0000 // 018f: jge 261 <normSums+0x261>
-	LONG $0x40508b49 // 0195: mov 0x40(%r8),%rdx
-	QUAD $0x00000000850c8d4c // 0199: lea 0x0(,%rax,4),%r9
-	LONG $0x20488b49 // 01a1: mov 0x20(%r8),%rcx
-	LONG $0x20518d4d // 01a5: lea 0x20(%r9),%r10
-	LONG $0x48788b49 // 01a9: mov 0x48(%r8),%rdi
-	LONG $0x107ca1c4; WORD $0x0a2c // 01ad: vmovups (%rdx,%r9,1),%ymm5
-	LONG $0x107ca1c4; WORD $0x1234 // 01b3: vmovups (%rdx,%r10,1),%ymm6
-	WORD $0x014c; BYTE $0xc9 // 01b9: add %r9,%rcx
-	LONG $0x18508b49 // 01bc: mov 0x18(%r8),%rdx
-	WORD $0x014c; BYTE $0xca // 01c0: add %r9,%rdx
-	WORD $0x8548; BYTE $0xff // 01c3: test %rdi,%rdi
-	LONG $0x02088e0f; WORD $0x0000 // 01c6: jle 3d4 <normSums+0x3d4>
-	LONG $0xc957f0c5 // 01cc: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0x02e3c148 // 01d0: shl $0x2,%rbx
-	WORD $0xf631 // 01d4: xor %esi,%esi
-	LONG $0xd928fcc5 // 01d6: vmovaps %ymm1,%ymm3
-	LONG $0xd128fcc5 // 01da: vmovaps %ymm1,%ymm2
-	LONG $0xe128fcc5 // 01de: vmovaps %ymm1,%ymm4
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01e2: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ed: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 01f8: nopl 0x0(%rax,%rax,1)
-	LONG $0x3a10fcc5 // 0200: vmovups (%rdx),%ymm7
-	WORD $0xff48; BYTE $0xc6 // 0204: inc %rsi
-	LONG $0x2158dcc5 // 0207: vaddps (%rcx),%ymm4,%ymm4
-	LONG $0x5158ecc5; BYTE $0x20 // 020b: vaddps 0x20(%rcx),%ymm2,%ymm2
-	LONG $0xc55cc4c5 // 0210: vsubps %ymm5,%ymm7,%ymm0
-	LONG $0x7a10fcc5; BYTE $0x20 // 0214: vmovups 0x20(%rdx),%ymm7
-	LONG $0xb87de2c4; BYTE $0x19 // 0219: vfmadd231ps (%rcx),%ymm0,%ymm3
-	WORD $0x0148; BYTE $0xda // 021e: add %rbx,%rdx
-	LONG $0xc65cc4c5 // 0221: vsubps %ymm6,%ymm7,%ymm0
-	LONG $0xb87de2c4; WORD $0x2049 // 0225: vfmadd231ps 0x20(%rcx),%ymm0,%ymm1
-	WORD $0x0148; BYTE $0xd9 // 022b: add %rbx,%rcx
-	WORD $0x3948; BYTE $0xfe // 022e: cmp %rdi,%rsi
-	WORD $0xcd7c // 0231: jl 200 <normSums+0x200>
-	WORD $0x8b49; BYTE $0x10 // 0233: mov (%r8),%rdx
-	LONG $0x10c08348 // 0236: add $0x10,%rax
-	LONG $0x117ca1c4; WORD $0x0a24 // 023a: vmovups %ymm4,(%rdx,%r9,1)
-	LONG $0x08508b49 // 0240: mov 0x8(%r8),%rdx
-	LONG $0x117ca1c4; WORD $0x0a1c // 0244: vmovups %ymm3,(%rdx,%r9,1)
-	WORD $0x8b49; BYTE $0x10 // 024a: mov (%r8),%rdx
-	LONG $0x117ca1c4; WORD $0x1214 // 024d: vmovups %ymm2,(%rdx,%r10,1)
-	LONG $0x08508b49 // 0253: mov 0x8(%r8),%rdx
-	LONG $0x117ca1c4; WORD $0x120c // 0257: vmovups %ymm1,(%rdx,%r10,1)
-	LONG $0x50588b49 // 025d: mov 0x50(%r8),%rbx
-	LONG $0x07508d48 // 0261: lea 0x7(%rax),%rdx
-	WORD $0x8948; BYTE $0xde // 0265: mov %rbx,%rsi
-	WORD $0x3948; BYTE $0xda // 0268: cmp %rbx,%rdx
-	LONG $0x00898d0f; WORD $0x0000 // 026b: jge 2fa <normSums+0x2fa>
-	LONG $0x40508b49 // 0271: mov 0x40(%r8),%rdx
-	LONG $0x18488b49 // 0275: mov 0x18(%r8),%rcx
-	QUAD $0x00000000850c8d4c // 0279: lea 0x0(,%rax,4),%r9
-	LONG $0x20708b49 // 0281: mov 0x20(%r8),%rsi
-	LONG $0x48788b49 // 0285: mov 0x48(%r8),%rdi
-	LONG $0x107ca1c4; WORD $0x0a1c // 0289: vmovups (%rdx,%r9,1),%ymm3
-	WORD $0x014c; BYTE $0xc9 // 028f: add %r9,%rcx
-	WORD $0x014c; BYTE $0xce // 0292: add %r9,%rsi
-	WORD $0x8548; BYTE $0xff // 0295: test %rdi,%rdi
-	LONG $0x011f8e0f; WORD $0x0000 // 0298: jle 3bd <normSums+0x3bd>
-	LONG $0xc957f0c5 // 029e: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0x02e3c148 // 02a2: shl $0x2,%rbx
-	WORD $0xd231 // 02a6: xor %edx,%edx
-	LONG $0xd128fcc5 // 02a8: vmovaps %ymm1,%ymm2
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02ac: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x00000000841f0f66; BYTE $0x00 // 02b7: nopw 0x0(%rax,%rax,1)
-	LONG $0x3110fcc5 // 02c0: vmovups (%rcx),%ymm6
-	WORD $0xff48; BYTE $0xc2 // 02c4: inc %rdx
-	LONG $0x1658ecc5 // 02c7: vaddps (%rsi),%ymm2,%ymm2
-	WORD $0x0148; BYTE $0xd9 // 02cb: add %rbx,%rcx
-	LONG $0xc35cccc5 // 02ce: vsubps %ymm3,%ymm6,%ymm0
-	LONG $0xb87de2c4; BYTE $0x0e // 02d2: vfmadd231ps (%rsi),%ymm0,%ymm1
-	WORD $0x0148; BYTE $0xde // 02d7: add %rbx,%rsi
-	WORD $0x3948; BYTE $0xfa // 02da: cmp %rdi,%rdx
-	WORD $0xe17c // 02dd: jl 2c0 <normSums+0x2c0>
-	WORD $0x8b49; BYTE $0x10 // 02df: mov (%r8),%rdx
-	LONG $0x08c08348 // 02e2: add $0x8,%rax
-	LONG $0x117ca1c4; WORD $0x0a14 // 02e6: vmovups %ymm2,(%rdx,%r9,1)
-	LONG $0x08508b49 // 02ec: mov 0x8(%r8),%rdx
-	LONG $0x117ca1c4; WORD $0x0a0c // 02f0: vmovups %ymm1,(%rdx,%r9,1)
-	LONG $0x50708b49 // 02f6: mov 0x50(%r8),%rsi
-	WORD $0x3948; BYTE $0xf0 // 02fa: cmp %rsi,%rax
-	LONG $0x00b68d0f; WORD $0x0000 // 02fd: jge 3b9 <normSums+0x3b9>
-	WORD $0x8948; BYTE $0xf2 // 0303: mov %rsi,%rdx
-	QUAD $0x00000000850c8d4c // 0306: lea 0x0(,%rax,4),%r9
-	LONG $0x20488b49 // 030e: mov 0x20(%r8),%rcx
-	LONG $0x48788b49 // 0312: mov 0x48(%r8),%rdi
-	WORD $0x2948; BYTE $0xc2 // 0316: sub %rax,%rdx
-	LONG $0x000008b8; BYTE $0x00 // 0319: mov $0x8,%eax
-	WORD $0x3948; BYTE $0xc2 // 031e: cmp %rax,%rdx
-	LONG $0xd04f0f48 // 0321: cmovg %rax,%rdx
-	WORD $0x2948; BYTE $0xd0 // 0325: sub %rdx,%rax
-	LONG $0xd1158d48; WORD $0x0000; BYTE $0x00 // 0328: lea 0xd1(%rip),%rdx # 400 <lanes>
-	WORD $0x014c; BYTE $0xc9 // 032f: add %r9,%rcx
-	LONG $0x346ffec5; BYTE $0x82 // 0332: vmovdqu (%rdx,%rax,4),%ymm6
-	LONG $0x40408b49 // 0337: mov 0x40(%r8),%rax
-	LONG $0x18508b49 // 033b: mov 0x18(%r8),%rdx
-	WORD $0x014c; BYTE $0xc8 // 033f: add %r9,%rax
-	LONG $0x2c4de2c4; BYTE $0x28 // 0342: vmaskmovps (%rax),%ymm6,%ymm5
-	WORD $0x014c; BYTE $0xca // 0347: add %r9,%rdx
-	LONG $0xe66ffdc5 // 034a: vmovdqa %ymm6,%ymm4
-	WORD $0x8548; BYTE $0xff // 034e: test %rdi,%rdi
-	WORD $0x777e // 0351: jle 3ca <normSums+0x3ca>
-	LONG $0xd257e8c5 // 0353: vxorps %xmm2,%xmm2,%xmm2
-	QUAD $0x00000000b51c8d48 // 0357: lea 0x0(,%rsi,4),%rbx
-	WORD $0xc031 // 035f: xor %eax,%eax
-	LONG $0xda28fcc5 // 0361: vmovaps %ymm2,%ymm3
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0365: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0370: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 037b: nopl 0x0(%rax,%rax,1)
-	LONG $0x2c5de2c4; BYTE $0x02 // 0380: vmaskmovps (%rdx),%ymm4,%ymm0
-	LONG $0x2c5de2c4; BYTE $0x09 // 0385: vmaskmovps (%rcx),%ymm4,%ymm1
-	WORD $0xff48; BYTE $0xc0 // 038a: inc %rax
-	WORD $0x0148; BYTE $0xda // 038d: add %rbx,%rdx
-	WORD $0x0148; BYTE $0xd9 // 0390: add %rbx,%rcx
-	LONG $0xc55cfcc5 // 0393: vsubps %ymm5,%ymm0,%ymm0
-	LONG $0xd958e4c5 // 0397: vaddps %ymm1,%ymm3,%ymm3
-	LONG $0xb875e2c4; BYTE $0xd0 // 039b: vfmadd231ps %ymm0,%ymm1,%ymm2
-	WORD $0x3948; BYTE $0xf8 // 03a0: cmp %rdi,%rax
-	WORD $0xdb7c // 03a3: jl 380 <normSums+0x380>
-	WORD $0x8b49; BYTE $0x00 // 03a5: mov (%r8),%rax
-	WORD $0x014c; BYTE $0xc8 // 03a8: add %r9,%rax
-	LONG $0x2e4de2c4; BYTE $0x18 // 03ab: vmaskmovps %ymm3,%ymm6,(%rax)
-	LONG $0x0848034d // 03b0: add 0x8(%r8),%r9
-	LONG $0x2e4dc2c4; BYTE $0x11 // 03b4: vmaskmovps %ymm2,%ymm6,(%r9)
-	WORD $0xf8c5; BYTE $0x77 // 03b9: vzeroupper
-	BYTE $0xc3 // 03bc: ret
-	LONG $0xc957f0c5 // 03bd: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0xd128fcc5 // 03c1: vmovaps %ymm1,%ymm2
-	LONG $0xffff15e9; BYTE $0xff // 03c5: jmp 2df <normSums+0x2df>
-	LONG $0xd257e8c5 // 03ca: vxorps %xmm2,%xmm2,%xmm2
-	LONG $0xda28fcc5 // 03ce: vmovaps %ymm2,%ymm3
-	WORD $0xd1eb // 03d2: jmp 3a5 <normSums+0x3a5>
-	LONG $0xc957f0c5 // 03d4: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0xd928fcc5 // 03d8: vmovaps %ymm1,%ymm3
-	LONG $0xd128fcc5 // 03dc: vmovaps %ymm1,%ymm2
-	LONG $0xe128fcc5 // 03e0: vmovaps %ymm1,%ymm4
-	LONG $0xfffe4ae9; BYTE $0xff // 03e4: jmp 233 <normSums+0x233>
-	LONG $0x000fb941; WORD $0x0000 // 03e9: mov $0xf,%r9d
-	WORD $0xc031 // 03ef: xor %eax,%eax
-	LONG $0xfffd96e9; BYTE $0xff // 03f1: jmp 18c <normSums+0x18c>
-	WORD $0x2e66 // 03f6
-	QUAD $0x0000000000841f0f // 03f8
-	QUAD $0xffffffffffffffff // 0400
-	QUAD $0xffffffffffffffff // 0408
-	QUAD $0xffffffffffffffff // 0410
-	QUAD $0xffffffffffffffff // 0418
-	QUAD $0x0000000000000000 // 0420
-	QUAD $0x0000000000000000 // 0428
-	QUAD $0x0000000000000000 // 0430
-	QUAD $0x0000000000000000 // 0438
+	WORD $0x014c; BYTE $0xd0 // 013d: add %r10,%rax
+	LONG $0x1858e4c5 // 0140: vaddps (%rax),%ymm3,%ymm3
+	LONG $0x1811fcc5 // 0144: vmovups %ymm3,(%rax)
+	LONG $0x0850034d // 0148: add 0x8(%r8),%r10
+	LONG $0x5844c1c4; BYTE $0x3a // 014c: vaddps (%r10),%ymm7,%ymm7
+	LONG $0x117cc1c4; BYTE $0x3a // 0151: vmovups %ymm7,(%r10)
+	WORD $0x8b49; BYTE $0x00 // 0156: mov (%r8),%rax
+	WORD $0x014c; BYTE $0xd8 // 0159: add %r11,%rax
+	LONG $0x2058dcc5 // 015c: vaddps (%rax),%ymm4,%ymm4
+	LONG $0x2011fcc5 // 0160: vmovups %ymm4,(%rax)
+	LONG $0x0858034d // 0164: add 0x8(%r8),%r11
+	LONG $0x24448d49; BYTE $0x20 // 0168: lea 0x20(%r12),%rax
+	LONG $0x583c41c4; BYTE $0x03 // 016d: vaddps (%r11),%ymm8,%ymm8
+	LONG $0x117c41c4; BYTE $0x03 // 0172: vmovups %ymm8,(%r11)
+	LONG $0x50588b49 // 0177: mov 0x50(%r8),%rbx
+	WORD $0x3948; BYTE $0xda // 017b: cmp %rbx,%rdx
+	WORD $0x2e7d // 017e: jge 1ae <normSums+0x1ae>
+	WORD $0x8949; BYTE $0xc4 // 0180: mov %rax,%r12
+	LONG $0xfffe98e9; BYTE $0xff // 0183: jmp 20 <normSums+0x20>
+	LONG $0x573841c4; BYTE $0xc0 // 0188: vxorps %xmm8,%xmm8,%xmm8
+	LONG $0xc7297cc5 // 018d: vmovaps %ymm8,%ymm7
+	LONG $0xc6297cc5 // 0191: vmovaps %ymm8,%ymm6
+	LONG $0xc5297cc5 // 0195: vmovaps %ymm8,%ymm5
+	LONG $0xc4297cc5 // 0199: vmovaps %ymm8,%ymm4
+	LONG $0xc3297cc5 // 019d: vmovaps %ymm8,%ymm3
+	LONG $0xc2297cc5 // 01a1: vmovaps %ymm8,%ymm2
+	LONG $0xc1297cc5 // 01a5: vmovaps %ymm8,%ymm1
+	LONG $0xffff51e9; BYTE $0xff // 01a9: jmp ff <normSums+0xff>
+	LONG $0x2fc48349 // 01ae: add $0x2f,%r12
+	WORD $0x3949; BYTE $0xdc // 01b2: cmp %rbx,%r12
+	LONG $0x00d88d0f; WORD $0x0000 // 01b5: jge 293 <normSums+0x293>
+	LONG $0x40508b49 // 01bb: mov 0x40(%r8),%rdx
+	QUAD $0x00000000850c8d4c // 01bf: lea 0x0(,%rax,4),%r9
+	LONG $0x20488b49 // 01c7: mov 0x20(%r8),%rcx
+	LONG $0x20518d4d // 01cb: lea 0x20(%r9),%r10
+	LONG $0x48788b49 // 01cf: mov 0x48(%r8),%rdi
+	LONG $0x107ca1c4; WORD $0x0a2c // 01d3: vmovups (%rdx,%r9,1),%ymm5
+	LONG $0x107ca1c4; WORD $0x1234 // 01d9: vmovups (%rdx,%r10,1),%ymm6
+	WORD $0x014c; BYTE $0xc9 // 01df: add %r9,%rcx
+	LONG $0x18508b49 // 01e2: mov 0x18(%r8),%rdx
+	WORD $0x014c; BYTE $0xca // 01e6: add %r9,%rdx
+	WORD $0x8548; BYTE $0xff // 01e9: test %rdi,%rdi
+	LONG $0x02148e0f; WORD $0x0000 // 01ec: jle 406 <normSums+0x406>
+	LONG $0xc957f0c5 // 01f2: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x02e3c148 // 01f6: shl $0x2,%rbx
+	WORD $0xf631 // 01fa: xor %esi,%esi
+	LONG $0xd928fcc5 // 01fc: vmovaps %ymm1,%ymm3
+	LONG $0xd128fcc5 // 0200: vmovaps %ymm1,%ymm2
+	LONG $0xe128fcc5 // 0204: vmovaps %ymm1,%ymm4
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0208: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0213: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 021e: xchg %ax,%ax
+	LONG $0x3a10fcc5 // 0220: vmovups (%rdx),%ymm7
+	WORD $0xff48; BYTE $0xc6 // 0224: inc %rsi
+	LONG $0x2158dcc5 // 0227: vaddps (%rcx),%ymm4,%ymm4
+	LONG $0x5158ecc5; BYTE $0x20 // 022b: vaddps 0x20(%rcx),%ymm2,%ymm2
+	LONG $0xc55cc4c5 // 0230: vsubps %ymm5,%ymm7,%ymm0
+	LONG $0x7a10fcc5; BYTE $0x20 // 0234: vmovups 0x20(%rdx),%ymm7
+	LONG $0xb87de2c4; BYTE $0x19 // 0239: vfmadd231ps (%rcx),%ymm0,%ymm3
+	WORD $0x0148; BYTE $0xda // 023e: add %rbx,%rdx
+	LONG $0xc65cc4c5 // 0241: vsubps %ymm6,%ymm7,%ymm0
+	LONG $0xb87de2c4; WORD $0x2049 // 0245: vfmadd231ps 0x20(%rcx),%ymm0,%ymm1
+	WORD $0x0148; BYTE $0xd9 // 024b: add %rbx,%rcx
+	WORD $0x3948; BYTE $0xfe // 024e: cmp %rdi,%rsi
+	WORD $0xcd7c // 0251: jl 220 <normSums+0x220>
+	WORD $0x8b49; BYTE $0x10 // 0253: mov (%r8),%rdx
+	LONG $0x10c08348 // 0256: add $0x10,%rax
+	WORD $0x014c; BYTE $0xca // 025a: add %r9,%rdx
+	LONG $0x2258dcc5 // 025d: vaddps (%rdx),%ymm4,%ymm4
+	LONG $0x2211fcc5 // 0261: vmovups %ymm4,(%rdx)
+	LONG $0x0848034d // 0265: add 0x8(%r8),%r9
+	LONG $0x5864c1c4; BYTE $0x19 // 0269: vaddps (%r9),%ymm3,%ymm3
+	LONG $0x117cc1c4; BYTE $0x19 // 026e: vmovups %ymm3,(%r9)
+	WORD $0x8b49; BYTE $0x10 // 0273: mov (%r8),%rdx
+	WORD $0x014c; BYTE $0xd2 // 0276: add %r10,%rdx
+	LONG $0x1258ecc5 // 0279: vaddps (%rdx),%ymm2,%ymm2
+	LONG $0x1211fcc5 // 027d: vmovups %ymm2,(%rdx)
+	LONG $0x0850034d // 0281: add 0x8(%r8),%r10
+	LONG $0x5874c1c4; BYTE $0x0a // 0285: vaddps (%r10),%ymm1,%ymm1
+	LONG $0x117cc1c4; BYTE $0x0a // 028a: vmovups %ymm1,(%r10)
+	LONG $0x50588b49 // 028f: mov 0x50(%r8),%rbx
+	LONG $0x07508d48 // 0293: lea 0x7(%rax),%rdx
+	WORD $0x8948; BYTE $0xde // 0297: mov %rbx,%rsi
+	WORD $0x3948; BYTE $0xda // 029a: cmp %rbx,%rdx
+	LONG $0x00808d0f; WORD $0x0000 // 029d: jge 323 <normSums+0x323>
+	LONG $0x40508b49 // 02a3: mov 0x40(%r8),%rdx
+	LONG $0x18488b49 // 02a7: mov 0x18(%r8),%rcx
+	QUAD $0x00000000850c8d4c // 02ab: lea 0x0(,%rax,4),%r9
+	LONG $0x20708b49 // 02b3: mov 0x20(%r8),%rsi
+	LONG $0x48788b49 // 02b7: mov 0x48(%r8),%rdi
+	LONG $0x107ca1c4; WORD $0x0a1c // 02bb: vmovups (%rdx,%r9,1),%ymm3
+	WORD $0x014c; BYTE $0xc9 // 02c1: add %r9,%rcx
+	WORD $0x014c; BYTE $0xce // 02c4: add %r9,%rsi
+	WORD $0x8548; BYTE $0xff // 02c7: test %rdi,%rdi
+	LONG $0x011f8e0f; WORD $0x0000 // 02ca: jle 3ef <normSums+0x3ef>
+	LONG $0xc957f0c5 // 02d0: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x02e3c148 // 02d4: shl $0x2,%rbx
+	WORD $0xd231 // 02d8: xor %edx,%edx
+	LONG $0xd128fcc5 // 02da: vmovaps %ymm1,%ymm2
+	WORD $0x9066 // 02de: xchg %ax,%ax
+	LONG $0x3110fcc5 // 02e0: vmovups (%rcx),%ymm6
+	WORD $0xff48; BYTE $0xc2 // 02e4: inc %rdx
+	LONG $0x1658ecc5 // 02e7: vaddps (%rsi),%ymm2,%ymm2
+	WORD $0x0148; BYTE $0xd9 // 02eb: add %rbx,%rcx
+	LONG $0xc35cccc5 // 02ee: vsubps %ymm3,%ymm6,%ymm0
+	LONG $0xb87de2c4; BYTE $0x0e // 02f2: vfmadd231ps (%rsi),%ymm0,%ymm1
+	WORD $0x0148; BYTE $0xde // 02f7: add %rbx,%rsi
+	WORD $0x3948; BYTE $0xfa // 02fa: cmp %rdi,%rdx
+	WORD $0xe17c // 02fd: jl 2e0 <normSums+0x2e0>
+	WORD $0x8b49; BYTE $0x10 // 02ff: mov (%r8),%rdx
+	LONG $0x08c08348 // 0302: add $0x8,%rax
+	WORD $0x014c; BYTE $0xca // 0306: add %r9,%rdx
+	LONG $0x1258ecc5 // 0309: vaddps (%rdx),%ymm2,%ymm2
+	LONG $0x1211fcc5 // 030d: vmovups %ymm2,(%rdx)
+	LONG $0x0848034d // 0311: add 0x8(%r8),%r9
+	LONG $0x5874c1c4; BYTE $0x09 // 0315: vaddps (%r9),%ymm1,%ymm1
+	LONG $0x117cc1c4; BYTE $0x09 // 031a: vmovups %ymm1,(%r9)
+	LONG $0x50708b49 // 031f: mov 0x50(%r8),%rsi
+	WORD $0x3948; BYTE $0xf0 // 0323: cmp %rsi,%rax
+	LONG $0x00bf8d0f; WORD $0x0000 // 0326: jge 3eb <normSums+0x3eb>
+	WORD $0x8948; BYTE $0xf2 // 032c: mov %rsi,%rdx
+	QUAD $0x00000000850c8d4c // 032f: lea 0x0(,%rax,4),%r9
+	LONG $0x20488b49 // 0337: mov 0x20(%r8),%rcx
+	LONG $0x48788b49 // 033b: mov 0x48(%r8),%rdi
+	WORD $0x2948; BYTE $0xc2 // 033f: sub %rax,%rdx
+	LONG $0x000008b8; BYTE $0x00 // 0342: mov $0x8,%eax
+	WORD $0x3948; BYTE $0xc2 // 0347: cmp %rax,%rdx
+	LONG $0xd04f0f48 // 034a: cmovg %rax,%rdx
+	WORD $0x2948; BYTE $0xd0 // 034e: sub %rdx,%rax
+	LONG $0xe8158d48; WORD $0x0000; BYTE $0x00 // 0351: lea 0xe8(%rip),%rdx # 440 <lanes>
+	WORD $0x014c; BYTE $0xc9 // 0358: add %r9,%rcx
+	LONG $0x346ffec5; BYTE $0x82 // 035b: vmovdqu (%rdx,%rax,4),%ymm6
+	LONG $0x40408b49 // 0360: mov 0x40(%r8),%rax
+	LONG $0x18508b49 // 0364: mov 0x18(%r8),%rdx
+	WORD $0x014c; BYTE $0xc8 // 0368: add %r9,%rax
+	LONG $0x2c4de2c4; BYTE $0x28 // 036b: vmaskmovps (%rax),%ymm6,%ymm5
+	WORD $0x014c; BYTE $0xca // 0370: add %r9,%rdx
+	LONG $0xe66ffdc5 // 0373: vmovdqa %ymm6,%ymm4
+	WORD $0x8548; BYTE $0xff // 0377: test %rdi,%rdi
+	LONG $0x007c8e0f; WORD $0x0000 // 037a: jle 3fc <normSums+0x3fc>
+	LONG $0xdb57e0c5 // 0380: vxorps %xmm3,%xmm3,%xmm3
+	QUAD $0x00000000b51c8d48 // 0384: lea 0x0(,%rsi,4),%rbx
+	WORD $0xc031 // 038c: xor %eax,%eax
+	LONG $0xd328fcc5 // 038e: vmovaps %ymm3,%ymm2
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0392: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 039d: nopl (%rax)
+	LONG $0x2c5de2c4; BYTE $0x02 // 03a0: vmaskmovps (%rdx),%ymm4,%ymm0
+	LONG $0x2c5de2c4; BYTE $0x09 // 03a5: vmaskmovps (%rcx),%ymm4,%ymm1
+	WORD $0xff48; BYTE $0xc0 // 03aa: inc %rax
+	WORD $0x0148; BYTE $0xda // 03ad: add %rbx,%rdx
+	WORD $0x0148; BYTE $0xd9 // 03b0: add %rbx,%rcx
+	LONG $0xc55cfcc5 // 03b3: vsubps %ymm5,%ymm0,%ymm0
+	LONG $0xd158ecc5 // 03b7: vaddps %ymm1,%ymm2,%ymm2
+	LONG $0xb875e2c4; BYTE $0xd8 // 03bb: vfmadd231ps %ymm0,%ymm1,%ymm3
+	WORD $0x3948; BYTE $0xf8 // 03c0: cmp %rdi,%rax
+	WORD $0xdb7c // 03c3: jl 3a0 <normSums+0x3a0>
+	WORD $0x8b49; BYTE $0x00 // 03c5: mov (%r8),%rax
+	WORD $0x014c; BYTE $0xc8 // 03c8: add %r9,%rax
+	LONG $0x2c4de2c4; BYTE $0x00 // 03cb: vmaskmovps (%rax),%ymm6,%ymm0
+	LONG $0xd058ecc5 // 03d0: vaddps %ymm0,%ymm2,%ymm2
+	LONG $0x2e4de2c4; BYTE $0x10 // 03d4: vmaskmovps %ymm2,%ymm6,(%rax)
+	LONG $0x0848034d // 03d9: add 0x8(%r8),%r9
+	LONG $0x2c4dc2c4; BYTE $0x01 // 03dd: vmaskmovps (%r9),%ymm6,%ymm0
+	LONG $0xc358fcc5 // 03e2: vaddps %ymm3,%ymm0,%ymm0
+	LONG $0x2e4dc2c4; BYTE $0x01 // 03e6: vmaskmovps %ymm0,%ymm6,(%r9)
+	WORD $0xf8c5; BYTE $0x77 // 03eb: vzeroupper
+	BYTE $0xc3 // 03ee: ret
+	LONG $0xc957f0c5 // 03ef: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0xd128fcc5 // 03f3: vmovaps %ymm1,%ymm2
+	LONG $0xffff03e9; BYTE $0xff // 03f7: jmp 2ff <normSums+0x2ff>
+	LONG $0xdb57e0c5 // 03fc: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xd328fcc5 // 0400: vmovaps %ymm3,%ymm2
+	WORD $0xbfeb // 0404: jmp 3c5 <normSums+0x3c5>
+	LONG $0xc957f0c5 // 0406: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0xd928fcc5 // 040a: vmovaps %ymm1,%ymm3
+	LONG $0xd128fcc5 // 040e: vmovaps %ymm1,%ymm2
+	LONG $0xe128fcc5 // 0412: vmovaps %ymm1,%ymm4
+	LONG $0xfffe38e9; BYTE $0xff // 0416: jmp 253 <normSums+0x253>
+	LONG $0x000fbc41; WORD $0x0000 // 041b: mov $0xf,%r12d
+	WORD $0xc031 // 0421: xor %eax,%eax
+	LONG $0xfffd8ae9; BYTE $0xff // 0423: jmp 1b2 <normSums+0x1b2>
+	QUAD $0x000000841f0f2e66 // 0428
+	QUAD $0x00841f0f2e660000 // 0430
+	QUAD $0x00401f0f00000000 // 0438
+	QUAD $0xffffffffffffffff // 0440
+	QUAD $0xffffffffffffffff // 0448
+	QUAD $0xffffffffffffffff // 0450
+	QUAD $0xffffffffffffffff // 0458
+	QUAD $0x0000000000000000 // 0460
+	QUAD $0x0000000000000000 // 0468
+	QUAD $0x0000000000000000 // 0470
+	QUAD $0x0000000000000000 // 0478
 
 // func siluNormSumsAVX2(a *normArgs)
 // siluNormSums of csrc/groupnorm.c
 TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x505f8b48 // 0000: mov 0x50(%rdi),%rbx
-	WORD $0x8948; BYTE $0xfa // 0004: mov %rdi,%rdx
-	WORD $0xc031 // 0007: xor %eax,%eax
-	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
-	WORD $0x3e7e // 000d: jle 4d <siluNormSums+0x4d>
-	LONG $0xc057f8c5 // 000f: vxorps %xmm0,%xmm0,%xmm0
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0013: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x9066 // 001e: xchg %ax,%ax
-	WORD $0x8b48; BYTE $0x1a // 0020: mov (%rdx),%rbx
-	QUAD $0x00000000850c8d48 // 0023: lea 0x0(,%rax,4),%rcx
-	LONG $0x0411fcc5; BYTE $0x0b // 002b: vmovups %ymm0,(%rbx,%rcx,1)
-	LONG $0x085a8b48 // 0030: mov 0x8(%rdx),%rbx
-	LONG $0x0411fcc5; BYTE $0x0b // 0034: vmovups %ymm0,(%rbx,%rcx,1)
-	LONG $0x505a8b48 // 0039: mov 0x50(%rdx),%rbx
-	WORD $0x8948; BYTE $0xc1 // 003d: mov %rax,%rcx
-	LONG $0x08c08348 // 0040: add $0x8,%rax
-	LONG $0x0fc18348 // 0044: add $0xf,%rcx
-	WORD $0x3948; BYTE $0xd9 // 0048: cmp %rbx,%rcx
-	WORD $0xd37c // 004b: jl 20 <siluNormSums+0x20>
-	WORD $0x3948; BYTE $0xc3 // 004d: cmp %rax,%rbx
-	WORD $0x417e // 0050: jle 93 <siluNormSums+0x93>
-	QUAD $0x00000000850c8d48 // 0052: lea 0x0(,%rax,4),%rcx
-	WORD $0x2948; BYTE $0xc3 // 005a: sub %rax,%rbx
-	LONG $0x000008b8; BYTE $0x00 // 005d: mov $0x8,%eax
-	LONG $0xc957f0c5 // 0062: vxorps %xmm1,%xmm1,%xmm1
-	WORD $0x3948; BYTE $0xc3 // 0066: cmp %rax,%rbx
-	LONG $0xd84f0f48 // 0069: cmovg %rax,%rbx
-	WORD $0x2948; BYTE $0xd8 // 006d: sub %rbx,%rax
-	LONG $0x491d8d48; WORD $0x0003; BYTE $0x00 // 0070: lea 0x349(%rip),%rbx # 3c0 <lanes>
-	LONG $0x046ffec5; BYTE $0x83 // 0077: vmovdqu (%rbx,%rax,4),%ymm0
-	WORD $0x8b48; BYTE $0x02 // 007c: mov (%rdx),%rax
-	WORD $0x0148; BYTE $0xc8 // 007f: add %rcx,%rax
-	LONG $0x2e7de2c4; BYTE $0x08 // 0082: vmaskmovps %ymm1,%ymm0,(%rax)
-	LONG $0x08428b48 // 0087: mov 0x8(%rdx),%rax
-	WORD $0x0148; BYTE $0xc8 // 008b: add %rcx,%rax
-	LONG $0x2e7de2c4; BYTE $0x08 // 008e: vmaskmovps %ymm1,%ymm0,(%rax)
-	LONG $0x487a8348; BYTE $0x00 // 0093: cmpq $0x0,0x48(%rdx)
-	LONG $0x187a8b48 // 0098: mov 0x18(%rdx),%rdi
-	LONG $0x20428b4c // 009c: mov 0x20(%rdx),%r8
-	LONG $0x10728b48 // 00a0: mov 0x10(%rdx),%rsi
-	LONG $0x02dc8e0f; WORD $0x0000 // 00a4: jle 386 <siluNormSums+0x386>
-	QUAD $0x00036d3d187d62c4; BYTE $0x00 // 00aa: vbroadcastss 0x36d(%rip),%ymm15 # 420 <lanes+0x60>
-	QUAD $0x00036835187d62c4; BYTE $0x00 // 00b3: vbroadcastss 0x368(%rip),%ymm14 # 424 <lanes+0x64>
-	WORD $0x3145; BYTE $0xc9 // 00bc: xor %r9d,%r9d
-	LONG $0xfa158d4c; WORD $0x0002; BYTE $0x00 // 00bf: lea 0x2fa(%rip),%r10 # 3c0 <lanes>
-	QUAD $0x0003593d187de2c4; BYTE $0x00 // 00c6: vbroadcastss 0x359(%rip),%ymm7 # 428 <lanes+0x68>
-	QUAD $0x00035435187de2c4; BYTE $0x00 // 00cf: vbroadcastss 0x354(%rip),%ymm6 # 42c <lanes+0x6c>
-	QUAD $0x00034f2d187d62c4; BYTE $0x00 // 00d8: vbroadcastss 0x34f(%rip),%ymm13 # 430 <lanes+0x70>
-	QUAD $0x00034a25187d62c4; BYTE $0x00 // 00e1: vbroadcastss 0x34a(%rip),%ymm12 # 434 <lanes+0x74>
-	LONG $0x505a8b48 // 00ea: mov 0x50(%rdx),%rbx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00ee: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 00f9: nopl 0x0(%rax)
-	QUAD $0x00033315187de2c4; BYTE $0x00 // 0100: vbroadcastss 0x333(%rip),%ymm2 # 43c <lanes+0x7c>
-	QUAD $0x00032e1d187de2c4; BYTE $0x00 // 0109: vbroadcastss 0x32e(%rip),%ymm3 # 440 <lanes+0x80>
-	WORD $0xc931 // 0112: xor %ecx,%ecx
-	QUAD $0x0003270d187de2c4; BYTE $0x00 // 0114: vbroadcastss 0x327(%rip),%ymm1 # 444 <lanes+0x84>
-	LONG $0x07fb8348 // 011d: cmp $0x7,%rbx
-	LONG $0x00ef8e0f; WORD $0x0000 // 0121: jle 216 <siluNormSums+0x216>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0127: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0132: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x1f0f; BYTE $0x00 // 013d: nopl (%rax)
-	LONG $0x285a8b4c // 0140: mov 0x28(%rdx),%r11
-	LONG $0x305a8b48 // 0144: mov 0x30(%rdx),%rbx
-	QUAD $0x000000008d048d48 // 0148: lea 0x0(,%rcx,4),%rax
-	LONG $0x287c41c4; BYTE $0xd5 // 0150: vmovaps %ymm13,%ymm10
-	LONG $0x2410fcc5; BYTE $0x07 // 0155: vmovups (%rdi,%rax,1),%ymm4
-	QUAD $0x0002d51d187d62c4; BYTE $0x00 // 015a: vbroadcastss 0x2d5(%rip),%ymm11 # 438 <lanes+0x78>
-	LONG $0x107cc1c4; WORD $0x032c // 0163: vmovups (%r11,%rax,1),%ymm5
-	LONG $0xa85de2c4; WORD $0x032c // 0169: vfmadd213ps (%rbx,%rax,1),%ymm4,%ymm5
-	LONG $0xc55f84c5 // 016f: vmaxps %ymm5,%ymm15,%ymm0
-	LONG $0xc05d8cc5 // 0173: vminps %ymm0,%ymm14,%ymm0
-	LONG $0xc0287cc5 // 0177: vmovaps %ymm0,%ymm8
-	LONG $0x9c4d62c4; BYTE $0xc7 // 017b: vfnmadd132ps %ymm7,%ymm6,%ymm8
-	LONG $0x5c4c41c4; BYTE $0xc8 // 0180: vsubps %ymm8,%ymm6,%ymm9
-	LONG $0x723dc1c4; WORD $0x17f0 // 0185: vpslld $0x17,%ymm8,%ymm8
-	LONG $0x9c35e2c4; BYTE $0xc7 // 018b: vfnmadd132ps %ymm7,%ymm9,%ymm0
-	QUAD $0x0002671da87d62c4; BYTE $0x00 // 0190: vfmadd213ps 0x267(%rip),%ymm0,%ymm11 # 400 <lanes+0x40>
-	LONG $0xc8597cc5 // 0199: vmulps %ymm0,%ymm0,%ymm9
-	LONG $0x981d62c4; BYTE $0xd0 // 019d: vfmadd132ps %ymm0,%ymm12,%ymm10
-	LONG $0x9865e2c4; BYTE $0xc2 // 01a2: vfmadd132ps %ymm2,%ymm3,%ymm0
-	LONG $0x9825c2c4; BYTE $0xc1 // 01a7: vfmadd132ps %ymm9,%ymm11,%ymm0
-	LONG $0x982dc2c4; BYTE $0xc1 // 01ac: vfmadd132ps %ymm9,%ymm10,%ymm0
-	LONG $0x597cc1c4; BYTE $0xc0 // 01b1: vmulps %ymm8,%ymm0,%ymm0
-	LONG $0xc158fcc5 // 01b6: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 01ba: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xc05c74c5 // 01be: vsubps %ymm0,%ymm1,%ymm8
-	LONG $0x9875c2c4; BYTE $0xe8 // 01c2: vfmadd132ps %ymm8,%ymm1,%ymm5
-	LONG $0xc559fcc5 // 01c7: vmulps %ymm5,%ymm0,%ymm0
-	LONG $0x597cc1c4; WORD $0x0004 // 01cb: vmulps (%r8,%rax,1),%ymm0,%ymm0
-	LONG $0x0411fcc5; BYTE $0x06 // 01d1: vmovups %ymm0,(%rsi,%rax,1)
-	WORD $0x8b48; BYTE $0x1a // 01d6: mov (%rdx),%rbx
-	WORD $0x0148; BYTE $0xc3 // 01d9: add %rax,%rbx
-	LONG $0x2b58fcc5 // 01dc: vaddps (%rbx),%ymm0,%ymm5
-	LONG $0x2b11fcc5 // 01e0: vmovups %ymm5,(%rbx)
-	LONG $0x405a8b4c // 01e4: mov 0x40(%rdx),%r11
-	LONG $0x085a8b48 // 01e8: mov 0x8(%rdx),%rbx
-	LONG $0x5c5cc1c4; WORD $0x0324 // 01ec: vsubps (%r11,%rax,1),%ymm4,%ymm4
-	WORD $0x0148; BYTE $0xc3 // 01f2: add %rax,%rbx
-	WORD $0x8948; BYTE $0xc8 // 01f5: mov %rcx,%rax
-	LONG $0x08c18348 // 01f8: add $0x8,%rcx
-	LONG $0x0fc08348 // 01fc: add $0xf,%rax
-	LONG $0xa85de2c4; BYTE $0x03 // 0200: vfmadd213ps (%rbx),%ymm4,%ymm0
-	LONG $0x0311fcc5 // 0205: vmovups %ymm0,(%rbx)
-	LONG $0x505a8b48 // 0209: mov 0x50(%rdx),%rbx
-	WORD $0x3948; BYTE $0xd8 // 020d: cmp %rbx,%rax
-	LONG $0xff2a8c0f; WORD $0xffff // 0210: jl 140 <siluNormSums+0x140>
-	WORD $0x3948; BYTE $0xcb // 0216: cmp %rcx,%rbx
-	LONG $0x01498e0f; WORD $0x0000 // 0219: jle 368 <siluNormSums+0x368>
-	WORD $0x2948; BYTE $0xcb // 021f: sub %rcx,%rbx
-	LONG $0x0008bb41; WORD $0x0000 // 0222: mov $0x8,%r11d
-	QUAD $0x000000008d048d48 // 0228: lea 0x0(,%rcx,4),%rax
-	QUAD $0x0001e70d187de2c4; BYTE $0x00 // 0230: vbroadcastss 0x1e7(%rip),%ymm1 # 420 <lanes+0x60>
-	WORD $0x394c; BYTE $0xdb // 0239: cmp %r11,%rbx
-	QUAD $0x0001e31d187de2c4; BYTE $0x00 // 023c: vbroadcastss 0x1e3(%rip),%ymm3 # 428 <lanes+0x68>
-	QUAD $0x0001de15187de2c4; BYTE $0x00 // 0245: vbroadcastss 0x1de(%rip),%ymm2 # 42c <lanes+0x6c>
-	LONG $0xdb4f0f49 // 024e: cmovg %r11,%rbx
-	QUAD $0x0001d50d187d62c4; BYTE $0x00 // 0252: vbroadcastss 0x1d5(%rip),%ymm9 # 430 <lanes+0x70>
-	QUAD $0x0001d41d187d62c4; BYTE $0x00 // 025b: vbroadcastss 0x1d4(%rip),%ymm11 # 438 <lanes+0x78>
-	WORD $0x2949; BYTE $0xdb // 0264: sub %rbx,%r11
-	LONG $0x6f7e81c4; WORD $0x9a24 // 0267: vmovdqu (%r10,%r11,4),%ymm4
-	LONG $0x2c5de2c4; WORD $0x8f2c // 026d: vmaskmovps (%rdi,%rcx,4),%ymm4,%ymm5
-	LONG $0x304a8b48 // 0273: mov 0x30(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0277: add %rax,%rcx
-	LONG $0x2c5de2c4; BYTE $0x01 // 027a: vmaskmovps (%rcx),%ymm4,%ymm0
-	LONG $0x284a8b48 // 027f: mov 0x28(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0283: add %rax,%rcx
-	LONG $0x2c5d62c4; BYTE $0x01 // 0286: vmaskmovps (%rcx),%ymm4,%ymm8
-	LONG $0x987d62c4; BYTE $0xc5 // 028b: vfmadd132ps %ymm5,%ymm0,%ymm8
-	QUAD $0x00018b05187de2c4; BYTE $0x00 // 0290: vbroadcastss 0x18b(%rip),%ymm0 # 424 <lanes+0x64>
-	LONG $0x5f74c1c4; BYTE $0xc8 // 0299: vmaxps %ymm8,%ymm1,%ymm1
-	LONG $0xc15dfcc5 // 029e: vminps %ymm1,%ymm0,%ymm0
-	LONG $0xc828fcc5 // 02a2: vmovaps %ymm0,%ymm1
-	LONG $0x9c6de2c4; BYTE $0xcb // 02a6: vfnmadd132ps %ymm3,%ymm2,%ymm1
-	LONG $0xd15cecc5 // 02ab: vsubps %ymm1,%ymm2,%ymm2
-	LONG $0xf172f5c5; BYTE $0x17 // 02af: vpslld $0x17,%ymm1,%ymm1
-	LONG $0x9c6de2c4; BYTE $0xc3 // 02b4: vfnmadd132ps %ymm3,%ymm2,%ymm0
-	QUAD $0x00017215187de2c4; BYTE $0x00 // 02b9: vbroadcastss 0x172(%rip),%ymm2 # 434 <lanes+0x74>
-	QUAD $0x0001751d187de2c4; BYTE $0x00 // 02c2: vbroadcastss 0x175(%rip),%ymm3 # 440 <lanes+0x80>
-	LONG $0xd0597cc5 // 02cb: vmulps %ymm0,%ymm0,%ymm10
-	LONG $0x986d62c4; BYTE $0xc8 // 02cf: vfmadd132ps %ymm0,%ymm2,%ymm9
-	QUAD $0x00012315187de2c4; BYTE $0x00 // 02d4: vbroadcastss 0x123(%rip),%ymm2 # 400 <lanes+0x40>
-	LONG $0x986d62c4; BYTE $0xd8 // 02dd: vfmadd132ps %ymm0,%ymm2,%ymm11
-	QUAD $0x00015115187de2c4; BYTE $0x00 // 02e2: vbroadcastss 0x151(%rip),%ymm2 # 43c <lanes+0x7c>
-	LONG $0x9865e2c4; BYTE $0xc2 // 02eb: vfmadd132ps %ymm2,%ymm3,%ymm0
-	LONG $0x9825c2c4; BYTE $0xc2 // 02f0: vfmadd132ps %ymm10,%ymm11,%ymm0
-	LONG $0x9835c2c4; BYTE $0xc2 // 02f5: vfmadd132ps %ymm10,%ymm9,%ymm0
-	LONG $0xc159fcc5 // 02fa: vmulps %ymm1,%ymm0,%ymm0
-	QUAD $0x00013d0d187de2c4; BYTE $0x00 // 02fe: vbroadcastss 0x13d(%rip),%ymm1 # 444 <lanes+0x84>
-	LONG $0xc158fcc5 // 0307: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0xc05ef4c5 // 030b: vdivps %ymm0,%ymm1,%ymm0
-	LONG $0xd05cf4c5 // 030f: vsubps %ymm0,%ymm1,%ymm2
-	LONG $0x987562c4; BYTE $0xc2 // 0313: vfmadd132ps %ymm2,%ymm1,%ymm8
-	LONG $0x2c5dc2c4; WORD $0x000c // 0318: vmaskmovps (%r8,%rax,1),%ymm4,%ymm1
-	LONG $0x597cc1c4; BYTE $0xc0 // 031e: vmulps %ymm8,%ymm0,%ymm0
-	LONG $0xc159fcc5 // 0323: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x2e5de2c4; WORD $0x0604 // 0327: vmaskmovps %ymm0,%ymm4,(%rsi,%rax,1)
-	WORD $0x8b48; BYTE $0x0a // 032d: mov (%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0330: add %rax,%rcx
-	LONG $0x2c5de2c4; BYTE $0x09 // 0333: vmaskmovps (%rcx),%ymm4,%ymm1
-	LONG $0xc958fcc5 // 0338: vaddps %ymm1,%ymm0,%ymm1
-	LONG $0x2e5de2c4; BYTE $0x09 // 033c: vmaskmovps %ymm1,%ymm4,(%rcx)
-	LONG $0x084a8b48 // 0341: mov 0x8(%rdx),%rcx
-	WORD $0x0148; BYTE $0xc1 // 0345: add %rax,%rcx
-	LONG $0x40420348 // 0348: add 0x40(%rdx),%rax
-	LONG $0x2c5de2c4; BYTE $0x09 // 034c: vmaskmovps (%rcx),%ymm4,%ymm1
-	LONG $0x2c5de2c4; BYTE $0x10 // 0351: vmaskmovps (%rax),%ymm4,%ymm2
-	LONG $0xea5cd4c5 // 0356: vsubps %ymm2,%ymm5,%ymm5
-	LONG $0x9875e2c4; BYTE $0xc5 // 035a: vfmadd132ps %ymm5,%ymm1,%ymm0
-	LONG $0x2e5de2c4; BYTE $0x01 // 035f: vmaskmovps %ymm0,%ymm4,(%rcx)
-	LONG $0x505a8b48 // 0364: mov 0x50(%rdx),%rbx
-	QUAD $0x000000009d048d48 // 0368: lea 0x0(,%rbx,4),%rax
-	WORD $0xff49; BYTE $0xc1 // 0370: inc %r9
-	WORD $0x0148; BYTE $0xc7 // 0373: add %rax,%rdi
-	WORD $0x0149; BYTE $0xc0 // 0376: add %rax,%r8
-	WORD $0x0148; BYTE $0xc6 // 0379: add %rax,%rsi
-	LONG $0x484a394c // 037c: cmp %r9,0x48(%rdx)
-	LONG $0xfd7a8f0f; WORD $0xffff // 0380: jg 100 <siluNormSums+0x100>
-	WORD $0xf8c5; BYTE $0x77 // 0386: vzeroupper
-	BYTE $0xc3 // 0389: ret
-	LONG $0x1f0f2e66; WORD $0x0084 // 038a
-	QUAD $0x1f0f2e6600000000 // 0390
-	QUAD $0x2e66000000000084 // 0398
-	QUAD $0x0000000000841f0f // 03a0
-	QUAD $0x000000841f0f2e66 // 03a8
-	QUAD $0x00841f0f2e660000 // 03b0
-	QUAD $0x00401f0f00000000 // 03b8
-	QUAD $0xffffffffffffffff // 03c0
-	QUAD $0xffffffffffffffff // 03c8
-	QUAD $0xffffffffffffffff // 03d0
-	QUAD $0xffffffffffffffff // 03d8
-	QUAD $0x0000000000000000 // 03e0
-	QUAD $0x0000000000000000 // 03e8
-	QUAD $0x0000000000000000 // 03f0
-	QUAD $0x0000000000000000 // 03f8
-	QUAD $0x3e75fc8c3e75fc8c // 0400
-	QUAD $0x3e75fc8c3e75fc8c // 0408
-	QUAD $0x3e75fc8c3e75fc8c // 0410
-	QUAD $0x3e75fc8c3e75fc8c // 0418
-	QUAD $0x42ae0000c2ae0000 // 0420
-	QUAD $0x4b40007f3fb8aa3b // 0428
-	QUAD $0x3f8000013f317214 // 0430
-	QUAD $0x3aae04733d635b72 // 0438
-	QUAD $0x3f8000003c1e8629 // 0440
+	WORD $0x8948; BYTE $0xfa // 0000: mov %rdi,%rdx
+	LONG $0x187f8b48 // 0003: mov 0x18(%rdi),%rdi
+	LONG $0x487a8348; BYTE $0x00 // 0007: cmpq $0x0,0x48(%rdx)
+	LONG $0x20428b4c // 000c: mov 0x20(%rdx),%r8
+	LONG $0x10728b48 // 0010: mov 0x10(%rdx),%rsi
+	LONG $0x02cf8e0f; WORD $0x0000 // 0014: jle 2e9 <siluNormSums+0x2e9>
+	QUAD $0x00033d3d187d62c4; BYTE $0x00 // 001a: vbroadcastss 0x33d(%rip),%ymm15 # 360 <lanes+0x60>
+	QUAD $0x00033835187d62c4; BYTE $0x00 // 0023: vbroadcastss 0x338(%rip),%ymm14 # 364 <lanes+0x64>
+	WORD $0x3145; BYTE $0xc9 // 002c: xor %r9d,%r9d
+	LONG $0xca158d4c; WORD $0x0002; BYTE $0x00 // 002f: lea 0x2ca(%rip),%r10 # 300 <lanes>
+	QUAD $0x0003293d187de2c4; BYTE $0x00 // 0036: vbroadcastss 0x329(%rip),%ymm7 # 368 <lanes+0x68>
+	QUAD $0x00032435187de2c4; BYTE $0x00 // 003f: vbroadcastss 0x324(%rip),%ymm6 # 36c <lanes+0x6c>
+	QUAD $0x00031f2d187d62c4; BYTE $0x00 // 0048: vbroadcastss 0x31f(%rip),%ymm13 # 370 <lanes+0x70>
+	QUAD $0x00031a25187d62c4; BYTE $0x00 // 0051: vbroadcastss 0x31a(%rip),%ymm12 # 374 <lanes+0x74>
+	LONG $0x505a8b48 // 005a: mov 0x50(%rdx),%rbx
+	WORD $0x9066 // 005e: xchg %ax,%ax
+	QUAD $0x00031315187de2c4; BYTE $0x00 // 0060: vbroadcastss 0x313(%rip),%ymm2 # 37c <lanes+0x7c>
+	QUAD $0x00030e1d187de2c4; BYTE $0x00 // 0069: vbroadcastss 0x30e(%rip),%ymm3 # 380 <lanes+0x80>
+	WORD $0xc931 // 0072: xor %ecx,%ecx
+	QUAD $0x0003070d187de2c4; BYTE $0x00 // 0074: vbroadcastss 0x307(%rip),%ymm1 # 384 <lanes+0x84>
+	LONG $0x07fb8348 // 007d: cmp $0x7,%rbx
+	LONG $0x00ef8e0f; WORD $0x0000 // 0081: jle 176 <siluNormSums+0x176>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0087: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0092: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 009d: nopl (%rax)
+	LONG $0x285a8b4c // 00a0: mov 0x28(%rdx),%r11
+	LONG $0x305a8b48 // 00a4: mov 0x30(%rdx),%rbx
+	QUAD $0x000000008d048d48 // 00a8: lea 0x0(,%rcx,4),%rax
+	LONG $0x287c41c4; BYTE $0xd5 // 00b0: vmovaps %ymm13,%ymm10
+	LONG $0x2410fcc5; BYTE $0x07 // 00b5: vmovups (%rdi,%rax,1),%ymm4
+	QUAD $0x0002b51d187d62c4; BYTE $0x00 // 00ba: vbroadcastss 0x2b5(%rip),%ymm11 # 378 <lanes+0x78>
+	LONG $0x107cc1c4; WORD $0x032c // 00c3: vmovups (%r11,%rax,1),%ymm5
+	LONG $0xa85de2c4; WORD $0x032c // 00c9: vfmadd213ps (%rbx,%rax,1),%ymm4,%ymm5
+	LONG $0xc55f84c5 // 00cf: vmaxps %ymm5,%ymm15,%ymm0
+	LONG $0xc05d8cc5 // 00d3: vminps %ymm0,%ymm14,%ymm0
+	LONG $0xc0287cc5 // 00d7: vmovaps %ymm0,%ymm8
+	LONG $0x9c4d62c4; BYTE $0xc7 // 00db: vfnmadd132ps %ymm7,%ymm6,%ymm8
+	LONG $0x5c4c41c4; BYTE $0xc8 // 00e0: vsubps %ymm8,%ymm6,%ymm9
+	LONG $0x723dc1c4; WORD $0x17f0 // 00e5: vpslld $0x17,%ymm8,%ymm8
+	LONG $0x9c35e2c4; BYTE $0xc7 // 00eb: vfnmadd132ps %ymm7,%ymm9,%ymm0
+	QUAD $0x0002471da87d62c4; BYTE $0x00 // 00f0: vfmadd213ps 0x247(%rip),%ymm0,%ymm11 # 340 <lanes+0x40>
+	LONG $0xc8597cc5 // 00f9: vmulps %ymm0,%ymm0,%ymm9
+	LONG $0x981d62c4; BYTE $0xd0 // 00fd: vfmadd132ps %ymm0,%ymm12,%ymm10
+	LONG $0x9865e2c4; BYTE $0xc2 // 0102: vfmadd132ps %ymm2,%ymm3,%ymm0
+	LONG $0x9825c2c4; BYTE $0xc1 // 0107: vfmadd132ps %ymm9,%ymm11,%ymm0
+	LONG $0x982dc2c4; BYTE $0xc1 // 010c: vfmadd132ps %ymm9,%ymm10,%ymm0
+	LONG $0x597cc1c4; BYTE $0xc0 // 0111: vmulps %ymm8,%ymm0,%ymm0
+	LONG $0xc158fcc5 // 0116: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xc05ef4c5 // 011a: vdivps %ymm0,%ymm1,%ymm0
+	LONG $0xc05c74c5 // 011e: vsubps %ymm0,%ymm1,%ymm8
+	LONG $0x9875c2c4; BYTE $0xe8 // 0122: vfmadd132ps %ymm8,%ymm1,%ymm5
+	LONG $0xc559fcc5 // 0127: vmulps %ymm5,%ymm0,%ymm0
+	LONG $0x597cc1c4; WORD $0x0004 // 012b: vmulps (%r8,%rax,1),%ymm0,%ymm0
+	LONG $0x0411fcc5; BYTE $0x06 // 0131: vmovups %ymm0,(%rsi,%rax,1)
+	WORD $0x8b48; BYTE $0x1a // 0136: mov (%rdx),%rbx
+	WORD $0x0148; BYTE $0xc3 // 0139: add %rax,%rbx
+	LONG $0x2b58fcc5 // 013c: vaddps (%rbx),%ymm0,%ymm5
+	LONG $0x2b11fcc5 // 0140: vmovups %ymm5,(%rbx)
+	LONG $0x405a8b4c // 0144: mov 0x40(%rdx),%r11
+	LONG $0x085a8b48 // 0148: mov 0x8(%rdx),%rbx
+	LONG $0x5c5cc1c4; WORD $0x0324 // 014c: vsubps (%r11,%rax,1),%ymm4,%ymm4
+	WORD $0x0148; BYTE $0xc3 // 0152: add %rax,%rbx
+	WORD $0x8948; BYTE $0xc8 // 0155: mov %rcx,%rax
+	LONG $0x08c18348 // 0158: add $0x8,%rcx
+	LONG $0x0fc08348 // 015c: add $0xf,%rax
+	LONG $0xa85de2c4; BYTE $0x03 // 0160: vfmadd213ps (%rbx),%ymm4,%ymm0
+	LONG $0x0311fcc5 // 0165: vmovups %ymm0,(%rbx)
+	LONG $0x505a8b48 // 0169: mov 0x50(%rdx),%rbx
+	WORD $0x3948; BYTE $0xd8 // 016d: cmp %rbx,%rax
+	LONG $0xff2a8c0f; WORD $0xffff // 0170: jl a0 <siluNormSums+0xa0>
+	WORD $0x3948; BYTE $0xcb // 0176: cmp %rcx,%rbx
+	LONG $0x01498e0f; WORD $0x0000 // 0179: jle 2c8 <siluNormSums+0x2c8>
+	WORD $0x2948; BYTE $0xcb // 017f: sub %rcx,%rbx
+	LONG $0x0008bb41; WORD $0x0000 // 0182: mov $0x8,%r11d
+	QUAD $0x000000008d048d48 // 0188: lea 0x0(,%rcx,4),%rax
+	QUAD $0x0001c70d187de2c4; BYTE $0x00 // 0190: vbroadcastss 0x1c7(%rip),%ymm1 # 360 <lanes+0x60>
+	WORD $0x394c; BYTE $0xdb // 0199: cmp %r11,%rbx
+	QUAD $0x0001c31d187de2c4; BYTE $0x00 // 019c: vbroadcastss 0x1c3(%rip),%ymm3 # 368 <lanes+0x68>
+	QUAD $0x0001be15187de2c4; BYTE $0x00 // 01a5: vbroadcastss 0x1be(%rip),%ymm2 # 36c <lanes+0x6c>
+	LONG $0xdb4f0f49 // 01ae: cmovg %r11,%rbx
+	QUAD $0x0001b50d187d62c4; BYTE $0x00 // 01b2: vbroadcastss 0x1b5(%rip),%ymm9 # 370 <lanes+0x70>
+	QUAD $0x0001b41d187d62c4; BYTE $0x00 // 01bb: vbroadcastss 0x1b4(%rip),%ymm11 # 378 <lanes+0x78>
+	WORD $0x2949; BYTE $0xdb // 01c4: sub %rbx,%r11
+	LONG $0x6f7e81c4; WORD $0x9a24 // 01c7: vmovdqu (%r10,%r11,4),%ymm4
+	LONG $0x2c5de2c4; WORD $0x8f2c // 01cd: vmaskmovps (%rdi,%rcx,4),%ymm4,%ymm5
+	LONG $0x304a8b48 // 01d3: mov 0x30(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 01d7: add %rax,%rcx
+	LONG $0x2c5de2c4; BYTE $0x01 // 01da: vmaskmovps (%rcx),%ymm4,%ymm0
+	LONG $0x284a8b48 // 01df: mov 0x28(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 01e3: add %rax,%rcx
+	LONG $0x2c5d62c4; BYTE $0x01 // 01e6: vmaskmovps (%rcx),%ymm4,%ymm8
+	LONG $0x987d62c4; BYTE $0xc5 // 01eb: vfmadd132ps %ymm5,%ymm0,%ymm8
+	QUAD $0x00016b05187de2c4; BYTE $0x00 // 01f0: vbroadcastss 0x16b(%rip),%ymm0 # 364 <lanes+0x64>
+	LONG $0x5f74c1c4; BYTE $0xc8 // 01f9: vmaxps %ymm8,%ymm1,%ymm1
+	LONG $0xc15dfcc5 // 01fe: vminps %ymm1,%ymm0,%ymm0
+	LONG $0xc828fcc5 // 0202: vmovaps %ymm0,%ymm1
+	LONG $0x9c6de2c4; BYTE $0xcb // 0206: vfnmadd132ps %ymm3,%ymm2,%ymm1
+	LONG $0xd15cecc5 // 020b: vsubps %ymm1,%ymm2,%ymm2
+	LONG $0xf172f5c5; BYTE $0x17 // 020f: vpslld $0x17,%ymm1,%ymm1
+	LONG $0x9c6de2c4; BYTE $0xc3 // 0214: vfnmadd132ps %ymm3,%ymm2,%ymm0
+	QUAD $0x00015215187de2c4; BYTE $0x00 // 0219: vbroadcastss 0x152(%rip),%ymm2 # 374 <lanes+0x74>
+	QUAD $0x0001551d187de2c4; BYTE $0x00 // 0222: vbroadcastss 0x155(%rip),%ymm3 # 380 <lanes+0x80>
+	LONG $0xd0597cc5 // 022b: vmulps %ymm0,%ymm0,%ymm10
+	LONG $0x986d62c4; BYTE $0xc8 // 022f: vfmadd132ps %ymm0,%ymm2,%ymm9
+	QUAD $0x00010315187de2c4; BYTE $0x00 // 0234: vbroadcastss 0x103(%rip),%ymm2 # 340 <lanes+0x40>
+	LONG $0x986d62c4; BYTE $0xd8 // 023d: vfmadd132ps %ymm0,%ymm2,%ymm11
+	QUAD $0x00013115187de2c4; BYTE $0x00 // 0242: vbroadcastss 0x131(%rip),%ymm2 # 37c <lanes+0x7c>
+	LONG $0x9865e2c4; BYTE $0xc2 // 024b: vfmadd132ps %ymm2,%ymm3,%ymm0
+	LONG $0x9825c2c4; BYTE $0xc2 // 0250: vfmadd132ps %ymm10,%ymm11,%ymm0
+	LONG $0x9835c2c4; BYTE $0xc2 // 0255: vfmadd132ps %ymm10,%ymm9,%ymm0
+	LONG $0xc159fcc5 // 025a: vmulps %ymm1,%ymm0,%ymm0
+	QUAD $0x00011d0d187de2c4; BYTE $0x00 // 025e: vbroadcastss 0x11d(%rip),%ymm1 # 384 <lanes+0x84>
+	LONG $0xc158fcc5 // 0267: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0xc05ef4c5 // 026b: vdivps %ymm0,%ymm1,%ymm0
+	LONG $0xd05cf4c5 // 026f: vsubps %ymm0,%ymm1,%ymm2
+	LONG $0x987562c4; BYTE $0xc2 // 0273: vfmadd132ps %ymm2,%ymm1,%ymm8
+	LONG $0x2c5dc2c4; WORD $0x000c // 0278: vmaskmovps (%r8,%rax,1),%ymm4,%ymm1
+	LONG $0x597cc1c4; BYTE $0xc0 // 027e: vmulps %ymm8,%ymm0,%ymm0
+	LONG $0xc159fcc5 // 0283: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x2e5de2c4; WORD $0x0604 // 0287: vmaskmovps %ymm0,%ymm4,(%rsi,%rax,1)
+	WORD $0x8b48; BYTE $0x0a // 028d: mov (%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 0290: add %rax,%rcx
+	LONG $0x2c5de2c4; BYTE $0x09 // 0293: vmaskmovps (%rcx),%ymm4,%ymm1
+	LONG $0xc958fcc5 // 0298: vaddps %ymm1,%ymm0,%ymm1
+	LONG $0x2e5de2c4; BYTE $0x09 // 029c: vmaskmovps %ymm1,%ymm4,(%rcx)
+	LONG $0x084a8b48 // 02a1: mov 0x8(%rdx),%rcx
+	WORD $0x0148; BYTE $0xc1 // 02a5: add %rax,%rcx
+	LONG $0x40420348 // 02a8: add 0x40(%rdx),%rax
+	LONG $0x2c5de2c4; BYTE $0x09 // 02ac: vmaskmovps (%rcx),%ymm4,%ymm1
+	LONG $0x2c5de2c4; BYTE $0x10 // 02b1: vmaskmovps (%rax),%ymm4,%ymm2
+	LONG $0xea5cd4c5 // 02b6: vsubps %ymm2,%ymm5,%ymm5
+	LONG $0x9875e2c4; BYTE $0xc5 // 02ba: vfmadd132ps %ymm5,%ymm1,%ymm0
+	LONG $0x2e5de2c4; BYTE $0x01 // 02bf: vmaskmovps %ymm0,%ymm4,(%rcx)
+	LONG $0x505a8b48 // 02c4: mov 0x50(%rdx),%rbx
+	QUAD $0x000000009d048d48 // 02c8: lea 0x0(,%rbx,4),%rax
+	WORD $0xff49; BYTE $0xc1 // 02d0: inc %r9
+	WORD $0x0148; BYTE $0xc7 // 02d3: add %rax,%rdi
+	WORD $0x0149; BYTE $0xc0 // 02d6: add %rax,%r8
+	WORD $0x0148; BYTE $0xc6 // 02d9: add %rax,%rsi
+	LONG $0x484a394c // 02dc: cmp %r9,0x48(%rdx)
+	LONG $0xfd7a8f0f; WORD $0xffff // 02e0: jg 60 <siluNormSums+0x60>
+	WORD $0xf8c5; BYTE $0x77 // 02e6: vzeroupper
+	BYTE $0xc3 // 02e9: ret
+	LONG $0x1f0f2e66; WORD $0x0084 // 02ea
+	QUAD $0x1f0f2e6600000000 // 02f0
+	QUAD $0x9066000000000084 // 02f8
+	QUAD $0xffffffffffffffff // 0300
+	QUAD $0xffffffffffffffff // 0308
+	QUAD $0xffffffffffffffff // 0310
+	QUAD $0xffffffffffffffff // 0318
+	QUAD $0x0000000000000000 // 0320
+	QUAD $0x0000000000000000 // 0328
+	QUAD $0x0000000000000000 // 0330
+	QUAD $0x0000000000000000 // 0338
+	QUAD $0x3e75fc8c3e75fc8c // 0340
+	QUAD $0x3e75fc8c3e75fc8c // 0348
+	QUAD $0x3e75fc8c3e75fc8c // 0350
+	QUAD $0x3e75fc8c3e75fc8c // 0358
+	QUAD $0x42ae0000c2ae0000 // 0360
+	QUAD $0x4b40007f3fb8aa3b // 0368
+	QUAD $0x3f8000013f317214 // 0370
+	QUAD $0x3aae04733d635b72 // 0378
+	QUAD $0x3f8000003c1e8629 // 0380
 
 // func affine2AVX2(a *normArgs)
 // affine2 of csrc/groupnorm.c

@@ -41,8 +41,6 @@ func affineSiLUPortable(y, x, a, b []float32) {
 }
 
 func normSumsPortable(sdu, sdux, du, x, mean []float32) {
-	clear(sdu)
-	clear(sdux)
 	for i := 0; i < len(x); i += len(mean) {
 		for j, v := range x[i : i+len(mean)] {
 			sdu[j] += du[i+j]
@@ -52,8 +50,6 @@ func normSumsPortable(sdu, sdux, du, x, mean []float32) {
 }
 
 func siluNormSumsPortable(sdu, sdux, du, dy, x, a, b, mean []float32) {
-	clear(sdu)
-	clear(sdux)
 	for i := 0; i < len(x); i += len(mean) {
 		for j, v := range x[i : i+len(mean)] {
 			d := dy[i+j] * siluSlope(a[j]*v+b[j])

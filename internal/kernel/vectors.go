@@ -26,8 +26,8 @@ type vectors struct {
 	moments      func(sum, sq, x []float32)                       // Σ(x−x₀), Σ(x−x₀)², x₀ being the first pixel
 	affine       func(y, x, a, b []float32)                       // y = a·x+b
 	affineSiLU   func(y, x, a, b []float32)                       // y = silu(a·x+b)
-	normSums     func(sdu, sdux, du, x, mean []float32)           // Σdu, Σdu·(x−mean)
-	siluNormSums func(sdu, sdux, du, dy, x, a, b, mean []float32) // du = dy·silu'(a·x+b), then as normSums
+	normSums     func(sdu, sdux, du, x, mean []float32)           // add Σdu, Σdu·(x−mean)
+	siluNormSums func(sdu, sdux, du, dy, x, a, b, mean []float32) // du = dy·silu'(a·x+b), and normSums
 	affine2      func(dx, du, x, a, k1, k0 []float32)             // dx = a·du+k1·x+k0
 	addRow       func(y, x, e []float32)                          // y = x+e
 	sumRows      func(de, dy []float32)                           // Σdy

@@ -72,8 +72,8 @@ INLINE void put(part w, float *p, vf x) {
 // in the low bits: shifted to the exponent's place, they are 2^n.
 #define SHIFTER (0x1.8p23f + 127)
 
-// pow2 is the minimax polynomial of 2^f, |f| <= 1/2, times the 2^n in z; its
-// even and odd terms are summed apart because a chain of sums is slow.
+// pow2 is the minimax polynomial of 2^f, |f| <= 1/2, times the 2^n in z. Even
+// and odd terms are summed apart because a chain of sums is slow.
 INLINE vf pow2(vf f, vf z) {
 	vf ff = vmul(f, f);
 	vf p01 = vfma(vset(0.6931469440460205f), f, vset(1.0000001192092896f));

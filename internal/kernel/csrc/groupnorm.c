@@ -1,13 +1,15 @@
 #include "exp.h"
 
 struct normArgs {
-	float *sum, *sq;         // [c] moments; normSums: of du and du*(x-mean)
-	float *y;                // [rows][c] result; du, dx in the gradient
-	const float *x, *dy;     // [rows][c]
-	const float *a, *b, *k;  // [c] coefficients
-	const float *mean;       // [c]
+	float *sum, *sq;        // [c] moments, or sums of du and du*(x-mean)
+	float *y;               // [rows][c] result; du, dx in the gradient
+	const float *x, *dy;    // [rows][c]
+	const float *a, *b, *k; // [c] coefficients
+	const float *mean;      // [c]
 	int64_t rows, c;
 };
+
+INLINE void addTo(part w, float *sum, vf x) { put(w, sum, vadd(get(w, sum), x)); }
 
 // SUM_ROWS rows are summed apart before they join the total, so that the
 // rounding error of long sums stays small.
@@ -31,9 +33,8 @@ INLINE void momentsFew(const struct normArgs *a, int64_t i, const int count, par
 				sq[v] = vfma(d, d, sq[v]);
 			}
 		FEW(v, count) {
-			float *to = a->sum + i + v * VW, *toSq = a->sq + i + v * VW;
-			put(w, to, vadd(get(w, to), sum[v]));
-			put(w, toSq, vadd(get(w, toSq), sq[v]));
+			addTo(w, a->sum + i + v * VW, sum[v]);
+			addTo(w, a->sq + i + v * VW, sq[v]);
 		}
 	}
 }
@@ -77,29 +78,23 @@ INLINE void normSumsFew(const struct normArgs *a, int64_t i, const int count, pa
 			sq[v] = vfma(d, vsub(get(w, x + v * VW), mean[v]), sq[v]);
 		}
 	FEW(v, count) {
-		put(w, a->sum + i + v * VW, sum[v]);
-		put(w, a->sq + i + v * VW, sq[v]);
+		addTo(w, a->sum + i + v * VW, sum[v]);
+		addTo(w, a->sq + i + v * VW, sq[v]);
 	}
 }
 
 KERNEL(normSums, normArgs) { EACH_FEW(a->c, normSumsFew, a); }
 
-INLINE void clearSums(const struct normArgs *a, int64_t i, part w) {
-	put(w, a->sum + i, vzero());
-	put(w, a->sq + i, vzero());
-}
-
+// The sums are kept in memory: the exponential needs the registers.
 INLINE void siluNormSumsStep(const struct normArgs *a, float *du, const float *dy, const float *x, int64_t i, part w) {
 	vf xi = get(w, x + i);
-	vf u = vfma(xi, get(w, a->a + i), get(w, a->b + i));
-	vf d = vmul(get(w, dy + i), vsiluslope(u));
+	vf d = vmul(get(w, dy + i), vsiluslope(vfma(xi, get(w, a->a + i), get(w, a->b + i))));
 	put(w, du + i, d);
-	put(w, a->sum + i, vadd(get(w, a->sum + i), d));
+	addTo(w, a->sum + i, d);
 	put(w, a->sq + i, vfma(d, vsub(xi, get(w, a->mean + i)), get(w, a->sq + i)));
 }
 
 KERNEL(siluNormSums, normArgs) {
-	EACH(a->c, clearSums, a);
 	const float *x = a->x, *dy = a->dy;
 	float *du = a->y;
 	for (int64_t r = 0; r < a->rows; r++, x += a->c, dy += a->c, du += a->c)
