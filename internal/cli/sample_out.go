@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,8 +75,7 @@ func (j *sampleJob) prepareOut() error {
 	if err != nil {
 		return fmt.Errorf("cannot write samples: %w", err)
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // write writes the images, NHWC in the net's range, as the form says.

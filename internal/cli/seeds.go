@@ -57,7 +57,7 @@ func seedsLabel(seeds []uint64) string {
 	}
 	switch {
 	case n == 1:
-		return fmt.Sprint(first)
+		return strconv.FormatUint(first, 10)
 	case rising:
 		return fmt.Sprintf("%d-%d", first, last)
 	}

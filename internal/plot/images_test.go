@@ -153,8 +153,8 @@ func TestWriteGIFColour(t *testing.T) {
 		d := float64(at(g, im, 1, gridGap, 0, p/64, p%64, k%3)) - float64(want)
 		sum += d * d
 	}
-	// 256 colours spread over this square are 16 levels apart: errors up to 8 in
-	// two channels and their mean in the third, so 4.6 squared and averaged.
+	// 16×16 boxes over this square are 16 levels wide: an error of 16/sqrt(12) =
+	// 4.6 in two channels, less in the third, which is their mean.
 	if rms := math.Sqrt(sum / float64(len(im.Pix))); rms > 6 {
 		t.Errorf("root mean square error of %v levels", rms)
 	}
