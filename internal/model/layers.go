@@ -40,20 +40,34 @@ type packed struct {
 type conv struct {
 	name         string
 	weight, bias *Param
-	stride       int
+	shape        kernel.Conv // all but the images' number and size
 	filter       op.Filter
 }
 
-func (u *UNet) conv(name string, in, out, kernelSize, stride int) *conv {
-	c := &conv{name: name, stride: stride}
-	c.weight = u.params.Add(name+".weight", Conv, out, in, kernelSize, kernelSize)
-	c.bias = u.params.Add(name+".bias", Vector, out)
-	u.packed = append(u.packed, packed{c.weight, kernel.Conv{Cin: in, Cout: out, Kernel: kernelSize, Stride: stride}, &c.filter})
+func (u *UNet) conv(name string, shape kernel.Conv) *conv {
+	c := &conv{name: name, shape: shape}
+	c.weight = u.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.Kernel, shape.Kernel)
+	c.bias = u.params.Add(name+".bias", Vector, shape.Cout)
+	u.packed = append(u.packed, packed{c.weight, shape, &c.filter})
 	return c
 }
 
+// same is a convolution of 3×3 that keeps height and width.
+func same(in, out int) kernel.Conv { return kernel.Conv{Cin: in, Cout: out, Kernel: 3, Stride: 1} }
+
+// halved is a convolution of 3×3 that halves them.
+func halved(c int) kernel.Conv { return kernel.Conv{Cin: c, Cout: c, Kernel: 3, Stride: 2} }
+
+// doubled is one that first doubles them, by repeating pixels.
+func doubled(c int) kernel.Conv {
+	return kernel.Conv{Cin: c, Cout: c, Kernel: 3, Stride: 1, Upsample: true}
+}
+
+// pointwise is a convolution of 1×1.
+func pointwise(in, out int) kernel.Conv { return kernel.Conv{Cin: in, Cout: out, Kernel: 1, Stride: 1} }
+
 func (c *conv) apply(b *builder, x *G.Node, needDX bool) (y *G.Node) {
-	b.Scope(c.name, func() { y = b.Conv(x, b.param(c.weight), b.param(c.bias), c.filter, c.stride, needDX) })
+	b.Scope(c.name, func() { y = b.Conv(x, b.param(c.weight), b.param(c.bias), c.filter, c.shape, needDX) })
 	return y
 }
 
@@ -68,7 +82,7 @@ func (u *UNet) linear(name string, in, out int) *linear {
 	l := &linear{name: name}
 	l.weight = u.params.Add(name+".weight", Matrix, out, in)
 	l.bias = u.params.Add(name+".bias", Vector, out)
-	u.packed = append(u.packed, packed{l.weight, kernel.Conv{Cin: in, Cout: out, Kernel: 1, Stride: 1}, &l.filter})
+	u.packed = append(u.packed, packed{l.weight, pointwise(in, out), &l.filter})
 	return l
 }
 
@@ -111,12 +125,12 @@ type resnet struct {
 func (u *UNet) resnet(name string, in, out int) *resnet {
 	r := &resnet{name: name}
 	r.norm1 = u.norm(name+".norm1", in)
-	r.conv1 = u.conv(name+".conv1", in, out, 3, 1)
+	r.conv1 = u.conv(name+".conv1", same(in, out))
 	r.timeEmbProj = u.linear(name+".time_emb_proj", 4*u.cfg.Channels[0], out)
 	r.norm2 = u.norm(name+".norm2", out)
-	r.conv2 = u.conv(name+".conv2", out, out, 3, 1)
+	r.conv2 = u.conv(name+".conv2", same(out, out))
 	if in != out {
-		r.shortcut = u.conv(name+".conv_shortcut", in, out, 1, 1)
+		r.shortcut = u.conv(name+".conv_shortcut", pointwise(in, out))
 	}
 	return r
 }

@@ -83,7 +83,7 @@ func checkUNet(cfg config.Model, size int) error {
 func (u *UNet) layOut() {
 	ch, layers := u.cfg.Channels, u.cfg.Layers
 	first, last, temb := ch[0], ch[len(ch)-1], 4*ch[0]
-	u.convIn = u.conv("conv_in", u.image, first, 3, 1)
+	u.convIn = u.conv("conv_in", same(u.image, first))
 	u.time1 = u.linear("time_embedding.linear_1", first, temb)
 	u.time2 = u.linear("time_embedding.linear_2", temb, temb)
 
@@ -100,7 +100,7 @@ func (u *UNet) layOut() {
 			skips = append(skips, c)
 		}
 		if i < len(ch)-1 {
-			b.resample = u.conv(b.name+".downsamplers.0.conv", c, c, 3, 2)
+			b.resample = u.conv(b.name+".downsamplers.0.conv", halved(c))
 			skips = append(skips, c)
 		}
 		u.down = append(u.down, b)
@@ -125,12 +125,12 @@ func (u *UNet) layOut() {
 		}
 		u.fill(b, ins, c, u.cfg.Attention[level])
 		if level > 0 {
-			b.resample = u.conv(b.name+".upsamplers.0.conv", c, c, 3, 1)
+			b.resample = u.conv(b.name+".upsamplers.0.conv", doubled(c))
 		}
 		u.up = append(u.up, b)
 	}
 	u.normOut = u.norm("conv_norm_out", first)
-	u.convOut = u.conv("conv_out", first, u.image, 3, 1)
+	u.convOut = u.conv("conv_out", same(first, u.image))
 }
 
 // fill declares a block's ResNet blocks, with ins[i] channels in, and its attentions.
@@ -174,7 +174,7 @@ func (u *UNet) forward(b *builder, x, t *G.Node) *G.Node {
 			skips = skips[:len(skips)-1]
 		}
 		if p.resample != nil {
-			h = p.resample.apply(b, b.Upsample(h), true)
+			h = p.resample.apply(b, h, true)
 		}
 	}
 	return u.convOut.apply(b, u.normOut.apply(b, h, true), true)

@@ -7,12 +7,13 @@ import (
 	"diffuse/internal/kernel"
 )
 
-// Conv is a convolution of an NHWC image, padded by half its kernel, with
-// weights (ky, kx, in, out) and a bias for each output channel. needDX is
-// false where x is data, which has no gradient.
-func (b *Graph) Conv(x, w, bias *G.Node, f Filter, stride int, needDX bool) *G.Node {
-	s, k := x.Shape(), w.Shape()
-	c := kernel.Conv{N: b.N, H: s[1], W: s[2], Cin: s[3], Cout: k[3], Kernel: k[0], Stride: stride}
+// Conv is a convolution of NHWC images with weights (ky, kx, in, out) and a
+// bias for each output channel. c says what kind, as f was made for; the
+// images' number and size are taken from x. needDX is false where x is data,
+// which has no gradient.
+func (b *Graph) Conv(x, w, bias *G.Node, f Filter, c kernel.Conv, needDX bool) *G.Node {
+	s := x.Shape()
+	c.N, c.H, c.W = b.N, s[1], s[2]
 	h, wd := c.Out()
 	return b.convolve("conv", tensor.Shape{b.N, h, wd, c.Cout}, func() kernel.Conv {
 		c.N = b.active

@@ -97,16 +97,6 @@ func (d *cpu) Split(da, db, dy *tensor.Dense, n int) {
 	d.set.Split(da.Float32s(), db.Float32s(), dy.Float32s(), n*pixels(dy), channels(da), channels(db))
 }
 
-func (d *cpu) Upsample(y, x *tensor.Dense, n int) {
-	s := x.Shape()
-	d.set.Upsample2(y.Float32s(), x.Float32s(), n, s[1], s[2], s[3])
-}
-
-func (d *cpu) UpsampleBackward(dx, dy *tensor.Dense, n int) {
-	s := dx.Shape()
-	d.set.Upsample2Backward(dx.Float32s(), dy.Float32s(), n, s[1], s[2], s[3])
-}
-
 // Embed writes the sinusoidal embedding of timesteps: cosines first, then
 // sines, of t·10000^(−i/half) (diffusers' get_timestep_embedding with
 // flip_sin_to_cos and no shift).

@@ -49,8 +49,6 @@ type Device interface {
 	SumPixels(de, dy *tensor.Dense, n int)
 	Concat(y, a, b *tensor.Dense, n int)
 	Split(da, db, dy *tensor.Dense, n int)
-	Upsample(y, x *tensor.Dense, n int)
-	UpsampleBackward(dx, dy *tensor.Dense, n int)
 	Embed(y, t *tensor.Dense, n int)
 	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64)
 

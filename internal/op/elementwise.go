@@ -82,27 +82,6 @@ func (b *Graph) Concat(x, y *G.Node) *G.Node {
 	}, x, y)
 }
 
-// Upsample doubles the height and width by repeating pixels.
-func (b *Graph) Upsample(x *G.Node) *G.Node {
-	s := x.Shape()
-	return b.must(spec{
-		kind: "upsample", shape: tensor.Shape{s[0], 2 * s[1], 2 * s[2], s[3]}, wrt: []bool{true},
-		forward: func(y *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.Upsample(y, in[0], b.active)
-			return y, nil
-		},
-		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
-			return G.Nodes{b.must(spec{
-				kind: "dx", shape: in[0].Shape().Clone(),
-				forward: func(dx *tensor.Dense, v []*tensor.Dense) (*tensor.Dense, error) {
-					b.dev.UpsampleBackward(dx, v[0], b.active)
-					return dx, nil
-				},
-			}, dy)}, nil
-		},
-	}, x)
-}
-
 // Embed is the sinusoidal embedding of timesteps t (n) in dim channels, which
 // is data: it has no gradient.
 func (b *Graph) Embed(t *G.Node, dim int) *G.Node {

@@ -148,10 +148,14 @@ func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial
 // gradientCases are the ops on shapes that are multiples of no vector width.
 var gradientCases = map[string]func(tr *trial) *G.Node{
 	"conv3": func(tr *trial) *G.Node {
-		return conv(tr, 5, 3, 7, 11, 3, 1)
+		return conv(tr, 5, 3, kernel.Conv{Cin: 7, Cout: 11, Kernel: 3, Stride: 1})
 	},
-	"conv3 stride 2": func(tr *trial) *G.Node { return conv(tr, 7, 6, 3, 19, 3, 2) },
-	"conv1":          func(tr *trial) *G.Node { return conv(tr, 3, 5, 13, 9, 1, 1) },
+	"conv3 stride 2": func(tr *trial) *G.Node {
+		return conv(tr, 7, 6, kernel.Conv{Cin: 3, Cout: 19, Kernel: 3, Stride: 2})
+	},
+	"conv1": func(tr *trial) *G.Node {
+		return conv(tr, 3, 5, kernel.Conv{Cin: 13, Cout: 9, Kernel: 1, Stride: 1})
+	},
 	"linear": func(tr *trial) *G.Node {
 		x, w := tr.leaf("x", 0, tr.g.N, 3, 5, 13), tr.leaf("w", 0, 13, 21)
 		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Kernel: 1, Stride: 1})
@@ -173,7 +177,9 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 	"concat": func(tr *trial) *G.Node {
 		return tr.g.Concat(tr.leaf("x", 0, tr.g.N, 3, 5, 7), tr.leaf("y", 0, tr.g.N, 3, 5, 11))
 	},
-	"upsample": func(tr *trial) *G.Node { return tr.g.Upsample(tr.leaf("x", 0, tr.g.N, 3, 5, 7)) },
+	"conv3 upsampled": func(tr *trial) *G.Node {
+		return conv(tr, 3, 5, kernel.Conv{Cin: 7, Cout: 19, Kernel: 3, Stride: 1, Upsample: true})
+	},
 	// A value used three times: Gorgonia adds the gradients, with our kernel.
 	"fan-out": func(tr *trial) *G.Node {
 		x := tr.leaf("x", 0, tr.g.N, 3, 5, 7)
@@ -181,10 +187,10 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 	},
 }
 
-func conv(tr *trial, h, w, in, out, size, stride int) *G.Node {
-	x, k := tr.leaf("x", 0, tr.g.N, h, w, in), tr.leaf("w", 0, size, size, in, out)
-	f := tr.filter(kernel.Conv{Cin: in, Cout: out, Kernel: size, Stride: stride})
-	return tr.g.Conv(x, k, tr.leaf("bias", 0, out), f, stride, true)
+func conv(tr *trial, h, w int, c kernel.Conv) *G.Node {
+	x, k := tr.leaf("x", 0, tr.g.N, h, w, c.Cin), tr.leaf("w", 0, c.Kernel, c.Kernel, c.Cin, c.Cout)
+	f := tr.filter(c)
+	return tr.g.Conv(x, k, tr.leaf("bias", 0, c.Cout), f, c, true)
 }
 
 func groupNorm(tr *trial, channels, groups int, silu bool) *G.Node {
