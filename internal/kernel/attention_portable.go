@@ -2,20 +2,24 @@ package kernel
 
 import "math"
 
+// lane is a value of each query of a panel.
+type lane = [queryLanes]float32
+
 // scoresPortable writes, or adds if add, the dot products of count keys (rows)
 // with queryLanes queries (columns) over dimLanes dims to panel
 // [count][queryLanes].
 func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
 	for j := range count {
-		row := panel[j*queryLanes:][:queryLanes]
-		if !add {
-			clear(row)
+		var row lane
+		if add {
+			row = lane(panel[j*queryLanes:])
 		}
 		for d, k := range keys[j*ldk:][:dimLanes] {
-			for l, q := range queries[d*ldq:][:queryLanes] {
+			for l, q := range (*lane)(queries[d*ldq:]) {
 				row[l] += k * q
 			}
 		}
+		copy(panel[j*queryLanes:], row[:])
 	}
 }
 
@@ -53,13 +57,15 @@ func softmaxGradPortable(panel, dpanel, lse, d []float32, count int) {
 // addValuesPortable adds panelᵀ·values over dimLanes dims to out
 // [dimLanes][queryLanes].
 func addValuesPortable(out []float32, ldo int, panel, values []float32, ldv, count int) {
-	for j := range count {
-		row := panel[j*queryLanes:][:queryLanes]
-		for d, v := range values[j*ldv:][:dimLanes] {
-			for l, p := range row {
-				out[d*ldo+l] += p * v
+	for d := range dimLanes {
+		sum := lane(out[d*ldo:])
+		for j := range count {
+			v := values[j*ldv+d]
+			for l, p := range (*lane)(panel[j*queryLanes:]) {
+				sum[l] += p * v
 			}
 		}
+		copy(out[d*ldo:], sum[:])
 	}
 }
 
@@ -78,12 +84,13 @@ func normalizePortable(out []float32, ldo, dim int, lse, top, sum []float32) {
 // to out [count][dimLanes].
 func addOuterPortable(out []float32, ldo int, panel, rows []float32, ldr, count int) {
 	for j := range count {
-		to := out[j*ldo:][:dimLanes]
-		for l, p := range panel[j*queryLanes:][:queryLanes] {
-			for d, r := range rows[l*ldr:][:dimLanes] {
-				to[d] += p * r
+		sum := [dimLanes]float32(out[j*ldo:])
+		for l, p := range (*lane)(panel[j*queryLanes:]) {
+			for d, r := range (*[dimLanes]float32)(rows[l*ldr:]) {
+				sum[d] += p * r
 			}
 		}
+		copy(out[j*ldo:], sum[:])
 	}
 }
 

@@ -9,8 +9,14 @@ func exp2(t float64) float32 {
 	if t != t {
 		return float32(t)
 	}
-	t = min(max(t, -126), 127)
-	n := math.RoundToEven(t)
+	if t < -126 {
+		t = -126
+	} else if t > 127 {
+		t = 127
+	}
+	const shifter = 0x1.8p52 // adding it rounds t to an integer
+	z := t + shifter
+	n := z - shifter
 	f := float32(t - n)
 	p01 := 0.6931469440460205*f + 1.0000001192092896
 	p23 := 0.05550713092088699*f + 0.24022120237350464
