@@ -13,7 +13,6 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
-	"diffuse/internal/model"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -236,15 +235,10 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 
 // nets are the checkpoint's net, once for each worker that has images to draw.
 func (j *sampleJob) nets() ([]sample.Denoiser, error) {
-	c := j.checkpoint
-	net, err := model.NewUNet(c.Net, c.Image[0], c.Image[2], false)
+	net, err := j.checkpoint.UNet(j.average)
 	if err != nil {
-		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
-	}
-	if err := c.LoadInto(net.Params(), j.average); err != nil {
 		return nil, err
 	}
-	net.Repack()
 	nets := make([]sample.Denoiser, min(j.Global.Workers, len(j.seeds)))
 	share := (len(j.seeds) + len(nets) - 1) / len(nets)
 	for i := range nets {

@@ -48,6 +48,8 @@ type Checkpoint struct {
 	// AveragePath is the file of the weights' moving average beside Path, or
 	// empty.
 	AveragePath string
+
+	elements int // of all tensors in Path
 }
 
 // LoadCheckpoint reads a checkpoint's contract; path is its file of weights,
@@ -80,6 +82,13 @@ func (c *Checkpoint) read(f *tensorfile.File) error {
 		return err
 	}
 	c.Contract = *parsed
+	for _, name := range f.Names() {
+		n := 1
+		for _, d := range f.Shape(name) { // no overflow: the file is as long as its shapes say
+			n *= d
+		}
+		c.elements += n
+	}
 	c.Step, err = stepOf(f)
 	return err
 }
@@ -91,6 +100,24 @@ func stepOf(f *tensorfile.File) (int, error) {
 		return 0, fmt.Errorf("its metadata gives %q as its step", f.Meta()[metaStep])
 	}
 	return step, nil
+}
+
+// UNet is the checkpoint's net with its weights, or their moving average, ready
+// to predict. No memory is taken for a net that is larger than the file. Errors
+// are of kind fault.Checkpoint.
+func (c *Checkpoint) UNet(average bool) (*model.UNet, error) {
+	if n := model.CountUNet(c.Net, c.Image[2]); n != c.elements {
+		return nil, anotherNet(c.Path, "it has %d values, the net it names has %d", c.elements, n)
+	}
+	net, err := model.NewUNet(c.Net, c.Image[0], c.Image[2], false)
+	if err != nil {
+		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
+	}
+	if err := c.LoadInto(net.Params(), average); err != nil {
+		return nil, err
+	}
+	net.Repack()
+	return net, nil
 }
 
 // LoadInto reads the weights, or their moving average, into params, whose names

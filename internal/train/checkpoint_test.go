@@ -336,3 +336,43 @@ func TestDamagedCheckpoints(t *testing.T) {
 		}
 	}
 }
+
+// A contract may name any net: memory is taken only for one as large as the
+// file's tensors.
+func TestContractOfAHugeNet(t *testing.T) {
+	c := toyConfig()
+	c.Model.Channels = []int{4096, 4096, 4096, 4096}
+	ck, err := LoadCheckpoint(filepath.Join(saved(t, c), "last.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ck.UNet(false); fault.Code(err) != 4 || !strings.Contains(err.Error(), "another net") {
+		t.Errorf("code %d: %v", fault.Code(err), err)
+	}
+}
+
+func TestUNetOfACheckpoint(t *testing.T) {
+	c, dir := toyConfig(), t.TempDir()
+	c.Model = config.Model{Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
+	net, err := model.NewUNet(c.Model, toySide, 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.Init(1, false)
+	s := toySetup(t, c, dir)
+	s.Net = net
+	if err := newTrainer(t, s).write(); err != nil {
+		t.Fatal(err)
+	}
+	ck, err := LoadCheckpoint(filepath.Join(dir, "last.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ck.UNet(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Params().Data, net.Params().Data) {
+		t.Error("the net has other weights than were saved")
+	}
+}

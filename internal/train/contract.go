@@ -72,6 +72,9 @@ func (c *Contract) check() error {
 			return fmt.Errorf("has an image shape of %v", c.Image)
 		}
 	}
+	if c.Image[0] != c.Image[1] || len(c.Net.Attention) != len(c.Net.Channels) {
+		return fmt.Errorf("has images of shape %v, %d levels and %d attention flags", c.Image, len(c.Net.Channels), len(c.Net.Attention))
+	}
 	if lo, hi := c.Range[0], c.Range[1]; !(lo < hi) || math.IsInf(hi-lo, 0) {
 		return fmt.Errorf("has an input range of %v", c.Range)
 	}
