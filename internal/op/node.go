@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"sync"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -71,8 +72,16 @@ func (b *Graph) must(s spec, inputs ...*G.Node) *G.Node {
 	return n
 }
 
-// Build runs build and turns a panic of an op's construction into an error.
+// building is held while a graph is built: Gorgonia's graphs share constants
+// whose hashes it computes when they are first used, and workers build theirs at
+// the same time.
+var building sync.Mutex
+
+// Build runs build, one graph at a time, and turns a panic of an op's
+// construction into an error.
 func (b *Graph) Build(build func()) (err error) {
+	building.Lock()
+	defer building.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("build the graph: %v", r)
