@@ -26,7 +26,6 @@ func TestNothingIsAllocated(t *testing.T) {
 			"Add":          func() { s.Add(z, x, y); s.AddTo(z, x); s.Combine(z, 1, x, 2, y, 3, x) },
 			"AddChannels":  func() { s.AddChannels(y, x, e, n, hw, c); s.SumPixels(e, y, n, hw, c) },
 			"Concat":       func() { s.Concat(both, x, y, n*hw, c, c); s.Split(z, y, both, n*hw, c, c) },
-			"Upsample2":    func() { s.Upsample2(both, x, n, 8, 8, c); s.Upsample2Backward(z, both, n, 8, 8, c) },
 			"SquaredError": func() { s.SquaredError(z, x, y, n, hw*c, 1, loss) },
 			"Adam":         func() { s.Adam(a) },
 			"SumSquares":   func() { s.SumSquares(x); s.AllFinite(x) },

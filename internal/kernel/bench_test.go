@@ -68,8 +68,6 @@ func BenchmarkElementwise(b *testing.B) {
 	onAllSetsB(b, "sum pixels", n, func(s *Set) { s.SumPixels(e, x, 1, hw, c) })
 	onAllSetsB(b, "concat", n, func(s *Set) { s.Concat(z, x, y, hw, c/2, c/2) })
 	onAllSetsB(b, "split", n, func(s *Set) { s.Split(z[:n/2], z[n/2:], y, hw, c/2, c/2) })
-	onAllSetsB(b, "upsample", n, func(s *Set) { s.Upsample2(z, x, 1, 16, 16, c) })
-	onAllSetsB(b, "upsample backward", n, func(s *Set) { s.Upsample2Backward(z, x, 1, 16, 16, c) })
 }
 
 func BenchmarkAdam(b *testing.B) {

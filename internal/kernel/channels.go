@@ -35,25 +35,3 @@ func (s *Set) copyColumns(dst []float32, ldd int, src []float32, lds, rows, cols
 		s.vec.copyRows(dst[r*ldd:], ldd, src[r*lds:], lds, min(step, rows-r), cols, 1)
 	}
 }
-
-// Upsample2 doubles height and width of n images [h][w][c]: each pixel of x
-// becomes 2×2 pixels of y (nearest neighbour).
-func (s *Set) Upsample2(y, x []float32, n, h, w, c int) {
-	row := 2 * w * c
-	for r := range n * h {
-		from, top := x[r*w*c:], y[2*r*row:]
-		s.vec.copyRows(top, 2*c, from, c, w, c, 1)
-		s.vec.copyRows(top[c:], 2*c, from, c, w, c, 1)
-		copy(top[row:2*row], top[:row])
-	}
-}
-
-// Upsample2Backward sums the 2×2 pixels of dy that each pixel of dx fed; n, h,
-// w and c are those of dx.
-func (s *Set) Upsample2Backward(dx, dy []float32, n, h, w, c int) {
-	row := 2 * w * c
-	for r := range n * h {
-		d := dy[2*r*row:]
-		s.vec.sum4(dx[r*w*c:(r+1)*w*c], d[:row], d[row:2*row], c)
-	}
-}

@@ -13,15 +13,6 @@ func avx2SumRows(de, dy []float32) {
 	sumRowsAVX2(&rowsArgs{y: &de[0], x: &dy[0], rows: len(dy) / len(de), c: len(de)})
 }
 
-type sum4Args struct {
-	dx, top, bottom *float32
-	pixels, c       int
-}
-
-func avx2Sum4(dx, top, bottom []float32, c int) {
-	sum4AVX2(&sum4Args{&dx[0], &top[0], &bottom[0], len(dx) / c, c})
-}
-
 type matrixArgs struct {
 	dst, src             *float32
 	ldd, lds, rows, cols int

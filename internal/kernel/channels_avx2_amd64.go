@@ -9,9 +9,6 @@ func addRowAVX2(a *rowsArgs)
 func sumRowsAVX2(a *rowsArgs)
 
 //go:noescape
-func sum4AVX2(a *sum4Args)
-
-//go:noescape
 func copyRowsAVX2(a *matrixArgs)
 
 //go:noescape

@@ -13,13 +13,6 @@ func sumRowsPortable(de, dy []float32) {
 	}
 }
 
-func sum4Portable(dx, top, bottom []float32, c int) {
-	for i := range dx {
-		j := 2*(i/c)*c + i%c
-		dx[i] = (top[j] + top[j+c]) + (bottom[j] + bottom[j+c])
-	}
-}
-
 func copyRowsPortable(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) {
 	for i := range rows {
 		scalePortable(dst[i*ldd:i*ldd+cols], scale, src[i*lds:i*lds+cols])

@@ -48,23 +48,3 @@ func TestConcatAndSplit(t *testing.T) {
 		}
 	})
 }
-
-func TestUpsample2(t *testing.T) {
-	onAllSets(t, func(t *testing.T, s *Set) {
-		for _, c := range oddChannels {
-			const n, h, w = 2, 3, 5
-			x, dy := normals(1, n*h*w*c, 0, 1), normals(2, 4*n*h*w*c, 0, 1)
-			y, dx := poison(4*n*h*w*c), poison(n*h*w*c)
-			s.Upsample2(y, x, n, h, w, c)
-			s.Upsample2Backward(dx, dy, n, h, w, c)
-			sum := make([]float64, len(dx))
-			for i := range y {
-				column, row := i/c%(2*w), i/c/(2*w) // rows of all images
-				from := (row/2*w+column/2)*c + i%c
-				checkSame(t, "y", y[i:i+1], x[from:from+1])
-				sum[from] += float64(dy[i])
-			}
-			checkClose(t, "dx", dx, sum, 3e-7)
-		}
-	})
-}

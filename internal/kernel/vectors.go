@@ -31,7 +31,6 @@ type vectors struct {
 	affine2      func(dx, du, x, a, k1, k0 []float32)             // dx = a·du+k1·x+k0
 	addRow       func(y, x, e []float32)                          // y = x+e
 	sumRows      func(de, dy []float32)                           // Σdy
-	sum4         func(dx, top, bottom []float32, c int)           // sums of 2×2 pixels of two rows
 
 	// matrices whose rows are ldd and lds values apart
 	copyRows  func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[i][j] = scale·src[i][j]
@@ -66,7 +65,6 @@ var portableVectors = vectors{
 	affine2:      affine2Portable,
 	addRow:       addRowPortable,
 	sumRows:      sumRowsPortable,
-	sum4:         sum4Portable,
 	copyRows:     copyRowsPortable,
 	transpose:    transposePortable,
 	scores:       scoresPortable,

@@ -21,7 +21,6 @@ var avx2Vectors = vectors{
 	affine2:      avx2Affine2,
 	addRow:       avx2AddRow,
 	sumRows:      avx2SumRows,
-	sum4:         avx2Sum4,
 	copyRows:     avx2CopyRows,
 	transpose:    avx2Transpose,
 	scores:       avx2Scores,

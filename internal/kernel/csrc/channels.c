@@ -29,26 +29,6 @@ INLINE void sumRowsFew(const struct rowsArgs *a, int64_t i, const int count, par
 
 KERNEL(sumRows, rowsArgs) { EACH_FEW(a->c, sumRowsFew, a); }
 
-struct sum4Args {
-	float *dx;                // [pixels][c]
-	const float *top, *bottom; // [2*pixels][c]
-	int64_t pixels, c;
-};
-
-INLINE void sum4Step(float *dx, const float *top, const float *bottom, int64_t c, int64_t i, part w) {
-	vf t = vadd(get(w, top + i), get(w, top + c + i));
-	vf b = vadd(get(w, bottom + i), get(w, bottom + c + i));
-	put(w, dx + i, vadd(t, b));
-}
-
-KERNEL(sum4, sum4Args) {
-	float *dx = a->dx;
-	const float *top = a->top, *bottom = a->bottom;
-	const int64_t c = a->c;
-	for (int64_t p = 0; p < a->pixels; p++, dx += c, top += 2 * c, bottom += 2 * c)
-		EACH(c, sum4Step, dx, top, bottom, c);
-}
-
 struct matrixArgs {
 	float *dst;
 	const float *src;
