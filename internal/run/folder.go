@@ -27,14 +27,25 @@ type Folder struct {
 	Name string
 }
 
-// The paths in a run's folder.
+// ConfigPath is the path of the resolved config.
 func (f Folder) ConfigPath() string { return filepath.Join(f.Dir, "config.yaml") }
-func (f Folder) LogPath() string    { return filepath.Join(f.Dir, "log.jsonl") }
+
+// LogPath is the path of the record.
+func (f Folder) LogPath() string { return filepath.Join(f.Dir, "log.jsonl") }
+
+// SamplesDir is the folder of the sample grids.
 func (f Folder) SamplesDir() string { return filepath.Join(f.Dir, "samples") }
+
+// CurvesPath is the path of the plot of losses and learning rate.
 func (f Folder) CurvesPath() string { return filepath.Join(f.Dir, "curves.png") }
-func (f Folder) LastPath() string   { return filepath.Join(f.Dir, train.Last+".safetensors") }
-func (f Folder) BestPath() string   { return filepath.Join(f.Dir, train.Best+".safetensors") }
-func (f Folder) lockPath() string   { return filepath.Join(f.Dir, ".lock") }
+
+// LastPath is the path of the last checkpoint's weights.
+func (f Folder) LastPath() string { return filepath.Join(f.Dir, train.Last+".safetensors") }
+
+// BestPath is the path of the weights with the lowest validation loss.
+func (f Folder) BestPath() string { return filepath.Join(f.Dir, train.Best+".safetensors") }
+
+func (f Folder) lockPath() string { return filepath.Join(f.Dir, ".lock") }
 
 // Create makes the folder of a new run in runs, locked for this process, with
 // its resolved config. Without a name it finds one that begins with base.

@@ -21,7 +21,7 @@ func (f Folder) Lock() (*Lock, error) {
 		return nil, unwritable(f.Dir, err)
 	}
 	if err := lockFile(file); err != nil {
-		file.Close()
+		_ = file.Close() // nothing was written
 		if errors.Is(err, errLocked) {
 			return nil, fault.New(fault.Failure, "wait for it to end, or train under another --name",
 				"run %s is being written by another process", f.Name)
@@ -34,6 +34,6 @@ func (f Folder) Lock() (*Lock, error) {
 // Release gives the run free. A nil lock has nothing to release.
 func (l *Lock) Release() {
 	if l != nil {
-		l.file.Close()
+		_ = l.file.Close() // nothing was written
 	}
 }

@@ -29,7 +29,7 @@ func OpenLog(f Folder, m Machine) (*Log, error) {
 		return nil, unwritable(f.Dir, err)
 	}
 	if err := endLine(file); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, unwritable(f.Dir, err)
 	}
 	return &Log{file: file, folder: f, machine: m, now: time.Now}, nil

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func saved(t *testing.T, c *config.Config) string {
 		}
 		return nil
 	}}}
-	if err := newTrainer(t, s).Run(context.Background()); err != errStop {
+	if err := newTrainer(t, s).Run(context.Background()); !errors.Is(err, errStop) {
 		t.Fatal(err)
 	}
 	return dir

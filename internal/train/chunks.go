@@ -13,7 +13,7 @@ const chunk = 1 << 16
 // goroutines; i counts the chunks.
 func eachChunk(workers, n int, f func(i, lo, hi int)) {
 	chunks := (n + chunk - 1) / chunk
-	eachJob(min(workers, chunks), chunks, func(_, i int) error {
+	_ = eachJob(min(workers, chunks), chunks, func(_, i int) error {
 		f(i, i*chunk, min(n, (i+1)*chunk))
 		return nil
 	})

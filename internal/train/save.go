@@ -73,7 +73,7 @@ func (t *Trainer) write() error {
 		metaFormat: "pt", metaStep: strconv.Itoa(t.Step), metaContract: t.contract.encode(),
 	}
 	state := map[string]string{
-		metaFormat: "pt", metaStep: strconv.Itoa(t.Step), metaProgress: t.Progress.encode(),
+		metaFormat: "pt", metaStep: strconv.Itoa(t.Step), metaProgress: t.encode(),
 	}
 	paths := t.files(Last)
 	err := writeTensors(paths[0]+newSuffix, weights, tensors("", params, params.Data))

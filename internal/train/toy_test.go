@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync/atomic"
@@ -77,7 +78,7 @@ func (w *toyWorker) Predict(y, x []float32, t []float64) error {
 
 func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, scale float32) error {
 	if !w.grad {
-		return fmt.Errorf("toy: this worker has no gradients")
+		return errors.New("toy: this worker has no gradients")
 	}
 	y := make([]float32, len(x))
 	if err := w.Predict(y, x, t); err != nil {
