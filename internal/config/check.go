@@ -72,6 +72,8 @@ func inWords(f validator.FieldError) string {
 	return fmt.Sprintf("must %s, got %v", want, f.Value())
 }
 
+var notInFilename = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
 // A rule finds values that do not fit each other: the key to blame and what is
 // wrong with it, or nothing.
 type rule func(*Config) (key, fault string)

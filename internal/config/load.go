@@ -76,10 +76,17 @@ func Load(o LoadOptions) (*Resolved, error) {
 		return nil, fmt.Errorf("resolve the config: %w", err)
 	}
 	if r.Name == "" && o.File != "" { // runs are called after their file
-		r.Name = strings.TrimSuffix(filepath.Base(strings.TrimPrefix(r.File, "embedded ")), ".yaml")
+		r.Name = nameOf(r.File)
 		r.Source["name"] = Source("the name of " + r.File)
 	}
 	return r, r.check()
+}
+
+// nameOf makes a name out of a file's.
+func nameOf(file string) string {
+	base := strings.TrimSuffix(filepath.Base(strings.TrimPrefix(file, "embedded ")), ".yaml")
+	name := strings.TrimLeft(notInFilename.ReplaceAllString(base, "-"), "._-")
+	return name[:min(64, len(name))]
 }
 
 // merge lays a file's values over the defaults.

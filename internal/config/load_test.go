@@ -234,6 +234,14 @@ func TestNameIsTheFilesUnlessItSays(t *testing.T) {
 	if r.Name != "my" {
 		t.Errorf("name is %q", r.Name)
 	}
+	for file, want := range map[string]string{
+		"embedded quick.yaml": "quick", "configs/a.yaml": "a", "my größe 2.yaml": "my-gr-e-2", "-.yaml": "",
+		strings.Repeat("x", 100) + ".yaml": strings.Repeat("x", 64),
+	} {
+		if got := nameOf(file); got != want {
+			t.Errorf("%s is called %q, want %q", file, got, want)
+		}
+	}
 	for _, name := range []string{"true", "1e3", "no", "a.b_c-1"} { // those YAML could mistake
 		r, err := load(t, "version: 1\n", LoadOptions{Set: []string{"name=" + name}})
 		if err != nil {
