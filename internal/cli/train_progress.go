@@ -9,15 +9,20 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"diffuse/internal/run"
 	"diffuse/internal/train"
 )
 
-// warner logs the steps that were skipped. It is a train.Observer.
+// warner logs steps that were skipped and grids that could not be drawn. It is
+// a train.Observer.
 type warner struct{ log *slog.Logger }
 
 func (w *warner) Observe(_ context.Context, e train.Event) error {
-	if e, ok := e.(train.NonFinite); ok {
+	switch e := e.(type) {
+	case train.NonFinite:
 		w.log.Warn("step skipped: the "+e.What+" is not finite", "step", e.Step, "layer", e.Layer, "in_row", e.InRow, "in_run", e.Count)
+	case run.GridFailed:
+		w.log.Warn("no sample grid", "epoch", e.Epoch, "error", e.Err)
 	}
 	return nil
 }

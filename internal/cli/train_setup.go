@@ -85,12 +85,13 @@ func (o *TrainOptions) runsFlag() string {
 // observers are those that hear of the run, in order: curves are drawn from
 // the log.
 func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
+	warn := &warner{t.o.Global.Log}
 	grids := &run.Grids{
 		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
 		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
-		Drawn: []train.Observer{log},
+		Drawn: []train.Observer{log, warn},
 	}
-	all := []train.Observer{log, &warner{t.o.Global.Log}}
+	all := []train.Observer{log, warn}
 	if !t.silent {
 		all = append(all, newProgress(t.o.IO))
 	}

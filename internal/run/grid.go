@@ -24,7 +24,7 @@ type Grids struct {
 	Schedule *schedule.Schedule
 	Shape    sample.Shape
 	Workers  int
-	Drawn    []train.Observer // hear of each grid as GridDrawn
+	Drawn    []train.Observer // hear of each grid as GridDrawn or GridFailed
 
 	nets []sample.Denoiser
 }
@@ -35,33 +35,53 @@ type GridDrawn struct {
 	Path        string
 }
 
+// GridFailed is an event: a net in the middle of its training may draw what is
+// not finite, which is no reason to end the run.
+type GridFailed struct {
+	Epoch, Step int
+	Err         error
+}
+
 // Observe draws a grid where e asks for one.
 func (g *Grids) Observe(ctx context.Context, e train.Event) error {
 	grid, ok := e.(train.Grid)
 	if !ok {
 		return nil
 	}
+	picture, err := g.draw(ctx, grid)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return g.tell(ctx, GridFailed{grid.Epoch, grid.Step, err})
+	}
 	path := filepath.Join(g.Folder.SamplesDir(), fmt.Sprintf("epoch-%04d.png", grid.Epoch))
-	if err := g.draw(ctx, grid, path); err != nil {
+	if err := plot.WritePNG(path, picture); err != nil {
 		return fmt.Errorf("sample grid of epoch %d: %w", grid.Epoch, err)
 	}
+	return g.tell(ctx, GridDrawn{grid.Epoch, grid.Step, path})
+}
+
+// tell passes an event on to those who hear of grids.
+func (g *Grids) tell(ctx context.Context, e train.Event) error {
 	for _, o := range g.Drawn {
-		if err := o.Observe(ctx, GridDrawn{grid.Epoch, grid.Step, path}); err != nil {
+		if err := o.Observe(ctx, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *Grids) draw(ctx context.Context, grid train.Grid, path string) error {
+// draw is the picture of a grid.
+func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) {
 	c := g.Config.Sample
 	c.Sampler = "ddim"
 	sampler, err := sample.New(c, g.Schedule)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := g.makeNets(grid); err != nil {
-		return err
+		return nil, err
 	}
 	var panels []image.Image
 	panel := func() error {
@@ -75,14 +95,14 @@ func (g *Grids) draw(ctx context.Context, grid train.Grid, path string) error {
 		return nil
 	}
 	if err := panel(); err != nil {
-		return err
+		return nil, err
 	}
 	if grid.WithAverage != nil {
 		if err := grid.WithAverage(panel); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return plot.WritePNG(path, sideBySide(panels))
+	return sideBySide(panels), nil
 }
 
 // gridGap is the gap between a grid's images, pixels.

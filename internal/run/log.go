@@ -92,6 +92,8 @@ func (l *Log) line(e train.Event) any {
 			path = e.Path
 		}
 		return GridLine{"grid", e.Epoch, e.Step, filepath.ToSlash(path)}
+	case GridFailed:
+		return GridFailedLine{"grid_failed", e.Epoch, e.Step, e.Err.Error()}
 	}
 	return nil
 }

@@ -77,3 +77,11 @@ type GridLine struct {
 	Step  int    `json:"step"`
 	Path  string `json:"path"` // in the run's folder
 }
+
+// GridFailedLine is a sample grid that could not be drawn.
+type GridFailedLine struct {
+	Event string `json:"event"` // "grid_failed"
+	Epoch int    `json:"epoch"`
+	Step  int    `json:"step"`
+	Error string `json:"error"`
+}

@@ -290,3 +290,28 @@ func TestGridShowsWeightsAndAverageSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// A net that draws what is not finite ends no run: the log says so instead.
+func TestGridThatCannotBeDrawn(t *testing.T) {
+	f, c := create(t), config.Default()
+	c.Sample.Steps, c.Train.GridImages = 2, 1
+	s, err := schedule.New(c.Schedule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLog(f, Machine{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	net := &constantNet{float32(math.NaN()), s}
+	g := &Grids{Folder: f, Config: &c, Schedule: s, Shape: sample.Shape{H: 8, W: 8, C: 1}, Workers: 1, Drawn: []train.Observer{l}}
+	observe(t, g, train.Grid{Epoch: 1, Step: 5, Net: net})
+	b, err := os.ReadFile(f.LogPath())
+	if err != nil || !strings.HasPrefix(string(b), `{"event":"grid_failed","epoch":1,"step":5,"error":"`) {
+		t.Errorf("log %q, %v", b, err)
+	}
+	if entries, _ := os.ReadDir(f.SamplesDir()); len(entries) != 0 {
+		t.Errorf("left %v", entries)
+	}
+}

@@ -18,17 +18,19 @@ import (
 // checkpoint.
 const newSuffix = ".new"
 
-// commit renames every PATH.new to PATH.
+// commit renames every PATH.new to PATH. POSIX's rename leaves both names where
+// they are links to the same file, as when a resumed run links "best" again.
 func commit(paths []string) error {
 	for _, p := range paths {
 		if err := os.Rename(p+newSuffix, p); err != nil {
 			return err
 		}
 	}
+	abandon(paths)
 	return nil
 }
 
-// abandon removes what was written of a checkpoint that will not be complete.
+// abandon removes every PATH.new that is there.
 func abandon(paths []string) {
 	for _, p := range paths {
 		os.Remove(p + newSuffix)

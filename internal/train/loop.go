@@ -9,6 +9,8 @@ import (
 	"diffuse/internal/fault"
 )
 
+const hintDiverged = "lower train.lr, or set train.clip=1; the last checkpoint is whole"
+
 // Run trains from where the trainer stands to the end. When ctx ends it
 // finishes the micro-batches begun, saves and returns an error of kind
 // fault.Interrupted.
@@ -42,7 +44,7 @@ func (t *Trainer) next(ctx context.Context) error {
 	}
 	every := t.Config.Train.CheckpointEvery
 	within := t.Step < t.total && t.Position < t.stepsPerEpoch
-	if every > 0 && t.Step%every == 0 && within {
+	if every > 0 && t.Step%every == 0 && within && !t.suspect() {
 		return t.save(ctx, false)
 	}
 	return nil
@@ -97,11 +99,16 @@ func (t *Trainer) skip(ctx context.Context, r lossOf) error {
 		Step: t.Step, Epoch: t.Epoch + 1, What: r.What, Layer: r.Layer, InRow: t.NonFiniteInRow, Count: t.NonFinite,
 	})
 	if err == nil && t.NonFiniteInRow >= maxNonFinite {
-		return fault.New(fault.Diverged, "lower train.lr, or set train.clip=1; the last checkpoint is whole",
+		return fault.New(fault.Diverged, hintDiverged,
 			"the %s was not finite %d steps in a row, up to step %d; first in %s", r.What, t.NonFiniteInRow, t.Step, r.Layer)
 	}
 	return err
 }
+
+// suspect tells whether the last step was not finite. The weights may be what
+// made it so: a checkpoint of them must not replace a good one. Nothing is lost,
+// for the steps since that one can be done again.
+func (t *Trainer) suspect() bool { return t.NonFiniteInRow > 0 && exists(weightsPath(t.Dir, Last)) }
 
 // endEpoch validates, has samples drawn, and saves: at the end of each epoch
 // and of the run.
@@ -113,6 +120,9 @@ func (t *Trainer) endEpoch(ctx context.Context) error {
 	valid.Best = finite(valid.score()) && (t.Best == nil || valid.score() < *t.Best)
 	if err := t.emit(ctx, *valid); err != nil {
 		return err
+	}
+	if !finite(valid.ValidLoss) || valid.AverageOn && !finite(valid.ValidEMA) {
+		return fault.New(fault.Diverged, hintDiverged, "the validation loss after step %d is not finite", t.Step)
 	}
 	if every := t.Config.Train.GridEvery; every > 0 && (valid.Epoch%every == 0 || t.Step == t.total) {
 		if err := t.emit(ctx, t.grid(valid.Epoch)); err != nil {
@@ -214,15 +224,13 @@ func (t *Trainer) ended(ctx context.Context, err error) error {
 	if err == nil || fault.Code(err) == int(fault.Diverged) || errors.As(err, new(*saveError)) {
 		return err
 	}
-	if saved := t.save(context.WithoutCancel(ctx), false); saved != nil {
-		return errors.Join(err, saved)
+	if !t.suspect() {
+		if saved := t.save(context.WithoutCancel(ctx), false); saved != nil {
+			return errors.Join(err, saved)
+		}
 	}
 	if ctx.Err() == nil {
 		return err
 	}
-	where := "nothing was saved"
-	if t.Dir != "" {
-		where = "saved"
-	}
-	return fault.New(fault.Interrupted, t.Command, "interrupted after step %d of %d, %s", t.Step, t.total, where)
+	return fault.New(fault.Interrupted, t.Command, "interrupted after step %d of %d; the run can be resumed", t.Step, t.total)
 }

@@ -368,3 +368,46 @@ func TestNonFiniteWeightsAreNotSaved(t *testing.T) {
 		sameFiles(t, "after a refused save", contents(t, dir), whole)
 	}
 }
+
+// The weights that a non-finite step was computed with may be what is wrong:
+// within an epoch they replace no checkpoint.
+func TestNoCheckpointOfANonFiniteStep(t *testing.T) {
+	c := toyConfig()
+	c.Train.Epochs, c.Train.CheckpointEvery = 1, 1
+	s := toySetup(t, c, t.TempDir())
+	s.Net.(*toy).poison = func(call int) bool { return call == 5 } // in the second step
+	w := &watcher{}
+	s.Observers = []Observer{w}
+	if err := newTrainer(t, s).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	var at []int
+	for _, s := range all[Saved](w) {
+		at = append(at, s.Step)
+	}
+	if want := []int{1, 3, 4}; !slices.Equal(at, want) {
+		t.Errorf("saved at steps %v, want %v", at, want)
+	}
+}
+
+// One step at a huge rate leaves weights that are finite and useless: the
+// validation tells, and the checkpoint before stays.
+func TestNonFiniteValidationEndsTheRun(t *testing.T) {
+	c := toyConfig()
+	c.Train.LRSchedule, c.Train.Steps = "constant", 4
+	dir := t.TempDir()
+	if err := newTrainer(t, toySetup(t, c, dir)).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, dir)
+	c.Train.Steps = 5
+	tr, err := resume(t, c, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.rate = func(int) (float64, float64) { return 1e38, .9 }
+	if err := tr.Run(context.Background()); fault.Code(err) != 5 || !strings.Contains(err.Error(), "validation loss after step 5") {
+		t.Errorf("code %d: %v", fault.Code(err), err)
+	}
+	sameFiles(t, "after divergence", contents(t, dir), before)
+}

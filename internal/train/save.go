@@ -24,7 +24,7 @@ func (t *Trainer) save(ctx context.Context, epochEnded bool) error {
 		return nil
 	}
 	if name := t.firstUnfit(); name != "" {
-		return fault.New(fault.Diverged, "lower train.lr, or set train.clip=1; the last checkpoint is whole",
+		return fault.New(fault.Diverged, hintDiverged,
 			"step %d made %s non-finite; no checkpoint is written of it", t.Step, name)
 	}
 	if err := t.write(); err != nil {
