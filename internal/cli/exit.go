@@ -33,6 +33,9 @@ func Execute(stdio *IO, args []string) int {
 	if err == nil {
 		return 0
 	}
+	if ctx.Err() != nil {
+		err = interrupted(err)
+	}
 	// What fails before a command runs is how it was called: an argument too
 	// many, a required flag, two flags that exclude each other.
 	if _, known := errors.AsType[*fault.Error](err); !running && !known {
@@ -40,6 +43,15 @@ func Execute(stdio *IO, args []string) int {
 	}
 	printError(stdio, err, g.JSON || asksForJSON(args))
 	return fault.Code(err)
+}
+
+// interrupted gives an error that Ctrl-C caused the exit code of one, whatever
+// the operation that it interrupted calls it.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) && fault.Code(err) != int(fault.Interrupted) {
+		return fault.New(fault.Interrupted, fault.Hint(err), "interrupted: %w", err)
+	}
+	return err
 }
 
 // asksForJSON looks for --json where the flags could not be parsed.
