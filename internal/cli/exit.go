@@ -34,7 +34,7 @@ func Execute(stdio *IO, args []string) int {
 		return 0
 	}
 	if ctx.Err() != nil {
-		err = interrupted(err)
+		err = asInterrupted(err)
 	}
 	// What fails before a command runs is how it was called: an argument too
 	// many, a required flag, two flags that exclude each other.
@@ -45,9 +45,9 @@ func Execute(stdio *IO, args []string) int {
 	return fault.Code(err)
 }
 
-// interrupted gives an error that Ctrl-C caused the exit code of one, whatever
+// asInterrupted gives an error that Ctrl-C caused the exit code of one, whatever
 // the operation that it interrupted calls it.
-func interrupted(err error) error {
+func asInterrupted(err error) error {
 	if errors.Is(err, context.Canceled) && fault.Code(err) != int(fault.Interrupted) {
 		return fault.New(fault.Interrupted, fault.Hint(err), "interrupted: %w", err)
 	}

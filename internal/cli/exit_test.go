@@ -9,7 +9,7 @@ import (
 	"diffuse/internal/fault"
 )
 
-func TestInterrupted(t *testing.T) {
+func TestAsInterrupted(t *testing.T) {
 	saved := fault.New(fault.Interrupted, "diffuse train --resume x", "stopped at step 3: %w", context.Canceled)
 	for _, c := range []struct {
 		err  error
@@ -21,11 +21,11 @@ func TestInterrupted(t *testing.T) {
 		{fault.New(fault.Data, "", "a damaged file"), 3}, // Ctrl-C came too late to matter
 		{errors.New("disk full"), 1},
 	} {
-		if got := fault.Code(interrupted(c.err)); got != c.code {
+		if got := fault.Code(asInterrupted(c.err)); got != c.code {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.code)
 		}
 	}
-	if got := interrupted(saved); got != saved {
+	if got := asInterrupted(saved); got != saved {
 		t.Errorf("%v became %v", saved, got)
 	}
 }
