@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"diffuse/internal/fault"
 	"diffuse/internal/machine"
 	"diffuse/internal/run"
 	"diffuse/internal/train"
@@ -126,23 +125,15 @@ func trainDry(ctx context.Context, o *TrainOptions) error {
 	watch := new(stepWatch)
 	trainer.Observers = []train.Observer{watch, &warner{o.Global.Log}}
 	if err := trainer.OneStep(ctx); err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	first := watch.Loss
 	if perEpoch, _ := train.Length(r.Train, t.images.N); watch.Seconds < warmUpSeconds && perEpoch > 1 {
 		if err := trainer.OneStep(ctx); err != nil {
-			return interrupted(ctx, err)
+			return err
 		}
 	}
 	return t.printDry(watch.Step, first)
-}
-
-// interrupted is err, or says that ctx was cancelled where that made it.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fault.New(fault.Interrupted, "", "interrupted; nothing was written")
-	}
-	return err
 }
 
 func (t *training) printDry(step train.Step, loss float64) error {
