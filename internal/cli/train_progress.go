@@ -117,7 +117,7 @@ func (p *barProgress) Observe(_ context.Context, e train.Event) error {
 	case train.Started:
 		p.started = e
 		p.bar = progressbar.NewOptions(e.Total, progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(20),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(false))
 		return p.bar.Set(e.Step)
 	case train.Step:
