@@ -25,7 +25,7 @@ func TestAsInterrupted(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.code)
 		}
 	}
-	if got := asInterrupted(saved); got != saved {
+	if got := asInterrupted(saved); got.Error() != saved.Error() {
 		t.Errorf("%v became %v", saved, got)
 	}
 }
