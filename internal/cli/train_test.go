@@ -22,7 +22,7 @@ var tinyNet = []string{
 	"--set", "model.channels=[8, 8]", "--set", "model.attention=[false, true]", "--set", "model.layers=1",
 	"--set", "model.groups=4", "--set", "model.head_dim=4", "--set", "data.size=28",
 	"--set", "data.train=20", "--set", "data.valid=6", "--set", "train.micro_batch=3",
-	"--set", "sample.steps=2", "--set", "train.grid_images=3", "--set", "train.grid_every=1",
+	"--set", "sample.steps=2", "--set", "train.grid_images=3", "--set", "train.grid_every=1", "--lr", "0.004",
 }
 
 // trainCommand runs diffuse train in runs.
