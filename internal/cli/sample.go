@@ -30,6 +30,7 @@ type SampleOptions struct {
 	Seeds      string // empty: n seeds from sample.seed on
 	Out        string
 	Respaced   bool              // --steps was given
+	Counted    bool              // --n was given
 	Keys       []config.Override // from the other flags
 }
 
@@ -110,7 +111,6 @@ func (o *SampleOptions) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
-	cmd.MarkFlagsMutuallyExclusive("seeds", "n")
 	complete(cmd, "spacing", "leading", "trailing", "linspace", "quadratic")
 	complete(cmd, "variance", "fixed_large\tbeta, the lesson's", "fixed_small\tthe posterior's, diffusers'")
 	complete(cmd, "checkpoint", "last", "best")
@@ -131,7 +131,7 @@ func (o *SampleOptions) readFlags(f *pflag.FlagSet) error {
 			o.Keys = append(o.Keys, config.Override{Key: "sample.sampler", Value: s.sampler, From: config.Source("--" + s.flag)})
 		}
 	}
-	o.Respaced = f.Changed("steps")
+	o.Respaced, o.Counted = f.Changed("steps"), f.Changed("n")
 	return nil
 }
 
@@ -228,6 +228,9 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 	if o.Seeds != "" {
 		if job.seeds, err = parseSeeds(o.Seeds); err != nil {
 			return nil, err
+		}
+		if n := len(job.seeds); o.Counted && n != r.Sample.N {
+			return nil, fault.New(fault.Usage, "leave out --n: there is one image for each seed", "--seeds: %q has %d seeds, --n asks for %d images", o.Seeds, n, r.Sample.N)
 		}
 	}
 	return job, job.chooseOut(p.Run)

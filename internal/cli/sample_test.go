@@ -265,7 +265,7 @@ func TestSampleErrors(t *testing.T) {
 		{"--clip 1", fault.Usage, "--clip"},
 		{"--n 0", fault.Usage, "sample.n must be at least 1"},
 		{"--seeds 5-3", fault.Usage, `--seeds: "5-3" is neither a seed nor a rising range`},
-		{"--seeds 0-3 --n 4", fault.Usage, "n seeds"},
+		{"--seeds 0-3 --n 5", fault.Usage, `"0-3" has 4 seeds, --n asks for 5 images`},
 		{"--ema --raw", fault.Usage, "ema raw"},
 		{"--out a.jpg", fault.Usage, "a.jpg must end in .png, .gif or .npy"},
 	} {

@@ -25,7 +25,7 @@ type multiplyArgs struct {
 	x, b, bias, y                  []float32
 	xat, yat                       []int32
 	segments, length, stride, cols int
-	row                            int // the assembly's own
+	row                            int //nolint:unused // the assembly counts rows in it
 }
 
 // correlateArgs: one panel of weight gradients for a list of pixels,

@@ -61,9 +61,9 @@ func (c Conv) forwardAxis(phase int) axis {
 // enlarged·i + (0 or, if enlarged, 1) = Stride·o + k - pad.
 func (c Conv) backwardAxis(phase int) axis {
 	a := axis{step: c.enlarged(), at: phase, spread: c.Stride}
-	for copy := range c.enlarged() {
+	for doubled := range c.enlarged() {
 		for k := range c.Kernel {
-			if o := phase + copy + c.pad() - k; o%c.Stride == 0 {
+			if o := phase + doubled + c.pad() - k; o%c.Stride == 0 {
 				a.add(o/c.Stride, k)
 			}
 		}

@@ -5,6 +5,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -44,7 +45,7 @@ func (b *Graph) Scope(name string, build func()) {
 }
 
 func (b *Graph) name(kind string) string {
-	return strings.Join(append(b.scope[:len(b.scope):len(b.scope)], kind), ".")
+	return strings.Join(append(slices.Clone(b.scope), kind), ".")
 }
 
 // Input adds an input of the given shape, whose first dimension is N, and
@@ -119,10 +120,4 @@ func (b *Graph) FirstNonFinite() (string, error) {
 	defer func() { b.check = false }()
 	err := b.Run(b.active)
 	return b.first, err
-}
-
-// rows is how many rows of c channels the active images of a value have.
-func (b *Graph) rows(t *tensor.Dense) int {
-	s := t.Shape()
-	return b.active * s.TotalSize() / (s[0] * s[len(s)-1])
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"slices"
 	"sync"
 
 	"github.com/chewxy/hm"
@@ -99,8 +100,7 @@ func (o *op) Type() hm.Type {
 	if len(o.shape) > 0 {
 		out = G.TensorType{Dims: len(o.shape), Of: G.Float32}
 	}
-	ts := append(o.in[:len(o.in):len(o.in)], out)
-	return hm.NewFnType(ts...)
+	return hm.NewFnType(append(slices.Clone(o.in), out)...)
 }
 
 func (o *op) InferShape(...G.DimSizer) (tensor.Shape, error) { return o.shape.Clone(), nil }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -66,8 +67,7 @@ func sharesMemory(n *G.Node) bool {
 // assign walks in the order of execution and hands out buffers by size.
 func (p *planner) assign(order G.Nodes) {
 	p.dying = map[int][]*tensor.Dense{}
-	for i := len(order) - 1; i >= 0; i-- {
-		n := order[i]
+	for _, n := range slices.Backward(order) {
 		now := p.step[n]
 		for _, t := range p.dying[now-1] {
 			size := t.Shape().TotalSize()

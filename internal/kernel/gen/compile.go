@@ -77,11 +77,11 @@ func link(object, function string) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	script := fmt.Sprintf("SECTIONS { . = 0; .image : { *(.text.%s) . = ALIGN(64); ", function)
+	var data strings.Builder
 	for _, section := range constants {
-		script += fmt.Sprintf("*(%s) ", section)
+		fmt.Fprintf(&data, "*(%s) ", section)
 	}
-	script += "} /DISCARD/ : { *(*) } }\n"
+	script := fmt.Sprintf("SECTIONS { . = 0; .image : { *(.text.%s) . = ALIGN(64); %s} /DISCARD/ : { *(*) } }\n", function, &data)
 	dir := filepath.Dir(object)
 	scriptFile, linked := filepath.Join(dir, function+".ld"), filepath.Join(dir, function+".elf")
 	if err := os.WriteFile(scriptFile, []byte(script), 0o600); err != nil {
@@ -187,7 +187,7 @@ var listed = regexp.MustCompile(`^ *([0-9a-f]+):\t(.*)$`)
 // parseListing reads objdump's lines for the first size bytes.
 func parseListing(listing string, size int) ([]instruction, error) {
 	var code []instruction
-	for _, line := range strings.Split(listing, "\n") {
+	for line := range strings.SplitSeq(listing, "\n") {
 		m := listed.FindStringSubmatch(line)
 		if m == nil {
 			continue
@@ -239,8 +239,7 @@ func command(name string, args ...string) (string, error) {
 	c := exec.Command(name, args...)
 	c.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := c.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("%s: %w\n%s", name, err, exit.Stderr)
 	}
 	return string(out), err
