@@ -47,8 +47,9 @@ func (u *UNet) Init(seed int64, ddpm bool) {
 			}
 			bound := 1 / math.Sqrt(float64(fanIn))
 			values := make([]float32, p.Len)
-			for j := range values {
-				values[j] = float32(bound * (2*rng.Uniform(uint64(seed), rng.Weights, uint64(i), uint64(j)) - 1))
+			rng.Uniforms(values, uint64(seed), rng.Weights, uint64(i), 0)
+			for j, v := range values {
+				values[j] = float32(bound * (2*float64(v) - 1))
 			}
 			_ = p.FromTorch(u.params.Data, values) // of p's own length
 		}
