@@ -1,4 +1,4 @@
-// Diffuse trains, samples and scores diffusion models on small images.
+// Diffuse trains diffusion models on small images and draws with them.
 package main
 
 import (

@@ -13,6 +13,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
 )
 
 // Global are the options that every command has. They are complete when a
@@ -22,6 +23,7 @@ type Global struct {
 	Runs    string // the folder of runs
 	Data    string // the folder of data sets; empty where none was named
 	Device  string // "auto" or "cpu"
+	Kernels string // "auto" or the name of a kernel set
 	Workers int    // goroutines that compute; at least 1
 	Verbose bool
 	Quiet   bool
@@ -41,11 +43,13 @@ func (g *Global) addFlags(root *cobra.Command, stdio *IO) {
 	f.StringVar(&g.Runs, "runs", cmp.Or(g.lookup("DIFFUSE_RUNS"), "runs"), "folder of runs (variable DIFFUSE_RUNS)")
 	f.StringVar(&g.Data, "data", g.lookup("DIFFUSE_DATA"), "folder that holds fashion-mnist/ and cifar-10/ (variable DIFFUSE_DATA)")
 	f.StringVar(&g.Device, "device", cmp.Or(g.lookup("DIFFUSE_DEVICE"), "auto"), "where to compute: auto or cpu (variable DIFFUSE_DEVICE)")
+	f.StringVar(&g.Kernels, "kernels", cmp.Or(g.lookup("DIFFUSE_KERNELS"), "auto"), "which instructions to compute with: auto, portable, avx2 (variable DIFFUSE_KERNELS)")
 	f.IntVar(&g.Workers, "workers", 0, "goroutines that compute, 0 is one for each core (variable DIFFUSE_WORKERS)")
 	f.BoolVarP(&g.Verbose, "verbose", "v", false, "log more")
 	f.BoolVarP(&g.Quiet, "quiet", "q", false, "log errors only, show no progress")
 	root.MarkFlagsMutuallyExclusive("verbose", "quiet")
 	complete(root, "device", "auto\twhatever is fastest", "cpu\tthe CPU")
+	complete(root, "kernels", "auto\tthe fastest", "portable\tplain Go", "avx2\tAVX2 and FMA")
 	completeFolders(root, "runs")
 	completeFolders(root, "data")
 }
@@ -57,6 +61,9 @@ func (g *Global) finish(flags *pflag.FlagSet, stdio *IO) error {
 	}
 	if g.Device != "auto" && g.Device != "cpu" {
 		return fault.New(fault.Usage, "", "%s: must be auto or cpu, got %q", g.origin(flags, "device"), g.Device)
+	}
+	if err := kernel.Choose(g.Kernels); err != nil {
+		return fault.New(fault.Usage, "", "%s: %w", g.origin(flags, "kernels"), err)
 	}
 	if text := g.lookup("DIFFUSE_WORKERS"); text != "" && !flags.Changed("workers") {
 		n, err := strconv.Atoi(text)

@@ -25,8 +25,8 @@ func Root(stdio *IO) *cobra.Command { return newRoot(stdio, &Global{}) }
 func newRoot(stdio *IO, g *Global) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "diffuse",
-		Short: "Train, sample and score diffusion models on small images",
-		Long: help(`Train, sample and score diffusion models on small images, from YAML configs.
+		Short: "Train diffusion models on small images and draw with them",
+		Long: help(`Train diffusion models on small images and draw with them, from YAML configs.
 
 Values are taken from flags, else DIFFUSE_* variables, else the config file,
 else defaults. Logs go to stderr, results to stdout.`,

@@ -33,8 +33,26 @@ var sets = append([]*Set{portable}, machineSets()...)
 // Sets returns the Sets this machine can run, "portable" first, the fastest last.
 func Sets() []*Set { return append([]*Set(nil), sets...) }
 
-// Best returns the fastest Set of this machine.
-func Best() *Set { return sets[len(sets)-1] }
+// chosen is what Choose chose, nil for the fastest.
+var chosen *Set
+
+// Choose makes Best return the Set of that name; "auto" is the fastest again.
+// A process calls it at most once, before it computes.
+func Choose(name string) (err error) {
+	chosen = nil
+	if name != "auto" {
+		chosen, err = Named(name)
+	}
+	return err
+}
+
+// Best returns the fastest Set of this machine, or the one that was chosen.
+func Best() *Set {
+	if chosen != nil {
+		return chosen
+	}
+	return sets[len(sets)-1]
+}
 
 // Named returns the Set of that name; the error lists those this machine can run.
 func Named(name string) (*Set, error) {
