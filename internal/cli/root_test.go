@@ -56,14 +56,14 @@ func execute(env []string, args ...string) (code int, out, errOut string) {
 }
 
 func TestGlobalOptions(t *testing.T) {
-	env := []string{"DIFFUSE_RUNS=from-env", "DIFFUSE_DATA=/data", "DIFFUSE_DEVICE=cpu", "DIFFUSE_WORKERS=3"}
+	env := []string{"DIFFUSE_RUNS=from-env", "DIFFUSE_DATA=/data", "DIFFUSE_DEVICE=cpu", "DIFFUSE_KERNELS=portable", "DIFFUSE_WORKERS=3"}
 	for _, c := range []struct {
 		args []string
 		want Global
 	}{
-		{nil, Global{Runs: "from-env", Data: "/data", Device: "cpu", Workers: 3}},
-		{[]string{"--runs=r", "--data=d", "--device=auto", "--workers=2", "-v", "--json"},
-			Global{Runs: "r", Data: "d", Device: "auto", Workers: 2, Verbose: true, JSON: true}},
+		{nil, Global{Runs: "from-env", Data: "/data", Device: "cpu", Kernels: "portable", Workers: 3}},
+		{[]string{"--runs=r", "--data=d", "--device=auto", "--kernels=auto", "--workers=2", "-v", "--json"},
+			Global{Runs: "r", Data: "d", Device: "auto", Kernels: "auto", Workers: 2, Verbose: true, JSON: true}},
 	} {
 		stdio, _, _, _ := Test()
 		stdio.Env = env
