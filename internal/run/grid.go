@@ -108,10 +108,10 @@ func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) 
 // gridGap is the gap between a grid's images, pixels.
 const gridGap = 2
 
-// makeNets builds the nets that predict, once.
+// makeNets builds the nets that predict, once; Draw shares the images out among
+// them.
 func (g *Grids) makeNets(grid train.Grid) error {
-	batches := (g.Config.Train.GridImages + g.Config.Sample.Batch - 1) / g.Config.Sample.Batch
-	for len(g.nets) < min(g.Workers, batches) {
+	for len(g.nets) < min(g.Workers, g.Config.Train.GridImages) {
 		w, err := grid.Net.Worker(g.Config.Sample.Batch, false)
 		if err != nil {
 			return err
