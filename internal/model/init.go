@@ -3,10 +3,13 @@ package model
 import (
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"diffuse/internal/rng"
@@ -34,6 +37,7 @@ func (u *UNet) Repack() {
 // the middle block keeps PyTorch's.
 func (u *UNet) Init(seed int64, ddpm bool) {
 	fanIn := 1
+	var buffer []float32
 	for i, p := range u.params.List {
 		w := p.At(u.params.Data)
 		switch isNorm := p.Kind == Vector && strings.Contains(p.Name, "norm"); {
@@ -46,7 +50,8 @@ func (u *UNet) Init(seed int64, ddpm bool) {
 				fanIn = p.Len / p.Shape[0]
 			}
 			bound := 1 / math.Sqrt(float64(fanIn))
-			values := make([]float32, p.Len)
+			buffer = slices.Grow(buffer[:0], p.Len)
+			values := buffer[:p.Len]
 			rng.Uniforms(values, uint64(seed), rng.Weights, uint64(i), 0)
 			for j, v := range values {
 				values[j] = float32(bound * (2*float64(v) - 1))
@@ -75,25 +80,29 @@ func (u *UNet) initDDPM(seed int64) {
 }
 
 // orthogonal makes p's rows, one for each output channel, orthonormal: the Q of
-// a Gaussian matrix's QR with R's diagonal positive (PyTorch's orthogonal_).
+// a Gaussian matrix's LQ with L's diagonal positive (PyTorch's orthogonal_). L is
+// A·Aᵀ's Cholesky factor and Q = L⁻¹·A, several times faster than Householder's
+// way and as exact here: a wide Gaussian matrix is well conditioned.
 func (u *UNet) orthogonal(p *Param, seed int64) {
 	rows, cols := p.Shape[0], p.Len/p.Shape[0]
 	gauss := make([]float32, p.Len)
 	rng.Normal(gauss, uint64(seed), rng.Weights, uint64(p.Offset), 1)
-	a := mat.NewDense(cols, rows, nil) // tall: its columns become the rows
+	a := mat.NewDense(rows, cols, nil)
+	q := a.RawMatrix()
 	for i, v := range gauss {
-		a.Set(i%cols, i/cols, float64(v))
+		q.Data[i] = float64(v)
 	}
-	var qr mat.QR
-	qr.Factorize(a)
-	var q, r mat.Dense
-	qr.QTo(&q)
-	qr.RTo(&r)
-	for i := range rows {
-		sign := math.Copysign(1, r.At(i, i))
-		for j := range cols {
-			gauss[i*cols+j] = float32(sign * q.At(j, i))
-		}
+	var gram mat.SymDense
+	gram.SymOuterK(1, a)
+	var factor mat.Cholesky
+	if !factor.Factorize(&gram) {
+		panic("model: the rows of " + p.Name + " are linearly dependent") // normal numbers never are
+	}
+	var l mat.TriDense
+	factor.LTo(&l)
+	blas64.Trsm(blas.Left, blas.NoTrans, 1, l.RawTriangular(), q) // over a
+	for i, v := range q.Data {
+		gauss[i] = float32(v)
 	}
 	_ = p.FromTorch(u.params.Data, gauss) // of p's own length
 }
