@@ -72,6 +72,10 @@ func TestErrors(t *testing.T) {
 
 		// ranges
 		{"negative lr", "train:\n  lr: -1\n", "my.yaml:2:7: train.lr must be greater than 0, got -1"},
+		{"endless epochs", "train:\n  epochs: 9223372036854775807\n", "my.yaml:2:11: train.epochs must be at most 1000000, got 9223372036854775807"},
+		{"a micro-batch that overflows", "train:\n  micro_batch: 9223372036854775807\n", "my.yaml:2:16: train.micro_batch must be at most 4096, got 9223372036854775807"},
+		{"images without end", "sample:\n  n: 100000000000\n", "my.yaml:2:6: sample.n must be at most 1000000, got 100000000000"},
+		{"range beyond float32", "data:\n  range: [-1e308, 1e308]\n", "my.yaml:2:10: data.range[0] must be at least -1000000, got -1e+308"},
 		{"zero epochs", "train:\n  epochs: 0\n", "my.yaml:2:11: train.epochs must be at least 1, got 0"},
 		{"beta of one", "schedule:\n  betamax: 1\n", "my.yaml:2:12: schedule.betamax must be less than 1, got 1"},
 		{"too many steps", "schedule:\n  steps: 100001\n", "my.yaml:2:10: schedule.steps must be at most 100000, got 100001"},

@@ -20,10 +20,10 @@ type Config struct {
 type Data struct {
 	Set   string     `mapstructure:"set" validate:"oneof=fashion-mnist fashion-extract cifar-10" doc:"data set"`
 	Size  int        `mapstructure:"size" validate:"min=1,max=256" doc:"side of the square the images are zero-padded to before scaling, pixels"`
-	Range [2]float64 `mapstructure:"range" doc:"input range: what 0 and 255 become, after padding"`
+	Range [2]float64 `mapstructure:"range" validate:"dive,gte=-1000000,lte=1000000" doc:"input range: what 0 and 255 become, after padding"`
 	Flip  bool       `mapstructure:"flip" doc:"mirror every other training image at random"`
-	Train int        `mapstructure:"train" validate:"min=0" doc:"use only the first so many training images; 0 is all"`
-	Valid int        `mapstructure:"valid" validate:"min=0" doc:"use only the first so many validation images; 0 is all"`
+	Train int        `mapstructure:"train" validate:"min=0,max=1000000000" doc:"use only the first so many training images; 0 is all"`
+	Valid int        `mapstructure:"valid" validate:"min=0,max=1000000000" doc:"use only the first so many validation images; 0 is all"`
 }
 
 // Schedule is the noise schedule (internal/schedule has the formulas).
@@ -48,10 +48,10 @@ type Model struct {
 // Train is the optimisation.
 type Train struct {
 	Seed            int64      `mapstructure:"seed" doc:"seed of weights, shuffling, timesteps and noise"`
-	Epochs          int        `mapstructure:"epochs" validate:"min=1" doc:"passes over the training images"`
-	Steps           int        `mapstructure:"steps" validate:"min=0" doc:"end after so many optimizer steps, whatever the epochs; 0 is no limit"`
-	Batch           int        `mapstructure:"batch" validate:"min=1" doc:"images a step"`
-	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1" doc:"most images a worker takes at a time; memory follows it"`
+	Epochs          int        `mapstructure:"epochs" validate:"min=1,max=1000000" doc:"passes over the training images"`
+	Steps           int        `mapstructure:"steps" validate:"min=0,max=1000000000" doc:"end after so many optimizer steps, whatever the epochs; 0 is no limit"`
+	Batch           int        `mapstructure:"batch" validate:"min=1,max=1000000" doc:"images a step"`
+	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1,max=4096" doc:"most images a worker takes at a time; memory follows it"`
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
 	Precision       string     `mapstructure:"precision" validate:"oneof=fp32" doc:"arithmetic of the net"`
 	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`
@@ -60,13 +60,13 @@ type Train struct {
 	Eps             float64    `mapstructure:"eps" validate:"gt=0" doc:"Adam's epsilon"`
 	WeightDecay     float64    `mapstructure:"weight_decay" validate:"min=0" doc:"weight decay"`
 	LRSchedule      string     `mapstructure:"lr_schedule" validate:"oneof=onecycle cosine constant" doc:"learning-rate schedule"`
-	Warmup          int        `mapstructure:"warmup" validate:"min=0" doc:"steps of linear warm-up (cosine, constant)"`
+	Warmup          int        `mapstructure:"warmup" validate:"min=0,max=1000000000" doc:"steps of linear warm-up (cosine, constant)"`
 	Clip            float64    `mapstructure:"clip" validate:"min=0" doc:"largest global norm of the gradient; 0 is off"`
 	EMA             float64    `mapstructure:"ema" validate:"gte=0,lt=1" doc:"decay of the moving average of the weights; 0 is off"`
 	EMAWarmup       bool       `mapstructure:"ema_warmup" doc:"let the decay grow as (1+step)/(10+step) up to ema"`
-	CheckpointEvery int        `mapstructure:"checkpoint_every" validate:"min=0" doc:"steps between checkpoints within an epoch; 0 is only at its end"`
-	KeepEvery       int        `mapstructure:"keep_every" validate:"min=0" doc:"keep the checkpoint of every so many epochs; 0 keeps last and best only"`
-	GridEvery       int        `mapstructure:"grid_every" validate:"min=0" doc:"epochs between sample grids; 0 is none"`
+	CheckpointEvery int        `mapstructure:"checkpoint_every" validate:"min=0,max=1000000000" doc:"steps between checkpoints within an epoch; 0 is only at its end"`
+	KeepEvery       int        `mapstructure:"keep_every" validate:"min=0,max=1000000000" doc:"keep the checkpoint of every so many epochs; 0 keeps last and best only"`
+	GridEvery       int        `mapstructure:"grid_every" validate:"min=0,max=1000000000" doc:"epochs between sample grids; 0 is none"`
 	GridImages      int        `mapstructure:"grid_images" validate:"min=1,max=1024" doc:"images in a sample grid"`
 }
 
@@ -77,10 +77,10 @@ type Sample struct {
 	Steps     int       `mapstructure:"steps" validate:"min=1" doc:"steps of DDIM"`
 	Eta       float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"DDIM's share of DDPM's noise"`
 	Spacing   string    `mapstructure:"spacing" validate:"oneof=leading trailing linspace quadratic" doc:"which timesteps DDIM takes"`
-	SkipEvery int       `mapstructure:"skip_every" validate:"min=1" doc:"skip: call the net every so many steps"`
-	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0" doc:"skip: and at every step below this one"`
+	SkipEvery int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
+	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
 	Clip      []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
 	Seed      int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
-	N         int       `mapstructure:"n" validate:"min=1" doc:"how many images"`
-	Batch     int       `mapstructure:"batch" validate:"min=1" doc:"images a worker denoises at a time"`
+	N         int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
+	Batch     int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
 }
