@@ -72,6 +72,10 @@ func inWords(f validator.FieldError) string {
 	return fmt.Sprintf("must %s, got %v", want, f.Value())
 }
 
+// IsName tells whether name can be a run's: a folder's name on any system, and a
+// word that no shell reads otherwise.
+func IsName(name string) bool { return name != "" && filename.MatchString(name) }
+
 var notInFilename = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // A rule finds values that do not fit each other: the key to blame and what is

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"diffuse/internal/atomicfile"
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/train"
 )
@@ -49,7 +50,7 @@ func (f Folder) lockPath() string { return filepath.Join(f.Dir, ".lock") }
 
 // Create makes the folder of a new run in runs, locked for this process, with
 // its resolved config. Without a name it finds one that begins with base.
-func Create(runs, name, base string, config []byte) (Folder, *Lock, error) {
+func Create(runs, name, base string, resolved []byte) (Folder, *Lock, error) {
 	if name != "" {
 		if err := checkName(name); err != nil {
 			return Folder{}, nil, err
@@ -64,7 +65,7 @@ func Create(runs, name, base string, config []byte) (Folder, *Lock, error) {
 	}
 	lock, err := f.Lock()
 	if err == nil {
-		err = f.WriteConfig(config)
+		err = f.WriteConfig(resolved)
 	}
 	if err == nil {
 		err = os.Mkdir(f.SamplesDir(), 0o777)
@@ -99,9 +100,9 @@ func makeFolder(runs, name, base string) (Folder, error) {
 }
 
 // WriteConfig replaces the resolved config.
-func (f Folder) WriteConfig(config []byte) error {
+func (f Folder) WriteConfig(resolved []byte) error {
 	return atomicfile.Write(f.ConfigPath(), func(w io.Writer) error {
-		_, err := w.Write(config)
+		_, err := w.Write(resolved)
 		return err
 	})
 }
@@ -158,15 +159,22 @@ func Newest(runs string) (Folder, error) {
 }
 
 func checkName(name string) error {
-	if name == "." || name == ".." || strings.HasPrefix(name, "-") || strings.ContainsAny(name, "/\\:\x00") || len(name) > 200 {
-		return fault.New(fault.Usage, "diffuse train --name my-run", "--name: %q cannot be the name of a folder", name)
+	if !config.IsName(name) {
+		return fault.New(fault.Usage, "diffuse train --name my-run",
+			"--name: must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got %q", name)
 	}
 	return nil
 }
 
+// unwritable is the error of a runs folder that no run can be made in.
 func unwritable(dir string, err error) error {
 	if _, known := errors.AsType[*fault.Error](err); known {
 		return err
 	}
 	return fault.New(fault.Failure, "name a folder that you can write to: --runs DIR", "make a run in %s: %w", dir, err)
+}
+
+// readOnly is the error of a run that is there and cannot be written.
+func readOnly(f Folder, err error) error {
+	return fault.New(fault.Failure, "copy the run to a folder that you can write to, and name that: --runs DIR", "write to run %s: %w", f.Name, err)
 }

@@ -18,7 +18,7 @@ var errLocked = errors.New("locked by another process")
 func (f Folder) Lock() (*Lock, error) {
 	file, err := os.OpenFile(f.lockPath(), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
-		return nil, unwritable(f.Dir, err)
+		return nil, readOnly(f, err)
 	}
 	if err := lockFile(file); err != nil {
 		_ = file.Close() // nothing was written
@@ -26,7 +26,7 @@ func (f Folder) Lock() (*Lock, error) {
 			return nil, fault.New(fault.Failure, "wait for it to end, or train under another --name",
 				"run %s is being written by another process", f.Name)
 		}
-		return nil, unwritable(f.Dir, err)
+		return nil, readOnly(f, err)
 	}
 	return &Lock{file}, nil
 }

@@ -26,11 +26,11 @@ type Log struct {
 func OpenLog(f Folder, m Machine) (*Log, error) {
 	file, err := os.OpenFile(f.LogPath(), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 	if err != nil {
-		return nil, unwritable(f.Dir, err)
+		return nil, readOnly(f, err)
 	}
 	if err := endLine(file); err != nil {
 		_ = file.Close()
-		return nil, unwritable(f.Dir, err)
+		return nil, readOnly(f, err)
 	}
 	return &Log{file: file, folder: f, machine: m, now: time.Now}, nil
 }

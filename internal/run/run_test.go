@@ -101,10 +101,23 @@ func TestNamesDoNotCollide(t *testing.T) {
 }
 
 func TestNamesThatAreNoFolders(t *testing.T) {
-	for _, name := range []string{"..", ".", "a/b", `a\b`, "-x", strings.Repeat("a", 300)} {
+	for _, name := range []string{"..", ".", "a/b", `a\b`, "-x", ".x", "a b", "$x", strings.Repeat("a", 65)} {
 		if _, _, err := Create(t.TempDir(), name, "", nil); fault.Code(err) != 2 {
 			t.Errorf("%q: code %d: %v", name, fault.Code(err), err)
 		}
+	}
+}
+
+// TestRunThatCannotBeWritten: the error names the run and says what to do; it
+// does not speak of making one.
+func TestRunThatCannotBeWritten(t *testing.T) {
+	f := create(t)
+	if err := os.Mkdir(f.LogPath(), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenLog(f, Machine{})
+	if fault.Code(err) != 1 || !strings.Contains(err.Error(), "write to run "+f.Name) || !strings.Contains(fault.Hint(err), "copy the run") {
+		t.Errorf("code %d, hint %q: %v", fault.Code(err), fault.Hint(err), err)
 	}
 }
 
