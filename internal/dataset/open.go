@@ -37,8 +37,9 @@ var readers = map[string]func(folder string, split Split) (*Set, error){
 }
 
 // Open reads a split of the data set called name from the folder dir/name, where
-// dir is DefaultDir if it is empty; fashion-extract needs no folder. Missing and damaged files are errors of kind
-// fault.Data that name the file and say what to type.
+// dir is DefaultDir if it is empty; fashion-extract needs no folder. Missing and
+// damaged files are errors of kind fault.Data that name the file and say what to
+// type.
 func Open(name, dir string, split Split) (*Set, error) {
 	if name == FashionExtract {
 		return openExtract(split)
@@ -50,10 +51,10 @@ func Open(name, dir string, split Split) (*Set, error) {
 	folder := Folder(dir, name)
 	s, err := read(folder, split)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(name, folder)
+		return nil, missing(name, dir)
 	}
 	if err != nil {
-		return nil, fault.New(fault.Data, "remove the damaged file, then: diffuse data fetch "+name, "%s: %w", name, err)
+		return nil, fault.New(fault.Data, "diffuse data fetch "+name+dataFlag(dir)+" replaces the damaged file", "%s: %w", name, err)
 	}
 	return s, nil
 }
@@ -61,10 +62,18 @@ func Open(name, dir string, split Split) (*Set, error) {
 // Folder is where the files of the data set called name are, or belong.
 func Folder(dir, name string) string { return filepath.Join(cmp.Or(dir, DefaultDir), name) }
 
+// dataFlag names the folder to a fetch that is to fill it.
+func dataFlag(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return fmt.Sprintf(" --data %q", dir)
+}
+
 // missing says both ways to get a data set.
-func missing(name, folder string) error {
-	hint := fmt.Sprintf("diffuse data fetch %s\nor name the folder that holds %s/ by --data DIR or DIFFUSE_DATA; its files: %s", name, name, expected[name])
-	return fault.New(fault.Data, hint, "%s does not hold %s", folder, name)
+func missing(name, dir string) error {
+	hint := fmt.Sprintf("diffuse data fetch %s%s\nor name the folder that holds %s/ by --data DIR or DIFFUSE_DATA; its files: %s", name, dataFlag(dir), name, expected[name])
+	return fault.New(fault.Data, hint, "%s does not hold %s", Folder(dir, name), name)
 }
 
 // expected says which files a data set's folder holds.

@@ -51,6 +51,10 @@ var errLocked = errors.New("locked")
 // where no mirror has the file, fault.Interrupted where ctx ended; then what has
 // arrived stays in NAME.part and the next Fetch goes on from there.
 func (f *Fetcher) Fetch(ctx context.Context, dir string, file File, mirrors []string) (fetched bool, err error) {
+	path := filepath.Join(dir, file.Name)
+	if file.Check(path) == nil { // whole: nothing to lock, and the folder may be read-only
+		return false, nil
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return false, err
 	}
@@ -64,9 +68,8 @@ func (f *Fetcher) Fetch(ctx context.Context, dir string, file File, mirrors []st
 	}
 	defer unlock()
 
-	path := filepath.Join(dir, file.Name)
 	switch err := file.Check(path); {
-	case err == nil:
+	case err == nil: // another fetch has just brought it
 		return false, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		f.Observer.Failed(file.Name, path, err) // damaged: replaced below

@@ -136,6 +136,21 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// A folder that holds all may be read-only: nothing is written to it, no lock either.
+func TestWholeFileIsOnlyRead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, file.Name), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := fetcher()
+	if fetched, err := f.Fetch(t.Context(), dir, file, nil); err != nil || fetched {
+		t.Errorf("fetched %v, error %v", fetched, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v (%v)", entries, err)
+	}
+}
+
 func TestReplacesDamaged(t *testing.T) {
 	dir := t.TempDir()
 	damaged := bytes.Clone(content)
