@@ -58,7 +58,7 @@ func NewBench(stdio *IO, g *Global) *cobra.Command {
 
 Steps run on random images, so no data set is needed. The first runs warm up
 and are not counted; the median of the others is what to quote, beside their
-spread: on a shared machine single figures mean little.`),
+spread: on a shared machine single figures mean little.`, fault.Interrupted),
 		Example: `  diffuse bench train --config fashion.yaml --batch 64
   diffuse bench infer --config fashion.yaml --batch 64 --json`,
 		Args: unknownCommand,
@@ -79,10 +79,10 @@ func newBench(stdio *IO, g *Global, what, short string, m measure) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   what,
 		Short: short,
-		Long:  help(short + ".\n\nPrints images a second at the median, the spread, and peak memory."),
+		Long:  help(short+".\n\nPrints images a second at the median, the spread, and peak memory.", fault.Interrupted),
 		Example: fmt.Sprintf(`  diffuse bench %s --config fashion.yaml --precision fp32 --batch 64
   diffuse bench %s --config quick.yaml --json`, what, what),
-		Args: cobra.NoArgs,
+		Args: noArguments("--config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			overrides := FlagOverrides(cmd.Flags(), map[string]string{"batch": "train.batch", "precision": "train.precision"})
 			r, err := g.LoadConfig(o.Config, overrides...)
@@ -184,6 +184,9 @@ func thousands(n int) string {
 func benchTrain(ctx context.Context, c *config.Config, workers int) (*model.UNet, func() error, error) {
 	images := randomImages(c)
 	c.Train.Epochs, c.Train.Steps = 1_000_000, 0 // never reaches the end
+	if err := fitsMemory(c, images.C, machine.Memory()); err != nil {
+		return nil, nil, err
+	}
 	net, err := model.NewUNet(c.Model, c.Data.Size, images.C, true)
 	if err != nil {
 		return nil, nil, err

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+
+	"diffuse/internal/fault"
 )
 
 // NewCompletion is `diffuse completion`, which prints a shell's script.
@@ -12,7 +16,7 @@ func NewCompletion(stdio *IO) *cobra.Command {
 		Long:  help(`Print the script that completes commands, flags and their values in a shell.`),
 		Example: `  source <(diffuse completion bash)
   diffuse completion fish > ~/.config/fish/completions/diffuse.fish`,
-		Args:                  cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:                  arguments("a shell: bash, zsh, fish or powershell", 1, 1),
 		ValidArgs:             []string{"bash", "zsh", "fish", "powershell"},
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -24,9 +28,10 @@ func NewCompletion(stdio *IO) *cobra.Command {
 				return root.GenZshCompletion(stdio.Out)
 			case "fish":
 				return root.GenFishCompletion(stdio.Out, true)
-			default:
+			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(stdio.Out)
 			}
+			return fault.New(fault.Usage, cmd.CommandPath()+" --help", "no completion for %q: the shells are %s", args[0], strings.Join(cmd.ValidArgs, ", "))
 		},
 	}
 }

@@ -44,7 +44,7 @@ printed is a config itself. Without FILE it prints the defaults.`),
 		Example: `  diffuse config show fashion.yaml
   diffuse config show fashion.yaml --set train.lr=3e-4
   DIFFUSE_TRAIN_EPOCHS=3 diffuse config show quick --json`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              arguments("a config FILE", 0, 1),
 		ValidArgsFunction: completeConfigs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -80,12 +80,12 @@ func newConfigCheck(stdio *IO, g *Global) *cobra.Command {
 	o := &ConfigOptions{IO: stdio, Global: g}
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a config and print nothing where it is right",
+		Short: "Check that a config is valid",
 		Long: help(`Check that a config has no unknown key, wrong type or value out of range. The
 first error is printed with its file, line and column.`),
 		Example: `  diffuse config check my.yaml
   diffuse config check runs/quick-calm-otter/config.yaml`,
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("a config FILE", 1, 1),
 		ValidArgsFunction: completeConfigs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.File = args[0]

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"path/filepath"
 
@@ -35,7 +36,7 @@ SHA-256 are right.`, fault.Data, fault.Interrupted),
 		Example: `  diffuse data fetch fashion-mnist
   diffuse data fetch fashion-mnist cifar-10 --data /srv/data
   diffuse data fetch cifar-10 --mirror https://mirror.example.org/cifar/`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              arguments("the NAME of a data set", 1, math.MaxInt),
 		ValidArgsFunction: completeSets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Names = args

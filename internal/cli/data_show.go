@@ -34,7 +34,7 @@ first images of the class. Pixels are exact. The classes and their counts are
 printed.`, fault.Data),
 		Example: `  diffuse data show fashion-extract
   diffuse data show cifar-10 --split test --n 20 --out cifar.png`,
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("the NAME of a data set", 1, 1),
 		ValidArgsFunction: completeSets,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.Name = args[0]

@@ -93,7 +93,7 @@ func TestDataRefuses(t *testing.T) {
 		args, want string
 		code       fault.Kind
 	}{
-		{"fetch", "at least 1 arg", fault.Usage},
+		{"fetch", "data fetch needs the NAME of a data set", fault.Usage},
 		{"fetch fashion-mnits", `no data set "fashion-mnits", did you mean fashion-mnist?`, fault.Usage},
 		{"fetch fashion-mnist nothing", `no data set "nothing"`, fault.Usage},
 		{"fetch fashion-mnist --mirror example.org", "--mirror", fault.Usage},

@@ -5,16 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"diffuse/internal/fault"
-	"diffuse/internal/nearest"
 )
 
 // Execute runs the program and returns its exit code. The first Ctrl-C cancels
@@ -25,11 +23,17 @@ func Execute(stdio *IO, args []string) int {
 	context.AfterFunc(ctx, stop)
 
 	g := &Global{}
-	root := newRoot(stdio, g)
+	out := &checkedWriter{Writer: stdio.Out}
+	checked := *stdio
+	checked.Out = out
+	root := newRoot(&checked, g)
 	root.SetArgs(args)
 	running := false
 	onRun(root, func() { running = true })
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return 0
 	}
@@ -43,6 +47,22 @@ func Execute(stdio *IO, args []string) int {
 	}
 	printError(stdio, err, g.JSON || asksForJSON(args))
 	return fault.Code(err)
+}
+
+// checkedWriter remembers that a result could not be written: a disk that is
+// full must not pass for success, whichever Fprintf met it.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		err = fault.New(fault.Failure, "", "write the results: %w", err)
+		w.err = err
+	}
+	return n, err
 }
 
 // asInterrupted gives an error that Ctrl-C caused the exit code of one, whatever
@@ -83,6 +103,9 @@ func onRun(cmd *cobra.Command, entered func()) {
 // printError writes "diffuse: ..." and, where there is one, "hint: ...".
 func printError(stdio *IO, err error, asJSON bool) {
 	hint := fault.Hint(err)
+	if hint == "" && errors.Is(err, syscall.ENOSPC) {
+		hint = "make room on the disk and try again; what was there before is whole"
+	}
 	if asJSON {
 		text, jsonErr := json.Marshal(struct {
 			Error string `json:"error"`
@@ -97,39 +120,4 @@ func printError(stdio *IO, err error, asJSON bool) {
 	if hint != "" {
 		fmt.Fprintf(stdio.Err, "hint: %s\n", hint)
 	}
-}
-
-// flagError turns pflag's errors into usage errors, with the nearest flag.
-func flagError(cmd *cobra.Command, err error) error {
-	hint := cmd.CommandPath() + " --help"
-	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok || unknown.GetSpecifiedShortnames() != "" {
-		return fault.New(fault.Usage, hint, "%w", err)
-	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	name := unknown.GetSpecifiedName()
-	return fault.New(fault.Usage, hint, "unknown flag --%s%s", name, didYouMean("--", nearest.Name(name, names)))
-}
-
-// unknownCommand is the Args of a command that only has subcommands.
-func unknownCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var names []string
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	return fault.New(fault.Usage, cmd.CommandPath()+" --help", "unknown command %q%s",
-		strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "diffuse "), didYouMean("", nearest.Name(args[0], names)))
-}
-
-func didYouMean(prefix, name string) string {
-	if name == "" {
-		return ""
-	}
-	return ", did you mean " + prefix + name + "?"
 }

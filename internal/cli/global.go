@@ -43,13 +43,13 @@ func (g *Global) addFlags(root *cobra.Command, stdio *IO) {
 	f.StringVar(&g.Runs, "runs", cmp.Or(g.lookup("DIFFUSE_RUNS"), "runs"), "folder of runs (variable DIFFUSE_RUNS)")
 	f.StringVar(&g.Data, "data", g.lookup("DIFFUSE_DATA"), "folder that holds fashion-mnist/ and cifar-10/ (variable DIFFUSE_DATA)")
 	f.StringVar(&g.Device, "device", cmp.Or(g.lookup("DIFFUSE_DEVICE"), "auto"), "where to compute: auto or cpu (variable DIFFUSE_DEVICE)")
-	f.StringVar(&g.Kernels, "kernels", cmp.Or(g.lookup("DIFFUSE_KERNELS"), "auto"), "which instructions to compute with: auto, portable, avx2 (variable DIFFUSE_KERNELS)")
+	f.StringVar(&g.Kernels, "kernels", cmp.Or(g.lookup("DIFFUSE_KERNELS"), "auto"), "which instructions to compute with: auto, portable, avx2, avx512 (variable DIFFUSE_KERNELS)")
 	f.IntVar(&g.Workers, "workers", 0, "goroutines that compute, 0 is one for each core (variable DIFFUSE_WORKERS)")
 	f.BoolVarP(&g.Verbose, "verbose", "v", false, "log more")
 	f.BoolVarP(&g.Quiet, "quiet", "q", false, "log errors only, show no progress")
 	root.MarkFlagsMutuallyExclusive("verbose", "quiet")
 	complete(root, "device", "auto\twhatever is fastest", "cpu\tthe CPU")
-	complete(root, "kernels", "auto\tthe fastest", "portable\tplain Go", "avx2\tAVX2 and FMA")
+	complete(root, "kernels", "auto\tthe fastest", "portable\tplain Go", "avx2\tAVX2 and FMA", "avx512\tAVX-512 F, DQ, BW and VL")
 	completeFolders(root, "runs")
 	completeFolders(root, "data")
 }
@@ -97,6 +97,22 @@ func (g *Global) lookup(name string) string {
 		}
 	}
 	return ""
+}
+
+// runsFlag repeats --runs in a command to type, where it is needed.
+func (g *Global) runsFlag() string {
+	if g.Runs == cmp.Or(g.lookup("DIFFUSE_RUNS"), "runs") {
+		return ""
+	}
+	return " --runs " + shellWord(g.Runs)
+}
+
+// dataFlag repeats --data in a command to type, where it is needed.
+func (g *Global) dataFlag() string {
+	if g.Data == g.lookup("DIFFUSE_DATA") {
+		return ""
+	}
+	return " --data " + shellWord(g.Data)
 }
 
 // LoadConfig resolves the config called name (a path or a bare name) under the

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
@@ -23,28 +24,31 @@ func (p picked) config() string {
 }
 
 // pickCheckpoint finds the checkpoint that a command was given: a file, a run by
-// its name or its folder, or where nothing was given the newest run. checkpoint
+// its name or its folder, or where nothing was given the newest run of g.Runs. checkpoint
 // is "last", "best" or another of the run's. Errors are of kind
 // fault.Checkpoint.
-func pickCheckpoint(runs, given, checkpoint string) (picked, error) {
+func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if isFile(given) {
 		dir := filepath.Dir(given)
-		if f, err := run.Find(runs, dir); err == nil && f.Dir == dir {
+		if f, err := run.Find(g.Runs, dir); err == nil && f.Dir == dir {
 			return picked{given, &f}, nil
 		}
 		return picked{given, nil}, nil
+	}
+	if strings.HasSuffix(given, ".safetensors") {
+		return picked{}, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "there is no file %s", given)
 	}
 	find := run.Newest
 	if given != "" {
 		find = func(runs string) (run.Folder, error) { return run.Find(runs, given) }
 	}
-	f, err := find(runs)
+	f, err := find(g.Runs)
 	if err != nil {
 		return picked{}, err
 	}
 	weights := filepath.Join(f.Dir, checkpoint+".safetensors")
 	if !isFile(weights) {
-		return picked{}, fault.New(fault.Checkpoint, "diffuse train --resume "+f.Name, "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
+		return picked{}, fault.New(fault.Checkpoint, "diffuse train --resume "+shellWord(f.Name)+g.runsFlag(), "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
 	}
 	return picked{weights, &f}, nil
 }

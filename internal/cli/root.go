@@ -43,6 +43,9 @@ else defaults. Logs go to stderr, results to stdout.`,
 			if cmd.Name() == "help" || completes(cmd) {
 				return nil // a wrong variable must not break the Tab key
 			}
+			if err := checkExclusive(cmd); err != nil {
+				return err
+			}
 			return g.finish(cmd.Flags(), stdio)
 		},
 	}

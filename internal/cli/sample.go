@@ -69,7 +69,7 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
   diffuse sample quick-calm-otter --seeds 0-63 --out seeds/
   diffuse sample runs/quick-calm-otter/best.safetensors --ddpm --variance fixed_small
   diffuse sample --ddim --eta 0 --n 9 --out drawing.gif`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments("a RUN or FILE", 0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
 		},
@@ -155,7 +155,7 @@ func (o *SampleOptions) checkFlags(sampler string) error {
 }
 
 func sampleRun(ctx context.Context, o *SampleOptions) error {
-	p, err := pickCheckpoint(o.Global.Runs, o.Given, o.Checkpoint)
+	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
 	}

@@ -256,7 +256,7 @@ func TestSampleErrors(t *testing.T) {
 		{"--set model.channels=8,16", fault.Checkpoint, "the checkpoint's net is"},
 		{"--set data.range=-1,1", fault.Checkpoint, "the checkpoint's input range is"},
 		{"--ddim --steps 1001", fault.Usage, "sample.steps must be at most schedule.steps (1000), got 1001"},
-		{"--ddim --ddpm", fault.Usage, "ddim ddpm"},
+		{"--ddim --ddpm", fault.Usage, "--ddim and --ddpm exclude each other"},
 		{"--ddpm --eta 0", fault.Usage, "--eta: the sampler ddpm does not use it"},
 		{"--ddpm --spacing trailing", fault.Usage, "--spacing: the sampler ddpm does not use it"},
 		{"--skip --steps 10", fault.Usage, "--steps: the sampler skip does not use it"},
@@ -266,7 +266,7 @@ func TestSampleErrors(t *testing.T) {
 		{"--n 0", fault.Usage, "sample.n must be at least 1"},
 		{"--seeds 5-3", fault.Usage, `--seeds: "5-3" is neither a seed nor a rising range`},
 		{"--seeds 0-3 --n 5", fault.Usage, `"0-3" has 4 seeds, --n asks for 5 images`},
-		{"--ema --raw", fault.Usage, "ema raw"},
+		{"--ema --raw", fault.Usage, "--ema and --raw exclude each other"},
 		{"--out a.jpg", fault.Usage, "a.jpg must end in .png, .gif or .npy"},
 	} {
 		args := strings.Fields("sample --runs " + runs + " --out " + out + " " + k.args)

@@ -54,7 +54,7 @@ nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
   diffuse train --config fashion.yaml --set train.ema=0.999 --epochs 5
   diffuse train --config cifar10.yaml --dry-run
   diffuse train --resume clothes`,
-		Args: cobra.NoArgs,
+		Args: noArguments("--config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Overrides = FlagOverrides(cmd.Flags(), trainShortcuts)
 			return trainRun(cmd.Context(), o)

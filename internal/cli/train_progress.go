@@ -106,6 +106,7 @@ type barProgress struct {
 	w io.Writer
 	pace
 	bar *progressbar.ProgressBar
+	old bool // what the bar says is over: the next step says something new
 }
 
 // barEvery is how much training lies between two changes of the bar's text, in
@@ -122,7 +123,8 @@ func (p *barProgress) Observe(_ context.Context, e train.Event) error {
 		return p.bar.Set(e.Step)
 	case train.Step:
 		p.step(e)
-		if p.recentSeconds >= barEvery || p.steps == 1 {
+		if p.recentSeconds >= barEvery || p.steps == 1 || p.old {
+			p.old = false
 			loss, imgPerS := p.report()
 			p.bar.Describe(fmt.Sprintf("epoch %d/%d  loss %.4f  %.4g images/s  %s left",
 				e.Epoch, p.started.Epochs, loss, imgPerS, shortTime(p.left(e.Step))))
@@ -133,6 +135,7 @@ func (p *barProgress) Observe(_ context.Context, e train.Event) error {
 	case train.Grid:
 		p.bar.Describe(fmt.Sprintf("epoch %d/%d  drawing samples", e.Epoch, p.started.Epochs))
 	case train.Epoch:
+		p.old = true
 		p.seconds += e.ValidSeconds
 		if err := p.bar.Clear(); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"diffuse/internal/fault"
 	"diffuse/internal/machine"
 	"diffuse/internal/run"
 	"diffuse/internal/train"
@@ -39,7 +40,7 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 		Run: folder.Name, Dir: folder.Dir, Steps: p.Step, Epochs: p.Epoch, Seconds: round(took.Seconds(), 3),
 		TrainLoss: p.TrainLoss, ValidLoss: p.ValidLoss, ValidEMA: p.ValidEMA, BestLoss: p.Best, BestStep: p.BestStep,
 		NonFinite: p.NonFinite, Last: folder.LastPath(), Best: folder.BestPath(), Curves: folder.CurvesPath(),
-		Grid: lastGrid(folder), PeakRSS: machine.PeakRSS(), Next: "diffuse sample " + folder.Name + t.o.runsFlag(),
+		Grid: lastGrid(folder), PeakRSS: machine.PeakRSS(), Next: "diffuse sample " + shellWord(folder.Name) + t.o.Global.runsFlag(),
 	}
 	if t.o.Global.JSON {
 		return t.o.IO.PrintJSON(r)
@@ -95,11 +96,17 @@ type DryRunResult struct {
 }
 
 // stepWatch keeps the last step. It is a train.Observer.
-type stepWatch struct{ train.Step }
+type stepWatch struct {
+	train.Step
+	nonFinite *train.NonFinite
+}
 
 func (s *stepWatch) Observe(_ context.Context, e train.Event) error {
-	if e, ok := e.(train.Step); ok {
+	switch e := e.(type) {
+	case train.Step:
 		s.Step = e
+	case train.NonFinite:
+		s.nonFinite = &e
 	}
 	return nil
 }
@@ -123,7 +130,7 @@ func trainDry(ctx context.Context, o *TrainOptions) error {
 		return err
 	}
 	watch := new(stepWatch)
-	trainer.Observers = []train.Observer{watch, &warner{o.Global.Log}}
+	trainer.Observers = []train.Observer{watch}
 	if err := trainer.OneStep(ctx); err != nil {
 		return err
 	}
@@ -132,6 +139,10 @@ func trainDry(ctx context.Context, o *TrainOptions) error {
 		if err := trainer.OneStep(ctx); err != nil {
 			return err
 		}
+	}
+	if bad := watch.nonFinite; bad != nil {
+		return fault.New(fault.Diverged, "lower train.lr, or check data.range and schedule",
+			"step %d of the dry run: the %s is not finite, first in %s", bad.Step, bad.What, bad.Layer)
 	}
 	return t.printDry(watch.Step, first)
 }

@@ -41,6 +41,9 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if t.valid, err = openImages(o.Global, r, dataset.Test, r.Data.Valid); err != nil {
 		return nil, err
 	}
+	if err := fitsMemory(&r.Config, t.images.C, machine.Memory()); err != nil {
+		return nil, err
+	}
 	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
@@ -48,6 +51,21 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 		t.net.Init(r.Train.Seed, r.Model.Init == "ddpm")
 	}
 	return t, nil
+}
+
+// fitsMemory refuses to train a net whose weights, gradients and moments alone
+// are larger than the machine's memory: the system would kill the process, or
+// crawl. memory 0 is not known.
+func fitsMemory(c *config.Config, channels int, memory int64) error {
+	count := model.CountUNet(c.Model, channels)
+	lanes := min(c.Train.Lanes, (c.Train.Batch+c.Train.MicroBatch-1)/c.Train.MicroBatch)
+	const weightsAndMoments = 3
+	need := int64(count) * 4 * int64(weightsAndMoments+lanes)
+	if memory == 0 || need <= memory {
+		return nil
+	}
+	return fault.New(fault.Failure, "narrow model.channels, or lower train.lanes", "a net of %s parameters takes more than %s to train, this machine has %s",
+		thousands(count), machine.Bytes(need), machine.Bytes(memory))
 }
 
 // openImages reads the first n images of a split of a config's data set; n 0
@@ -71,15 +89,7 @@ func (t *training) trainer(folder run.Folder) (*train.Trainer, error) {
 
 // resumeCommand is what to type to go on with a run.
 func (o *TrainOptions) resumeCommand(folder run.Folder) string {
-	return "diffuse train --resume " + folder.Name + o.runsFlag()
-}
-
-// runsFlag repeats --runs where it is needed.
-func (o *TrainOptions) runsFlag() string {
-	if o.Global.Runs == "runs" {
-		return ""
-	}
-	return " --runs " + o.Global.Runs
+	return "diffuse train --resume " + shellWord(folder.Name) + o.Global.runsFlag() + o.Global.dataFlag()
 }
 
 // observers are those that hear of the run, in order: curves are drawn from

@@ -197,7 +197,7 @@ func TestTrainRefusals(t *testing.T) {
 		args []string
 	}{
 		{2, "there is a run", runs, withTiny("--name", "taken")},
-		{2, "cannot be the name of a folder", runs, withTiny("--name", "../up")},
+		{2, "--name: must be at most 64 letters, digits", runs, withTiny("--name", "../up")},
 		{1, "not a directory", filepath.Join(file, "runs"), withTiny()},
 		{4, "there is no run gone", runs, []string{"--resume", "gone"}},
 		{1, "another process", runs, []string{"--resume", "taken"}},

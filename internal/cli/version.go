@@ -35,7 +35,7 @@ func NewVersion(stdio *IO, g *Global) *cobra.Command {
 		Long:  help(`Print the version and commit; with -v or --json also what it computes with.`),
 		Example: `  diffuse version
   diffuse version -v`,
-		Args: cobra.NoArgs,
+		Args: noArguments(""),
 		RunE: func(*cobra.Command, []string) error { return versionRun(stdio, g) },
 	}
 }

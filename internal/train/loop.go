@@ -9,7 +9,7 @@ import (
 	"diffuse/internal/fault"
 )
 
-const hintDiverged = "lower train.lr, or set train.clip=1; the last checkpoint is whole"
+const hintDiverged = "lower train.lr, or set train.clip=1; what was saved before is whole"
 
 // Run trains from where the trainer stands to the end. When ctx ends it
 // finishes the micro-batches begun, saves and returns an error of kind
