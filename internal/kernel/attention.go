@@ -3,19 +3,17 @@ package kernel
 import "math"
 
 // Attention of one head of one image works on panels of transposed scores: the
-// keys are rows and queryLanes queries are the lanes of each row, so that a
-// query's maximum, exponentials and sum are all vertical and a panel of 256
-// keys (8 KB) stays in the first-level cache. The score matrix as a whole never
-// exists. Scores are in base 2: queries are scaled by log₂e/√dim, so that
-// softmax is 2^(s−max)/Σ2^(s−max).
+// keys are rows and as many queries as a vector has lanes are the columns, so
+// that a query's maximum, exponentials and sum are all vertical and a panel of
+// 256 keys (8 KB for 8 queries) stays in the first-level cache. The score
+// matrix as a whole never exists. Scores are in base 2: queries are scaled by
+// log₂e/√dim, so that softmax is 2^(s−max)/Σ2^(s−max).
 //
 // A head is first copied out of the interleaved tensors, as rows [tokens][dim]
 // or as columns [dim][tokens], both padded with zeros.
 
-const (
-	queryLanes = 8 // queries in a panel; tokens are padded to it
-	dimLanes   = 8 // dims that a kernel treats at once; dims are padded to it
-)
+// dimLanes is the dims that a kernel treats at once; dims are padded to it.
+const dimLanes = 8
 
 // Attention writes softmax(q·kᵀ/√dim)·v of each head of each of n images to o
 // (Vaswani et al. 2017, equation 1). q, k, v and o are [n][tokens][heads·dim];
@@ -24,10 +22,10 @@ const (
 func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, heads, dim int) {
 	m := ws.mark()
 	defer ws.release(m)
-	h := newHead(tokens, heads, dim)
+	h := s.newHead(tokens, heads, dim)
 	queries, out := h.columns(ws), h.columns(ws)
 	keys, values := h.rows(ws), h.rows(ws)
-	panel := ws.float32s(tokens * queryLanes)
+	panel := ws.float32s(tokens * h.queries)
 	top, sum, logs := h.lanes(ws), h.lanes(ws), h.lanes(ws)
 	for i := range n * heads {
 		at := h.offset(i)
@@ -35,7 +33,7 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 		h.readRows(s, keys, k[at:])
 		h.readRows(s, values, v[at:])
 		clear(out)
-		for t := 0; t < tokens; t += queryLanes {
+		for t := 0; t < tokens; t += h.queries {
 			h.scores(s, panel, queries[t:], keys, tokens)
 			s.vec.powers(panel, top[t:], sum[t:], tokens)
 			h.addValues(s, out[t:], panel, values, tokens)
@@ -49,15 +47,17 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 // head is the geometry of one head within the interleaved tensors and in scratch.
 type head struct {
 	tokens, heads, dim int
+	queries            int // in a panel; tokens are padded to it
 	stride             int // values from a token to the next: heads·dim
 	padTokens, padDim  int
 	scale              float64 // 1/√dim
 }
 
-func newHead(tokens, heads, dim int) head {
+func (s *Set) newHead(tokens, heads, dim int) head {
+	queries := s.vec.queries
 	return head{
-		tokens: tokens, heads: heads, dim: dim, stride: heads * dim,
-		padTokens: roundUp(tokens, queryLanes), padDim: roundUp(dim, dimLanes),
+		tokens: tokens, heads: heads, dim: dim, queries: queries, stride: heads * dim,
+		padTokens: roundUp(tokens, queries), padDim: roundUp(dim, dimLanes),
 		scale: 1 / math.Sqrt(float64(dim)),
 	}
 }
@@ -92,21 +92,21 @@ func (h *head) readRows(s *Set, dst, src []float32) {
 	s.vec.copyRows(dst, h.padDim, src, h.stride, h.tokens, h.dim, 1)
 }
 
-// scores writes rows·columns, of count keys and queryLanes queries, to panel.
+// scores writes rows·columns, of count keys and a panel's queries, to panel.
 func (h *head) scores(s *Set, panel, columns, rows []float32, count int) {
 	for d := 0; d < h.dim; d += dimLanes {
 		s.vec.scores(panel, columns[d*h.padTokens:], h.padTokens, rows[d:], h.padDim, count, d > 0)
 	}
 }
 
-// addValues adds panelᵀ·rows to the columns of queryLanes queries.
+// addValues adds panelᵀ·rows to the columns of a panel's queries.
 func (h *head) addValues(s *Set, columns, panel, rows []float32, count int) {
 	for d := 0; d < h.dim; d += dimLanes {
 		s.vec.addValues(columns[d*h.padTokens:], h.padTokens, panel, rows[d:], h.padDim, count)
 	}
 }
 
-// addOuter adds panel·queries, the rows of queryLanes queries, to count rows.
+// addOuter adds panel·queries, the rows of a panel's queries, to count rows.
 func (h *head) addOuter(s *Set, rows, panel, queries []float32, count int) {
 	for d := 0; d < h.dim; d += dimLanes {
 		s.vec.addOuter(rows[d:], h.padDim, panel, queries[d:], h.padDim, count)

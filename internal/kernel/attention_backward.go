@@ -3,8 +3,8 @@ package kernel
 import "math"
 
 // keyBlock is how many keys a pass of the gradient treats: scores, keys,
-// values and their gradients of a block (24 KB at dim 8) stay in the
-// first-level cache while all queries pass by.
+// values and their gradients of a block (24 KB at dim 8 and 8 queries, 32 KB
+// at 16) stay in the first-level cache while all queries pass by.
 const keyBlock = 128
 
 // AttentionBackward is Attention's gradient: dq, dk and dv from do. o and lse
@@ -15,13 +15,13 @@ const keyBlock = 128
 func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v []float32, n, tokens, heads, dim int) {
 	m := ws.mark()
 	defer ws.release(m)
-	h := newHead(tokens, heads, dim)
+	h := s.newHead(tokens, heads, dim)
 	g := newHeadGradient(ws, h)
 	for i := range n * heads {
 		at := h.offset(i)
 		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
 		for j := 0; j < tokens; j += keyBlock {
-			for t := 0; t < tokens; t += queryLanes {
+			for t := 0; t < tokens; t += h.queries {
 				g.panel(s, t, j, min(keyBlock, tokens-j))
 			}
 		}
@@ -50,7 +50,7 @@ func newHeadGradient(ws *Workspace, h head) headGradient {
 		queryRows: h.rows(ws), doRows: h.rows(ws), keyRows: h.rows(ws), valueRows: h.rows(ws),
 		dqueries: h.columns(ws), dkeys: h.rows(ws), dvalues: h.rows(ws),
 		lse: h.lanes(ws), d: h.lanes(ws),
-		p: ws.float32s(keyBlock * queryLanes), ds: ws.float32s(keyBlock * queryLanes),
+		p: ws.float32s(keyBlock * h.queries), ds: ws.float32s(keyBlock * h.queries),
 	}
 }
 

@@ -2,6 +2,9 @@ package kernel
 
 import "math"
 
+// queryLanes is the number of queries in the portable kernels' panels.
+const queryLanes = 8
+
 // lane is a value of each query of a panel.
 type lane = [queryLanes]float32
 

@@ -122,7 +122,7 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 	mustHave("input", x, in.size(in.n))
 	mustHave("output", y, out.size(out.n))
 	defer ws.release(ws.mark())
-	bias = padded(ws, bias, out.c)
+	bias = s.gemm.bias(ws, bias, out.c)
 	group := min(in.n, (rowsAtOnce-1)/(out.h*out.w)+1)
 	framed := framing{images: in, pad: pad, stride: in.c}
 	scratch := ws.framed(framed, group)
@@ -141,29 +141,31 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 
 // The blocks of a product that one call of a micro-kernel computes.
 const (
-	blockTerms = 384       // terms of a sum: that many rows of a panel leave room in a 32 KB cache
-	callTerms  = 256 << 10 // rows times terms: some 100 µs, for which Go cannot stop the goroutine
-	tileRows   = 6         // rows that the assembly computes at once
+	blockWeights = 6 << 10   // of a panel: they leave room in a 32 KB cache
+	callTerms    = 256 << 10 // rows times terms: some 100 µs, for which Go cannot stop the goroutine
 )
 
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
 func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch int, bias []float32) {
+	if f.width != s.gemm.width {
+		panic("kernel: weights packed by another set")
+	}
 	length := f.across * f.in
 	segments, part := f.blocks()
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
 	a.stride = pitch
-	chunk := max(callTerms/(segments*part)/tileRows, 1) * tileRows
-	for j := 0; j < f.out; j += panelCols {
+	chunk := max(callTerms/(segments*part)/s.gemm.rows, 1) * s.gemm.rows
+	for j := 0; j < f.out; j += f.width {
 		panel := f.panel(j)
-		a.cols = min(panelCols, f.out-j)
-		a.bias = bias[j:][:panelCols]
+		a.cols = min(f.width, f.out-j)
+		a.bias = bias[j:][:f.width]
 		for first := 0; first == 0 || first < f.down; first += segments {
 			a.segments = min(segments, f.down-first)
 			for k := 0; k == 0 || k < length; k += part {
 				a.length = min(part, length-k)
-				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*panelCols:]
+				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*f.width:]
 				for r := 0; r < len(t.x); r += chunk {
 					end := min(r+chunk, len(t.x))
 					a.y, a.xat, a.yat = y[j:], t.x[r:end], t.y[r:end]
@@ -178,23 +180,23 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 // blocks cuts the terms of f's sums into blocks of whole segments or, if one
 // segment is too long, of equal parts of one.
 func (f *form) blocks() (segments, part int) {
-	length := f.across * f.in
+	length, most := f.across*f.in, blockWeights/f.width
 	if length == 0 || f.down == 0 {
 		return 1, 1
 	}
-	if length <= blockTerms {
-		return min(blockTerms/length, f.down), length
+	if length <= most {
+		return min(most/length, f.down), length
 	}
-	parts := (length-1)/blockTerms + 1
+	parts := (length-1)/most + 1
 	return 1, (length-1)/parts + 1
 }
 
-// padded is bias with zeros up to a whole panel; all zeros if bias is nil.
-func padded(ws *Workspace, bias []float32, n int) []float32 {
+// bias is a copy of bias with zeros up to a whole panel; all zeros if it is nil.
+func (g *gemm) bias(ws *Workspace, bias []float32, n int) []float32 {
 	if bias != nil {
 		mustHave("bias", bias, n)
 	}
-	p := ws.float32s(panels(n) * panelCols)
+	p := ws.float32s(g.padded(n))
 	clear(p[copy(p, bias):])
 	return p
 }

@@ -23,7 +23,7 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 		mustHave("bias's gradient", db, out.c)
 	}
 	defer ws.release(ws.mark())
-	sums := padded(ws, nil, out.c)
+	sums := s.gemm.bias(ws, nil, out.c)
 	if c.Upsample {
 		s.enlargedWeights(ws, dw, sums, x, dy, c)
 	} else {
@@ -66,7 +66,7 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 	framed := framing{images: in, pad: c.pad(), stride: scattered(in.c)}
 	scratch := ws.framed(framed, group)
 	t := ws.table(down, across, out, framed, group)
-	columns := ws.float32s(panels(out.c) * panelCols * group * pixels)
+	columns := ws.float32s(s.gemm.padded(out.c) * group * pixels)
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
 		source := framed.fill(scratch, x[in.size(i):], n)
@@ -96,11 +96,12 @@ func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, down, across a
 		runs, rows = 1, runs*rows // all pixels are one run
 	}
 	a.rows, a.stride = rows, across.spread*out.c
-	for j := 0; j < out.c; j += panelCols {
-		a.cols = min(panelCols, out.c-j)
-		a.sums = sums[j:][:panelCols]
+	width := s.gemm.width
+	for j := 0; j < out.c; j += width {
+		a.cols = min(width, out.c-j)
+		a.sums = sums[j:][:width]
 		for r := range runs {
-			a.x, a.panel = dy[first+r*distance+j:], columns[(j*runs+r*panelCols)*rows:]
+			a.x, a.panel = dy[first+r*distance+j:], columns[(j*runs+r*width)*rows:]
 			s.gemm.panel(a)
 		}
 	}
@@ -117,15 +118,16 @@ func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in 
 		steps, rows = 1, across*in.c
 	}
 	a.rows, a.stride = rows, cout
+	width := s.gemm.width
 	for ty := range down {
 		for tx := range steps {
 			a.x = x[ty*in.pitch()+tx*in.stride:]
-			for j := 0; j < cout; j += panelCols {
-				a.cols = min(panelCols, cout-j)
+			for j := 0; j < cout; j += width {
+				a.cols = min(width, cout-j)
 				a.dw = dw[(ty*across+tx)*in.c*cout+j:]
 				for p := 0; p < len(at); p += blockPixels {
 					a.xat = at[p:min(p+blockPixels, len(at))]
-					a.dy = columns[j*len(at)+p*panelCols:]
+					a.dy = columns[j*len(at)+p*width:]
 					s.gemm.correlate(a)
 				}
 			}

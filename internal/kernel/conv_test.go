@@ -95,6 +95,7 @@ func convShapes() []Conv {
 		{N: 2, H: 8, W: 8, Cin: 192, Cout: 24, Kernel: 3, Stride: 1},
 		{N: 3, H: 8, W: 8, Cin: 128, Cout: 40, Kernel: 3, Stride: 2},
 		{N: 2, H: 7, W: 9, Cin: 20, Cout: 20, Kernel: 3, Stride: 2},
+		{N: 1, H: 5, W: 3, Cin: 70, Cout: 70, Kernel: 3, Stride: 1}, // several panels of every set
 		{N: 2, H: 1, W: 1, Cin: 5, Cout: 6, Kernel: 3, Stride: 2},
 		{N: 2, H: 1, W: 2, Cin: 3, Cout: 2, Kernel: 3, Stride: 1},
 		{N: 1, H: 301, W: 1, Cin: 64, Cout: 24, Kernel: 1, Stride: 1}, // a linear layer

@@ -1,11 +1,12 @@
 package kernel
 
-// panelCols is the width of a panel: of packed weights, and of a tile of sums.
-const panelCols = 16
-
 // gemm is the table of an instruction set's micro-kernels for convolutions and
-// linear layers.
+// linear layers. They compute tiles of sums: some rows of one panel, which is
+// width columns of packed weights.
 type gemm struct {
+	width int // columns of a panel
+	rows  int // rows of a tile
+
 	multiply  func(*multiplyArgs)
 	correlate func(*correlateArgs)
 	panel     func(*panelArgs)
@@ -13,9 +14,9 @@ type gemm struct {
 
 // multiplyArgs: one panel of output channels for a table of rows,
 //
-//	y[yat[r]+j] = start + Σ_s Σ_k x[xat[r]+s·stride+k] · b[(s·length+k)·panelCols+j]
+//	y[yat[r]+j] = start + Σ_s Σ_k x[xat[r]+s·stride+k] · b[(s·length+k)·width+j]
 //
-// for r < len(xat), j < cols <= panelCols, s < segments, k < length. The start
+// for r < len(xat), j < cols <= width, s < segments, k < length. The start
 // is bias[j] or, if bias is empty, the y there is. Each sum runs over s, then
 // k, one term after the other, whatever the number of rows.
 //
@@ -30,9 +31,9 @@ type multiplyArgs struct {
 
 // correlateArgs: one panel of weight gradients for a list of pixels,
 //
-//	dw[r·stride+j] += Σ_p x[xat[p]+r] · dy[p·panelCols+j]
+//	dw[r·stride+j] += Σ_p x[xat[p]+r] · dy[p·width+j]
 //
-// for r < rows, j < cols <= panelCols, p < len(xat), in the order of p.
+// for r < rows, j < cols <= width, p < len(xat), in the order of p.
 type correlateArgs struct {
 	x, dy, dw          []float32
 	xat                []int32
@@ -41,14 +42,14 @@ type correlateArgs struct {
 
 // panelArgs: copy a panel's columns together and add them up,
 //
-//	panel[r·panelCols+j] = x[r·stride+j], or 0 for j >= cols
+//	panel[r·width+j] = x[r·stride+j], or 0 for j >= cols
 //	sums[j] += Σ_r x[r·stride+j]
 //
-// for r < rows, j < panelCols.
+// for r < rows, j < width.
 type panelArgs struct {
 	panel, sums, x     []float32
 	rows, stride, cols int
 }
 
-// panels is the number of panels that n channels fill.
-func panels(n int) int { return (n + panelCols - 1) / panelCols }
+// padded is n channels and those that fill up the last panel.
+func (g *gemm) padded(n int) int { return roundUp(n, g.width) }

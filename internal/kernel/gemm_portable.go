@@ -1,6 +1,12 @@
 package kernel
 
-var portableGemm = gemm{multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable}
+// portableWidth is the width of the portable kernels' panels.
+const portableWidth = 16
+
+var portableGemm = gemm{
+	width: portableWidth, rows: 2,
+	multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable,
+}
 
 // quad is four neighbouring columns: with two rows of them, the sums of an
 // inner loop stay in registers.
@@ -30,7 +36,7 @@ func multiplyPortable(a *multiplyArgs) {
 			for s := range a.segments {
 				x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
 				x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
-				s0, s1 = dot2(s0, s1, x0, x1, a.b[s*a.length*panelCols+j:])
+				s0, s1 = dot2(s0, s1, x0, x1, a.b[s*a.length*portableWidth+j:])
 			}
 			copy(y0, s0[:])
 			copy(y1, s1[:])
@@ -45,7 +51,7 @@ func dot2(s0, s1 quad, x0, x1, b []float32) (quad, quad) {
 	x1 = x1[:len(x0)]
 	for k, u := range x0 {
 		v := x1[k]
-		w := (*quad)(b[k*panelCols:])
+		w := (*quad)(b[k*portableWidth:])
 		a0 += u * w[0]
 		a1 += u * w[1]
 		a2 += u * w[2]
@@ -78,7 +84,7 @@ func outer2(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad,
 	c0, c1, c2, c3 := s1[0], s1[1], s1[2], s1[3]
 	for p, i := range at {
 		u, v := x[i], x[int(i)+next]
-		w := (*quad)(dy[p*panelCols:])
+		w := (*quad)(dy[p*portableWidth:])
 		a0 += u * w[0]
 		a1 += u * w[1]
 		a2 += u * w[2]
@@ -92,9 +98,9 @@ func outer2(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad,
 }
 
 func panelPortable(a *panelArgs) {
-	sums := a.sums[:panelCols]
+	sums := a.sums[:portableWidth]
 	for r := range a.rows {
-		to := a.panel[r*panelCols:][:panelCols]
+		to := a.panel[r*portableWidth:][:portableWidth]
 		n := copy(to, a.x[r*a.stride:][:a.cols])
 		clear(to[n:])
 		for j, v := range to {

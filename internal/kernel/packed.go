@@ -11,27 +11,27 @@ type Packed struct {
 	sum      []float32
 }
 
-// form is weights packed for one pass: for each panel of output channels the
-// terms of the sums in order, [out/16][down][across][in][16]. Channels that
-// fill up the last panel have zero weights.
+// form is weights packed for one pass: for each panel of width output channels
+// the terms of the sums in order, [out/width][down][across][in][width].
+// Channels that fill up the last panel have zero weights.
 type form struct {
-	down, across, in, out int
-	weights               []float32
+	width, down, across, in, out int
+	weights                      []float32
 }
 
-// panel is the part for the output channels from j on, a multiple of panelCols.
+// panel is the part for the output channels from j on, a multiple of width.
 func (f *form) panel(j int) []float32 {
 	n := f.down * f.across * f.in
-	return f.weights[j*n:][:n*panelCols]
+	return f.weights[j*n:][:n*f.width]
 }
 
 // newForm allocates an all-zero form.
-func newForm(down, across axis, in, out int) *form {
-	f := &form{down: down.count, across: across.count, in: in, out: out}
+func (g *gemm) newForm(down, across axis, in, out int) *form {
+	f := &form{width: g.width, down: down.count, across: across.count, in: in, out: out}
 	if f.down*f.across == 0 {
 		f.down, f.across = 0, 0 // sees nothing
 	}
-	f.weights = aligned[float32](panels(out) * panelCols * f.down * f.across * in)
+	f.weights = aligned[float32](g.padded(out) * f.down * f.across * in)
 	return f
 }
 
@@ -43,12 +43,12 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	p := &Packed{conv: c}
 	for i := range c.enlarged() * c.enlarged() {
 		down, across := c.forward(i)
-		p.forward = append(p.forward, newForm(down, across, c.Cin, c.Cout))
+		p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout))
 	}
 	if grad {
 		for i := range c.Stride * c.Stride {
 			down, across := c.backward(i)
-			p.backward = append(p.backward, newForm(down, across, c.Cout, c.Cin))
+			p.backward = append(p.backward, s.gemm.newForm(down, across, c.Cout, c.Cin))
 		}
 	}
 	if c.Upsample {
@@ -115,16 +115,16 @@ func (c Conv) at(w []float32, ky, kx int) []float32 {
 // tap is the part of a form for the output channels from j on and one input
 // that the window sees.
 func (f *form) tap(j, ty, tx int) []float32 {
-	n := f.in * panelCols
+	n := f.in * f.width
 	return f.panel(j)[(ty*f.across+tx)*n:][:n]
 }
 
 // copyTap fills one tap from w, [in][out].
 func (f *form) copyTap(ty, tx int, w []float32) {
-	for j := 0; j < f.out; j += panelCols {
-		to, cols := f.tap(j, ty, tx), min(panelCols, f.out-j)
+	for j := 0; j < f.out; j += f.width {
+		to, cols := f.tap(j, ty, tx), min(f.width, f.out-j)
 		for i := range f.in {
-			copy(to[i*panelCols:], w[i*f.out+j:][:cols])
+			copy(to[i*f.width:], w[i*f.out+j:][:cols])
 		}
 	}
 }
@@ -132,9 +132,9 @@ func (f *form) copyTap(ty, tx int, w []float32) {
 // transposeTap fills one tap from w, [out][in].
 func (f *form) transposeTap(ty, tx int, w []float32) {
 	for j := range f.out {
-		to := f.tap(j/panelCols*panelCols, ty, tx)
+		to := f.tap(j/f.width*f.width, ty, tx)
 		for i, v := range w[j*f.in:][:f.in] {
-			to[i*panelCols+j%panelCols] = v
+			to[i*f.width+j%f.width] = v
 		}
 	}
 }

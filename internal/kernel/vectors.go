@@ -7,6 +7,8 @@ package kernel
 // Slices of one call have the lengths their names imply and are not empty. An
 // output may be the same slice as an input of its length, never a shifted one.
 type vectors struct {
+	queries int // queries in a panel of attention, a multiple of 8
+
 	// elementwise
 	silu         func(y, x []float32)      // y = x·σ(x)
 	siluBackward func(dx, dy, x []float32) // dx = dy·(x·σ(x))'
@@ -47,6 +49,7 @@ type vectors struct {
 }
 
 var portableVectors = vectors{
+	queries:      queryLanes,
 	silu:         siluPortable,
 	siluBackward: siluBackwardPortable,
 	add:          addPortable,

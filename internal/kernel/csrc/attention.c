@@ -73,30 +73,49 @@ KERNEL(addValues, attentionArgs) {
 	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
 }
 
-// addOuter's lanes are dims, not queries: VW of either.
+// addOuter's lanes are dims, not queries: DIMS, so vectors of 8 for all sets.
 KERNEL(addOuter, attentionArgs) {
-	vf rows[VW];
-	FEW(q, VW) rows[q] = vload(a->right + q * a->ldr);
+	__m256 rows[VW];
+	FEW(q, VW) rows[q] = _mm256_loadu_ps(a->right + q * a->ldr);
 	const float *panel = a->panel;
 	float *to = a->out;
 	for (int64_t j = a->count; j > 0; j--, panel += VW, to += a->ldo) {
-		vf even = vload(to), odd = vmul(vsplat(panel + 1), rows[1]);
-		even = vfma(vsplat(panel), rows[0], even);
+		__m256 even = _mm256_loadu_ps(to), odd = _mm256_mul_ps(_mm256_broadcast_ss(panel + 1), rows[1]);
+		even = _mm256_fmadd_ps(_mm256_broadcast_ss(panel), rows[0], even);
 		FEW(q, VW / 2 - 1) {
-			even = vfma(vsplat(panel + 2 * q + 2), rows[2 * q + 2], even);
-			odd = vfma(vsplat(panel + 2 * q + 3), rows[2 * q + 3], odd);
+			even = _mm256_fmadd_ps(_mm256_broadcast_ss(panel + 2 * q + 2), rows[2 * q + 2], even);
+			odd = _mm256_fmadd_ps(_mm256_broadcast_ss(panel + 2 * q + 3), rows[2 * q + 3], odd);
 		}
-		vstore(to, vadd(even, odd));
+		_mm256_storeu_ps(to, _mm256_add_ps(even, odd));
 	}
 }
+
+#if VW == 8
+INLINE vi vbits(vf x) { return _mm256_castps_si256(x); }
+INLINE vf ibits(vi x) { return _mm256_castsi256_ps(x); }
+INLINE vf ifloat(vi x) { return _mm256_cvtepi32_ps(x); }
+INLINE vi iset(int32_t x) { return _mm256_set1_epi32(x); }
+INLINE vi iadd(vi x, vi y) { return _mm256_add_epi32(x, y); }
+INLINE vi isub(vi x, vi y) { return _mm256_sub_epi32(x, y); }
+INLINE vi iand(vi x, vi y) { return _mm256_and_si256(x, y); }
+INLINE vi isra(vi x, int n) { return _mm256_srai_epi32(x, n); }
+#elif VW == 16
+INLINE vi vbits(vf x) { return _mm512_castps_si512(x); }
+INLINE vf ibits(vi x) { return _mm512_castsi512_ps(x); }
+INLINE vf ifloat(vi x) { return _mm512_cvtepi32_ps(x); }
+INLINE vi iset(int32_t x) { return _mm512_set1_epi32(x); }
+INLINE vi iadd(vi x, vi y) { return _mm512_add_epi32(x, y); }
+INLINE vi isub(vi x, vi y) { return _mm512_sub_epi32(x, y); }
+INLINE vi iand(vi x, vi y) { return _mm512_and_si512(x, y); }
+INLINE vi isra(vi x, int n) { return _mm512_srai_epi32(x, n); }
+#endif
 
 // vlog2 is log2(x) of a positive normal x; NaN gives NaN. With x = 2^e*m and
 // s = (m-1)/(m+1), log(m) = 2*(s + s^3/3 + s^5/5 + ...); |s| < 0.172.
 INLINE vf vlog2(vf x) {
-	const vi half = _mm256_set1_epi32(0x3f3504f3); // sqrt(1/2), the least m
-	vi bits = _mm256_sub_epi32(_mm256_castps_si256(x), half);
-	vf e = _mm256_cvtepi32_ps(_mm256_srai_epi32(bits, 23));
-	vf m = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), half));
+	vi bits = isub(vbits(x), iset(0x3f3504f3)); // sqrt(1/2), the least m
+	vf e = ifloat(isra(bits, 23));
+	vf m = ibits(iadd(iand(bits, iset(0x7fffff)), iset(0x3f3504f3)));
 	vf s = vdiv(vsub(m, vset(1)), vadd(m, vset(1))), t = vmul(s, s);
 	const float log2e = 1.44269504088896341f;
 	vf p = vset(2 * log2e / 9);

@@ -20,6 +20,21 @@ INLINE vd dhigh(vf x) { return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)); }
 INLINE vd dfma(vd x, vd y, vd z) { return _mm256_fmadd_pd(x, y, z); }
 INLINE vd dadd(vd x, vd y) { return _mm256_add_pd(x, y); }
 INLINE void dstore(double *p, vd x) { _mm256_storeu_pd(p, x); }
+#elif VW == 16
+INLINE vf vdiv(vf x, vf y) { return _mm512_div_ps(x, y); }
+INLINE vf vsqrt(vf x) { return _mm512_sqrt_ps(x); }
+INLINE vf vmax(vf x, vf y) { return _mm512_max_ps(x, y); }
+INLINE vf vmin(vf x, vf y) { return _mm512_min_ps(x, y); }
+INLINE vf vnegfma(vf x, vf y, vf z) { return _mm512_fnmadd_ps(x, y, z); }
+INLINE vf vshl(vf x, int n) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), n)); }
+
+typedef __m512d vd;
+INLINE vd dzero(void) { return _mm512_setzero_pd(); }
+INLINE vd dlow(vf x) { return _mm512_cvtps_pd(_mm512_castps512_ps256(x)); }
+INLINE vd dhigh(vf x) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)); }
+INLINE vd dfma(vd x, vd y, vd z) { return _mm512_fmadd_pd(x, y, z); }
+INLINE vd dadd(vd x, vd y) { return _mm512_add_pd(x, y); }
+INLINE void dstore(double *p, vd x) { _mm512_storeu_pd(p, x); }
 #endif
 
 // part is a whole vector or, at the end of a row, its first lanes. Functions
@@ -66,7 +81,7 @@ INLINE void put(part w, float *p, vf x) {
 } while (0)
 
 // FEW repeats a statement for v = 0 ... count-1, in line.
-#define FEW(v, count) _Pragma("GCC unroll 8") for (int v = 0; v < (count); v++)
+#define FEW(v, count) _Pragma("GCC unroll 16") for (int v = 0; v < (count); v++)
 
 // Adding SHIFTER to |t| <= 126.5 rounds t to an integer n and leaves n + 127
 // in the low bits: shifted to the exponent's place, they are 2^n.

@@ -2,7 +2,14 @@
 // vectors of sums kept in registers. See ../gemm.go for what they compute.
 #include "lanes.h"
 
+// ROWS is what the registers hold: 12 of 16 accumulators with AVX2. With
+// AVX-512 the pointers to the rows run out before its 32 vectors do; 16 sums
+// cover the latency of two multiply-adds a cycle.
+#if VW == 16
+#define ROWS 8
+#else
 #define ROWS 6
+#endif
 #define PANEL (2 * VW) // columns of a tile
 
 // unroll spells out the loop below it.
@@ -81,6 +88,10 @@ KERNEL(multiply, multiplyArgs) {
 	for (a->row = 0; a->row + ROWS <= a->xat.len; a->row += ROWS)
 		product(a, ROWS);
 	switch (a->xat.len - a->row) {
+#if ROWS > 6
+	case 7: product(a, 7); break;
+	case 6: product(a, 6); break;
+#endif
 	case 5: product(a, 5); break;
 	case 4: product(a, 4); break;
 	case 3: product(a, 3); break;
@@ -151,6 +162,10 @@ KERNEL(correlate, correlateArgs) {
 	for (; row + ROWS <= rows; row += ROWS)
 		correlation(a, row, ROWS);
 	switch (rows - row) {
+#if ROWS > 6
+	case 7: correlation(a, row, 7); break;
+	case 6: correlation(a, row, 6); break;
+#endif
 	case 5: correlation(a, row, 5); break;
 	case 4: correlation(a, row, 4); break;
 	case 3: correlation(a, row, 3); break;

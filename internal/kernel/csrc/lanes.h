@@ -1,5 +1,5 @@
 // Vectors of VW floats, so that one source serves several instruction sets:
-// -DVW=8 builds for AVX2 and FMA.
+// -DVW=8 builds for AVX2 and FMA, -DVW=16 for AVX-512.
 #ifndef LANES_H
 #define LANES_H
 
@@ -55,6 +55,26 @@ INLINE vm vmask(int64_t n) {
 }
 INLINE vf vloadm(const float *p, vm m) { return _mm256_maskload_ps(p, m); } // other lanes are 0
 INLINE void vstorem(float *p, vm m, vf x) { _mm256_maskstore_ps(p, m, x); } // other lanes are left alone
+#elif VW == 16
+typedef __m512 vf;
+typedef __m512i vi;
+INLINE vf vload(const float *p) { return _mm512_loadu_ps(p); }
+INLINE void vstore(float *p, vf x) { _mm512_storeu_ps(p, x); }
+INLINE vf vsplat(const float *p) { return _mm512_set1_ps(*p); }
+INLINE vf vset(float x) { return _mm512_set1_ps(x); }
+INLINE vf vzero(void) { return _mm512_setzero_ps(); }
+INLINE vf vfma(vf x, vf y, vf z) { return _mm512_fmadd_ps(x, y, z); }
+INLINE vf vadd(vf x, vf y) { return _mm512_add_ps(x, y); }
+INLINE vf vsub(vf x, vf y) { return _mm512_sub_ps(x, y); }
+INLINE vf vmul(vf x, vf y) { return _mm512_mul_ps(x, y); }
+
+typedef __mmask16 vm;
+INLINE vm vmask(int64_t n) {
+	n = n < 0 ? 0 : n > VW ? VW : n;
+	return (vm)((1u << n) - 1);
+}
+INLINE vf vloadm(const float *p, vm m) { return _mm512_maskz_loadu_ps(m, p); }
+INLINE void vstorem(float *p, vm m, vf x) { _mm512_mask_storeu_ps(p, m, x); }
 #else
 #error "no vectors of this width"
 #endif

@@ -20,7 +20,7 @@ func needTools(t *testing.T) string {
 
 func TestCommittedAssemblyIsWhatTheSourcesMake(t *testing.T) {
 	versions := needTools(t)
-	committed, err := filepath.Glob("../*_avx2_amd64.s")
+	committed, err := filepath.Glob("../*_amd64.s")
 	if err != nil || len(committed) == 0 {
 		t.Fatalf("no assembly found: %v", err)
 	}
@@ -70,6 +70,8 @@ func TestCodeThatGoCannotHoldIsRefused(t *testing.T) {
 			"KERNEL(f, args) { __asm__ volatile(\"xor %%ebp, %%ebp\" ::: \"memory\"); }", "stack or frame pointer"},
 		"wide registers left dirty": {
 			"KERNEL(f, args) { __asm__ volatile(\"vxorps %%ymm0, %%ymm0, %%ymm0\" ::: \"memory\"); }", "vzeroupper"},
+		"the widest registers left dirty": {
+			"KERNEL(f, args) { __asm__ volatile(\"vpxord %%zmm0, %%zmm0, %%zmm0\" ::: \"memory\"); }", "vzeroupper"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, err := generateFrom(t, "#define KERNEL(name, args) void name(struct args *a)\n"+args+c.source+"\n")
@@ -95,21 +97,27 @@ KERNEL(plain, args) { a->n++; }
 	if err != nil {
 		t.Fatal(err)
 	}
-	asm := string(first["k_avx2_amd64.s"])
-	pick, plain, found := strings.Cut(asm, "TEXT ·plainAVX2(SB), NOSPLIT, $0-8")
-	const twoFloats = "QUAD $0x402000003fc00000" // 1.5 and 2.5
-	if !found || !strings.Contains(pick, twoFloats) || strings.Contains(plain, twoFloats) {
-		t.Errorf("want the table behind pick, and only there:\n%s", asm)
-	}
-	if want := "//go:noescape\nfunc pickAVX2(a *args)\n"; !strings.Contains(string(first["k_avx2_amd64.go"]), want) {
-		t.Errorf("want %q in\n%s", want, first["k_avx2_amd64.go"])
-	}
 	again, err := generateFrom(t, source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(first["k_avx2_amd64.s"], again["k_avx2_amd64.s"]) {
-		t.Error("two runs differ")
+	for _, set := range isas {
+		base := "k_" + set.name + "_amd64"
+		asm := string(first[base+".s"])
+		pick, plain, found := strings.Cut(asm, "TEXT ·plain"+set.title+"(SB), NOSPLIT, $0-8")
+		const twoFloats = "QUAD $0x402000003fc00000" // 1.5 and 2.5
+		if !found || !strings.Contains(pick, twoFloats) || strings.Contains(plain, twoFloats) {
+			t.Errorf("want the table behind pick, and only there:\n%s", asm)
+		}
+		if want := "//go:noescape\nfunc pick" + set.title + "(a *args)\n"; !strings.Contains(string(first[base+".go"]), want) {
+			t.Errorf("want %q in\n%s", want, first[base+".go"])
+		}
+		if !bytes.Equal(first[base+".s"], again[base+".s"]) {
+			t.Error("two runs differ")
+		}
+		if want := "\tcase " + set.name + ":\n\t\tpick" + set.title + "(a)\n"; !strings.Contains(string(first["k_isa_amd64.go"]), want) {
+			t.Errorf("want %q in\n%s", want, first["k_isa_amd64.go"])
+		}
 	}
 }
 
