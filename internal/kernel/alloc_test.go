@@ -16,7 +16,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		kernels := map[string]func(){
 			"GroupNorm": func() {
 				s.GroupNorm(ws, y, m, r, x, gamma, beta, n, hw, c, groups, 1e-5, true)
-				s.GroupNormBackward(ws, z, gamma, beta, y, x, m, r, gamma, beta, n, hw, c, groups, true)
+				s.GroupNormBackward(ws, z, gamma, beta, y, x, m, r, gamma, beta, nil, n, hw, c, groups, true)
 			},
 			"Attention": func() {
 				s.Attention(ws, y, lse, x, x, x, n, hw, heads, dim)

@@ -32,7 +32,7 @@ func BenchmarkGroupNorm(b *testing.B) {
 				s.GroupNorm(ws, y, m, r, x, gamma, beta, 1, d.hw, d.c, groups, 1e-5, silu)
 			})
 			onAllSetsB(b, name+" backward", size, func(s *Set) {
-				s.GroupNormBackward(ws, dx, dgamma, dbeta, dy, x, m, r, gamma, beta, 1, d.hw, d.c, groups, silu)
+				s.GroupNormBackward(ws, dx, dgamma, dbeta, dy, x, m, r, gamma, beta, nil, 1, d.hw, d.c, groups, silu)
 			})
 		}
 	}

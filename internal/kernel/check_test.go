@@ -13,6 +13,14 @@ func onAllSets(t *testing.T, f func(t *testing.T, s *Set)) {
 	}
 }
 
+// onAllPrecisions runs a test on every kernel set in every precision.
+func onAllPrecisions(t *testing.T, f func(t *testing.T, s *Set)) {
+	onAllSets(t, func(t *testing.T, s *Set) {
+		t.Run("fp32", func(t *testing.T) { f(t, s.In(FP32)) })
+		t.Run("bf16", func(t *testing.T) { f(t, s.In(BF16)) })
+	})
+}
+
 // normals returns n values of N(mean, deviation²), the same for the same seed.
 func normals(seed uint64, n int, mean, deviation float64) []float32 {
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Conv is the shape of a convolution with padding Kernel/2, as in PyTorch:
 // N images of H×W pixels and Cin channels in, Cout channels out. Kernel is 1
@@ -60,23 +63,34 @@ func (c Conv) pixelwise() Conv {
 	return c
 }
 
+// Start is what the sums of a convolution start from. All are optional.
+type Start struct {
+	Bias []float32 // [Cout]
+	Rows []float32 // [N][Cout], added to each pixel of an image; not with Kernel 1
+	From []float32 // [N][outH][outW][Cout]; may be the output itself
+}
+
 // ConvForward computes y[N][outH][outW][Cout], the convolution of
-// x[N][H][W][Cin], plus bias[Cout] if it is not nil.
-func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, bias []float32, c Conv) {
+// x[N][H][W][Cin], plus what it starts from.
+func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start, c Conv) {
 	c.check()
 	p.check(c)
+	if start.Rows != nil && c.Kernel == 1 {
+		panic("kernel: rows are added to convolutions of 3×3 only")
+	}
 	c = c.pixelwise()
 	passes := make([]pass, 0, 4)
 	for i, f := range p.forward {
 		down, across := c.forward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.output(), y, c.input(), x, c.pad(), passes, bias)
+	s.slide(ws, c.output(), y, c.input(), x, c.pad(), passes, start)
 }
 
 // ConvBackwardData computes dx[N][H][W][Cin], the gradient with respect to the
-// input, from dy[N][outH][outW][Cout]. p must have been made with grad.
-func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, c Conv) {
+// input, from dy[N][outH][outW][Cout], plus from, unless it is nil. p must have
+// been made with grad. from may be dx.
+func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from []float32, c Conv) {
 	c.check()
 	p.check(c)
 	if p.backward == nil {
@@ -88,7 +102,7 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, c Con
 		down, across := c.backward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.input(), dx, c.output(), dy, c.pad(), passes, nil)
+	s.slide(ws, c.input(), dx, c.output(), dy, c.pad(), passes, Start{From: from})
 }
 
 // images is the shape of a batch of images.
@@ -118,23 +132,33 @@ const rowsAtOnce = 256
 // slide runs passes over the images x and writes the images y. Input outside
 // an image is zero, up to pad pixels away. A copy of the input with that
 // border makes each row of a window one stretch of memory.
-func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, pad int, passes []pass, bias []float32) {
+func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, pad int, passes []pass, start Start) {
 	mustHave("input", x, in.size(in.n))
 	mustHave("output", y, out.size(out.n))
+	if start.From != nil {
+		mustHave("output to start from", start.From, out.size(out.n))
+	}
 	defer ws.release(ws.mark())
-	bias = s.gemm.bias(ws, bias, out.c)
+	bias := s.gemm.biases(ws, start, out)
 	group := min(in.n, (rowsAtOnce-1)/(out.h*out.w)+1)
-	framed := framing{images: in, pad: pad, stride: in.c}
+	framed := framing{images: in, pad: pad, stride: s.gemm.cells(in.c)}
+	if s.gemm.pairs {
+		framed.layout = narrowed
+	}
 	scratch := ws.framed(framed, group)
 	tables := make([]table, 0, 4)
 	for _, p := range passes {
-		tables = append(tables, ws.table(p.down, p.across, out, framed, group))
+		tables = append(tables, ws.table(p.down, p.across, out, framed, group, 1))
 	}
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
-		source := framed.fill(scratch, x[in.size(i):], n)
+		source := s.fill(ws, framed, scratch, x[in.size(i):], n)
+		var from []float32
+		if start.From != nil {
+			from = start.From[out.size(i):]
+		}
 		for j, p := range passes {
-			s.multiply(ws, p.form, y[out.size(i):], source, tables[j].images(n), framed.pitch(), bias)
+			s.multiply(ws, p.form, y[out.size(i):], from, source, tables[j].images(n), framed.pitch(), bias.images(i))
 		}
 	}
 }
@@ -142,16 +166,16 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 // The blocks of a product that one call of a micro-kernel computes.
 const (
 	blockWeights = 6 << 10   // of a panel: they leave room in a 32 KB cache
-	callTerms    = 256 << 10 // rows times terms: some 100 µs, for which Go cannot stop the goroutine
+	callTerms    = 256 << 10 // rows times cells: some 100 µs, for which Go cannot stop the goroutine
 )
 
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
-func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch int, bias []float32) {
-	if f.width != s.gemm.width {
+func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pitch int, bias biases) {
+	if f.gemm != s.gemm {
 		panic("kernel: weights packed by another set")
 	}
-	length := f.across * f.in
+	length := f.across * f.cells
 	segments, part := f.blocks()
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
@@ -160,18 +184,27 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 	for j := 0; j < f.out; j += f.width {
 		panel := f.panel(j)
 		a.cols = min(f.width, f.out-j)
-		a.bias = bias[j:][:f.width]
+		begun := false
 		for first := 0; first == 0 || first < f.down; first += segments {
 			a.segments = min(segments, f.down-first)
 			for k := 0; k == 0 || k < length; k += part {
 				a.length = min(part, length-k)
 				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*f.width:]
-				for r := 0; r < len(t.x); r += chunk {
-					end := min(r+chunk, len(t.x))
+				for r := 0; r < len(t.x); {
+					end := min(r+chunk, len(t.x), bias.end(r, t.rows))
 					a.y, a.xat, a.yat = y[j:], t.x[r:end], t.y[r:end]
+					if begun { // the next blocks go on from y
+						a.bias, a.from = nil, a.y
+					} else {
+						a.bias, a.from = bias.row(r / t.rows)[j:][:f.width], nil
+						if from != nil {
+							a.from = from[j:]
+						}
+					}
 					s.gemm.multiply(a)
+					r = end
 				}
-				a.bias = nil // the next blocks go on from y
+				begun = true
 			}
 		}
 	}
@@ -180,7 +213,7 @@ func (s *Set) multiply(ws *Workspace, f *form, y, x []float32, t table, pitch in
 // blocks cuts the terms of f's sums into blocks of whole segments or, if one
 // segment is too long, of equal parts of one.
 func (f *form) blocks() (segments, part int) {
-	length, most := f.across*f.in, blockWeights/f.width
+	length, most := f.across*f.cells, blockWeights/f.width
 	if length == 0 || f.down == 0 {
 		return 1, 1
 	}
@@ -191,14 +224,62 @@ func (f *form) blocks() (segments, part int) {
 	return 1, (length-1)/parts + 1
 }
 
-// bias is a copy of bias with zeros up to a whole panel; all zeros if it is nil.
-func (g *gemm) bias(ws *Workspace, bias []float32, n int) []float32 {
-	if bias != nil {
-		mustHave("bias", bias, n)
+// biases are what an image's sums start from: one row for all images or one for
+// each, padded with zeros to whole panels.
+type biases struct {
+	rows   []float32
+	width  int
+	single bool
+}
+
+// biases adds start's bias and rows; all zeros if it has none.
+func (g *gemm) biases(ws *Workspace, start Start, out images) biases {
+	b := biases{width: g.padded(out.c), single: start.Rows == nil}
+	count := 1
+	if !b.single {
+		mustHave("rows", start.Rows, out.n*out.c)
+		count = out.n
 	}
-	p := ws.float32s(g.padded(n))
-	clear(p[copy(p, bias):])
-	return p
+	b.rows = ws.float32s(count * b.width)
+	clear(b.rows)
+	if start.Bias != nil {
+		mustHave("bias", start.Bias, out.c)
+	}
+	for i := range count {
+		row := b.row(i)
+		copy(row, start.Bias)
+		if !b.single {
+			for j, v := range start.Rows[i*out.c:][:out.c] {
+				row[j] += v
+			}
+		}
+	}
+	return b
+}
+
+// row is image i's.
+func (b biases) row(i int) []float32 {
+	if b.single {
+		i = 0
+	}
+	return b.rows[i*b.width:][:b.width]
+}
+
+// images are those of the images from i on.
+func (b biases) images(i int) biases {
+	if !b.single {
+		b.rows = b.rows[i*b.width:]
+	}
+	return b
+}
+
+// end is the first output row behind r that starts from another bias, there
+// being so many to an image.
+func (b biases) end(r, rows int) int {
+	if b.single {
+		return math.MaxInt
+	}
+	return (r/rows + 1) * rows
 }
 
 // mustHave panics unless s has exactly n elements.

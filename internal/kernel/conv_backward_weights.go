@@ -14,7 +14,6 @@ const (
 // over an enlarged input, first over those that see the same input pixels.
 func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float32, c Conv) {
 	c.check()
-	c = c.pixelwise()
 	in, out := c.input(), c.output()
 	mustHave("weights' gradient", dw, c.Weights())
 	mustHave("input", x, in.size(in.n))
@@ -23,11 +22,18 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 		mustHave("bias's gradient", db, out.c)
 	}
 	defer ws.release(ws.mark())
-	sums := s.gemm.bias(ws, nil, out.c)
-	if c.Upsample {
+	sums := s.gemm.biases(ws, Start{}, out).rows
+	down, across := c.forward(0)
+	switch {
+	case c.Upsample:
 		s.enlargedWeights(ws, dw, sums, x, dy, c)
-	} else {
-		down, across := c.forward(0)
+	case c.Kernel == 1 && c.Stride == 1: // rows of pixels, as long as is read at once
+		pixels := c.N * c.H * c.W
+		for p := 0; p < pixels; p += pixelsAtOnce {
+			c.N, c.H, c.W = 1, 1, min(pixelsAtOnce, pixels-p)
+			s.correlateImages(ws, dw, sums, x[p*c.Cin:], dy[p*c.Cout:], down, across, c)
+		}
+	default:
 		s.correlateImages(ws, dw, sums, x, dy, down, across, c)
 	}
 	for j := range db {
@@ -61,15 +67,18 @@ func (s *Set) enlargedWeights(ws *Workspace, dw, sums, x, dy []float32, c Conv) 
 func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, across axis, c Conv) {
 	defer ws.release(ws.mark())
 	in, out := c.input(), c.output()
-	pixels := down.places(out.h) * across.places(out.w)
-	group := min(in.n, (pixelsAtOnce-1)/pixels+1)
-	framed := framing{images: in, pad: c.pad(), stride: scattered(in.c)}
+	cells := down.places(out.h) * s.gemm.cells(across.places(out.w))
+	group := min(in.n, (pixelsAtOnce-1)/(down.places(out.h)*across.places(out.w))+1)
+	framed, every := framing{images: in, pad: c.pad(), stride: scattered(in.c)}, 1
+	if s.gemm.pairs {
+		framed.layout, framed.step, every = zipped, across.step, 2
+	}
 	scratch := ws.framed(framed, group)
-	t := ws.table(down, across, out, framed, group)
-	columns := ws.float32s(s.gemm.padded(out.c) * group * pixels)
+	t := ws.table(down, across, out, framed, group, every)
+	columns := ws.float32s(s.gemm.padded(out.c) * group * cells)
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
-		source := framed.fill(scratch, x[in.size(i):], n)
+		source := s.fill(ws, framed, scratch, x[in.size(i):], n)
 		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], down, across, images{n, out.h, out.w, out.c})
 		s.correlate(ws, dw, source, columns, t.images(n).x, framed, down.count, across.count, out.c)
 	}
@@ -86,22 +95,24 @@ func scattered(n int) int {
 }
 
 // columns copies the channels of dy's pixels that the axes yield, each panel
-// of them to one stretch of columns, and adds them up in sums.
+// of them to one stretch of columns, and adds them up in sums. Pairs are of
+// neighbours in a row.
 func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, down, across axis, out images) {
 	a := &ws.panelArgs
 	defer func() { *a = panelArgs{} }()
 	runs, rows := out.n*down.places(out.h), across.places(out.w)
 	distance, first := down.spread*out.w*out.c, (down.at*out.w+across.at)*out.c
-	if across.spread == 1 {
-		runs, rows = 1, runs*rows // all pixels are one run
+	if across.spread == 1 && (!s.gemm.pairs || rows%2 == 0) {
+		runs, rows = 1, runs*rows // all pixels are one run; no pair leaves its image's row
 	}
+	cells := s.gemm.cells(rows)
 	a.rows, a.stride = rows, across.spread*out.c
 	width := s.gemm.width
 	for j := 0; j < out.c; j += width {
 		a.cols = min(width, out.c-j)
 		a.sums = sums[j:][:width]
 		for r := range runs {
-			a.x, a.panel = dy[first+r*distance+j:], columns[(j*runs+r*width)*rows:]
+			a.x, a.panel = dy[first+r*distance+j:], columns[(j*runs+r*width)*cells:]
 			s.gemm.panel(a)
 		}
 	}

@@ -56,11 +56,13 @@ type benchLayer struct {
 }
 
 func BenchmarkConvForward(b *testing.B) {
-	onShapes(b, func(s *Set, ws *Workspace, l *benchLayer) { s.ConvForward(ws, l.y, l.x, l.p, l.bias, l.Conv) })
+	onShapes(b, func(s *Set, ws *Workspace, l *benchLayer) {
+		s.ConvForward(ws, l.y, l.x, l.p, Start{Bias: l.bias}, l.Conv)
+	})
 }
 
 func BenchmarkConvBackwardData(b *testing.B) {
-	onShapes(b, func(s *Set, ws *Workspace, l *benchLayer) { s.ConvBackwardData(ws, l.x, l.y, l.p, l.Conv) })
+	onShapes(b, func(s *Set, ws *Workspace, l *benchLayer) { s.ConvBackwardData(ws, l.x, l.y, l.p, nil, l.Conv) })
 }
 
 func BenchmarkConvBackwardWeights(b *testing.B) {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -54,15 +55,25 @@ func (r reference) add(i int, a, b float32) {
 	r.size[i] += math.Abs(product)
 }
 
-// check allows an error of 1e-6 of the sum of magnitudes: rounding errors of
-// float32 sums of up to 10,000 random terms stay well below.
-func (r reference) check(t *testing.T, name string, got []float32) {
+// check allows an error of a tolerance times the sum of magnitudes. Rounding
+// errors of float32 sums of up to 10,000 random terms stay well below 1e-6.
+func (r reference) check(t *testing.T, name string, got []float32, tolerance float64) {
 	t.Helper()
 	for i, want := range r.sum {
-		if e := math.Abs(float64(got[i]) - want); !(e <= 1e-6*r.size[i]) {
-			t.Fatalf("%s[%d] is %v, want %v: off by %.2g, more than %.2g", name, i, got[i], want, e, 1e-6*r.size[i])
+		if e := math.Abs(float64(got[i]) - want); !(e <= tolerance*r.size[i]) {
+			t.Fatalf("%s[%d] is %v, want %v: off by %.2g, more than %.2g", name, i, got[i], want, e, tolerance*r.size[i])
 		}
 	}
+}
+
+// inBF16 is x as the kernels multiply it in bfloat16: rounded by big.Float,
+// which is not ours.
+func inBF16(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i], _ = new(big.Float).SetPrec(8).SetMode(big.ToNearestEven).SetFloat64(float64(v)).Float32()
+	}
+	return y
 }
 
 // fenced returns a copy of s between stretches of memory that nobody may
@@ -130,57 +141,121 @@ func (c Conv) String() string {
 func TestConvAgainstDefinition(t *testing.T) {
 	for i, c := range convShapes() {
 		t.Run(c.String(), func(t *testing.T) {
-			h, w := c.Out()
 			seed := uint64(10 * i)
-			x, weights := normals(seed, c.N*c.H*c.W*c.Cin, 0, 1), normals(seed+1, c.Weights(), 0, 1)
-			dy, bias := normals(seed+2, c.N*h*w*c.Cout, 0, 1), normals(seed+3, c.Cout, 0, 1)
-			dw0, db0 := normals(seed+4, c.Weights(), 0, 1), normals(seed+5, c.Cout, 0, 1)
-
-			withBias := make([]float32, len(dy))
-			for i := range withBias {
-				withBias[i] = bias[i%c.Cout]
+			l := newTrialLayer(seed, c)
+			t.Run("fp32", func(t *testing.T) { l.check(t, FP32, 1e-6) })
+			// Operands rounded beforehand have exact products. Where the
+			// weights are added up first, their sums are rounded instead.
+			tolerance := 1e-6
+			if c.Upsample {
+				tolerance = 1.0 / 256
 			}
-			y, yPlain, dx := newReference(withBias), newReference(make([]float32, len(dy))), newReference(make([]float32, len(x)))
-			dw, db := newReference(dw0), newReference(db0)
-			c.terms(func(yi, xi, wi int) {
-				y.add(yi, x[xi], weights[wi])
-				yPlain.add(yi, x[xi], weights[wi])
-				dx.add(xi, dy[yi], weights[wi])
-				dw.add(wi, x[xi], dy[yi])
-			})
-			for i, d := range dy {
-				db.add(i%c.Cout, d, 1)
-			}
-
-			onAllSets(t, func(t *testing.T, s *Set) {
-				ws := NewPoisonedWorkspace()
-				p := s.NewPacked(c, true)
-				s.Pack(p, weights)
-				out, fence := fenced(poison(len(dy)))
-				s.ConvForward(ws, out, x, p, bias, c)
-				y.check(t, "y", out)
-				fence(t, "y")
-				out, fence = fenced(poison(len(dy)))
-				s.ConvForward(ws, out, x, p, nil, c)
-				yPlain.check(t, "y without bias", out)
-				fence(t, "y without bias")
-				out, fence = fenced(poison(len(x)))
-				s.ConvBackwardData(ws, out, dy, p, c)
-				dx.check(t, "dx", out)
-				fence(t, "dx")
-				out, fence = fenced(dw0)
-				sums, fenceSums := fenced(db0)
-				s.ConvBackwardWeights(ws, out, sums, x, dy, c)
-				dw.check(t, "dw", out)
-				fence(t, "dw")
-				db.check(t, "db", sums)
-				fenceSums(t, "db")
-				out, _ = fenced(dw0)
-				s.ConvBackwardWeights(ws, out, nil, x, dy, c)
-				dw.check(t, "dw without db", out)
-			})
+			l.x, l.w, l.dy = inBF16(l.x), inBF16(l.w), inBF16(l.dy)
+			t.Run("bf16", func(t *testing.T) { l.check(t, BF16, tolerance) })
 		})
 	}
+}
+
+// trialLayer is a convolution and random operands for it.
+type trialLayer struct {
+	Conv
+	x, w, dy, bias, rows, from []float32
+	dxFrom, dw, db             []float32 // what gradients are added to
+}
+
+func newTrialLayer(seed uint64, c Conv) *trialLayer {
+	h, w := c.Out()
+	n := func(k uint64, size int) []float32 { return normals(seed+k, size, 0, 1) }
+	return &trialLayer{
+		Conv: c,
+		x:    n(0, c.N*c.H*c.W*c.Cin), w: n(1, c.Weights()), dy: n(2, c.N*h*w*c.Cout),
+		bias: n(3, c.Cout), dw: n(4, c.Weights()), db: n(5, c.Cout),
+		rows: n(6, c.N*c.Cout), from: n(7, c.N*h*w*c.Cout), dxFrom: n(8, c.N*c.H*c.W*c.Cin),
+	}
+}
+
+// starts are the ways to begin a convolution, and what each begins with.
+func (l *trialLayer) starts() map[string]Start {
+	starts := map[string]Start{"plain": {}, "bias": {Bias: l.bias}, "bias and from": {Bias: l.bias, From: l.from}}
+	if l.Kernel == 3 {
+		starts["bias and rows"] = Start{Bias: l.bias, Rows: l.rows}
+		starts["all"] = Start{Bias: l.bias, Rows: l.rows, From: l.from}
+	}
+	return starts
+}
+
+// begin is the y that start begins with.
+func (l *trialLayer) begin(start Start) []float32 {
+	y := make([]float32, len(l.dy))
+	image := len(y) / l.N
+	for i := range y {
+		if start.Bias != nil {
+			y[i] += start.Bias[i%l.Cout]
+		}
+		if start.Rows != nil {
+			y[i] += start.Rows[i/image*l.Cout+i%l.Cout]
+		}
+		if start.From != nil {
+			y[i] += start.From[i]
+		}
+	}
+	return y
+}
+
+// check drives every set in one precision against sums in float64.
+func (l *trialLayer) check(t *testing.T, precision Precision, tolerance float64) {
+	starts := l.starts()
+	ys := map[string]reference{}
+	for name, start := range starts {
+		ys[name] = newReference(l.begin(start))
+	}
+	dx, dxFrom := newReference(make([]float32, len(l.x))), newReference(l.dxFrom)
+	dw, db := newReference(l.dw), newReference(l.db)
+	l.terms(func(yi, xi, wi int) {
+		for _, y := range ys {
+			y.add(yi, l.x[xi], l.w[wi])
+		}
+		dx.add(xi, l.dy[yi], l.w[wi])
+		dxFrom.add(xi, l.dy[yi], l.w[wi])
+		dw.add(wi, l.x[xi], l.dy[yi])
+	})
+	for i, d := range l.dy {
+		db.add(i%l.Cout, d, 1)
+	}
+	onAllSets(t, func(t *testing.T, s *Set) {
+		s = s.In(precision)
+		ws := NewPoisonedWorkspace()
+		p := s.NewPacked(l.Conv, true)
+		s.Pack(p, l.w)
+		for name, start := range starts {
+			out, fence := fenced(poison(len(l.dy)))
+			s.ConvForward(ws, out, l.x, p, start, l.Conv)
+			ys[name].check(t, "y with "+name, out, tolerance)
+			fence(t, "y with "+name)
+		}
+		out, fence := fenced(l.from)
+		s.ConvForward(ws, out, l.x, p, Start{Bias: l.bias, From: out}, l.Conv)
+		ys["bias and from"].check(t, "y added in place", out, tolerance)
+		fence(t, "y added in place")
+		out, fence = fenced(poison(len(l.x)))
+		s.ConvBackwardData(ws, out, l.dy, p, nil, l.Conv)
+		dx.check(t, "dx", out, tolerance)
+		fence(t, "dx")
+		out, fence = fenced(l.dxFrom)
+		s.ConvBackwardData(ws, out, l.dy, p, out, l.Conv)
+		dxFrom.check(t, "dx added in place", out, tolerance)
+		fence(t, "dx added in place")
+		out, fence = fenced(l.dw)
+		sums, fenceSums := fenced(l.db)
+		s.ConvBackwardWeights(ws, out, sums, l.x, l.dy, l.Conv)
+		dw.check(t, "dw", out, tolerance)
+		fence(t, "dw")
+		db.check(t, "db", sums, 1e-6)
+		fenceSums(t, "db")
+		out, _ = fenced(l.dw)
+		s.ConvBackwardWeights(ws, out, nil, l.x, l.dy, l.Conv)
+		dw.check(t, "dw without db", out, tolerance)
+	})
 }
 
 // An image's result must not depend on its batch, or sampling would not be
@@ -194,19 +269,19 @@ func TestConvOfAnImageDoesNotDependOnItsBatch(t *testing.T) {
 			seed := uint64(1000 + 10*i)
 			x, dy := normals(seed, c.N*in, 0, 1), normals(seed+1, c.N*out, 0, 1)
 			weights, bias := normals(seed+2, c.Weights(), 0, 1), normals(seed+3, c.Cout, 0, 1)
-			onAllSets(t, func(t *testing.T, s *Set) {
+			onAllPrecisions(t, func(t *testing.T, s *Set) {
 				ws := NewWorkspace()
 				p := s.NewPacked(c, true)
 				s.Pack(p, weights)
 				y, dx := poison(len(dy)), poison(len(x))
-				s.ConvForward(ws, y, x, p, bias, c)
-				s.ConvBackwardData(ws, dx, dy, p, c)
+				s.ConvForward(ws, y, x, p, Start{Bias: bias}, c)
+				s.ConvBackwardData(ws, dx, dy, p, nil, c)
 				for first, n := range map[int]int{0: 1, 1: 2, 3: 3, 6: 1} {
 					part := c
 					part.N = n
 					y1, dx1 := poison(n*out), poison(n*in)
-					s.ConvForward(ws, y1, x[first*in:][:n*in], p, bias, part)
-					s.ConvBackwardData(ws, dx1, dy[first*out:][:n*out], p, part)
+					s.ConvForward(ws, y1, x[first*in:][:n*in], p, Start{Bias: bias}, part)
+					s.ConvBackwardData(ws, dx1, dy[first*out:][:n*out], p, nil, part)
 					checkSame(t, "y", y1, y[first*out:][:n*out])
 					checkSame(t, "dx", dx1, dx[first*in:][:n*in])
 				}
@@ -227,7 +302,7 @@ func TestPackedWithoutGradientHasNoBackwardForm(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	s.ConvBackwardData(NewWorkspace(), make([]float32, 36), make([]float32, 45), p, c)
+	s.ConvBackwardData(NewWorkspace(), make([]float32, 36), make([]float32, 45), p, nil, c)
 }
 
 func TestConvAllocatesNothingOnceWarm(t *testing.T) {
@@ -235,7 +310,7 @@ func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 2},
 		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 1, Upsample: true},
 	} {
-		onAllSets(t, func(t *testing.T, s *Set) {
+		onAllPrecisions(t, func(t *testing.T, s *Set) {
 			h, w := c.Out()
 			ws := NewWorkspace()
 			p := s.NewPacked(c, true)
@@ -243,8 +318,8 @@ func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 			y, dx, dw := poison(len(dy)), poison(len(x)), normals(3, c.Weights(), 0, 1)
 			n := testing.AllocsPerRun(3, func() {
 				s.Pack(p, dw)
-				s.ConvForward(ws, y, x, p, nil, c)
-				s.ConvBackwardData(ws, dx, dy, p, c)
+				s.ConvForward(ws, y, x, p, Start{}, c)
+				s.ConvBackwardData(ws, dx, dy, p, nil, c)
 				s.ConvBackwardWeights(ws, dw, nil, x, dy, c)
 			})
 			if n != 0 {
@@ -258,12 +333,12 @@ func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 // other goroutines must not disturb it, nor it them.
 func TestConvUnderGarbageCollection(t *testing.T) {
 	c := Conv{N: 4, H: 8, W: 8, Cin: 40, Cout: 24, Kernel: 3, Stride: 1}
-	onAllSets(t, func(t *testing.T, s *Set) {
+	onAllPrecisions(t, func(t *testing.T, s *Set) {
 		p := s.NewPacked(c, true)
 		s.Pack(p, normals(1, c.Weights(), 0, 1))
 		x := normals(2, c.N*c.H*c.W*c.Cin, 0, 1)
 		want := poison(c.N * c.H * c.W * c.Cout)
-		s.ConvForward(NewWorkspace(), want, x, p, nil, c)
+		s.ConvForward(NewWorkspace(), want, x, p, Start{}, c)
 		results := make([][]float32, 4)
 		var wg sync.WaitGroup
 		for i := range results {
@@ -271,7 +346,7 @@ func TestConvUnderGarbageCollection(t *testing.T) {
 				ws := NewWorkspace()
 				for range 20 {
 					results[i] = poison(len(want))
-					s.ConvForward(ws, results[i], append([]float32(nil), x...), p, nil, c)
+					s.ConvForward(ws, results[i], append([]float32(nil), x...), p, Start{}, c)
 				}
 			})
 		}

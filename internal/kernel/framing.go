@@ -6,51 +6,95 @@ import (
 )
 
 // framing is how images lie in scratch memory: with a border of pad zero
-// pixels all around, a pixel every stride floats.
+// pixels all around, a pixel every stride cells.
 type framing struct {
 	images
 	pad, stride int
+	layout      layout
+	step        int // of zipped pixels
 }
 
-// pitch is the distance of two pixel rows, in floats.
+// layout is what the cells of a pixel are.
+type layout int
+
+const (
+	plain    layout = iota // its values
+	narrowed               // pairs of neighbouring channels
+	zipped                 // each channel paired with that of the pixel step further on in the row
+)
+
+// pitch is the distance of two pixel rows, in cells.
 func (f framing) pitch() int { return (f.w + 2*f.pad) * f.stride }
 
-// image is the distance of two images, in floats.
+// image is the distance of two images, in cells.
 func (f framing) image() int { return (f.h + 2*f.pad) * f.pitch() }
 
 // dense says that a copy would change nothing.
-func (f framing) dense() bool { return f.pad == 0 && f.stride == f.c }
+func (f framing) dense() bool { return f.layout == plain && f.pad == 0 && f.stride == f.c }
 
-// framed takes scratch for n images and zeroes it; none if they can be read
-// where they are.
+// framed takes scratch for n images; none if they can be read where they are.
 func (ws *Workspace) framed(f framing, n int) []float32 {
 	if f.dense() {
 		return nil
 	}
-	s := ws.float32s(n * f.image())
-	clear(s)
-	return s
+	return ws.float32s(n * f.image())
 }
 
 // fill copies n images x into scratch made by framed and returns where they
 // can be read.
-func (f framing) fill(scratch, x []float32, n int) []float32 {
+func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []float32 {
 	if f.dense() {
 		return x[:f.size(n)]
 	}
-	width := f.w * f.c
-	for i := range n * f.h {
-		to := scratch[i/f.h*f.image()+(i%f.h+f.pad)*f.pitch()+f.pad*f.stride:]
-		from := x[i*width:][:width]
-		if f.stride == f.c {
-			copy(to, from)
-			continue
-		}
-		for p := range f.w {
-			copy(to[p*f.stride:], from[p*f.c:][:f.c])
+	defer ws.release(ws.mark())
+	row := ws.float32s((f.w + 2*f.pad + f.step) * f.c)
+	clear(row)
+	for i := range n {
+		image := scratch[i*f.image():][:f.image()]
+		border := f.pad * f.pitch()
+		clear(image[:border])
+		clear(image[len(image)-border:])
+		for y := range f.h {
+			from := x[(i*f.h+y)*f.w*f.c:][:f.w*f.c]
+			s.fillRow(f, image[border+y*f.pitch():][:f.pitch()], from, row)
 		}
 	}
 	return scratch
+}
+
+// fillRow makes one row of pixels, its border included. framed is scratch for
+// it, zero beside the pixels.
+func (s *Set) fillRow(f framing, to, from, framed []float32) {
+	if f.layout == zipped {
+		copy(framed[f.pad*f.c:], from)
+		later := framed[f.step*f.c:]
+		if f.stride == f.c {
+			s.gemm.zip(to, framed[:len(to)], later[:len(to)])
+			return
+		}
+		for p := range f.w + 2*f.pad {
+			s.gemm.zip(to[p*f.stride:][:f.c], framed[p*f.c:][:f.c], later[p*f.c:][:f.c])
+		}
+		return
+	}
+	clear(to[:f.pad*f.stride])
+	clear(to[len(to)-f.pad*f.stride:])
+	to = to[f.pad*f.stride:]
+	switch {
+	case f.layout == plain && f.stride == f.c:
+		copy(to, from)
+	case f.layout == narrowed && f.c%2 == 0:
+		s.gemm.narrow(to, from)
+	default:
+		for p := range f.w {
+			pixel, values := to[p*f.stride:], from[p*f.c:][:f.c]
+			if f.layout == plain {
+				copy(pixel, values)
+			} else {
+				s.gemm.row(pixel, values)
+			}
+		}
+	}
 }
 
 // table is where the rows of a product are read from and written to, image by
@@ -65,12 +109,13 @@ func (t table) images(n int) table {
 	return table{x: t.x[:n*t.rows], y: t.y[:n*t.rows], rows: t.rows}
 }
 
-// table lists the places of a window over n images that lie as in says.
-func (ws *Workspace) table(down, across axis, out images, in framing, n int) table {
+// table lists the places of a window over n images that lie as in says; of
+// each row of them, every second one where every is 2.
+func (ws *Workspace) table(down, across axis, out images, in framing, n, every int) table {
 	if n*in.image() > math.MaxInt32 || out.size(n) > math.MaxInt32 {
 		panic(fmt.Sprintf("kernel: an image of %d×%d pixels is too large", in.h, in.w))
 	}
-	h, w := down.places(out.h), across.places(out.w)
+	h, w := down.places(out.h), (across.places(out.w)+every-1)/every
 	t := table{x: ws.int32s(n * h * w), y: ws.int32s(n * h * w), rows: h * w}
 	row := 0
 	for i := range n {
@@ -80,8 +125,8 @@ func (ws *Workspace) table(down, across axis, out images, in framing, n int) tab
 			for range w {
 				t.x[row], t.y[row] = int32(x), int32(y)
 				row++
-				x += across.step * in.stride
-				y += across.spread * out.c
+				x += every * across.step * in.stride
+				y += every * across.spread * out.c
 			}
 		}
 	}

@@ -7,3 +7,38 @@ func (i isa) gemm(rows int) *gemm {
 		multiply: i.multiplyKernel, correlate: i.correlateKernel, panel: i.panelKernel,
 	}
 }
+
+// pairs is the kernels of csrc/pairs.c.
+func (i isa) pairs(rows int) *gemm {
+	return &gemm{
+		width: 2 * i.lanes(), rows: rows, pairs: true,
+		multiply: i.multiplyPairsKernel, correlate: i.correlatePairsKernel, panel: i.panelPairs,
+		narrow: i.narrow, zip: i.zip,
+	}
+}
+
+type pairPanelArgs struct {
+	panel, sums, x     *float32
+	rows, stride, cols int
+}
+
+func (i isa) panelPairs(a *panelArgs) {
+	i.panelPairsKernel(&pairPanelArgs{
+		panel: &a.panel[0], sums: &a.sums[0], x: &a.x[0], rows: a.rows, stride: a.stride, cols: a.cols,
+	})
+}
+
+type zipArgs struct {
+	cells, low, high *float32
+	n                int
+}
+
+func (i isa) narrow(cells, x []float32) {
+	if len(x) > 1 {
+		i.narrowKernel(&zipArgs{cells: &cells[0], low: &x[0], n: len(x)})
+	}
+}
+
+func (i isa) zip(cells, low, high []float32) {
+	i.zipKernel(&zipArgs{cells: &cells[0], low: &low[0], high: &high[0], n: len(low)})
+}

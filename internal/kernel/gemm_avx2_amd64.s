@@ -12,1051 +12,1118 @@
 TEXT ·multiplyAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x68478b48 // 0000: mov 0x68(%rdi),%rax
-	WORD $0x8948; BYTE $0xfb // 0004: mov %rdi,%rbx
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0007: movq $0x0,0xb0(%rdi)
-	LONG $0x0008bf41; WORD $0x0000 // 0012: mov $0x8,%r15d
-	LONG $0xe1358d4c; WORD $0x0011; BYTE $0x00 // 0018: lea 0x11e1(%rip),%r14 # 1200 <lanes>
-	LONG $0x05f88348 // 001f: cmp $0x5,%rax
-	LONG $0x05428e0f; WORD $0x0000 // 0023: jle 56b <multiply+0x56b>
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0029: mov 0xb0(%rbx),%rax
-	LONG $0x60538b48 // 0030: mov 0x60(%rbx),%rdx
-	LONG $0x784b8b48 // 0034: mov 0x78(%rbx),%rcx
-	LONG $0x02e0c148 // 0038: shl $0x2,%rax
-	LONG $0x387b8348; BYTE $0x00 // 003c: cmpq $0x0,0x38(%rbx)
-	LONG $0x06b1840f; WORD $0x0000 // 0041: je 6f8 <multiply+0x6f8>
-	LONG $0x304b8b48 // 0047: mov 0x30(%rbx),%rcx
-	LONG $0x3110fcc5 // 004b: vmovups (%rcx),%ymm6
-	LONG $0x6910fcc5; BYTE $0x20 // 004f: vmovups 0x20(%rcx),%ymm5
-	LONG $0xe628fcc5 // 0054: vmovaps %ymm6,%ymm4
-	LONG $0xdd28fcc5 // 0058: vmovaps %ymm5,%ymm3
-	LONG $0xfd28fcc5 // 005c: vmovaps %ymm5,%ymm7
-	LONG $0xc6287cc5 // 0060: vmovaps %ymm6,%ymm8
-	LONG $0xcd287cc5 // 0064: vmovaps %ymm5,%ymm9
-	LONG $0xd6287cc5 // 0068: vmovaps %ymm6,%ymm10
-	LONG $0xdd287cc5 // 006c: vmovaps %ymm5,%ymm11
-	LONG $0xe6287cc5 // 0070: vmovaps %ymm6,%ymm12
-	LONG $0xed287cc5 // 0074: vmovaps %ymm5,%ymm13
-	LONG $0xf6287cc5 // 0078: vmovaps %ymm6,%ymm14
-	WORD $0x8b48; BYTE $0x0b // 007c: mov (%rbx),%rcx
-	LONG $0x02346348 // 007f: movslq (%rdx,%rax,1),%rsi
-	LONG $0xb11c8d4c // 0083: lea (%rcx,%rsi,4),%r11
-	LONG $0x02746348; BYTE $0x04 // 0087: movslq 0x4(%rdx,%rax,1),%rsi
-	LONG $0xb1148d4c // 008c: lea (%rcx,%rsi,4),%r10
-	LONG $0x02746348; BYTE $0x08 // 0090: movslq 0x8(%rdx,%rax,1),%rsi
-	LONG $0xb10c8d4c // 0095: lea (%rcx,%rsi,4),%r9
-	LONG $0x02746348; BYTE $0x0c // 0099: movslq 0xc(%rdx,%rax,1),%rsi
-	LONG $0xb1048d4c // 009e: lea (%rcx,%rsi,4),%r8
-	LONG $0x02746348; BYTE $0x10 // 00a2: movslq 0x10(%rdx,%rax,1),%rsi
-	LONG $0xb13c8d48 // 00a7: lea (%rcx,%rsi,4),%rdi
-	LONG $0x02446348; BYTE $0x14 // 00ab: movslq 0x14(%rdx,%rax,1),%rax
-	LONG $0x81348d48 // 00b0: lea (%rcx,%rax,4),%rsi
-	LONG $0x90ab8b4c; WORD $0x0000; BYTE $0x00 // 00b4: mov 0x90(%rbx),%r13
-	LONG $0x18438b48 // 00bb: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 00bf: xor %edx,%edx
-	WORD $0x854d; BYTE $0xed // 00c1: test %r13,%r13
-	LONG $0x00c18e0f; WORD $0x0000 // 00c4: jle 18b <multiply+0x18b>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00ca: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00d5: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 00e0: mov 0x98(%rbx),%r12
-	LONG $0x140c8d49 // 00e7: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 00eb: cmp %rdx,%rcx
-	LONG $0x05fc8e0f; WORD $0x0000 // 00ee: jle 6f0 <multiply+0x6f0>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f4: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 00ff: nop
-	LONG $0x0810fcc5 // 0100: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 0104: vmovups 0x20(%rax),%ymm0
-	LONG $0x40c08348 // 0109: add $0x40,%rax
-	LONG $0x187dc2c4; WORD $0x9314 // 010d: vbroadcastss (%r11,%rdx,4),%ymm2
-	LONG $0xb86de2c4; BYTE $0xf1 // 0113: vfmadd231ps %ymm1,%ymm2,%ymm6
-	LONG $0xb86de2c4; BYTE $0xe8 // 0118: vfmadd231ps %ymm0,%ymm2,%ymm5
-	LONG $0x187dc2c4; WORD $0x9214 // 011d: vbroadcastss (%r10,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xf1 // 0123: vfmadd231ps %ymm1,%ymm2,%ymm14
-	LONG $0xb86d62c4; BYTE $0xe8 // 0128: vfmadd231ps %ymm0,%ymm2,%ymm13
-	LONG $0x187dc2c4; WORD $0x9114 // 012d: vbroadcastss (%r9,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xe1 // 0133: vfmadd231ps %ymm1,%ymm2,%ymm12
-	LONG $0xb86d62c4; BYTE $0xd8 // 0138: vfmadd231ps %ymm0,%ymm2,%ymm11
-	LONG $0x187dc2c4; WORD $0x9014 // 013d: vbroadcastss (%r8,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xd1 // 0143: vfmadd231ps %ymm1,%ymm2,%ymm10
-	LONG $0xb86d62c4; BYTE $0xc8 // 0148: vfmadd231ps %ymm0,%ymm2,%ymm9
-	LONG $0x187de2c4; WORD $0x9714 // 014d: vbroadcastss (%rdi,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xc1 // 0153: vfmadd231ps %ymm1,%ymm2,%ymm8
-	LONG $0xb86de2c4; BYTE $0xf8 // 0158: vfmadd231ps %ymm0,%ymm2,%ymm7
-	LONG $0x187de2c4; WORD $0x9614 // 015d: vbroadcastss (%rsi,%rdx,4),%ymm2
-	WORD $0xff48; BYTE $0xc2 // 0163: inc %rdx
-	LONG $0xb86de2c4; BYTE $0xe1 // 0166: vfmadd231ps %ymm1,%ymm2,%ymm4
-	LONG $0xb86de2c4; BYTE $0xd8 // 016b: vfmadd231ps %ymm0,%ymm2,%ymm3
-	WORD $0x3948; BYTE $0xd1 // 0170: cmp %rdx,%rcx
-	WORD $0x8b7f // 0173: jg 100 <multiply+0x100>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0175: add 0xa0(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 017c: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 017f: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xcd // 0182: dec %r13
-	LONG $0xff55850f; WORD $0xffff // 0185: jne e0 <multiply+0xe0>
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 018b: mov 0xb0(%rbx),%rdx
-	LONG $0x78438b48 // 0192: mov 0x78(%rbx),%rax
-	LONG $0x90048d48 // 0196: lea (%rax,%rdx,4),%rax
-	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 019a: mov 0xa8(%rbx),%rdx
-	LONG $0x10fa8348 // 01a1: cmp $0x10,%rdx
-	LONG $0x0624840f; WORD $0x0000 // 01a5: je 7cf <multiply+0x7cf>
-	LONG $0xf84a8d48 // 01ab: lea -0x8(%rdx),%rcx
-	LONG $0x000008be; BYTE $0x00 // 01af: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf1 // 01b4: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 01b7: cmovg %rsi,%rcx
-	WORD $0xf631 // 01bb: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 01bd: test %rcx,%rcx
-	LONG $0xce480f48 // 01c0: cmovs %rsi,%rcx
-	WORD $0x894c; BYTE $0xfe // 01c4: mov %r15,%rsi
-	WORD $0x2948; BYTE $0xce // 01c7: sub %rcx,%rsi
-	LONG $0x484b8b48 // 01ca: mov 0x48(%rbx),%rcx
-	LONG $0x6f7ec1c4; WORD $0xb604 // 01ce: vmovdqu (%r14,%rsi,4),%ymm0
-	WORD $0x6348; BYTE $0x30 // 01d4: movslq (%rax),%rsi
-	LONG $0xb10c8d48 // 01d7: lea (%rcx,%rsi,4),%rcx
-	LONG $0x000008be; BYTE $0x00 // 01db: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 01e0: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 01e3: cmovg %rsi,%rdx
-	WORD $0xf631 // 01e7: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 01e9: test %rdx,%rdx
-	LONG $0xd6480f48 // 01ec: cmovs %rsi,%rdx
-	WORD $0x894c; BYTE $0xfe // 01f0: mov %r15,%rsi
-	WORD $0x2948; BYTE $0xd6 // 01f3: sub %rdx,%rsi
-	LONG $0x6f7ec1c4; WORD $0xb60c // 01f6: vmovdqu (%r14,%rsi,4),%ymm1
-	LONG $0x2e7de2c4; WORD $0x2069 // 01fc: vmaskmovps %ymm5,%ymm0,0x20(%rcx)
-	LONG $0x2e75e2c4; BYTE $0x31 // 0202: vmaskmovps %ymm6,%ymm1,(%rcx)
-	LONG $0x04486348 // 0207: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 020b: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 020f: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e7562c4; BYTE $0x32 // 0213: vmaskmovps %ymm14,%ymm1,(%rdx)
-	LONG $0x2e7d62c4; WORD $0x206a // 0218: vmaskmovps %ymm13,%ymm0,0x20(%rdx)
-	LONG $0x08486348 // 021e: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 0222: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0226: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e7562c4; BYTE $0x22 // 022a: vmaskmovps %ymm12,%ymm1,(%rdx)
-	LONG $0x2e7d62c4; WORD $0x205a // 022f: vmaskmovps %ymm11,%ymm0,0x20(%rdx)
-	LONG $0x0c486348 // 0235: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 0239: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 023d: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e7562c4; BYTE $0x12 // 0241: vmaskmovps %ymm10,%ymm1,(%rdx)
-	LONG $0x2e7d62c4; WORD $0x204a // 0246: vmaskmovps %ymm9,%ymm0,0x20(%rdx)
-	LONG $0x10486348 // 024c: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 0250: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0254: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e7562c4; BYTE $0x02 // 0258: vmaskmovps %ymm8,%ymm1,(%rdx)
-	LONG $0x2e7de2c4; WORD $0x207a // 025d: vmaskmovps %ymm7,%ymm0,0x20(%rdx)
-	LONG $0x14506348 // 0263: movslq 0x14(%rax),%rdx
-	LONG $0x48438b48 // 0267: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 026b: lea (%rax,%rdx,4),%rax
-	LONG $0x2e75e2c4; BYTE $0x20 // 026f: vmaskmovps %ymm4,%ymm1,(%rax)
-	LONG $0x2e7de2c4; WORD $0x2058 // 0274: vmaskmovps %ymm3,%ymm0,0x20(%rax)
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 027a: mov 0xb0(%rbx),%rdx
-	LONG $0x68438b48 // 0281: mov 0x68(%rbx),%rax
-	LONG $0x064a8d48 // 0285: lea 0x6(%rdx),%rcx
-	LONG $0x0bc28348 // 0289: add $0xb,%rdx
-	LONG $0xb08b8948; WORD $0x0000; BYTE $0x00 // 028d: mov %rcx,0xb0(%rbx)
-	WORD $0x3948; BYTE $0xc2 // 0294: cmp %rax,%rdx
-	LONG $0xfd8c8c0f; WORD $0xffff // 0297: jl 29 <multiply+0x29>
-	WORD $0x2948; BYTE $0xc8 // 029d: sub %rcx,%rax
-	LONG $0x03f88348 // 02a0: cmp $0x3,%rax
-	LONG $0x05ee840f; WORD $0x0000 // 02a4: je 898 <multiply+0x898>
-	LONG $0x02cb8e0f; WORD $0x0000 // 02aa: jle 57b <multiply+0x57b>
-	LONG $0x04f88348 // 02b0: cmp $0x4,%rax
-	LONG $0x0786840f; WORD $0x0000 // 02b4: je a40 <multiply+0xa40>
-	LONG $0x05f88348 // 02ba: cmp $0x5,%rax
-	LONG $0x02a3850f; WORD $0x0000 // 02be: jne 567 <multiply+0x567>
-	LONG $0x387b8348; BYTE $0x00 // 02c4: cmpq $0x0,0x38(%rbx)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 02c9: mov 0xb0(%rbx),%rax
-	LONG $0x60738b48 // 02d0: mov 0x60(%rbx),%rsi
-	LONG $0x784b8b48 // 02d4: mov 0x78(%rbx),%rcx
-	QUAD $0x0000000085148d48 // 02d8: lea 0x0(,%rax,4),%rdx
-	LONG $0x0a40850f; WORD $0x0000 // 02e0: jne d26 <multiply+0xd26>
-	WORD $0x0148; BYTE $0xd1 // 02e6: add %rdx,%rcx
-	LONG $0x487b8b48 // 02e9: mov 0x48(%rbx),%rdi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 02ed: mov 0xa8(%rbx),%rax
-	WORD $0x634c; BYTE $0x01 // 02f4: movslq (%rcx),%r8
-	LONG $0x871c8d4e // 02f7: lea (%rdi,%r8,4),%r11
-	LONG $0x0441634c // 02fb: movslq 0x4(%rcx),%r8
-	LONG $0x87148d4e // 02ff: lea (%rdi,%r8,4),%r10
-	LONG $0x0841634c // 0303: movslq 0x8(%rcx),%r8
-	LONG $0x870c8d4e // 0307: lea (%rdi,%r8,4),%r9
-	LONG $0x0c41634c // 030b: movslq 0xc(%rcx),%r8
-	LONG $0x10496348 // 030f: movslq 0x10(%rcx),%rcx
-	LONG $0x87048d4e // 0313: lea (%rdi,%r8,4),%r8
-	LONG $0x8f248d4c // 0317: lea (%rdi,%rcx,4),%r12
-	LONG $0x10f88348 // 031b: cmp $0x10,%rax
-	LONG $0x0e82840f; WORD $0x0000 // 031f: je 11a7 <multiply+0x11a7>
-	LONG $0x000008b9; BYTE $0x00 // 0325: mov $0x8,%ecx
-	LONG $0x0008bd41; WORD $0x0000 // 032a: mov $0x8,%r13d
-	LONG $0xc9358d4c; WORD $0x000e; BYTE $0x00 // 0330: lea 0xec9(%rip),%r14 # 1200 <lanes>
-	WORD $0x3948; BYTE $0xc8 // 0337: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 033a: cmovle %rax,%rcx
-	WORD $0xff31 // 033e: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 0340: test %rcx,%rcx
-	LONG $0xcf480f48 // 0343: cmovs %rdi,%rcx
-	WORD $0x894c; BYTE $0xef // 0347: mov %r13,%rdi
-	LONG $0x08e88348 // 034a: sub $0x8,%rax
-	WORD $0x2948; BYTE $0xcf // 034e: sub %rcx,%rdi
-	LONG $0x6f7ec1c4; WORD $0xbe1c // 0351: vmovdqu (%r14,%rdi,4),%ymm3
-	LONG $0x000008bf; BYTE $0x00 // 0357: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 035c: cmp %rdi,%rax
-	LONG $0x2c65c2c4; BYTE $0x2b // 035f: vmaskmovps (%r11),%ymm3,%ymm5
-	LONG $0x2c6542c4; BYTE $0x1a // 0364: vmaskmovps (%r10),%ymm3,%ymm11
-	LONG $0xc74f0f48 // 0369: cmovg %rdi,%rax
-	WORD $0xc931 // 036d: xor %ecx,%ecx
-	LONG $0x2c6542c4; BYTE $0x09 // 036f: vmaskmovps (%r9),%ymm3,%ymm9
-	LONG $0x2c65c2c4; BYTE $0x38 // 0374: vmaskmovps (%r8),%ymm3,%ymm7
-	WORD $0x8548; BYTE $0xc0 // 0379: test %rax,%rax
-	LONG $0x2c65c2c4; WORD $0x241c // 037c: vmaskmovps (%r12),%ymm3,%ymm3
-	LONG $0xc1480f48 // 0382: cmovs %rcx,%rax
-	WORD $0x894c; BYTE $0xe9 // 0386: mov %r13,%rcx
-	WORD $0x2948; BYTE $0xc1 // 0389: sub %rax,%rcx
-	LONG $0x6f7ec1c4; WORD $0x8e04 // 038c: vmovdqu (%r14,%rcx,4),%ymm0
-	LONG $0x2c7dc2c4; WORD $0x2063 // 0392: vmaskmovps 0x20(%r11),%ymm0,%ymm4
-	LONG $0x2c7d42c4; WORD $0x2052 // 0398: vmaskmovps 0x20(%r10),%ymm0,%ymm10
-	LONG $0x2c7d42c4; WORD $0x2041 // 039e: vmaskmovps 0x20(%r9),%ymm0,%ymm8
-	LONG $0x2c7dc2c4; WORD $0x2070 // 03a4: vmaskmovps 0x20(%r8),%ymm0,%ymm6
-	LONG $0x2c7dc2c4; WORD $0x2444; BYTE $0x20 // 03aa: vmaskmovps 0x20(%r12),%ymm0,%ymm0
-	WORD $0x8b48; BYTE $0x03 // 03b1: mov (%rbx),%rax
-	LONG $0x160c6348 // 03b4: movslq (%rsi,%rdx,1),%rcx
-	LONG $0x88148d4c // 03b8: lea (%rax,%rcx,4),%r10
-	LONG $0x164c6348; BYTE $0x04 // 03bc: movslq 0x4(%rsi,%rdx,1),%rcx
-	LONG $0x880c8d4c // 03c1: lea (%rax,%rcx,4),%r9
-	LONG $0x164c6348; BYTE $0x08 // 03c5: movslq 0x8(%rsi,%rdx,1),%rcx
-	LONG $0x88048d4c // 03ca: lea (%rax,%rcx,4),%r8
-	LONG $0x164c6348; BYTE $0x0c // 03ce: movslq 0xc(%rsi,%rdx,1),%rcx
-	LONG $0x883c8d48 // 03d3: lea (%rax,%rcx,4),%rdi
-	LONG $0x16546348; BYTE $0x10 // 03d7: movslq 0x10(%rsi,%rdx,1),%rdx
-	LONG $0x90348d48 // 03dc: lea (%rax,%rdx,4),%rsi
-	LONG $0x909b8b4c; WORD $0x0000; BYTE $0x00 // 03e0: mov 0x90(%rbx),%r11
-	LONG $0x18538b48 // 03e7: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 03eb: xor %eax,%eax
-	WORD $0x854d; BYTE $0xdb // 03ed: test %r11,%r11
-	LONG $0x008f8e0f; WORD $0x0000 // 03f0: jle 485 <multiply+0x485>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 03f6: mov 0x98(%rbx),%r12
-	LONG $0x040c8d49 // 03fd: lea (%r12,%rax,1),%rcx
-	WORD $0x3948; BYTE $0xc1 // 0401: cmp %rax,%rcx
-	LONG $0x06248e0f; WORD $0x0000 // 0404: jle a2e <multiply+0xa2e>
-	LONG $0x1210fcc5 // 040a: vmovups (%rdx),%ymm2
-	LONG $0x4a10fcc5; BYTE $0x20 // 040e: vmovups 0x20(%rdx),%ymm1
-	LONG $0x40c28348 // 0413: add $0x40,%rdx
-	LONG $0x187d42c4; WORD $0x8224 // 0417: vbroadcastss (%r10,%rax,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xea // 041d: vfmadd231ps %ymm2,%ymm12,%ymm5
-	LONG $0xb81de2c4; BYTE $0xe1 // 0422: vfmadd231ps %ymm1,%ymm12,%ymm4
-	LONG $0x187d42c4; WORD $0x8124 // 0427: vbroadcastss (%r9,%rax,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xda // 042d: vfmadd231ps %ymm2,%ymm12,%ymm11
-	LONG $0xb81d62c4; BYTE $0xd1 // 0432: vfmadd231ps %ymm1,%ymm12,%ymm10
-	LONG $0x187d42c4; WORD $0x8024 // 0437: vbroadcastss (%r8,%rax,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xca // 043d: vfmadd231ps %ymm2,%ymm12,%ymm9
-	LONG $0xb81d62c4; BYTE $0xc1 // 0442: vfmadd231ps %ymm1,%ymm12,%ymm8
-	LONG $0x187d62c4; WORD $0x8724 // 0447: vbroadcastss (%rdi,%rax,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xfa // 044d: vfmadd231ps %ymm2,%ymm12,%ymm7
-	LONG $0xb81de2c4; BYTE $0xf1 // 0452: vfmadd231ps %ymm1,%ymm12,%ymm6
-	LONG $0x187d62c4; WORD $0x8624 // 0457: vbroadcastss (%rsi,%rax,4),%ymm12
-	WORD $0xff48; BYTE $0xc0 // 045d: inc %rax
-	LONG $0xb81de2c4; BYTE $0xda // 0460: vfmadd231ps %ymm2,%ymm12,%ymm3
-	LONG $0xb81de2c4; BYTE $0xc1 // 0465: vfmadd231ps %ymm1,%ymm12,%ymm0
-	WORD $0x3948; BYTE $0xc1 // 046a: cmp %rax,%rcx
-	WORD $0x9b7f // 046d: jg 40a <multiply+0x40a>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 046f: add 0xa0(%rbx),%rcx
-	WORD $0x8948; BYTE $0xc8 // 0476: mov %rcx,%rax
-	WORD $0x294c; BYTE $0xe0 // 0479: sub %r12,%rax
-	WORD $0xff49; BYTE $0xcb // 047c: dec %r11
-	LONG $0xff71850f; WORD $0xffff // 047f: jne 3f6 <multiply+0x3f6>
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0485: mov 0xb0(%rbx),%rdx
-	LONG $0x78438b48 // 048c: mov 0x78(%rbx),%rax
-	LONG $0x90048d48 // 0490: lea (%rax,%rdx,4),%rax
-	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 0494: mov 0xa8(%rbx),%rdx
-	LONG $0x10fa8348 // 049b: cmp $0x10,%rdx
-	LONG $0x0b5c840f; WORD $0x0000 // 049f: je 1001 <multiply+0x1001>
-	LONG $0xf84a8d48 // 04a5: lea -0x8(%rdx),%rcx
-	LONG $0x000008be; BYTE $0x00 // 04a9: mov $0x8,%esi
-	LONG $0x4b3d8d48; WORD $0x000d; BYTE $0x00 // 04ae: lea 0xd4b(%rip),%rdi # 1200 <lanes>
-	WORD $0x3948; BYTE $0xf1 // 04b5: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 04b8: cmovg %rsi,%rcx
-	WORD $0xf631 // 04bc: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 04be: test %rcx,%rcx
-	LONG $0xce480f48 // 04c1: cmovs %rsi,%rcx
-	LONG $0x000008be; BYTE $0x00 // 04c5: mov $0x8,%esi
-	WORD $0x8949; BYTE $0xf0 // 04ca: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xc8 // 04cd: sub %rcx,%r8
-	LONG $0x484b8b48 // 04d0: mov 0x48(%rbx),%rcx
-	LONG $0x6f7ea1c4; WORD $0x870c // 04d4: vmovdqu (%rdi,%r8,4),%ymm1
-	WORD $0x634c; BYTE $0x00 // 04da: movslq (%rax),%r8
-	LONG $0x810c8d4a // 04dd: lea (%rcx,%r8,4),%rcx
-	LONG $0x0008b841; WORD $0x0000 // 04e1: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc2 // 04e7: cmp %r8,%rdx
-	LONG $0xd04f0f49 // 04ea: cmovg %r8,%rdx
-	WORD $0x3145; BYTE $0xc0 // 04ee: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xd2 // 04f1: test %rdx,%rdx
-	LONG $0xd0480f49 // 04f4: cmovs %r8,%rdx
-	WORD $0x2948; BYTE $0xd6 // 04f8: sub %rdx,%rsi
-	LONG $0x146ffec5; BYTE $0xb7 // 04fb: vmovdqu (%rdi,%rsi,4),%ymm2
-	LONG $0x2e75e2c4; WORD $0x2061 // 0500: vmaskmovps %ymm4,%ymm1,0x20(%rcx)
-	LONG $0x2e6de2c4; BYTE $0x29 // 0506: vmaskmovps %ymm5,%ymm2,(%rcx)
-	LONG $0x04486348 // 050b: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 050f: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0513: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e6d62c4; BYTE $0x1a // 0517: vmaskmovps %ymm11,%ymm2,(%rdx)
-	LONG $0x2e7562c4; WORD $0x2052 // 051c: vmaskmovps %ymm10,%ymm1,0x20(%rdx)
-	LONG $0x08486348 // 0522: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 0526: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 052a: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e6d62c4; BYTE $0x0a // 052e: vmaskmovps %ymm9,%ymm2,(%rdx)
-	LONG $0x2e7562c4; WORD $0x2042 // 0533: vmaskmovps %ymm8,%ymm1,0x20(%rdx)
-	LONG $0x0c486348 // 0539: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 053d: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0541: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2e6de2c4; BYTE $0x3a // 0545: vmaskmovps %ymm7,%ymm2,(%rdx)
-	LONG $0x2e75e2c4; WORD $0x2072 // 054a: vmaskmovps %ymm6,%ymm1,0x20(%rdx)
-	LONG $0x10506348 // 0550: movslq 0x10(%rax),%rdx
-	LONG $0x48438b48 // 0554: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0558: lea (%rax,%rdx,4),%rax
-	LONG $0x2e6de2c4; BYTE $0x18 // 055c: vmaskmovps %ymm3,%ymm2,(%rax)
-	LONG $0x2e75e2c4; WORD $0x2040 // 0561: vmaskmovps %ymm0,%ymm1,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0567: vzeroupper
-	BYTE $0xc3 // 056a: ret
-	LONG $0x03f88348 // 056b: cmp $0x3,%rax
-	LONG $0x0323840f; WORD $0x0000 // 056f: je 898 <multiply+0x898>
-	LONG $0x04bb8f0f; WORD $0x0000 // 0575: jg a36 <multiply+0xa36>
-	LONG $0x01f88348 // 057b: cmp $0x1,%rax
-	LONG $0x08c6840f; WORD $0x0000 // 057f: je e4b <multiply+0xe4b>
-	LONG $0x02f88348 // 0585: cmp $0x2,%rax
-	WORD $0xdc75 // 0589: jne 567 <multiply+0x567>
-	LONG $0x387b8348; BYTE $0x00 // 058b: cmpq $0x0,0x38(%rbx)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0590: mov 0xb0(%rbx),%rax
-	LONG $0x60438b4c // 0597: mov 0x60(%rbx),%r8
-	LONG $0x78538b48 // 059b: mov 0x78(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 059f: lea 0x0(,%rax,4),%rcx
-	LONG $0x0ac1840f; WORD $0x0000 // 05a7: je 106e <multiply+0x106e>
-	LONG $0x30438b48 // 05ad: mov 0x30(%rbx),%rax
-	LONG $0x1810fcc5 // 05b1: vmovups (%rax),%ymm3
-	LONG $0x5010fcc5; BYTE $0x20 // 05b5: vmovups 0x20(%rax),%ymm2
-	LONG $0xcb28fcc5 // 05ba: vmovaps %ymm3,%ymm1
-	LONG $0xc228fcc5 // 05be: vmovaps %ymm2,%ymm0
-	WORD $0x8b48; BYTE $0x03 // 05c2: mov (%rbx),%rax
-	LONG $0x08146349 // 05c5: movslq (%r8,%rcx,1),%rdx
-	LONG $0x900c8d4c // 05c9: lea (%rax,%rdx,4),%r9
-	LONG $0x08546349; BYTE $0x04 // 05cd: movslq 0x4(%r8,%rcx,1),%rdx
-	LONG $0x90348d48 // 05d2: lea (%rax,%rdx,4),%rsi
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 05d6: mov 0x90(%rbx),%rdi
-	LONG $0x18438b48 // 05dd: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 05e1: xor %edx,%edx
-	WORD $0x8548; BYTE $0xff // 05e3: test %rdi,%rdi
-	WORD $0x5b7e // 05e6: jle 643 <multiply+0x643>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 05e8: mov 0x98(%rbx),%r12
-	LONG $0x140c8d49 // 05ef: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 05f3: cmp %rdx,%rcx
-	LONG $0x08478e0f; WORD $0x0000 // 05f6: jle e43 <multiply+0xe43>
-	LONG $0x3010fcc5 // 05fc: vmovups (%rax),%ymm6
-	LONG $0x6010fcc5; BYTE $0x20 // 0600: vmovups 0x20(%rax),%ymm4
-	LONG $0x40c08348 // 0605: add $0x40,%rax
-	LONG $0x187dc2c4; WORD $0x912c // 0609: vbroadcastss (%r9,%rdx,4),%ymm5
-	LONG $0xb855e2c4; BYTE $0xde // 060f: vfmadd231ps %ymm6,%ymm5,%ymm3
-	LONG $0xb855e2c4; BYTE $0xd4 // 0614: vfmadd231ps %ymm4,%ymm5,%ymm2
-	LONG $0x187de2c4; WORD $0x962c // 0619: vbroadcastss (%rsi,%rdx,4),%ymm5
-	WORD $0xff48; BYTE $0xc2 // 061f: inc %rdx
-	LONG $0xb855e2c4; BYTE $0xce // 0622: vfmadd231ps %ymm6,%ymm5,%ymm1
-	LONG $0xb855e2c4; BYTE $0xc4 // 0627: vfmadd231ps %ymm4,%ymm5,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 062c: cmp %rdx,%rcx
-	WORD $0xcb7f // 062f: jg 5fc <multiply+0x5fc>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0631: add 0xa0(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0638: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 063b: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xcf // 063e: dec %rdi
-	WORD $0xa575 // 0641: jne 5e8 <multiply+0x5e8>
-	LONG $0x78438b48 // 0643: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0647: mov 0xb0(%rbx),%rdx
-	LONG $0x90048d4c // 064e: lea (%rax,%rdx,4),%r8
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0652: mov 0xa8(%rbx),%rax
-	LONG $0x10f88348 // 0659: cmp $0x10,%rax
-	LONG $0x0a9a840f; WORD $0x0000 // 065d: je 10fd <multiply+0x10fd>
-	LONG $0xf8508d48 // 0663: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0667: mov $0x8,%ecx
-	LONG $0x8d358d48; WORD $0x000b; BYTE $0x00 // 066c: lea 0xb8d(%rip),%rsi # 1200 <lanes>
-	WORD $0x3948; BYTE $0xca // 0673: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 0676: cmovg %rcx,%rdx
-	WORD $0xc931 // 067a: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 067c: test %rdx,%rdx
-	LONG $0xd1480f48 // 067f: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0683: mov $0x8,%ecx
-	WORD $0x8948; BYTE $0xcf // 0688: mov %rcx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 068b: sub %rdx,%rdi
-	LONG $0x48538b48 // 068e: mov 0x48(%rbx),%rdx
-	LONG $0x246ffec5; BYTE $0xbe // 0692: vmovdqu (%rsi,%rdi,4),%ymm4
-	WORD $0x6349; BYTE $0x38 // 0697: movslq (%r8),%rdi
-	LONG $0xba148d48 // 069a: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 069e: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 06a3: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 06a6: cmovg %rdi,%rax
-	WORD $0xff31 // 06aa: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 06ac: test %rax,%rax
-	LONG $0xc7480f48 // 06af: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc1 // 06b3: sub %rax,%rcx
-	LONG $0x2c6ffec5; BYTE $0x8e // 06b6: vmovdqu (%rsi,%rcx,4),%ymm5
-	LONG $0x2e5de2c4; WORD $0x2052 // 06bb: vmaskmovps %ymm2,%ymm4,0x20(%rdx)
-	LONG $0x2e55e2c4; BYTE $0x1a // 06c1: vmaskmovps %ymm3,%ymm5,(%rdx)
-	LONG $0x04506349 // 06c6: movslq 0x4(%r8),%rdx
-	LONG $0x48438b48 // 06ca: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 06ce: lea (%rax,%rdx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x08 // 06d2: vmaskmovps %ymm1,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2040 // 06d7: vmaskmovps %ymm0,%ymm4,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 06dd: vzeroupper
-	BYTE $0xc3 // 06e0: ret
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 06e1: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00401f0f // 06ec: nopl 0x0(%rax)
-	WORD $0x8948; BYTE $0xd1 // 06f0: mov %rdx,%rcx
-	LONG $0xfffa7de9; BYTE $0xff // 06f3: jmp 175 <multiply+0x175>
-	WORD $0x0148; BYTE $0xc1 // 06f8: add %rax,%rcx
-	LONG $0x48638b4c // 06fb: mov 0x48(%rbx),%r12
-	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 06ff: mov 0xa8(%rbx),%rsi
-	WORD $0x6348; BYTE $0x39 // 0706: movslq (%rcx),%rdi
-	LONG $0xbc1c8d4d // 0709: lea (%r12,%rdi,4),%r11
-	LONG $0x04796348 // 070d: movslq 0x4(%rcx),%rdi
-	LONG $0xbc148d4d // 0711: lea (%r12,%rdi,4),%r10
-	LONG $0x08796348 // 0715: movslq 0x8(%rcx),%rdi
-	LONG $0xbc0c8d4d // 0719: lea (%r12,%rdi,4),%r9
-	LONG $0x0c796348 // 071d: movslq 0xc(%rcx),%rdi
-	LONG $0xbc048d4d // 0721: lea (%r12,%rdi,4),%r8
-	LONG $0x10796348 // 0725: movslq 0x10(%rcx),%rdi
-	LONG $0x14496348 // 0729: movslq 0x14(%rcx),%rcx
-	LONG $0xbc3c8d49 // 072d: lea (%r12,%rdi,4),%rdi
-	LONG $0x8c248d4d // 0731: lea (%r12,%rcx,4),%r12
-	LONG $0x10fe8348 // 0735: cmp $0x10,%rsi
-	LONG $0x0112840f; WORD $0x0000 // 0739: je 851 <multiply+0x851>
-	LONG $0x000008b9; BYTE $0x00 // 073f: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xce // 0744: cmp %rcx,%rsi
-	LONG $0xce4e0f48 // 0747: cmovle %rsi,%rcx
-	WORD $0x3145; BYTE $0xed // 074b: xor %r13d,%r13d
-	WORD $0x8548; BYTE $0xc9 // 074e: test %rcx,%rcx
-	LONG $0xcd480f49 // 0751: cmovs %r13,%rcx
-	WORD $0x894d; BYTE $0xfd // 0755: mov %r15,%r13
-	LONG $0x08ee8348 // 0758: sub $0x8,%rsi
-	WORD $0x2949; BYTE $0xcd // 075c: sub %rcx,%r13
-	LONG $0x000008b9; BYTE $0x00 // 075f: mov $0x8,%ecx
-	WORD $0x3948; BYTE $0xce // 0764: cmp %rcx,%rsi
-	LONG $0x6f7e81c4; WORD $0xae24 // 0767: vmovdqu (%r14,%r13,4),%ymm4
-	LONG $0xf14f0f48 // 076d: cmovg %rcx,%rsi
-	WORD $0xc931 // 0771: xor %ecx,%ecx
-	LONG $0x2c5dc2c4; BYTE $0x33 // 0773: vmaskmovps (%r11),%ymm4,%ymm6
-	LONG $0x2c5d42c4; BYTE $0x32 // 0778: vmaskmovps (%r10),%ymm4,%ymm14
-	WORD $0x8548; BYTE $0xf6 // 077d: test %rsi,%rsi
-	LONG $0x2c5d42c4; BYTE $0x21 // 0780: vmaskmovps (%r9),%ymm4,%ymm12
-	LONG $0x2c5d42c4; BYTE $0x10 // 0785: vmaskmovps (%r8),%ymm4,%ymm10
-	LONG $0xf1480f48 // 078a: cmovs %rcx,%rsi
-	WORD $0x894c; BYTE $0xf9 // 078e: mov %r15,%rcx
-	LONG $0x2c5d62c4; BYTE $0x07 // 0791: vmaskmovps (%rdi),%ymm4,%ymm8
-	LONG $0x2c5dc2c4; WORD $0x2424 // 0796: vmaskmovps (%r12),%ymm4,%ymm4
-	WORD $0x2948; BYTE $0xf1 // 079c: sub %rsi,%rcx
-	LONG $0x6f7ec1c4; WORD $0x8e1c // 079f: vmovdqu (%r14,%rcx,4),%ymm3
-	LONG $0x2c65c2c4; WORD $0x206b // 07a5: vmaskmovps 0x20(%r11),%ymm3,%ymm5
-	LONG $0x2c6542c4; WORD $0x206a // 07ab: vmaskmovps 0x20(%r10),%ymm3,%ymm13
-	LONG $0x2c6542c4; WORD $0x2059 // 07b1: vmaskmovps 0x20(%r9),%ymm3,%ymm11
-	LONG $0x2c6542c4; WORD $0x2048 // 07b7: vmaskmovps 0x20(%r8),%ymm3,%ymm9
-	LONG $0x2c65e2c4; WORD $0x207f // 07bd: vmaskmovps 0x20(%rdi),%ymm3,%ymm7
-	LONG $0x2c65c2c4; WORD $0x245c; BYTE $0x20 // 07c3: vmaskmovps 0x20(%r12),%ymm3,%ymm3
-	LONG $0xfff8ade9; BYTE $0xff // 07ca: jmp 7c <multiply+0x7c>
-	WORD $0x6348; BYTE $0x08 // 07cf: movslq (%rax),%rcx
-	LONG $0x48538b48 // 07d2: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 07d6: lea (%rdx,%rcx,4),%rdx
-	LONG $0x3211fcc5 // 07da: vmovups %ymm6,(%rdx)
-	LONG $0x6a11fcc5; BYTE $0x20 // 07de: vmovups %ymm5,0x20(%rdx)
-	LONG $0x04486348 // 07e3: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 07e7: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 07eb: lea (%rdx,%rcx,4),%rdx
-	LONG $0x32117cc5 // 07ef: vmovups %ymm14,(%rdx)
-	LONG $0x6a117cc5; BYTE $0x20 // 07f3: vmovups %ymm13,0x20(%rdx)
-	LONG $0x08486348 // 07f8: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 07fc: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0800: lea (%rdx,%rcx,4),%rdx
-	LONG $0x22117cc5 // 0804: vmovups %ymm12,(%rdx)
-	LONG $0x5a117cc5; BYTE $0x20 // 0808: vmovups %ymm11,0x20(%rdx)
-	LONG $0x0c486348 // 080d: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 0811: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0815: lea (%rdx,%rcx,4),%rdx
-	LONG $0x12117cc5 // 0819: vmovups %ymm10,(%rdx)
-	LONG $0x4a117cc5; BYTE $0x20 // 081d: vmovups %ymm9,0x20(%rdx)
-	LONG $0x10486348 // 0822: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 0826: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 082a: lea (%rdx,%rcx,4),%rdx
-	LONG $0x02117cc5 // 082e: vmovups %ymm8,(%rdx)
-	LONG $0x7a11fcc5; BYTE $0x20 // 0832: vmovups %ymm7,0x20(%rdx)
-	LONG $0x14506348 // 0837: movslq 0x14(%rax),%rdx
-	LONG $0x48438b48 // 083b: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 083f: lea (%rax,%rdx,4),%rax
-	LONG $0x2011fcc5 // 0843: vmovups %ymm4,(%rax)
-	LONG $0x5811fcc5; BYTE $0x20 // 0847: vmovups %ymm3,0x20(%rax)
-	LONG $0xfffa29e9; BYTE $0xff // 084c: jmp 27a <multiply+0x27a>
-	LONG $0x107cc1c4; BYTE $0x33 // 0851: vmovups (%r11),%ymm6
-	LONG $0x107cc1c4; WORD $0x206b // 0856: vmovups 0x20(%r11),%ymm5
-	LONG $0x107c41c4; BYTE $0x32 // 085c: vmovups (%r10),%ymm14
-	LONG $0x107c41c4; WORD $0x206a // 0861: vmovups 0x20(%r10),%ymm13
-	LONG $0x107c41c4; BYTE $0x21 // 0867: vmovups (%r9),%ymm12
-	LONG $0x107c41c4; WORD $0x2059 // 086c: vmovups 0x20(%r9),%ymm11
-	LONG $0x107c41c4; BYTE $0x10 // 0872: vmovups (%r8),%ymm10
-	LONG $0x107c41c4; WORD $0x2048 // 0877: vmovups 0x20(%r8),%ymm9
-	LONG $0x07107cc5 // 087d: vmovups (%rdi),%ymm8
-	LONG $0x7f10fcc5; BYTE $0x20 // 0881: vmovups 0x20(%rdi),%ymm7
-	LONG $0x107cc1c4; WORD $0x2424 // 0886: vmovups (%r12),%ymm4
-	LONG $0x107cc1c4; WORD $0x245c; BYTE $0x20 // 088c: vmovups 0x20(%r12),%ymm3
-	LONG $0xfff7e4e9; BYTE $0xff // 0893: jmp 7c <multiply+0x7c>
-	LONG $0x387b8348; BYTE $0x00 // 0898: cmpq $0x0,0x38(%rbx)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 089d: mov 0xb0(%rbx),%rax
-	LONG $0x604b8b4c // 08a4: mov 0x60(%rbx),%r9
-	LONG $0x78538b48 // 08a8: mov 0x78(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 08ac: lea 0x0(,%rax,4),%rcx
-	LONG $0x049e840f; WORD $0x0000 // 08b4: je d58 <multiply+0xd58>
-	LONG $0x30438b48 // 08ba: mov 0x30(%rbx),%rax
-	LONG $0x1810fcc5 // 08be: vmovups (%rax),%ymm3
-	LONG $0x5010fcc5; BYTE $0x20 // 08c2: vmovups 0x20(%rax),%ymm2
-	LONG $0xcb28fcc5 // 08c7: vmovaps %ymm3,%ymm1
-	LONG $0xc228fcc5 // 08cb: vmovaps %ymm2,%ymm0
-	LONG $0xe228fcc5 // 08cf: vmovaps %ymm2,%ymm4
-	LONG $0xeb28fcc5 // 08d3: vmovaps %ymm3,%ymm5
-	WORD $0x8b48; BYTE $0x03 // 08d7: mov (%rbx),%rax
-	LONG $0x09146349 // 08da: movslq (%r9,%rcx,1),%rdx
-	LONG $0x90048d4c // 08de: lea (%rax,%rdx,4),%r8
-	LONG $0x09546349; BYTE $0x04 // 08e2: movslq 0x4(%r9,%rcx,1),%rdx
-	LONG $0x903c8d48 // 08e7: lea (%rax,%rdx,4),%rdi
-	LONG $0x09546349; BYTE $0x08 // 08eb: movslq 0x8(%r9,%rcx,1),%rdx
-	LONG $0x90348d48 // 08f0: lea (%rax,%rdx,4),%rsi
-	LONG $0x908b8b4c; WORD $0x0000; BYTE $0x00 // 08f4: mov 0x90(%rbx),%r9
-	LONG $0x18438b48 // 08fb: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 08ff: xor %edx,%edx
-	WORD $0x854d; BYTE $0xc9 // 0901: test %r9,%r9
-	WORD $0x6b7e // 0904: jle 971 <multiply+0x971>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0906: mov 0x98(%rbx),%r12
-	LONG $0x140c8d49 // 090d: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 0911: cmp %rdx,%rcx
-	LONG $0x010c8e0f; WORD $0x0000 // 0914: jle a26 <multiply+0xa26>
-	LONG $0x3810fcc5 // 091a: vmovups (%rax),%ymm7
-	LONG $0x7010fcc5; BYTE $0x20 // 091e: vmovups 0x20(%rax),%ymm6
-	LONG $0x40c08348 // 0923: add $0x40,%rax
-	LONG $0x187d42c4; WORD $0x9004 // 0927: vbroadcastss (%r8,%rdx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xdf // 092d: vfmadd231ps %ymm7,%ymm8,%ymm3
-	LONG $0xb83de2c4; BYTE $0xd6 // 0932: vfmadd231ps %ymm6,%ymm8,%ymm2
-	LONG $0x187d62c4; WORD $0x9704 // 0937: vbroadcastss (%rdi,%rdx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xef // 093d: vfmadd231ps %ymm7,%ymm8,%ymm5
-	LONG $0xb83de2c4; BYTE $0xe6 // 0942: vfmadd231ps %ymm6,%ymm8,%ymm4
-	LONG $0x187d62c4; WORD $0x9604 // 0947: vbroadcastss (%rsi,%rdx,4),%ymm8
-	WORD $0xff48; BYTE $0xc2 // 094d: inc %rdx
-	LONG $0xb83de2c4; BYTE $0xcf // 0950: vfmadd231ps %ymm7,%ymm8,%ymm1
-	LONG $0xb83de2c4; BYTE $0xc6 // 0955: vfmadd231ps %ymm6,%ymm8,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 095a: cmp %rdx,%rcx
-	WORD $0xbb7f // 095d: jg 91a <multiply+0x91a>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 095f: add 0xa0(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0966: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0969: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xc9 // 096c: dec %r9
-	WORD $0x9575 // 096f: jne 906 <multiply+0x906>
-	LONG $0x78438b48 // 0971: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0975: mov 0xb0(%rbx),%rdx
-	LONG $0x90048d4c // 097c: lea (%rax,%rdx,4),%r8
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0980: mov 0xa8(%rbx),%rax
-	LONG $0x10f88348 // 0987: cmp $0x10,%rax
-	LONG $0x046f840f; WORD $0x0000 // 098b: je e00 <multiply+0xe00>
-	LONG $0xf8508d48 // 0991: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0995: mov $0x8,%ecx
-	LONG $0x5f358d48; WORD $0x0008; BYTE $0x00 // 099a: lea 0x85f(%rip),%rsi # 1200 <lanes>
-	WORD $0x3948; BYTE $0xca // 09a1: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 09a4: cmovg %rcx,%rdx
-	WORD $0xc931 // 09a8: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 09aa: test %rdx,%rdx
-	LONG $0xd1480f48 // 09ad: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 09b1: mov $0x8,%ecx
-	WORD $0x8948; BYTE $0xcf // 09b6: mov %rcx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 09b9: sub %rdx,%rdi
-	LONG $0x48538b48 // 09bc: mov 0x48(%rbx),%rdx
-	LONG $0x346ffec5; BYTE $0xbe // 09c0: vmovdqu (%rsi,%rdi,4),%ymm6
-	WORD $0x6349; BYTE $0x38 // 09c5: movslq (%r8),%rdi
-	LONG $0xba148d48 // 09c8: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 09cc: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 09d1: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 09d4: cmovg %rdi,%rax
-	WORD $0xff31 // 09d8: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 09da: test %rax,%rax
-	LONG $0xc7480f48 // 09dd: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc1 // 09e1: sub %rax,%rcx
-	LONG $0x3c6ffec5; BYTE $0x8e // 09e4: vmovdqu (%rsi,%rcx,4),%ymm7
-	LONG $0x2e4de2c4; WORD $0x2052 // 09e9: vmaskmovps %ymm2,%ymm6,0x20(%rdx)
-	LONG $0x2e45e2c4; BYTE $0x1a // 09ef: vmaskmovps %ymm3,%ymm7,(%rdx)
-	LONG $0x04506349 // 09f4: movslq 0x4(%r8),%rdx
-	LONG $0x48438b48 // 09f8: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 09fc: lea (%rax,%rdx,4),%rax
-	LONG $0x2e45e2c4; BYTE $0x28 // 0a00: vmaskmovps %ymm5,%ymm7,(%rax)
-	LONG $0x2e4de2c4; WORD $0x2060 // 0a05: vmaskmovps %ymm4,%ymm6,0x20(%rax)
-	LONG $0x08506349 // 0a0b: movslq 0x8(%r8),%rdx
-	LONG $0x48438b48 // 0a0f: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0a13: lea (%rax,%rdx,4),%rax
-	LONG $0x2e45e2c4; BYTE $0x08 // 0a17: vmaskmovps %ymm1,%ymm7,(%rax)
-	LONG $0x2e4de2c4; WORD $0x2040 // 0a1c: vmaskmovps %ymm0,%ymm6,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0a22: vzeroupper
-	BYTE $0xc3 // 0a25: ret
-	WORD $0x8948; BYTE $0xd1 // 0a26: mov %rdx,%rcx
-	LONG $0xffff31e9; BYTE $0xff // 0a29: jmp 95f <multiply+0x95f>
-	WORD $0x8948; BYTE $0xc1 // 0a2e: mov %rax,%rcx
-	LONG $0xfffa39e9; BYTE $0xff // 0a31: jmp 46f <multiply+0x46f>
-	LONG $0x04f88348 // 0a36: cmp $0x4,%rax
-	LONG $0xf884850f; WORD $0xffff // 0a3a: jne 2c4 <multiply+0x2c4>
-	LONG $0x387b8348; BYTE $0x00 // 0a40: cmpq $0x0,0x38(%rbx)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0a45: mov 0xb0(%rbx),%rax
-	LONG $0x60738b48 // 0a4c: mov 0x60(%rbx),%rsi
-	LONG $0x78538b48 // 0a50: mov 0x78(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 0a54: lea 0x0(,%rax,4),%rcx
-	LONG $0x0207840f; WORD $0x0000 // 0a5c: je c69 <multiply+0xc69>
-	LONG $0x30438b48 // 0a62: mov 0x30(%rbx),%rax
-	LONG $0x1810fcc5 // 0a66: vmovups (%rax),%ymm3
-	LONG $0x5010fcc5; BYTE $0x20 // 0a6a: vmovups 0x20(%rax),%ymm2
-	LONG $0xcb28fcc5 // 0a6f: vmovaps %ymm3,%ymm1
-	LONG $0xc228fcc5 // 0a73: vmovaps %ymm2,%ymm0
-	LONG $0xf228fcc5 // 0a77: vmovaps %ymm2,%ymm6
-	LONG $0xfb28fcc5 // 0a7b: vmovaps %ymm3,%ymm7
-	LONG $0xc2287cc5 // 0a7f: vmovaps %ymm2,%ymm8
-	LONG $0xcb287cc5 // 0a83: vmovaps %ymm3,%ymm9
-	WORD $0x8b48; BYTE $0x03 // 0a87: mov (%rbx),%rax
-	LONG $0x0e146348 // 0a8a: movslq (%rsi,%rcx,1),%rdx
-	LONG $0x900c8d4c // 0a8e: lea (%rax,%rdx,4),%r9
-	LONG $0x0e546348; BYTE $0x04 // 0a92: movslq 0x4(%rsi,%rcx,1),%rdx
-	LONG $0x90048d4c // 0a97: lea (%rax,%rdx,4),%r8
-	LONG $0x0e546348; BYTE $0x08 // 0a9b: movslq 0x8(%rsi,%rcx,1),%rdx
-	LONG $0x903c8d48 // 0aa0: lea (%rax,%rdx,4),%rdi
-	LONG $0x0e546348; BYTE $0x0c // 0aa4: movslq 0xc(%rsi,%rcx,1),%rdx
-	LONG $0x90348d48 // 0aa9: lea (%rax,%rdx,4),%rsi
-	LONG $0x90938b4c; WORD $0x0000; BYTE $0x00 // 0aad: mov 0x90(%rbx),%r10
-	LONG $0x18438b48 // 0ab4: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 0ab8: xor %edx,%edx
-	WORD $0x854d; BYTE $0xd2 // 0aba: test %r10,%r10
-	WORD $0x7b7e // 0abd: jle b3a <multiply+0xb3a>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0abf: mov 0x98(%rbx),%r12
-	LONG $0x140c8d49 // 0ac6: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 0aca: cmp %rdx,%rcx
-	LONG $0x01368e0f; WORD $0x0000 // 0acd: jle c09 <multiply+0xc09>
-	LONG $0x2810fcc5 // 0ad3: vmovups (%rax),%ymm5
-	LONG $0x6010fcc5; BYTE $0x20 // 0ad7: vmovups 0x20(%rax),%ymm4
-	LONG $0x40c08348 // 0adc: add $0x40,%rax
-	LONG $0x187d42c4; WORD $0x9114 // 0ae0: vbroadcastss (%r9,%rdx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xdd // 0ae6: vfmadd231ps %ymm5,%ymm10,%ymm3
-	LONG $0xb82de2c4; BYTE $0xd4 // 0aeb: vfmadd231ps %ymm4,%ymm10,%ymm2
-	LONG $0x187d42c4; WORD $0x9014 // 0af0: vbroadcastss (%r8,%rdx,4),%ymm10
-	LONG $0xb82d62c4; BYTE $0xcd // 0af6: vfmadd231ps %ymm5,%ymm10,%ymm9
-	LONG $0xb82d62c4; BYTE $0xc4 // 0afb: vfmadd231ps %ymm4,%ymm10,%ymm8
-	LONG $0x187d62c4; WORD $0x9714 // 0b00: vbroadcastss (%rdi,%rdx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xfd // 0b06: vfmadd231ps %ymm5,%ymm10,%ymm7
-	LONG $0xb82de2c4; BYTE $0xf4 // 0b0b: vfmadd231ps %ymm4,%ymm10,%ymm6
-	LONG $0x187d62c4; WORD $0x9614 // 0b10: vbroadcastss (%rsi,%rdx,4),%ymm10
-	WORD $0xff48; BYTE $0xc2 // 0b16: inc %rdx
-	LONG $0xb82de2c4; BYTE $0xcd // 0b19: vfmadd231ps %ymm5,%ymm10,%ymm1
-	LONG $0xb82de2c4; BYTE $0xc4 // 0b1e: vfmadd231ps %ymm4,%ymm10,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 0b23: cmp %rdx,%rcx
-	WORD $0xab7f // 0b26: jg ad3 <multiply+0xad3>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0b28: add 0xa0(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0b2f: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0b32: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xca // 0b35: dec %r10
-	WORD $0x8575 // 0b38: jne abf <multiply+0xabf>
-	LONG $0x78438b48 // 0b3a: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0b3e: mov 0xb0(%rbx),%rdx
-	LONG $0x90148d48 // 0b45: lea (%rax,%rdx,4),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0b49: mov 0xa8(%rbx),%rax
-	LONG $0x10f88348 // 0b50: cmp $0x10,%rax
-	LONG $0x00b7840f; WORD $0x0000 // 0b54: je c11 <multiply+0xc11>
-	LONG $0xf8488d48 // 0b5a: lea -0x8(%rax),%rcx
-	LONG $0x000008be; BYTE $0x00 // 0b5e: mov $0x8,%esi
-	LONG $0x963d8d48; WORD $0x0006; BYTE $0x00 // 0b63: lea 0x696(%rip),%rdi # 1200 <lanes>
-	WORD $0x3948; BYTE $0xf1 // 0b6a: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 0b6d: cmovg %rsi,%rcx
-	WORD $0xf631 // 0b71: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0b73: test %rcx,%rcx
-	LONG $0xce480f48 // 0b76: cmovs %rsi,%rcx
-	LONG $0x000008be; BYTE $0x00 // 0b7a: mov $0x8,%esi
-	WORD $0x8949; BYTE $0xf0 // 0b7f: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xc8 // 0b82: sub %rcx,%r8
-	LONG $0x484b8b48 // 0b85: mov 0x48(%rbx),%rcx
-	LONG $0x6f7ea1c4; WORD $0x8724 // 0b89: vmovdqu (%rdi,%r8,4),%ymm4
-	WORD $0x634c; BYTE $0x02 // 0b8f: movslq (%rdx),%r8
-	LONG $0x810c8d4a // 0b92: lea (%rcx,%r8,4),%rcx
-	LONG $0x0008b841; WORD $0x0000 // 0b96: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc0 // 0b9c: cmp %r8,%rax
-	LONG $0xc04f0f49 // 0b9f: cmovg %r8,%rax
-	WORD $0x3145; BYTE $0xc0 // 0ba3: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc0 // 0ba6: test %rax,%rax
-	LONG $0xc0480f49 // 0ba9: cmovs %r8,%rax
-	WORD $0x2948; BYTE $0xc6 // 0bad: sub %rax,%rsi
-	LONG $0x2c6ffec5; BYTE $0xb7 // 0bb0: vmovdqu (%rdi,%rsi,4),%ymm5
-	LONG $0x2e5de2c4; WORD $0x2051 // 0bb5: vmaskmovps %ymm2,%ymm4,0x20(%rcx)
-	LONG $0x2e55e2c4; BYTE $0x19 // 0bbb: vmaskmovps %ymm3,%ymm5,(%rcx)
-	LONG $0x044a6348 // 0bc0: movslq 0x4(%rdx),%rcx
-	LONG $0x48438b48 // 0bc4: mov 0x48(%rbx),%rax
-	LONG $0x88048d48 // 0bc8: lea (%rax,%rcx,4),%rax
-	LONG $0x2e5562c4; BYTE $0x08 // 0bcc: vmaskmovps %ymm9,%ymm5,(%rax)
-	LONG $0x2e5d62c4; WORD $0x2040 // 0bd1: vmaskmovps %ymm8,%ymm4,0x20(%rax)
-	LONG $0x084a6348 // 0bd7: movslq 0x8(%rdx),%rcx
-	LONG $0x48438b48 // 0bdb: mov 0x48(%rbx),%rax
-	LONG $0x88048d48 // 0bdf: lea (%rax,%rcx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x38 // 0be3: vmaskmovps %ymm7,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2070 // 0be8: vmaskmovps %ymm6,%ymm4,0x20(%rax)
-	LONG $0x0c526348 // 0bee: movslq 0xc(%rdx),%rdx
-	LONG $0x48438b48 // 0bf2: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0bf6: lea (%rax,%rdx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x08 // 0bfa: vmaskmovps %ymm1,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2040 // 0bff: vmaskmovps %ymm0,%ymm4,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0c05: vzeroupper
-	BYTE $0xc3 // 0c08: ret
-	WORD $0x8948; BYTE $0xd1 // 0c09: mov %rdx,%rcx
-	LONG $0xffff17e9; BYTE $0xff // 0c0c: jmp b28 <multiply+0xb28>
-	WORD $0x6348; BYTE $0x0a // 0c11: movslq (%rdx),%rcx
-	LONG $0x48438b48 // 0c14: mov 0x48(%rbx),%rax
-	LONG $0x88048d48 // 0c18: lea (%rax,%rcx,4),%rax
-	LONG $0x1811fcc5 // 0c1c: vmovups %ymm3,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 0c20: vmovups %ymm2,0x20(%rax)
-	LONG $0x044a6348 // 0c25: movslq 0x4(%rdx),%rcx
-	LONG $0x48438b48 // 0c29: mov 0x48(%rbx),%rax
-	LONG $0x88048d48 // 0c2d: lea (%rax,%rcx,4),%rax
-	LONG $0x08117cc5 // 0c31: vmovups %ymm9,(%rax)
-	LONG $0x40117cc5; BYTE $0x20 // 0c35: vmovups %ymm8,0x20(%rax)
-	LONG $0x084a6348 // 0c3a: movslq 0x8(%rdx),%rcx
-	LONG $0x48438b48 // 0c3e: mov 0x48(%rbx),%rax
-	LONG $0x88048d48 // 0c42: lea (%rax,%rcx,4),%rax
-	LONG $0x3811fcc5 // 0c46: vmovups %ymm7,(%rax)
-	LONG $0x7011fcc5; BYTE $0x20 // 0c4a: vmovups %ymm6,0x20(%rax)
-	LONG $0x0c526348 // 0c4f: movslq 0xc(%rdx),%rdx
-	LONG $0x48438b48 // 0c53: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0c57: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 0c5b: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 0c5f: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff8fee9; BYTE $0xff // 0c64: jmp 567 <multiply+0x567>
-	WORD $0x0148; BYTE $0xca // 0c69: add %rcx,%rdx
-	LONG $0x487b8b48 // 0c6c: mov 0x48(%rbx),%rdi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0c70: mov 0xa8(%rbx),%rax
-	WORD $0x634c; BYTE $0x02 // 0c77: movslq (%rdx),%r8
-	LONG $0x87148d4e // 0c7a: lea (%rdi,%r8,4),%r10
-	LONG $0x0442634c // 0c7e: movslq 0x4(%rdx),%r8
-	LONG $0x870c8d4e // 0c82: lea (%rdi,%r8,4),%r9
-	LONG $0x0842634c // 0c86: movslq 0x8(%rdx),%r8
-	LONG $0x0c526348 // 0c8a: movslq 0xc(%rdx),%rdx
-	LONG $0x87048d4e // 0c8e: lea (%rdi,%r8,4),%r8
-	LONG $0x971c8d4c // 0c92: lea (%rdi,%rdx,4),%r11
-	LONG $0x10f88348 // 0c96: cmp $0x10,%rax
-	LONG $0x04d6840f; WORD $0x0000 // 0c9a: je 1176 <multiply+0x1176>
-	LONG $0x000008ba; BYTE $0x00 // 0ca0: mov $0x8,%edx
-	LONG $0x0008bc41; WORD $0x0000 // 0ca5: mov $0x8,%r12d
-	LONG $0x4e2d8d4c; WORD $0x0005; BYTE $0x00 // 0cab: lea 0x54e(%rip),%r13 # 1200 <lanes>
-	WORD $0x3948; BYTE $0xd0 // 0cb2: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0cb5: cmovle %rax,%rdx
-	WORD $0xff31 // 0cb9: xor %edi,%edi
-	WORD $0x8548; BYTE $0xd2 // 0cbb: test %rdx,%rdx
-	LONG $0xd7480f48 // 0cbe: cmovs %rdi,%rdx
-	WORD $0x894c; BYTE $0xe7 // 0cc2: mov %r12,%rdi
-	LONG $0x08e88348 // 0cc5: sub $0x8,%rax
-	WORD $0x2948; BYTE $0xd7 // 0cc9: sub %rdx,%rdi
-	LONG $0x6f7ec1c4; WORD $0xbd4c; BYTE $0x00 // 0ccc: vmovdqu 0x0(%r13,%rdi,4),%ymm1
-	LONG $0x000008bf; BYTE $0x00 // 0cd3: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0cd8: cmp %rdi,%rax
-	LONG $0x2c75c2c4; BYTE $0x1a // 0cdb: vmaskmovps (%r10),%ymm1,%ymm3
-	LONG $0x2c7542c4; BYTE $0x09 // 0ce0: vmaskmovps (%r9),%ymm1,%ymm9
-	LONG $0xc74f0f48 // 0ce5: cmovg %rdi,%rax
-	WORD $0xd231 // 0ce9: xor %edx,%edx
-	LONG $0x2c75c2c4; BYTE $0x38 // 0ceb: vmaskmovps (%r8),%ymm1,%ymm7
-	LONG $0x2c75c2c4; BYTE $0x0b // 0cf0: vmaskmovps (%r11),%ymm1,%ymm1
-	WORD $0x8548; BYTE $0xc0 // 0cf5: test %rax,%rax
-	LONG $0xc2480f48 // 0cf8: cmovs %rdx,%rax
-	WORD $0x894c; BYTE $0xe2 // 0cfc: mov %r12,%rdx
-	WORD $0x2948; BYTE $0xc2 // 0cff: sub %rax,%rdx
-	LONG $0x6f7ec1c4; WORD $0x9544; BYTE $0x00 // 0d02: vmovdqu 0x0(%r13,%rdx,4),%ymm0
-	LONG $0x2c7dc2c4; WORD $0x2052 // 0d09: vmaskmovps 0x20(%r10),%ymm0,%ymm2
-	LONG $0x2c7d42c4; WORD $0x2041 // 0d0f: vmaskmovps 0x20(%r9),%ymm0,%ymm8
-	LONG $0x2c7dc2c4; WORD $0x2070 // 0d15: vmaskmovps 0x20(%r8),%ymm0,%ymm6
-	LONG $0x2c7dc2c4; WORD $0x2043 // 0d1b: vmaskmovps 0x20(%r11),%ymm0,%ymm0
-	LONG $0xfffd61e9; BYTE $0xff // 0d21: jmp a87 <multiply+0xa87>
-	LONG $0x30438b48 // 0d26: mov 0x30(%rbx),%rax
-	LONG $0x2810fcc5 // 0d2a: vmovups (%rax),%ymm5
-	LONG $0x6010fcc5; BYTE $0x20 // 0d2e: vmovups 0x20(%rax),%ymm4
-	LONG $0xdd28fcc5 // 0d33: vmovaps %ymm5,%ymm3
-	LONG $0xc428fcc5 // 0d37: vmovaps %ymm4,%ymm0
-	LONG $0xf428fcc5 // 0d3b: vmovaps %ymm4,%ymm6
-	LONG $0xfd28fcc5 // 0d3f: vmovaps %ymm5,%ymm7
-	LONG $0xc4287cc5 // 0d43: vmovaps %ymm4,%ymm8
-	LONG $0xcd287cc5 // 0d47: vmovaps %ymm5,%ymm9
-	LONG $0xd4287cc5 // 0d4b: vmovaps %ymm4,%ymm10
-	LONG $0xdd287cc5 // 0d4f: vmovaps %ymm5,%ymm11
-	LONG $0xfff659e9; BYTE $0xff // 0d53: jmp 3b1 <multiply+0x3b1>
-	WORD $0x0148; BYTE $0xca // 0d58: add %rcx,%rdx
-	LONG $0x48438b4c // 0d5b: mov 0x48(%rbx),%r8
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0d5f: mov 0xa8(%rbx),%rax
-	WORD $0x6348; BYTE $0x32 // 0d66: movslq (%rdx),%rsi
-	LONG $0xb03c8d49 // 0d69: lea (%r8,%rsi,4),%rdi
-	LONG $0x04726348 // 0d6d: movslq 0x4(%rdx),%rsi
-	LONG $0x08526348 // 0d71: movslq 0x8(%rdx),%rdx
-	LONG $0xb0348d49 // 0d75: lea (%r8,%rsi,4),%rsi
-	LONG $0x901c8d4d // 0d79: lea (%r8,%rdx,4),%r11
-	LONG $0x10f88348 // 0d7d: cmp $0x10,%rax
-	LONG $0x03cd840f; WORD $0x0000 // 0d81: je 1154 <multiply+0x1154>
-	LONG $0x000008ba; BYTE $0x00 // 0d87: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0d8c: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0d8f: cmovle %rax,%rdx
-	WORD $0x3145; BYTE $0xc0 // 0d93: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xd2 // 0d96: test %rdx,%rdx
-	LONG $0xd0480f49 // 0d99: cmovs %r8,%rdx
-	LONG $0x0008b841; WORD $0x0000 // 0d9d: mov $0x8,%r8d
-	LONG $0x08e88348 // 0da3: sub $0x8,%rax
-	WORD $0x894d; BYTE $0xc2 // 0da7: mov %r8,%r10
-	WORD $0x2949; BYTE $0xd2 // 0daa: sub %rdx,%r10
-	LONG $0x4c158d48; WORD $0x0004; BYTE $0x00 // 0dad: lea 0x44c(%rip),%rdx # 1200 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x920c // 0db4: vmovdqu (%rdx,%r10,4),%ymm1
-	LONG $0x0008ba41; WORD $0x0000 // 0dba: mov $0x8,%r10d
-	WORD $0x394c; BYTE $0xd0 // 0dc0: cmp %r10,%rax
-	LONG $0x2c75e2c4; BYTE $0x1f // 0dc3: vmaskmovps (%rdi),%ymm1,%ymm3
-	LONG $0x2c75e2c4; BYTE $0x2e // 0dc8: vmaskmovps (%rsi),%ymm1,%ymm5
-	LONG $0xc24f0f49 // 0dcd: cmovg %r10,%rax
-	WORD $0x3145; BYTE $0xd2 // 0dd1: xor %r10d,%r10d
-	LONG $0x2c75c2c4; BYTE $0x0b // 0dd4: vmaskmovps (%r11),%ymm1,%ymm1
-	WORD $0x8548; BYTE $0xc0 // 0dd9: test %rax,%rax
-	LONG $0xc2480f49 // 0ddc: cmovs %r10,%rax
-	WORD $0x2949; BYTE $0xc0 // 0de0: sub %rax,%r8
-	LONG $0x6f7ea1c4; WORD $0x8204 // 0de3: vmovdqu (%rdx,%r8,4),%ymm0
-	LONG $0x2c7de2c4; WORD $0x2057 // 0de9: vmaskmovps 0x20(%rdi),%ymm0,%ymm2
-	LONG $0x2c7de2c4; WORD $0x2066 // 0def: vmaskmovps 0x20(%rsi),%ymm0,%ymm4
-	LONG $0x2c7dc2c4; WORD $0x2043 // 0df5: vmaskmovps 0x20(%r11),%ymm0,%ymm0
-	LONG $0xfffad7e9; BYTE $0xff // 0dfb: jmp 8d7 <multiply+0x8d7>
-	WORD $0x6349; BYTE $0x10 // 0e00: movslq (%r8),%rdx
-	LONG $0x48438b48 // 0e03: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0e07: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 0e0b: vmovups %ymm3,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 0e0f: vmovups %ymm2,0x20(%rax)
-	LONG $0x04506349 // 0e14: movslq 0x4(%r8),%rdx
-	LONG $0x48438b48 // 0e18: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0e1c: lea (%rax,%rdx,4),%rax
-	LONG $0x2811fcc5 // 0e20: vmovups %ymm5,(%rax)
-	LONG $0x6011fcc5; BYTE $0x20 // 0e24: vmovups %ymm4,0x20(%rax)
-	LONG $0x08506349 // 0e29: movslq 0x8(%r8),%rdx
-	LONG $0x48438b48 // 0e2d: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0e31: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 0e35: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 0e39: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff724e9; BYTE $0xff // 0e3e: jmp 567 <multiply+0x567>
-	WORD $0x8948; BYTE $0xd1 // 0e43: mov %rdx,%rcx
-	LONG $0xfff7e6e9; BYTE $0xff // 0e46: jmp 631 <multiply+0x631>
-	LONG $0x387b8348; BYTE $0x00 // 0e4b: cmpq $0x0,0x38(%rbx)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0e50: mov 0xb0(%rbx),%rax
-	LONG $0x604b8b4c // 0e57: mov 0x60(%rbx),%r9
-	LONG $0x78538b48 // 0e5b: mov 0x78(%rbx),%rdx
-	QUAD $0x0000000085048d4c // 0e5f: lea 0x0(,%rax,4),%r8
-	LONG $0x011a840f; WORD $0x0000 // 0e67: je f87 <multiply+0xf87>
-	LONG $0x30438b48 // 0e6d: mov 0x30(%rbx),%rax
-	LONG $0x0810fcc5 // 0e71: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 0e75: vmovups 0x20(%rax),%ymm0
-	LONG $0x0114634b // 0e7a: movslq (%r9,%r8,1),%rdx
-	WORD $0x8b48; BYTE $0x03 // 0e7e: mov (%rbx),%rax
-	LONG $0x90348d48 // 0e81: lea (%rax,%rdx,4),%rsi
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0e85: mov 0x90(%rbx),%rdi
-	LONG $0x18438b48 // 0e8c: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 0e90: xor %edx,%edx
-	WORD $0x8548; BYTE $0xff // 0e92: test %rdi,%rdi
-	WORD $0x4b7e // 0e95: jle ee2 <multiply+0xee2>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0e97: mov 0x98(%rbx),%r12
-	LONG $0x140c8d49 // 0e9e: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 0ea2: cmp %rdx,%rcx
-	LONG $0x00bb8e0f; WORD $0x0000 // 0ea5: jle f66 <multiply+0xf66>
-	LONG $0x2010fcc5 // 0eab: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 0eaf: vmovups 0x20(%rax),%ymm3
-	LONG $0x40c08348 // 0eb4: add $0x40,%rax
-	LONG $0x187de2c4; WORD $0x9614 // 0eb8: vbroadcastss (%rsi,%rdx,4),%ymm2
-	WORD $0xff48; BYTE $0xc2 // 0ebe: inc %rdx
-	LONG $0xb86de2c4; BYTE $0xcc // 0ec1: vfmadd231ps %ymm4,%ymm2,%ymm1
-	LONG $0xb86de2c4; BYTE $0xc3 // 0ec6: vfmadd231ps %ymm3,%ymm2,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 0ecb: cmp %rdx,%rcx
-	WORD $0xdb7f // 0ece: jg eab <multiply+0xeab>
-	LONG $0xa08b0348; WORD $0x0000; BYTE $0x00 // 0ed0: add 0xa0(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0ed7: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0eda: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xcf // 0edd: dec %rdi
-	WORD $0xb575 // 0ee0: jne e97 <multiply+0xe97>
-	LONG $0x78438b48 // 0ee2: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0ee6: mov 0xb0(%rbx),%rdx
-	LONG $0x903c8d48 // 0eed: lea (%rax,%rdx,4),%rdi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0ef1: mov 0xa8(%rbx),%rax
-	LONG $0x10f88348 // 0ef8: cmp $0x10,%rax
-	WORD $0x7074 // 0efc: je f6e <multiply+0xf6e>
-	LONG $0xf8508d48 // 0efe: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0f02: mov $0x8,%ecx
-	LONG $0xf2358d48; WORD $0x0002; BYTE $0x00 // 0f07: lea 0x2f2(%rip),%rsi # 1200 <lanes>
-	WORD $0x6348; BYTE $0x3f // 0f0e: movslq (%rdi),%rdi
-	WORD $0x3948; BYTE $0xca // 0f11: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 0f14: cmovg %rcx,%rdx
-	WORD $0xc931 // 0f18: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 0f1a: test %rdx,%rdx
-	LONG $0xd1480f48 // 0f1d: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0f21: mov $0x8,%ecx
-	WORD $0x8949; BYTE $0xc8 // 0f26: mov %rcx,%r8
-	WORD $0x2949; BYTE $0xd0 // 0f29: sub %rdx,%r8
-	LONG $0x48538b48 // 0f2c: mov 0x48(%rbx),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0f30: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd8 // 0f35: cmp %rbx,%rax
-	LONG $0x6f7ea1c4; WORD $0x8614 // 0f38: vmovdqu (%rsi,%r8,4),%ymm2
-	LONG $0xc34f0f48 // 0f3e: cmovg %rbx,%rax
-	WORD $0xdb31 // 0f42: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc0 // 0f44: test %rax,%rax
-	LONG $0xc3480f48 // 0f47: cmovs %rbx,%rax
-	LONG $0xba148d48 // 0f4b: lea (%rdx,%rdi,4),%rdx
-	WORD $0x2948; BYTE $0xc1 // 0f4f: sub %rax,%rcx
-	LONG $0x1c6ffec5; BYTE $0x8e // 0f52: vmovdqu (%rsi,%rcx,4),%ymm3
-	LONG $0x2e6de2c4; WORD $0x2042 // 0f57: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
-	LONG $0x2e65e2c4; BYTE $0x0a // 0f5d: vmaskmovps %ymm1,%ymm3,(%rdx)
-	WORD $0xf8c5; BYTE $0x77 // 0f62: vzeroupper
-	BYTE $0xc3 // 0f65: ret
-	WORD $0x8948; BYTE $0xd1 // 0f66: mov %rdx,%rcx
-	LONG $0xffff62e9; BYTE $0xff // 0f69: jmp ed0 <multiply+0xed0>
-	WORD $0x6348; BYTE $0x17 // 0f6e: movslq (%rdi),%rdx
-	LONG $0x48438b48 // 0f71: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 0f75: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 0f79: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 0f7d: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff5e0e9; BYTE $0xff // 0f82: jmp 567 <multiply+0x567>
-	LONG $0x020c634a // 0f87: movslq (%rdx,%r8,1),%rcx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0f8b: mov 0xa8(%rbx),%rax
-	LONG $0x48538b48 // 0f92: mov 0x48(%rbx),%rdx
-	LONG $0x8a3c8d48 // 0f96: lea (%rdx,%rcx,4),%rdi
-	LONG $0x10f88348 // 0f9a: cmp $0x10,%rax
-	LONG $0x01a2840f; WORD $0x0000 // 0f9e: je 1146 <multiply+0x1146>
-	LONG $0x000008ba; BYTE $0x00 // 0fa4: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0fa9: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0fac: cmovle %rax,%rdx
-	WORD $0xc931 // 0fb0: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 0fb2: test %rdx,%rdx
-	LONG $0xd1480f48 // 0fb5: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0fb9: mov $0x8,%ecx
-	LONG $0x08e88348 // 0fbe: sub $0x8,%rax
-	WORD $0x8948; BYTE $0xce // 0fc2: mov %rcx,%rsi
-	WORD $0x2948; BYTE $0xd6 // 0fc5: sub %rdx,%rsi
-	LONG $0x31158d48; WORD $0x0002; BYTE $0x00 // 0fc8: lea 0x231(%rip),%rdx # 1200 <lanes>
-	LONG $0x0c6ffec5; BYTE $0xb2 // 0fcf: vmovdqu (%rdx,%rsi,4),%ymm1
-	LONG $0x000008be; BYTE $0x00 // 0fd4: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf0 // 0fd9: cmp %rsi,%rax
-	LONG $0x2c75e2c4; BYTE $0x0f // 0fdc: vmaskmovps (%rdi),%ymm1,%ymm1
-	LONG $0xc64f0f48 // 0fe1: cmovg %rsi,%rax
-	WORD $0xf631 // 0fe5: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc0 // 0fe7: test %rax,%rax
-	LONG $0xc6480f48 // 0fea: cmovs %rsi,%rax
-	WORD $0x2948; BYTE $0xc1 // 0fee: sub %rax,%rcx
-	LONG $0x046ffec5; BYTE $0x8a // 0ff1: vmovdqu (%rdx,%rcx,4),%ymm0
-	LONG $0x2c7de2c4; WORD $0x2047 // 0ff6: vmaskmovps 0x20(%rdi),%ymm0,%ymm0
-	LONG $0xfffe79e9; BYTE $0xff // 0ffc: jmp e7a <multiply+0xe7a>
-	WORD $0x6348; BYTE $0x08 // 1001: movslq (%rax),%rcx
-	LONG $0x48538b48 // 1004: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1008: lea (%rdx,%rcx,4),%rdx
-	LONG $0x2a11fcc5 // 100c: vmovups %ymm5,(%rdx)
-	LONG $0x6211fcc5; BYTE $0x20 // 1010: vmovups %ymm4,0x20(%rdx)
-	LONG $0x04486348 // 1015: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 1019: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 101d: lea (%rdx,%rcx,4),%rdx
-	LONG $0x1a117cc5 // 1021: vmovups %ymm11,(%rdx)
-	LONG $0x52117cc5; BYTE $0x20 // 1025: vmovups %ymm10,0x20(%rdx)
-	LONG $0x08486348 // 102a: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 102e: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1032: lea (%rdx,%rcx,4),%rdx
-	LONG $0x0a117cc5 // 1036: vmovups %ymm9,(%rdx)
-	LONG $0x42117cc5; BYTE $0x20 // 103a: vmovups %ymm8,0x20(%rdx)
-	LONG $0x0c486348 // 103f: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 1043: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1047: lea (%rdx,%rcx,4),%rdx
-	LONG $0x3a11fcc5 // 104b: vmovups %ymm7,(%rdx)
-	LONG $0x7211fcc5; BYTE $0x20 // 104f: vmovups %ymm6,0x20(%rdx)
-	LONG $0x10506348 // 1054: movslq 0x10(%rax),%rdx
-	LONG $0x48438b48 // 1058: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 105c: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 1060: vmovups %ymm3,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 1064: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff4f9e9; BYTE $0xff // 1069: jmp 567 <multiply+0x567>
-	WORD $0x0148; BYTE $0xca // 106e: add %rcx,%rdx
-	LONG $0x48738b48 // 1071: mov 0x48(%rbx),%rsi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1075: mov 0xa8(%rbx),%rax
-	WORD $0x6348; BYTE $0x3a // 107c: movslq (%rdx),%rdi
-	LONG $0x04526348 // 107f: movslq 0x4(%rdx),%rdx
-	LONG $0xbe0c8d4c // 1083: lea (%rsi,%rdi,4),%r9
-	LONG $0x96148d4c // 1087: lea (%rsi,%rdx,4),%r10
-	LONG $0x10f88348 // 108b: cmp $0x10,%rax
-	LONG $0x0096840f; WORD $0x0000 // 108f: je 112b <multiply+0x112b>
-	LONG $0x000008ba; BYTE $0x00 // 1095: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 109a: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 109d: cmovle %rax,%rdx
-	WORD $0xf631 // 10a1: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 10a3: test %rdx,%rdx
-	LONG $0xd6480f48 // 10a6: cmovs %rsi,%rdx
-	LONG $0x000008be; BYTE $0x00 // 10aa: mov $0x8,%esi
-	LONG $0x08e88348 // 10af: sub $0x8,%rax
-	WORD $0x8948; BYTE $0xf7 // 10b3: mov %rsi,%rdi
-	WORD $0x2948; BYTE $0xd7 // 10b6: sub %rdx,%rdi
-	LONG $0x40158d48; WORD $0x0001; BYTE $0x00 // 10b9: lea 0x140(%rip),%rdx # 1200 <lanes>
-	LONG $0x0c6ffec5; BYTE $0xba // 10c0: vmovdqu (%rdx,%rdi,4),%ymm1
-	LONG $0x000008bf; BYTE $0x00 // 10c5: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 10ca: cmp %rdi,%rax
-	LONG $0x2c75c2c4; BYTE $0x19 // 10cd: vmaskmovps (%r9),%ymm1,%ymm3
-	LONG $0x2c75c2c4; BYTE $0x0a // 10d2: vmaskmovps (%r10),%ymm1,%ymm1
-	LONG $0xc74f0f48 // 10d7: cmovg %rdi,%rax
-	WORD $0xff31 // 10db: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 10dd: test %rax,%rax
-	LONG $0xc7480f48 // 10e0: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc6 // 10e4: sub %rax,%rsi
-	LONG $0x046ffec5; BYTE $0xb2 // 10e7: vmovdqu (%rdx,%rsi,4),%ymm0
-	LONG $0x2c7dc2c4; WORD $0x2051 // 10ec: vmaskmovps 0x20(%r9),%ymm0,%ymm2
-	LONG $0x2c7dc2c4; WORD $0x2042 // 10f2: vmaskmovps 0x20(%r10),%ymm0,%ymm0
-	LONG $0xfff4c5e9; BYTE $0xff // 10f8: jmp 5c2 <multiply+0x5c2>
-	WORD $0x6349; BYTE $0x10 // 10fd: movslq (%r8),%rdx
-	LONG $0x48438b48 // 1100: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1104: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 1108: vmovups %ymm3,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 110c: vmovups %ymm2,0x20(%rax)
-	LONG $0x04506349 // 1111: movslq 0x4(%r8),%rdx
-	LONG $0x48438b48 // 1115: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1119: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 111d: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 1121: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff43ce9; BYTE $0xff // 1126: jmp 567 <multiply+0x567>
-	LONG $0x107cc1c4; BYTE $0x19 // 112b: vmovups (%r9),%ymm3
-	LONG $0x107cc1c4; WORD $0x2051 // 1130: vmovups 0x20(%r9),%ymm2
-	LONG $0x107cc1c4; BYTE $0x0a // 1136: vmovups (%r10),%ymm1
-	LONG $0x107cc1c4; WORD $0x2042 // 113b: vmovups 0x20(%r10),%ymm0
-	LONG $0xfff47ce9; BYTE $0xff // 1141: jmp 5c2 <multiply+0x5c2>
-	LONG $0x0f10fcc5 // 1146: vmovups (%rdi),%ymm1
-	LONG $0x4710fcc5; BYTE $0x20 // 114a: vmovups 0x20(%rdi),%ymm0
-	LONG $0xfffd26e9; BYTE $0xff // 114f: jmp e7a <multiply+0xe7a>
-	LONG $0x1f10fcc5 // 1154: vmovups (%rdi),%ymm3
-	LONG $0x5710fcc5; BYTE $0x20 // 1158: vmovups 0x20(%rdi),%ymm2
-	LONG $0x2e10fcc5 // 115d: vmovups (%rsi),%ymm5
-	LONG $0x6610fcc5; BYTE $0x20 // 1161: vmovups 0x20(%rsi),%ymm4
-	LONG $0x107cc1c4; BYTE $0x0b // 1166: vmovups (%r11),%ymm1
-	LONG $0x107cc1c4; WORD $0x2043 // 116b: vmovups 0x20(%r11),%ymm0
-	LONG $0xfff761e9; BYTE $0xff // 1171: jmp 8d7 <multiply+0x8d7>
-	LONG $0x107cc1c4; BYTE $0x1a // 1176: vmovups (%r10),%ymm3
-	LONG $0x107cc1c4; WORD $0x2052 // 117b: vmovups 0x20(%r10),%ymm2
-	LONG $0x107c41c4; BYTE $0x09 // 1181: vmovups (%r9),%ymm9
-	LONG $0x107c41c4; WORD $0x2041 // 1186: vmovups 0x20(%r9),%ymm8
-	LONG $0x107cc1c4; BYTE $0x38 // 118c: vmovups (%r8),%ymm7
-	LONG $0x107cc1c4; WORD $0x2070 // 1191: vmovups 0x20(%r8),%ymm6
-	LONG $0x107cc1c4; BYTE $0x0b // 1197: vmovups (%r11),%ymm1
-	LONG $0x107cc1c4; WORD $0x2043 // 119c: vmovups 0x20(%r11),%ymm0
-	LONG $0xfff8e0e9; BYTE $0xff // 11a2: jmp a87 <multiply+0xa87>
-	LONG $0x107cc1c4; BYTE $0x2b // 11a7: vmovups (%r11),%ymm5
-	LONG $0x107cc1c4; WORD $0x2063 // 11ac: vmovups 0x20(%r11),%ymm4
-	LONG $0x107c41c4; BYTE $0x1a // 11b2: vmovups (%r10),%ymm11
-	LONG $0x107c41c4; WORD $0x2052 // 11b7: vmovups 0x20(%r10),%ymm10
-	LONG $0x107c41c4; BYTE $0x09 // 11bd: vmovups (%r9),%ymm9
-	LONG $0x107c41c4; WORD $0x2041 // 11c2: vmovups 0x20(%r9),%ymm8
-	LONG $0x107cc1c4; BYTE $0x38 // 11c8: vmovups (%r8),%ymm7
-	LONG $0x107cc1c4; WORD $0x2070 // 11cd: vmovups 0x20(%r8),%ymm6
-	LONG $0x107cc1c4; WORD $0x241c // 11d3: vmovups (%r12),%ymm3
-	LONG $0x107cc1c4; WORD $0x2444; BYTE $0x20 // 11d9: vmovups 0x20(%r12),%ymm0
-	LONG $0xfff1cce9; BYTE $0xff // 11e0: jmp 3b1 <multiply+0x3b1>
-	WORD $0x2e66; BYTE $0x0f // 11e5
-	QUAD $0x660000000000841f // 11e8
-	QUAD $0x00000000841f0f2e // 11f0
-	QUAD $0x00000000801f0f00 // 11f8
-	QUAD $0xffffffffffffffff // 1200
-	QUAD $0xffffffffffffffff // 1208
-	QUAD $0xffffffffffffffff // 1210
-	QUAD $0xffffffffffffffff // 1218
-	QUAD $0x0000000000000000 // 1220
-	QUAD $0x0000000000000000 // 1228
-	QUAD $0x0000000000000000 // 1230
-	QUAD $0x0000000000000000 // 1238
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0000: mov 0x80(%rdi),%rax
+	WORD $0x8948; BYTE $0xfb // 0007: mov %rdi,%rbx
+	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 000a: movq $0x0,0xc8(%rdi)
+	LONG $0x0008bf41; WORD $0x0000 // 0015: mov $0x8,%r15d
+	LONG $0x1e358d4c; WORD $0x0013; BYTE $0x00 // 001b: lea 0x131e(%rip),%r14 # 1340 <lanes>
+	LONG $0x05f88348 // 0022: cmp $0x5,%rax
+	LONG $0x066a8e0f; WORD $0x0000 // 0026: jle 696 <multiply+0x696>
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 002c: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b48 // 0033: mov 0x78(%rbx),%rcx
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0037: mov 0x90(%rbx),%rdx
+	LONG $0x02e0c148 // 003e: shl $0x2,%rax
+	LONG $0x387b8348; BYTE $0x00 // 0042: cmpq $0x0,0x38(%rbx)
+	LONG $0x0898840f; WORD $0x0000 // 0047: je 8e5 <multiply+0x8e5>
+	LONG $0x30738b48 // 004d: mov 0x30(%rbx),%rsi
+	LONG $0x2610fcc5 // 0051: vmovups (%rsi),%ymm4
+	LONG $0x5e10fcc5; BYTE $0x20 // 0055: vmovups 0x20(%rsi),%ymm3
+	LONG $0x507b8348; BYTE $0x00 // 005a: cmpq $0x0,0x50(%rbx)
+	LONG $0x0853840f; WORD $0x0000 // 005f: je 8b8 <multiply+0x8b8>
+	WORD $0x0148; BYTE $0xc2 // 0065: add %rax,%rdx
+	LONG $0x48638b4c // 0068: mov 0x48(%rbx),%r12
+	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 006c: mov 0xc0(%rbx),%rsi
+	WORD $0x6348; BYTE $0x3a // 0073: movslq (%rdx),%rdi
+	LONG $0xbc1c8d4d // 0076: lea (%r12,%rdi,4),%r11
+	LONG $0x047a6348 // 007a: movslq 0x4(%rdx),%rdi
+	LONG $0xbc148d4d // 007e: lea (%r12,%rdi,4),%r10
+	LONG $0x087a6348 // 0082: movslq 0x8(%rdx),%rdi
+	LONG $0xbc0c8d4d // 0086: lea (%r12,%rdi,4),%r9
+	LONG $0x0c7a6348 // 008a: movslq 0xc(%rdx),%rdi
+	LONG $0xbc048d4d // 008e: lea (%r12,%rdi,4),%r8
+	LONG $0x107a6348 // 0092: movslq 0x10(%rdx),%rdi
+	LONG $0x14526348 // 0096: movslq 0x14(%rdx),%rdx
+	LONG $0xbc3c8d49 // 009a: lea (%r12,%rdi,4),%rdi
+	LONG $0x94248d4d // 009e: lea (%r12,%rdx,4),%r12
+	LONG $0x10fe8348 // 00a2: cmp $0x10,%rsi
+	LONG $0x08c8840f; WORD $0x0000 // 00a6: je 974 <multiply+0x974>
+	LONG $0x000008ba; BYTE $0x00 // 00ac: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd6 // 00b1: cmp %rdx,%rsi
+	LONG $0xd64e0f48 // 00b4: cmovle %rsi,%rdx
+	WORD $0x3145; BYTE $0xed // 00b8: xor %r13d,%r13d
+	WORD $0x8548; BYTE $0xd2 // 00bb: test %rdx,%rdx
+	LONG $0xd5480f49 // 00be: cmovs %r13,%rdx
+	WORD $0x894d; BYTE $0xfd // 00c2: mov %r15,%r13
+	LONG $0x08ee8348 // 00c5: sub $0x8,%rsi
+	WORD $0x2949; BYTE $0xd5 // 00c9: sub %rdx,%r13
+	LONG $0x000008ba; BYTE $0x00 // 00cc: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd6 // 00d1: cmp %rdx,%rsi
+	LONG $0x6f7e81c4; WORD $0xae34 // 00d4: vmovdqu (%r14,%r13,4),%ymm6
+	LONG $0xf24f0f48 // 00da: cmovg %rdx,%rsi
+	WORD $0xd231 // 00de: xor %edx,%edx
+	LONG $0x2c4dc2c4; BYTE $0x03 // 00e0: vmaskmovps (%r11),%ymm6,%ymm0
+	LONG $0x2c4d42c4; BYTE $0x32 // 00e5: vmaskmovps (%r10),%ymm6,%ymm14
+	WORD $0x8548; BYTE $0xf6 // 00ea: test %rsi,%rsi
+	LONG $0x2c4d42c4; BYTE $0x21 // 00ed: vmaskmovps (%r9),%ymm6,%ymm12
+	LONG $0x2c4d42c4; BYTE $0x10 // 00f2: vmaskmovps (%r8),%ymm6,%ymm10
+	LONG $0xf2480f48 // 00f7: cmovs %rdx,%rsi
+	WORD $0x894c; BYTE $0xfa // 00fb: mov %r15,%rdx
+	LONG $0x2c4d62c4; BYTE $0x07 // 00fe: vmaskmovps (%rdi),%ymm6,%ymm8
+	LONG $0x2c4dc2c4; WORD $0x2434 // 0103: vmaskmovps (%r12),%ymm6,%ymm6
+	WORD $0x2948; BYTE $0xf2 // 0109: sub %rsi,%rdx
+	LONG $0x6f7ec1c4; WORD $0x962c // 010c: vmovdqu (%r14,%rdx,4),%ymm5
+	LONG $0x2c55c2c4; WORD $0x204b // 0112: vmaskmovps 0x20(%r11),%ymm5,%ymm1
+	LONG $0x2c5542c4; WORD $0x206a // 0118: vmaskmovps 0x20(%r10),%ymm5,%ymm13
+	LONG $0x2c5542c4; WORD $0x2059 // 011e: vmaskmovps 0x20(%r9),%ymm5,%ymm11
+	LONG $0x2c5542c4; WORD $0x2048 // 0124: vmaskmovps 0x20(%r8),%ymm5,%ymm9
+	LONG $0x2c55e2c4; WORD $0x207f // 012a: vmaskmovps 0x20(%rdi),%ymm5,%ymm7
+	LONG $0x2c55c2c4; WORD $0x246c; BYTE $0x20 // 0130: vmaskmovps 0x20(%r12),%ymm5,%ymm5
+	LONG $0x585c41c4; BYTE $0xf6 // 0137: vaddps %ymm14,%ymm4,%ymm14
+	LONG $0x585c41c4; BYTE $0xe4 // 013c: vaddps %ymm12,%ymm4,%ymm12
+	LONG $0x585c41c4; BYTE $0xd2 // 0141: vaddps %ymm10,%ymm4,%ymm10
+	LONG $0x585c41c4; BYTE $0xc0 // 0146: vaddps %ymm8,%ymm4,%ymm8
+	LONG $0xf658dcc5 // 014b: vaddps %ymm6,%ymm4,%ymm6
+	LONG $0xe058dcc5 // 014f: vaddps %ymm0,%ymm4,%ymm4
+	LONG $0x586441c4; BYTE $0xed // 0153: vaddps %ymm13,%ymm3,%ymm13
+	LONG $0x586441c4; BYTE $0xdb // 0158: vaddps %ymm11,%ymm3,%ymm11
+	LONG $0x586441c4; BYTE $0xc9 // 015d: vaddps %ymm9,%ymm3,%ymm9
+	LONG $0xff58e4c5 // 0162: vaddps %ymm7,%ymm3,%ymm7
+	LONG $0xed58e4c5 // 0166: vaddps %ymm5,%ymm3,%ymm5
+	LONG $0xd958e4c5 // 016a: vaddps %ymm1,%ymm3,%ymm3
+	WORD $0x8b48; BYTE $0x13 // 016e: mov (%rbx),%rdx
+	LONG $0x01346348 // 0171: movslq (%rcx,%rax,1),%rsi
+	LONG $0xb21c8d4c // 0175: lea (%rdx,%rsi,4),%r11
+	LONG $0x01746348; BYTE $0x04 // 0179: movslq 0x4(%rcx,%rax,1),%rsi
+	LONG $0xb2148d4c // 017e: lea (%rdx,%rsi,4),%r10
+	LONG $0x01746348; BYTE $0x08 // 0182: movslq 0x8(%rcx,%rax,1),%rsi
+	LONG $0xb20c8d4c // 0187: lea (%rdx,%rsi,4),%r9
+	LONG $0x01746348; BYTE $0x0c // 018b: movslq 0xc(%rcx,%rax,1),%rsi
+	LONG $0xb2048d4c // 0190: lea (%rdx,%rsi,4),%r8
+	LONG $0x01746348; BYTE $0x10 // 0194: movslq 0x10(%rcx,%rax,1),%rsi
+	LONG $0xb23c8d48 // 0199: lea (%rdx,%rsi,4),%rdi
+	LONG $0x01446348; BYTE $0x14 // 019d: movslq 0x14(%rcx,%rax,1),%rax
+	LONG $0x82348d48 // 01a2: lea (%rdx,%rax,4),%rsi
+	LONG $0xa8ab8b4c; WORD $0x0000; BYTE $0x00 // 01a6: mov 0xa8(%rbx),%r13
+	LONG $0x18438b48 // 01ad: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 01b1: xor %edx,%edx
+	WORD $0x854d; BYTE $0xed // 01b3: test %r13,%r13
+	LONG $0x00af8e0f; WORD $0x0000 // 01b6: jle 26b <multiply+0x26b>
+	LONG $0x00401f0f // 01bc: nopl 0x0(%rax)
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 01c0: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 01c7: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 01cb: cmp %rdx,%rcx
+	LONG $0x06dc8e0f; WORD $0x0000 // 01ce: jle 8b0 <multiply+0x8b0>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01d4: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 01df: nop
+	LONG $0x0810fcc5 // 01e0: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 01e4: vmovups 0x20(%rax),%ymm0
+	LONG $0x40c08348 // 01e9: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x9314 // 01ed: vbroadcastss (%r11,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xe1 // 01f3: vfmadd231ps %ymm1,%ymm2,%ymm4
+	LONG $0xb86de2c4; BYTE $0xd8 // 01f8: vfmadd231ps %ymm0,%ymm2,%ymm3
+	LONG $0x187dc2c4; WORD $0x9214 // 01fd: vbroadcastss (%r10,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xf1 // 0203: vfmadd231ps %ymm1,%ymm2,%ymm14
+	LONG $0xb86d62c4; BYTE $0xe8 // 0208: vfmadd231ps %ymm0,%ymm2,%ymm13
+	LONG $0x187dc2c4; WORD $0x9114 // 020d: vbroadcastss (%r9,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xe1 // 0213: vfmadd231ps %ymm1,%ymm2,%ymm12
+	LONG $0xb86d62c4; BYTE $0xd8 // 0218: vfmadd231ps %ymm0,%ymm2,%ymm11
+	LONG $0x187dc2c4; WORD $0x9014 // 021d: vbroadcastss (%r8,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xd1 // 0223: vfmadd231ps %ymm1,%ymm2,%ymm10
+	LONG $0xb86d62c4; BYTE $0xc8 // 0228: vfmadd231ps %ymm0,%ymm2,%ymm9
+	LONG $0x187de2c4; WORD $0x9714 // 022d: vbroadcastss (%rdi,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xc1 // 0233: vfmadd231ps %ymm1,%ymm2,%ymm8
+	LONG $0xb86de2c4; BYTE $0xf8 // 0238: vfmadd231ps %ymm0,%ymm2,%ymm7
+	LONG $0x187de2c4; WORD $0x9614 // 023d: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 0243: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xf1 // 0246: vfmadd231ps %ymm1,%ymm2,%ymm6
+	LONG $0xb86de2c4; BYTE $0xe8 // 024b: vfmadd231ps %ymm0,%ymm2,%ymm5
+	WORD $0x3948; BYTE $0xd1 // 0250: cmp %rdx,%rcx
+	WORD $0x8b7f // 0253: jg 1e0 <multiply+0x1e0>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0255: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 025c: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 025f: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xcd // 0262: dec %r13
+	LONG $0xff55850f; WORD $0xffff // 0265: jne 1c0 <multiply+0x1c0>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 026b: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0272: mov 0xc8(%rbx),%rdx
+	LONG $0x900c8d48 // 0279: lea (%rax,%rdx,4),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 027d: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 0284: cmp $0x10,%rax
+	LONG $0x0664840f; WORD $0x0000 // 0288: je 8f2 <multiply+0x8f2>
+	LONG $0xf8508d48 // 028e: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 0292: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0297: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 029a: cmovg %rsi,%rdx
+	WORD $0xf631 // 029e: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 02a0: test %rdx,%rdx
+	LONG $0xd6480f48 // 02a3: cmovs %rsi,%rdx
+	WORD $0x894c; BYTE $0xfe // 02a7: mov %r15,%rsi
+	WORD $0x2948; BYTE $0xd6 // 02aa: sub %rdx,%rsi
+	LONG $0x60538b48 // 02ad: mov 0x60(%rbx),%rdx
+	LONG $0x6f7ec1c4; WORD $0xb604 // 02b1: vmovdqu (%r14,%rsi,4),%ymm0
+	WORD $0x6348; BYTE $0x31 // 02b7: movslq (%rcx),%rsi
+	LONG $0xb2148d48 // 02ba: lea (%rdx,%rsi,4),%rdx
+	LONG $0x000008be; BYTE $0x00 // 02be: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 02c3: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 02c6: cmovg %rsi,%rax
+	WORD $0xf631 // 02ca: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 02cc: test %rax,%rax
+	LONG $0xc6480f48 // 02cf: cmovs %rsi,%rax
+	WORD $0x894c; BYTE $0xfe // 02d3: mov %r15,%rsi
+	WORD $0x2948; BYTE $0xc6 // 02d6: sub %rax,%rsi
+	LONG $0x6f7ec1c4; WORD $0xb60c // 02d9: vmovdqu (%r14,%rsi,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x205a // 02df: vmaskmovps %ymm3,%ymm0,0x20(%rdx)
+	LONG $0x2e75e2c4; BYTE $0x22 // 02e5: vmaskmovps %ymm4,%ymm1,(%rdx)
+	LONG $0x04516348 // 02ea: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 02ee: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 02f2: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x30 // 02f6: vmaskmovps %ymm14,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2068 // 02fb: vmaskmovps %ymm13,%ymm0,0x20(%rax)
+	LONG $0x08516348 // 0301: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 0305: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0309: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x20 // 030d: vmaskmovps %ymm12,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2058 // 0312: vmaskmovps %ymm11,%ymm0,0x20(%rax)
+	LONG $0x0c516348 // 0318: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 031c: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0320: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x10 // 0324: vmaskmovps %ymm10,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2048 // 0329: vmaskmovps %ymm9,%ymm0,0x20(%rax)
+	LONG $0x10516348 // 032f: movslq 0x10(%rcx),%rdx
+	LONG $0x60438b48 // 0333: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0337: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x00 // 033b: vmaskmovps %ymm8,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2078 // 0340: vmaskmovps %ymm7,%ymm0,0x20(%rax)
+	LONG $0x14516348 // 0346: movslq 0x14(%rcx),%rdx
+	LONG $0x60438b48 // 034a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 034e: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x30 // 0352: vmaskmovps %ymm6,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2068 // 0357: vmaskmovps %ymm5,%ymm0,0x20(%rax)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 035d: mov 0xc8(%rbx),%rdx
+	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 0364: mov 0x80(%rbx),%rax
+	LONG $0x064a8d48 // 036b: lea 0x6(%rdx),%rcx
+	LONG $0x0bc28348 // 036f: add $0xb,%rdx
+	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 0373: mov %rcx,0xc8(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 037a: cmp %rax,%rdx
+	LONG $0xfca98c0f; WORD $0xffff // 037d: jl 2c <multiply+0x2c>
+	WORD $0x2948; BYTE $0xc8 // 0383: sub %rcx,%rax
+	LONG $0x03f88348 // 0386: cmp $0x3,%rax
+	LONG $0x062b840f; WORD $0x0000 // 038a: je 9bb <multiply+0x9bb>
+	LONG $0x03108e0f; WORD $0x0000 // 0390: jle 6a6 <multiply+0x6a6>
+	LONG $0x04f88348 // 0396: cmp $0x4,%rax
+	LONG $0x08dc840f; WORD $0x0000 // 039a: je c7c <multiply+0xc7c>
+	LONG $0x05f88348 // 03a0: cmp $0x5,%rax
+	LONG $0x02e8850f; WORD $0x0000 // 03a4: jne 692 <multiply+0x692>
+	LONG $0x387b8348; BYTE $0x00 // 03aa: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 03af: mov 0xc8(%rbx),%rax
+	LONG $0x78738b48 // 03b6: mov 0x78(%rbx),%rsi
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 03ba: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 03c1: lea 0x0(,%rax,4),%rcx
+	LONG $0x0daa850f; WORD $0x0000 // 03c9: jne 1179 <multiply+0x1179>
+	LONG $0xc057f8c5 // 03cf: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 03d3: vmovaps %ymm0,%ymm1
+	LONG $0x507b8348; BYTE $0x00 // 03d7: cmpq $0x0,0x50(%rbx)
+	LONG $0x0bb4840f; WORD $0x0000 // 03dc: je f96 <multiply+0xf96>
+	WORD $0x0148; BYTE $0xca // 03e2: add %rcx,%rdx
+	LONG $0x487b8b48 // 03e5: mov 0x48(%rbx),%rdi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 03e9: mov 0xc0(%rbx),%rax
+	WORD $0x634c; BYTE $0x02 // 03f0: movslq (%rdx),%r8
+	LONG $0x871c8d4e // 03f3: lea (%rdi,%r8,4),%r11
+	LONG $0x0442634c // 03f7: movslq 0x4(%rdx),%r8
+	LONG $0x87148d4e // 03fb: lea (%rdi,%r8,4),%r10
+	LONG $0x0842634c // 03ff: movslq 0x8(%rdx),%r8
+	LONG $0x870c8d4e // 0403: lea (%rdi,%r8,4),%r9
+	LONG $0x0c42634c // 0407: movslq 0xc(%rdx),%r8
+	LONG $0x10526348 // 040b: movslq 0x10(%rdx),%rdx
+	LONG $0x87048d4e // 040f: lea (%rdi,%r8,4),%r8
+	LONG $0x97248d4c // 0413: lea (%rdi,%rdx,4),%r12
+	LONG $0x10f88348 // 0417: cmp $0x10,%rax
+	LONG $0x0e7e840f; WORD $0x0000 // 041b: je 129f <multiply+0x129f>
+	LONG $0x000008ba; BYTE $0x00 // 0421: mov $0x8,%edx
+	LONG $0x0008bd41; WORD $0x0000 // 0426: mov $0x8,%r13d
+	LONG $0x0d358d4c; WORD $0x000f; BYTE $0x00 // 042c: lea 0xf0d(%rip),%r14 # 1340 <lanes>
+	WORD $0x3948; BYTE $0xd0 // 0433: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0436: cmovle %rax,%rdx
+	WORD $0xff31 // 043a: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 043c: test %rdx,%rdx
+	LONG $0xd7480f48 // 043f: cmovs %rdi,%rdx
+	WORD $0x894c; BYTE $0xef // 0443: mov %r13,%rdi
+	LONG $0x08e88348 // 0446: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xd7 // 044a: sub %rdx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbe1c // 044d: vmovdqu (%r14,%rdi,4),%ymm3
+	LONG $0x000008bf; BYTE $0x00 // 0453: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0458: cmp %rdi,%rax
+	LONG $0x2c65c2c4; BYTE $0x23 // 045b: vmaskmovps (%r11),%ymm3,%ymm4
+	LONG $0x2c6542c4; BYTE $0x1a // 0460: vmaskmovps (%r10),%ymm3,%ymm11
+	LONG $0xc74f0f48 // 0465: cmovg %rdi,%rax
+	WORD $0xd231 // 0469: xor %edx,%edx
+	LONG $0x2c6542c4; BYTE $0x09 // 046b: vmaskmovps (%r9),%ymm3,%ymm9
+	LONG $0x2c65c2c4; BYTE $0x38 // 0470: vmaskmovps (%r8),%ymm3,%ymm7
+	WORD $0x8548; BYTE $0xc0 // 0475: test %rax,%rax
+	LONG $0x2c65c2c4; WORD $0x241c // 0478: vmaskmovps (%r12),%ymm3,%ymm3
+	LONG $0xc2480f48 // 047e: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xea // 0482: mov %r13,%rdx
+	WORD $0x2948; BYTE $0xc2 // 0485: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x9614 // 0488: vmovdqu (%r14,%rdx,4),%ymm2
+	LONG $0x2c6dc2c4; WORD $0x206b // 048e: vmaskmovps 0x20(%r11),%ymm2,%ymm5
+	LONG $0x2c6d42c4; WORD $0x2052 // 0494: vmaskmovps 0x20(%r10),%ymm2,%ymm10
+	LONG $0x2c6d42c4; WORD $0x2041 // 049a: vmaskmovps 0x20(%r9),%ymm2,%ymm8
+	LONG $0x2c6dc2c4; WORD $0x2070 // 04a0: vmaskmovps 0x20(%r8),%ymm2,%ymm6
+	LONG $0x2c6dc2c4; WORD $0x2454; BYTE $0x20 // 04a6: vmaskmovps 0x20(%r12),%ymm2,%ymm2
+	LONG $0x587441c4; BYTE $0xdb // 04ad: vaddps %ymm11,%ymm1,%ymm11
+	LONG $0x587441c4; BYTE $0xc9 // 04b2: vaddps %ymm9,%ymm1,%ymm9
+	LONG $0xff58f4c5 // 04b7: vaddps %ymm7,%ymm1,%ymm7
+	LONG $0xdb58f4c5 // 04bb: vaddps %ymm3,%ymm1,%ymm3
+	LONG $0xcc58f4c5 // 04bf: vaddps %ymm4,%ymm1,%ymm1
+	LONG $0x587c41c4; BYTE $0xd2 // 04c3: vaddps %ymm10,%ymm0,%ymm10
+	LONG $0x587c41c4; BYTE $0xc0 // 04c8: vaddps %ymm8,%ymm0,%ymm8
+	LONG $0xf658fcc5 // 04cd: vaddps %ymm6,%ymm0,%ymm6
+	LONG $0xd258fcc5 // 04d1: vaddps %ymm2,%ymm0,%ymm2
+	LONG $0xc558fcc5 // 04d5: vaddps %ymm5,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 04d9: mov (%rbx),%rax
+	LONG $0x0e146348 // 04dc: movslq (%rsi,%rcx,1),%rdx
+	LONG $0x90148d4c // 04e0: lea (%rax,%rdx,4),%r10
+	LONG $0x0e546348; BYTE $0x04 // 04e4: movslq 0x4(%rsi,%rcx,1),%rdx
+	LONG $0x900c8d4c // 04e9: lea (%rax,%rdx,4),%r9
+	LONG $0x0e546348; BYTE $0x08 // 04ed: movslq 0x8(%rsi,%rcx,1),%rdx
+	LONG $0x90048d4c // 04f2: lea (%rax,%rdx,4),%r8
+	LONG $0x0e546348; BYTE $0x0c // 04f6: movslq 0xc(%rsi,%rcx,1),%rdx
+	LONG $0x903c8d48 // 04fb: lea (%rax,%rdx,4),%rdi
+	LONG $0x0e546348; BYTE $0x10 // 04ff: movslq 0x10(%rsi,%rcx,1),%rdx
+	LONG $0x90348d48 // 0504: lea (%rax,%rdx,4),%rsi
+	LONG $0xa89b8b4c; WORD $0x0000; BYTE $0x00 // 0508: mov 0xa8(%rbx),%r11
+	LONG $0x18538b48 // 050f: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0513: xor %eax,%eax
+	WORD $0x854d; BYTE $0xdb // 0515: test %r11,%r11
+	LONG $0x008f8e0f; WORD $0x0000 // 0518: jle 5ad <multiply+0x5ad>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 051e: mov 0xb0(%rbx),%r12
+	LONG $0x040c8d49 // 0525: lea (%r12,%rax,1),%rcx
+	WORD $0x3948; BYTE $0xc1 // 0529: cmp %rax,%rcx
+	LONG $0x09ef8e0f; WORD $0x0000 // 052c: jle f21 <multiply+0xf21>
+	LONG $0x2a10fcc5 // 0532: vmovups (%rdx),%ymm5
+	LONG $0x6210fcc5; BYTE $0x20 // 0536: vmovups 0x20(%rdx),%ymm4
+	LONG $0x40c28348 // 053b: add $0x40,%rdx
+	LONG $0x187d42c4; WORD $0x8224 // 053f: vbroadcastss (%r10,%rax,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xcd // 0545: vfmadd231ps %ymm5,%ymm12,%ymm1
+	LONG $0xb81de2c4; BYTE $0xc4 // 054a: vfmadd231ps %ymm4,%ymm12,%ymm0
+	LONG $0x187d42c4; WORD $0x8124 // 054f: vbroadcastss (%r9,%rax,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xdd // 0555: vfmadd231ps %ymm5,%ymm12,%ymm11
+	LONG $0xb81d62c4; BYTE $0xd4 // 055a: vfmadd231ps %ymm4,%ymm12,%ymm10
+	LONG $0x187d42c4; WORD $0x8024 // 055f: vbroadcastss (%r8,%rax,4),%ymm12
+	LONG $0xb81d62c4; BYTE $0xcd // 0565: vfmadd231ps %ymm5,%ymm12,%ymm9
+	LONG $0xb81d62c4; BYTE $0xc4 // 056a: vfmadd231ps %ymm4,%ymm12,%ymm8
+	LONG $0x187d62c4; WORD $0x8724 // 056f: vbroadcastss (%rdi,%rax,4),%ymm12
+	LONG $0xb81de2c4; BYTE $0xfd // 0575: vfmadd231ps %ymm5,%ymm12,%ymm7
+	LONG $0xb81de2c4; BYTE $0xf4 // 057a: vfmadd231ps %ymm4,%ymm12,%ymm6
+	LONG $0x187d62c4; WORD $0x8624 // 057f: vbroadcastss (%rsi,%rax,4),%ymm12
+	WORD $0xff48; BYTE $0xc0 // 0585: inc %rax
+	LONG $0xb81de2c4; BYTE $0xdd // 0588: vfmadd231ps %ymm5,%ymm12,%ymm3
+	LONG $0xb81de2c4; BYTE $0xd4 // 058d: vfmadd231ps %ymm4,%ymm12,%ymm2
+	WORD $0x3948; BYTE $0xc1 // 0592: cmp %rax,%rcx
+	WORD $0x9b7f // 0595: jg 532 <multiply+0x532>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0597: add 0xb8(%rbx),%rcx
+	WORD $0x8948; BYTE $0xc8 // 059e: mov %rcx,%rax
+	WORD $0x294c; BYTE $0xe0 // 05a1: sub %r12,%rax
+	WORD $0xff49; BYTE $0xcb // 05a4: dec %r11
+	LONG $0xff71850f; WORD $0xffff // 05a7: jne 51e <multiply+0x51e>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 05ad: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 05b4: mov 0xc8(%rbx),%rdx
+	LONG $0x900c8d48 // 05bb: lea (%rax,%rdx,4),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 05bf: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 05c6: cmp $0x10,%rax
+	LONG $0x0959840f; WORD $0x0000 // 05ca: je f29 <multiply+0xf29>
+	LONG $0xf8508d48 // 05d0: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 05d4: mov $0x8,%esi
+	LONG $0x603d8d48; WORD $0x000d; BYTE $0x00 // 05d9: lea 0xd60(%rip),%rdi # 1340 <lanes>
+	WORD $0x3948; BYTE $0xf2 // 05e0: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 05e3: cmovg %rsi,%rdx
+	WORD $0xf631 // 05e7: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 05e9: test %rdx,%rdx
+	LONG $0xd6480f48 // 05ec: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 05f0: mov $0x8,%esi
+	WORD $0x8949; BYTE $0xf0 // 05f5: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd0 // 05f8: sub %rdx,%r8
+	LONG $0x60538b48 // 05fb: mov 0x60(%rbx),%rdx
+	LONG $0x6f7ea1c4; WORD $0x8724 // 05ff: vmovdqu (%rdi,%r8,4),%ymm4
+	WORD $0x634c; BYTE $0x01 // 0605: movslq (%rcx),%r8
+	LONG $0x82148d4a // 0608: lea (%rdx,%r8,4),%rdx
+	LONG $0x0008b841; WORD $0x0000 // 060c: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0612: cmp %r8,%rax
+	LONG $0xc04f0f49 // 0615: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0619: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 061c: test %rax,%rax
+	LONG $0xc0480f49 // 061f: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc6 // 0623: sub %rax,%rsi
+	LONG $0x2c6ffec5; BYTE $0xb7 // 0626: vmovdqu (%rdi,%rsi,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2042 // 062b: vmaskmovps %ymm0,%ymm4,0x20(%rdx)
+	LONG $0x2e55e2c4; BYTE $0x0a // 0631: vmaskmovps %ymm1,%ymm5,(%rdx)
+	LONG $0x04516348 // 0636: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 063a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 063e: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5562c4; BYTE $0x18 // 0642: vmaskmovps %ymm11,%ymm5,(%rax)
+	LONG $0x2e5d62c4; WORD $0x2050 // 0647: vmaskmovps %ymm10,%ymm4,0x20(%rax)
+	LONG $0x08516348 // 064d: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 0651: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0655: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5562c4; BYTE $0x08 // 0659: vmaskmovps %ymm9,%ymm5,(%rax)
+	LONG $0x2e5d62c4; WORD $0x2040 // 065e: vmaskmovps %ymm8,%ymm4,0x20(%rax)
+	LONG $0x0c516348 // 0664: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 0668: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 066c: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x38 // 0670: vmaskmovps %ymm7,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2070 // 0675: vmaskmovps %ymm6,%ymm4,0x20(%rax)
+	LONG $0x10516348 // 067b: movslq 0x10(%rcx),%rdx
+	LONG $0x60438b48 // 067f: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0683: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x18 // 0687: vmaskmovps %ymm3,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2050 // 068c: vmaskmovps %ymm2,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0692: vzeroupper
+	BYTE $0xc3 // 0695: ret
+	LONG $0x03f88348 // 0696: cmp $0x3,%rax
+	LONG $0x031b840f; WORD $0x0000 // 069a: je 9bb <multiply+0x9bb>
+	LONG $0x05cc8f0f; WORD $0x0000 // 06a0: jg c72 <multiply+0xc72>
+	LONG $0x01f88348 // 06a6: cmp $0x1,%rax
+	LONG $0x090b840f; WORD $0x0000 // 06aa: je fbb <multiply+0xfbb>
+	LONG $0x02f88348 // 06b0: cmp $0x2,%rax
+	WORD $0xdc75 // 06b4: jne 692 <multiply+0x692>
+	LONG $0x387b8348; BYTE $0x00 // 06b6: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 06bb: mov 0xc8(%rbx),%rax
+	LONG $0x78438b4c // 06c2: mov 0x78(%rbx),%r8
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 06c6: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 06cd: lea 0x0(,%rax,4),%rcx
+	LONG $0x0b68840f; WORD $0x0000 // 06d5: je 1243 <multiply+0x1243>
+	LONG $0x30438b48 // 06db: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 06df: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 06e3: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 06e8: cmpq $0x0,0x50(%rbx)
+	LONG $0x0b43840f; WORD $0x0000 // 06ed: je 1236 <multiply+0x1236>
+	WORD $0x0148; BYTE $0xca // 06f3: add %rcx,%rdx
+	LONG $0x48738b48 // 06f6: mov 0x48(%rbx),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 06fa: mov 0xc0(%rbx),%rax
+	WORD $0x6348; BYTE $0x3a // 0701: movslq (%rdx),%rdi
+	LONG $0x04526348 // 0704: movslq 0x4(%rdx),%rdx
+	LONG $0xbe0c8d4c // 0708: lea (%rsi,%rdi,4),%r9
+	LONG $0x96148d4c // 070c: lea (%rsi,%rdx,4),%r10
+	LONG $0x10f88348 // 0710: cmp $0x10,%rax
+	LONG $0x0b5c840f; WORD $0x0000 // 0714: je 1276 <multiply+0x1276>
+	LONG $0x000008ba; BYTE $0x00 // 071a: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 071f: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0722: cmovle %rax,%rdx
+	WORD $0xf631 // 0726: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0728: test %rdx,%rdx
+	LONG $0xd6480f48 // 072b: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 072f: mov $0x8,%esi
+	LONG $0x08e88348 // 0734: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xf7 // 0738: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 073b: sub %rdx,%rdi
+	LONG $0xfb158d48; WORD $0x000b; BYTE $0x00 // 073e: lea 0xbfb(%rip),%rdx # 1340 <lanes>
+	LONG $0x146ffec5; BYTE $0xba // 0745: vmovdqu (%rdx,%rdi,4),%ymm2
+	LONG $0x000008bf; BYTE $0x00 // 074a: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 074f: cmp %rdi,%rax
+	LONG $0x2c6dc2c4; BYTE $0x29 // 0752: vmaskmovps (%r9),%ymm2,%ymm5
+	LONG $0x2c6dc2c4; BYTE $0x12 // 0757: vmaskmovps (%r10),%ymm2,%ymm2
+	LONG $0xc74f0f48 // 075c: cmovg %rdi,%rax
+	WORD $0xff31 // 0760: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0762: test %rax,%rax
+	LONG $0xc7480f48 // 0765: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 0769: sub %rax,%rsi
+	LONG $0x246ffec5; BYTE $0xb2 // 076c: vmovdqu (%rdx,%rsi,4),%ymm4
+	LONG $0x2c5dc2c4; WORD $0x2059 // 0771: vmaskmovps 0x20(%r9),%ymm4,%ymm3
+	LONG $0x2c5dc2c4; WORD $0x2062 // 0777: vmaskmovps 0x20(%r10),%ymm4,%ymm4
+	LONG $0xd258f4c5 // 077d: vaddps %ymm2,%ymm1,%ymm2
+	LONG $0xcd58f4c5 // 0781: vaddps %ymm5,%ymm1,%ymm1
+	LONG $0xdb58fcc5 // 0785: vaddps %ymm3,%ymm0,%ymm3
+	LONG $0xc458fcc5 // 0789: vaddps %ymm4,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 078d: mov (%rbx),%rax
+	LONG $0x08146349 // 0790: movslq (%r8,%rcx,1),%rdx
+	LONG $0x900c8d4c // 0794: lea (%rax,%rdx,4),%r9
+	LONG $0x08546349; BYTE $0x04 // 0798: movslq 0x4(%r8,%rcx,1),%rdx
+	LONG $0x90348d48 // 079d: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 07a1: mov 0xa8(%rbx),%rdi
+	LONG $0x18438b48 // 07a8: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 07ac: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 07ae: test %rdi,%rdi
+	WORD $0x5b7e // 07b1: jle 80e <multiply+0x80e>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 07b3: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 07ba: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 07be: cmp %rdx,%rcx
+	LONG $0x0a398e0f; WORD $0x0000 // 07c1: jle 1200 <multiply+0x1200>
+	LONG $0x3010fcc5 // 07c7: vmovups (%rax),%ymm6
+	LONG $0x6010fcc5; BYTE $0x20 // 07cb: vmovups 0x20(%rax),%ymm4
+	LONG $0x40c08348 // 07d0: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x912c // 07d4: vbroadcastss (%r9,%rdx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xce // 07da: vfmadd231ps %ymm6,%ymm5,%ymm1
+	LONG $0xb855e2c4; BYTE $0xdc // 07df: vfmadd231ps %ymm4,%ymm5,%ymm3
+	LONG $0x187de2c4; WORD $0x962c // 07e4: vbroadcastss (%rsi,%rdx,4),%ymm5
+	WORD $0xff48; BYTE $0xc2 // 07ea: inc %rdx
+	LONG $0xb855e2c4; BYTE $0xd6 // 07ed: vfmadd231ps %ymm6,%ymm5,%ymm2
+	LONG $0xb855e2c4; BYTE $0xc4 // 07f2: vfmadd231ps %ymm4,%ymm5,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 07f7: cmp %rdx,%rcx
+	WORD $0xcb7f // 07fa: jg 7c7 <multiply+0x7c7>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 07fc: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0803: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0806: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 0809: dec %rdi
+	WORD $0xa575 // 080c: jne 7b3 <multiply+0x7b3>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 080e: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0815: mov 0xc8(%rbx),%rdx
+	LONG $0x90048d4c // 081c: lea (%rax,%rdx,4),%r8
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0820: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 0827: cmp $0x10,%rax
+	LONG $0x09d7840f; WORD $0x0000 // 082b: je 1208 <multiply+0x1208>
+	LONG $0xf8508d48 // 0831: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0835: mov $0x8,%ecx
+	LONG $0xff358d48; WORD $0x000a; BYTE $0x00 // 083a: lea 0xaff(%rip),%rsi # 1340 <lanes>
+	WORD $0x3948; BYTE $0xca // 0841: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 0844: cmovg %rcx,%rdx
+	WORD $0xc931 // 0848: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 084a: test %rdx,%rdx
+	LONG $0xd1480f48 // 084d: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0851: mov $0x8,%ecx
+	WORD $0x8948; BYTE $0xcf // 0856: mov %rcx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0859: sub %rdx,%rdi
+	LONG $0x60538b48 // 085c: mov 0x60(%rbx),%rdx
+	LONG $0x246ffec5; BYTE $0xbe // 0860: vmovdqu (%rsi,%rdi,4),%ymm4
+	WORD $0x6349; BYTE $0x38 // 0865: movslq (%r8),%rdi
+	LONG $0xba148d48 // 0868: lea (%rdx,%rdi,4),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 086c: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0871: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 0874: cmovg %rdi,%rax
+	WORD $0xff31 // 0878: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 087a: test %rax,%rax
+	LONG $0xc7480f48 // 087d: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc1 // 0881: sub %rax,%rcx
+	LONG $0x2c6ffec5; BYTE $0x8e // 0884: vmovdqu (%rsi,%rcx,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x205a // 0889: vmaskmovps %ymm3,%ymm4,0x20(%rdx)
+	LONG $0x2e55e2c4; BYTE $0x0a // 088f: vmaskmovps %ymm1,%ymm5,(%rdx)
+	LONG $0x04506349 // 0894: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0898: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 089c: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x10 // 08a0: vmaskmovps %ymm2,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2040 // 08a5: vmaskmovps %ymm0,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 08ab: vzeroupper
+	BYTE $0xc3 // 08ae: ret
+	BYTE $0x90 // 08af: nop
+	WORD $0x8948; BYTE $0xd1 // 08b0: mov %rdx,%rcx
+	LONG $0xfff99de9; BYTE $0xff // 08b3: jmp 255 <multiply+0x255>
+	LONG $0xeb28fcc5 // 08b8: vmovaps %ymm3,%ymm5
+	LONG $0xf428fcc5 // 08bc: vmovaps %ymm4,%ymm6
+	LONG $0xfb28fcc5 // 08c0: vmovaps %ymm3,%ymm7
+	LONG $0xc4287cc5 // 08c4: vmovaps %ymm4,%ymm8
+	LONG $0xcb287cc5 // 08c8: vmovaps %ymm3,%ymm9
+	LONG $0xd4287cc5 // 08cc: vmovaps %ymm4,%ymm10
+	LONG $0xdb287cc5 // 08d0: vmovaps %ymm3,%ymm11
+	LONG $0xe4287cc5 // 08d4: vmovaps %ymm4,%ymm12
+	LONG $0xeb287cc5 // 08d8: vmovaps %ymm3,%ymm13
+	LONG $0xf4287cc5 // 08dc: vmovaps %ymm4,%ymm14
+	LONG $0xfff889e9; BYTE $0xff // 08e0: jmp 16e <multiply+0x16e>
+	LONG $0xdb57e0c5 // 08e5: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xe328fcc5 // 08e9: vmovaps %ymm3,%ymm4
+	LONG $0xfff768e9; BYTE $0xff // 08ed: jmp 5a <multiply+0x5a>
+	WORD $0x6348; BYTE $0x11 // 08f2: movslq (%rcx),%rdx
+	LONG $0x60438b48 // 08f5: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 08f9: lea (%rax,%rdx,4),%rax
+	LONG $0x2011fcc5 // 08fd: vmovups %ymm4,(%rax)
+	LONG $0x5811fcc5; BYTE $0x20 // 0901: vmovups %ymm3,0x20(%rax)
+	LONG $0x04516348 // 0906: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 090a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 090e: lea (%rax,%rdx,4),%rax
+	LONG $0x30117cc5 // 0912: vmovups %ymm14,(%rax)
+	LONG $0x68117cc5; BYTE $0x20 // 0916: vmovups %ymm13,0x20(%rax)
+	LONG $0x08516348 // 091b: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 091f: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0923: lea (%rax,%rdx,4),%rax
+	LONG $0x20117cc5 // 0927: vmovups %ymm12,(%rax)
+	LONG $0x58117cc5; BYTE $0x20 // 092b: vmovups %ymm11,0x20(%rax)
+	LONG $0x0c516348 // 0930: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 0934: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0938: lea (%rax,%rdx,4),%rax
+	LONG $0x10117cc5 // 093c: vmovups %ymm10,(%rax)
+	LONG $0x48117cc5; BYTE $0x20 // 0940: vmovups %ymm9,0x20(%rax)
+	LONG $0x10516348 // 0945: movslq 0x10(%rcx),%rdx
+	LONG $0x60438b48 // 0949: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 094d: lea (%rax,%rdx,4),%rax
+	LONG $0x00117cc5 // 0951: vmovups %ymm8,(%rax)
+	LONG $0x7811fcc5; BYTE $0x20 // 0955: vmovups %ymm7,0x20(%rax)
+	LONG $0x14516348 // 095a: movslq 0x14(%rcx),%rdx
+	LONG $0x60438b48 // 095e: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0962: lea (%rax,%rdx,4),%rax
+	LONG $0x3011fcc5 // 0966: vmovups %ymm6,(%rax)
+	LONG $0x6811fcc5; BYTE $0x20 // 096a: vmovups %ymm5,0x20(%rax)
+	LONG $0xfff9e9e9; BYTE $0xff // 096f: jmp 35d <multiply+0x35d>
+	LONG $0x585c41c4; BYTE $0x32 // 0974: vaddps (%r10),%ymm4,%ymm14
+	LONG $0x586441c4; WORD $0x206a // 0979: vaddps 0x20(%r10),%ymm3,%ymm13
+	LONG $0x585c41c4; BYTE $0x21 // 097f: vaddps (%r9),%ymm4,%ymm12
+	LONG $0x586441c4; WORD $0x2059 // 0984: vaddps 0x20(%r9),%ymm3,%ymm11
+	LONG $0x585c41c4; BYTE $0x10 // 098a: vaddps (%r8),%ymm4,%ymm10
+	LONG $0x586441c4; WORD $0x2048 // 098f: vaddps 0x20(%r8),%ymm3,%ymm9
+	LONG $0x07585cc5 // 0995: vaddps (%rdi),%ymm4,%ymm8
+	LONG $0x7f58e4c5; BYTE $0x20 // 0999: vaddps 0x20(%rdi),%ymm3,%ymm7
+	LONG $0x585cc1c4; WORD $0x2434 // 099e: vaddps (%r12),%ymm4,%ymm6
+	LONG $0x5864c1c4; WORD $0x246c; BYTE $0x20 // 09a4: vaddps 0x20(%r12),%ymm3,%ymm5
+	LONG $0x585cc1c4; BYTE $0x23 // 09ab: vaddps (%r11),%ymm4,%ymm4
+	LONG $0x5864c1c4; WORD $0x205b // 09b0: vaddps 0x20(%r11),%ymm3,%ymm3
+	LONG $0xfff7b3e9; BYTE $0xff // 09b6: jmp 16e <multiply+0x16e>
+	LONG $0x387b8348; BYTE $0x00 // 09bb: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 09c0: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b4c // 09c7: mov 0x78(%rbx),%r9
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 09cb: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 09d2: lea 0x0(,%rax,4),%rcx
+	LONG $0x0285840f; WORD $0x0000 // 09da: je c65 <multiply+0xc65>
+	LONG $0x30438b48 // 09e0: mov 0x30(%rbx),%rax
+	LONG $0x0010fcc5 // 09e4: vmovups (%rax),%ymm0
+	LONG $0x4810fcc5; BYTE $0x20 // 09e8: vmovups 0x20(%rax),%ymm1
+	LONG $0x507b8348; BYTE $0x00 // 09ed: cmpq $0x0,0x50(%rbx)
+	LONG $0x0258840f; WORD $0x0000 // 09f2: je c50 <multiply+0xc50>
+	WORD $0x0148; BYTE $0xca // 09f8: add %rcx,%rdx
+	LONG $0x48438b4c // 09fb: mov 0x48(%rbx),%r8
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 09ff: mov 0xc0(%rbx),%rax
+	WORD $0x6348; BYTE $0x32 // 0a06: movslq (%rdx),%rsi
+	LONG $0xb03c8d49 // 0a09: lea (%r8,%rsi,4),%rdi
+	LONG $0x04726348 // 0a0d: movslq 0x4(%rdx),%rsi
+	LONG $0x08526348 // 0a11: movslq 0x8(%rdx),%rdx
+	LONG $0xb0348d49 // 0a15: lea (%r8,%rsi,4),%rsi
+	LONG $0x901c8d4d // 0a19: lea (%r8,%rdx,4),%r11
+	LONG $0x10f88348 // 0a1d: cmp $0x10,%rax
+	LONG $0x08e7840f; WORD $0x0000 // 0a21: je 130e <multiply+0x130e>
+	LONG $0x000008ba; BYTE $0x00 // 0a27: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0a2c: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0a2f: cmovle %rax,%rdx
+	WORD $0x3145; BYTE $0xc0 // 0a33: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 0a36: test %rdx,%rdx
+	LONG $0xd0480f49 // 0a39: cmovs %r8,%rdx
+	LONG $0x0008b841; WORD $0x0000 // 0a3d: mov $0x8,%r8d
+	LONG $0x08e88348 // 0a43: sub $0x8,%rax
+	WORD $0x894d; BYTE $0xc2 // 0a47: mov %r8,%r10
+	WORD $0x2949; BYTE $0xd2 // 0a4a: sub %rdx,%r10
+	LONG $0xec158d48; WORD $0x0008; BYTE $0x00 // 0a4d: lea 0x8ec(%rip),%rdx # 1340 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x921c // 0a54: vmovdqu (%rdx,%r10,4),%ymm3
+	LONG $0x0008ba41; WORD $0x0000 // 0a5a: mov $0x8,%r10d
+	WORD $0x394c; BYTE $0xd0 // 0a60: cmp %r10,%rax
+	LONG $0x2c65e2c4; BYTE $0x3f // 0a63: vmaskmovps (%rdi),%ymm3,%ymm7
+	LONG $0x2c65e2c4; BYTE $0x36 // 0a68: vmaskmovps (%rsi),%ymm3,%ymm6
+	LONG $0xc24f0f49 // 0a6d: cmovg %r10,%rax
+	WORD $0x3145; BYTE $0xd2 // 0a71: xor %r10d,%r10d
+	LONG $0x2c65c2c4; BYTE $0x1b // 0a74: vmaskmovps (%r11),%ymm3,%ymm3
+	WORD $0x8548; BYTE $0xc0 // 0a79: test %rax,%rax
+	LONG $0xc2480f49 // 0a7c: cmovs %r10,%rax
+	WORD $0x2949; BYTE $0xc0 // 0a80: sub %rax,%r8
+	LONG $0x6f7ea1c4; WORD $0x8214 // 0a83: vmovdqu (%rdx,%r8,4),%ymm2
+	LONG $0x2c6de2c4; WORD $0x2067 // 0a89: vmaskmovps 0x20(%rdi),%ymm2,%ymm4
+	LONG $0x2c6de2c4; WORD $0x206e // 0a8f: vmaskmovps 0x20(%rsi),%ymm2,%ymm5
+	LONG $0x2c6dc2c4; WORD $0x2053 // 0a95: vmaskmovps 0x20(%r11),%ymm2,%ymm2
+	LONG $0xff58fcc5 // 0a9b: vaddps %ymm7,%ymm0,%ymm7
+	LONG $0xf658fcc5 // 0a9f: vaddps %ymm6,%ymm0,%ymm6
+	LONG $0xc358fcc5 // 0aa3: vaddps %ymm3,%ymm0,%ymm0
+	LONG $0xed58f4c5 // 0aa7: vaddps %ymm5,%ymm1,%ymm5
+	LONG $0xd258f4c5 // 0aab: vaddps %ymm2,%ymm1,%ymm2
+	LONG $0xcc58f4c5 // 0aaf: vaddps %ymm4,%ymm1,%ymm1
+	WORD $0x8b48; BYTE $0x03 // 0ab3: mov (%rbx),%rax
+	LONG $0x09146349 // 0ab6: movslq (%r9,%rcx,1),%rdx
+	LONG $0x90048d4c // 0aba: lea (%rax,%rdx,4),%r8
+	LONG $0x09546349; BYTE $0x04 // 0abe: movslq 0x4(%r9,%rcx,1),%rdx
+	LONG $0x903c8d48 // 0ac3: lea (%rax,%rdx,4),%rdi
+	LONG $0x09546349; BYTE $0x08 // 0ac7: movslq 0x8(%r9,%rcx,1),%rdx
+	LONG $0x90348d48 // 0acc: lea (%rax,%rdx,4),%rsi
+	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 0ad0: mov 0xa8(%rbx),%r9
+	LONG $0x18438b48 // 0ad7: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0adb: xor %edx,%edx
+	WORD $0x854d; BYTE $0xc9 // 0add: test %r9,%r9
+	WORD $0x6b7e // 0ae0: jle b4d <multiply+0xb4d>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0ae2: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 0ae9: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0aed: cmp %rdx,%rcx
+	LONG $0x010f8e0f; WORD $0x0000 // 0af0: jle c05 <multiply+0xc05>
+	LONG $0x2010fcc5 // 0af6: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0afa: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0aff: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9004 // 0b03: vbroadcastss (%r8,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xfc // 0b09: vfmadd231ps %ymm4,%ymm8,%ymm7
+	LONG $0xb83de2c4; BYTE $0xcb // 0b0e: vfmadd231ps %ymm3,%ymm8,%ymm1
+	LONG $0x187d62c4; WORD $0x9704 // 0b13: vbroadcastss (%rdi,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xf4 // 0b19: vfmadd231ps %ymm4,%ymm8,%ymm6
+	LONG $0xb83de2c4; BYTE $0xeb // 0b1e: vfmadd231ps %ymm3,%ymm8,%ymm5
+	LONG $0x187d62c4; WORD $0x9604 // 0b23: vbroadcastss (%rsi,%rdx,4),%ymm8
+	WORD $0xff48; BYTE $0xc2 // 0b29: inc %rdx
+	LONG $0xb83de2c4; BYTE $0xc4 // 0b2c: vfmadd231ps %ymm4,%ymm8,%ymm0
+	LONG $0xb83de2c4; BYTE $0xd3 // 0b31: vfmadd231ps %ymm3,%ymm8,%ymm2
+	WORD $0x3948; BYTE $0xd1 // 0b36: cmp %rdx,%rcx
+	WORD $0xbb7f // 0b39: jg af6 <multiply+0xaf6>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0b3b: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0b42: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0b45: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xc9 // 0b48: dec %r9
+	WORD $0x9575 // 0b4b: jne ae2 <multiply+0xae2>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0b4d: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0b54: mov 0xc8(%rbx),%rdx
+	LONG $0x90048d4c // 0b5b: lea (%rax,%rdx,4),%r8
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0b5f: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 0b66: cmp $0x10,%rax
+	LONG $0x009d840f; WORD $0x0000 // 0b6a: je c0d <multiply+0xc0d>
+	LONG $0xf8508d48 // 0b70: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0b74: mov $0x8,%ecx
+	LONG $0xc0358d48; WORD $0x0007; BYTE $0x00 // 0b79: lea 0x7c0(%rip),%rsi # 1340 <lanes>
+	WORD $0x3948; BYTE $0xca // 0b80: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 0b83: cmovg %rcx,%rdx
+	WORD $0xc931 // 0b87: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 0b89: test %rdx,%rdx
+	LONG $0xd1480f48 // 0b8c: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 0b90: mov $0x8,%ecx
+	WORD $0x8948; BYTE $0xcf // 0b95: mov %rcx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0b98: sub %rdx,%rdi
+	LONG $0x60538b48 // 0b9b: mov 0x60(%rbx),%rdx
+	LONG $0x1c6ffec5; BYTE $0xbe // 0b9f: vmovdqu (%rsi,%rdi,4),%ymm3
+	WORD $0x6349; BYTE $0x38 // 0ba4: movslq (%r8),%rdi
+	LONG $0xba148d48 // 0ba7: lea (%rdx,%rdi,4),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 0bab: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0bb0: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 0bb3: cmovg %rdi,%rax
+	WORD $0xff31 // 0bb7: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0bb9: test %rax,%rax
+	LONG $0xc7480f48 // 0bbc: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc1 // 0bc0: sub %rax,%rcx
+	LONG $0x246ffec5; BYTE $0x8e // 0bc3: vmovdqu (%rsi,%rcx,4),%ymm4
+	LONG $0x2e65e2c4; WORD $0x204a // 0bc8: vmaskmovps %ymm1,%ymm3,0x20(%rdx)
+	LONG $0x2e5de2c4; BYTE $0x3a // 0bce: vmaskmovps %ymm7,%ymm4,(%rdx)
+	LONG $0x04506349 // 0bd3: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0bd7: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0bdb: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x30 // 0bdf: vmaskmovps %ymm6,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2068 // 0be4: vmaskmovps %ymm5,%ymm3,0x20(%rax)
+	LONG $0x08506349 // 0bea: movslq 0x8(%r8),%rdx
+	LONG $0x60438b48 // 0bee: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0bf2: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x00 // 0bf6: vmaskmovps %ymm0,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2050 // 0bfb: vmaskmovps %ymm2,%ymm3,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0c01: vzeroupper
+	BYTE $0xc3 // 0c04: ret
+	WORD $0x8948; BYTE $0xd1 // 0c05: mov %rdx,%rcx
+	LONG $0xffff2ee9; BYTE $0xff // 0c08: jmp b3b <multiply+0xb3b>
+	WORD $0x6349; BYTE $0x10 // 0c0d: movslq (%r8),%rdx
+	LONG $0x60438b48 // 0c10: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0c14: lea (%rax,%rdx,4),%rax
+	LONG $0x3811fcc5 // 0c18: vmovups %ymm7,(%rax)
+	LONG $0x4811fcc5; BYTE $0x20 // 0c1c: vmovups %ymm1,0x20(%rax)
+	LONG $0x04506349 // 0c21: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0c25: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0c29: lea (%rax,%rdx,4),%rax
+	LONG $0x3011fcc5 // 0c2d: vmovups %ymm6,(%rax)
+	LONG $0x6811fcc5; BYTE $0x20 // 0c31: vmovups %ymm5,0x20(%rax)
+	LONG $0x08506349 // 0c36: movslq 0x8(%r8),%rdx
+	LONG $0x60438b48 // 0c3a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0c3e: lea (%rax,%rdx,4),%rax
+	LONG $0x0011fcc5 // 0c42: vmovups %ymm0,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0c46: vmovups %ymm2,0x20(%rax)
+	LONG $0xfffa42e9; BYTE $0xff // 0c4b: jmp 692 <multiply+0x692>
+	LONG $0xd128fcc5 // 0c50: vmovaps %ymm1,%ymm2
+	LONG $0xe928fcc5 // 0c54: vmovaps %ymm1,%ymm5
+	LONG $0xf028fcc5 // 0c58: vmovaps %ymm0,%ymm6
+	LONG $0xf828fcc5 // 0c5c: vmovaps %ymm0,%ymm7
+	LONG $0xfffe4ee9; BYTE $0xff // 0c60: jmp ab3 <multiply+0xab3>
+	LONG $0xc957f0c5 // 0c65: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0xc128fcc5 // 0c69: vmovaps %ymm1,%ymm0
+	LONG $0xfffd7be9; BYTE $0xff // 0c6d: jmp 9ed <multiply+0x9ed>
+	LONG $0x04f88348 // 0c72: cmp $0x4,%rax
+	LONG $0xf72e850f; WORD $0xffff // 0c76: jne 3aa <multiply+0x3aa>
+	LONG $0x387b8348; BYTE $0x00 // 0c7c: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0c81: mov 0xc8(%rbx),%rax
+	LONG $0x78738b48 // 0c88: mov 0x78(%rbx),%rsi
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0c8c: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0c93: lea 0x0(,%rax,4),%rcx
+	LONG $0x04cb840f; WORD $0x0000 // 0c9b: je 116c <multiply+0x116c>
+	LONG $0x30438b48 // 0ca1: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0ca5: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0ca9: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 0cae: cmpq $0x0,0x50(%rbx)
+	LONG $0x04d2840f; WORD $0x0000 // 0cb3: je 118b <multiply+0x118b>
+	WORD $0x0148; BYTE $0xca // 0cb9: add %rcx,%rdx
+	LONG $0x487b8b48 // 0cbc: mov 0x48(%rbx),%rdi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0cc0: mov 0xc0(%rbx),%rax
+	WORD $0x634c; BYTE $0x02 // 0cc7: movslq (%rdx),%r8
+	LONG $0x87148d4e // 0cca: lea (%rdi,%r8,4),%r10
+	LONG $0x0442634c // 0cce: movslq 0x4(%rdx),%r8
+	LONG $0x870c8d4e // 0cd2: lea (%rdi,%r8,4),%r9
+	LONG $0x0842634c // 0cd6: movslq 0x8(%rdx),%r8
+	LONG $0x0c526348 // 0cda: movslq 0xc(%rdx),%rdx
+	LONG $0x87048d4e // 0cde: lea (%rdi,%r8,4),%r8
+	LONG $0x971c8d4c // 0ce2: lea (%rdi,%rdx,4),%r11
+	LONG $0x10f88348 // 0ce6: cmp $0x10,%rax
+	LONG $0x05ed840f; WORD $0x0000 // 0cea: je 12dd <multiply+0x12dd>
+	LONG $0x000008ba; BYTE $0x00 // 0cf0: mov $0x8,%edx
+	LONG $0x0008bc41; WORD $0x0000 // 0cf5: mov $0x8,%r12d
+	LONG $0x3e2d8d4c; WORD $0x0006; BYTE $0x00 // 0cfb: lea 0x63e(%rip),%r13 # 1340 <lanes>
+	WORD $0x3948; BYTE $0xd0 // 0d02: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0d05: cmovle %rax,%rdx
+	WORD $0xff31 // 0d09: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 0d0b: test %rdx,%rdx
+	LONG $0xd7480f48 // 0d0e: cmovs %rdi,%rdx
+	WORD $0x894c; BYTE $0xe7 // 0d12: mov %r12,%rdi
+	LONG $0x08e88348 // 0d15: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xd7 // 0d19: sub %rdx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbd5c; BYTE $0x00 // 0d1c: vmovdqu 0x0(%r13,%rdi,4),%ymm3
+	LONG $0x000008bf; BYTE $0x00 // 0d23: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0d28: cmp %rdi,%rax
+	LONG $0x2c65c2c4; BYTE $0x22 // 0d2b: vmaskmovps (%r10),%ymm3,%ymm4
+	LONG $0x2c6542c4; BYTE $0x09 // 0d30: vmaskmovps (%r9),%ymm3,%ymm9
+	LONG $0xc74f0f48 // 0d35: cmovg %rdi,%rax
+	WORD $0xd231 // 0d39: xor %edx,%edx
+	LONG $0x2c65c2c4; BYTE $0x38 // 0d3b: vmaskmovps (%r8),%ymm3,%ymm7
+	LONG $0x2c65c2c4; BYTE $0x1b // 0d40: vmaskmovps (%r11),%ymm3,%ymm3
+	WORD $0x8548; BYTE $0xc0 // 0d45: test %rax,%rax
+	LONG $0xc2480f48 // 0d48: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xe2 // 0d4c: mov %r12,%rdx
+	WORD $0x2948; BYTE $0xc2 // 0d4f: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x9554; BYTE $0x00 // 0d52: vmovdqu 0x0(%r13,%rdx,4),%ymm2
+	LONG $0x2c6d42c4; WORD $0x2052 // 0d59: vmaskmovps 0x20(%r10),%ymm2,%ymm10
+	LONG $0x2c6d42c4; WORD $0x2041 // 0d5f: vmaskmovps 0x20(%r9),%ymm2,%ymm8
+	LONG $0x2c6dc2c4; WORD $0x2070 // 0d65: vmaskmovps 0x20(%r8),%ymm2,%ymm6
+	LONG $0x2c6dc2c4; WORD $0x2053 // 0d6b: vmaskmovps 0x20(%r11),%ymm2,%ymm2
+	LONG $0x587441c4; BYTE $0xc9 // 0d71: vaddps %ymm9,%ymm1,%ymm9
+	LONG $0xff58f4c5 // 0d76: vaddps %ymm7,%ymm1,%ymm7
+	LONG $0xeb58f4c5 // 0d7a: vaddps %ymm3,%ymm1,%ymm5
+	LONG $0xcc58f4c5 // 0d7e: vaddps %ymm4,%ymm1,%ymm1
+	LONG $0x587c41c4; BYTE $0xc0 // 0d82: vaddps %ymm8,%ymm0,%ymm8
+	LONG $0xf658fcc5 // 0d87: vaddps %ymm6,%ymm0,%ymm6
+	LONG $0xd258fcc5 // 0d8b: vaddps %ymm2,%ymm0,%ymm2
+	LONG $0x587cc1c4; BYTE $0xc2 // 0d8f: vaddps %ymm10,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 0d94: mov (%rbx),%rax
+	LONG $0x0e146348 // 0d97: movslq (%rsi,%rcx,1),%rdx
+	LONG $0x900c8d4c // 0d9b: lea (%rax,%rdx,4),%r9
+	LONG $0x0e546348; BYTE $0x04 // 0d9f: movslq 0x4(%rsi,%rcx,1),%rdx
+	LONG $0x90048d4c // 0da4: lea (%rax,%rdx,4),%r8
+	LONG $0x0e546348; BYTE $0x08 // 0da8: movslq 0x8(%rsi,%rcx,1),%rdx
+	LONG $0x903c8d48 // 0dad: lea (%rax,%rdx,4),%rdi
+	LONG $0x0e546348; BYTE $0x0c // 0db1: movslq 0xc(%rsi,%rcx,1),%rdx
+	LONG $0x90348d48 // 0db6: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8938b4c; WORD $0x0000; BYTE $0x00 // 0dba: mov 0xa8(%rbx),%r10
+	LONG $0x18438b48 // 0dc1: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0dc5: xor %edx,%edx
+	WORD $0x854d; BYTE $0xd2 // 0dc7: test %r10,%r10
+	WORD $0x7b7e // 0dca: jle e47 <multiply+0xe47>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0dcc: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 0dd3: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0dd7: cmp %rdx,%rcx
+	LONG $0x01398e0f; WORD $0x0000 // 0dda: jle f19 <multiply+0xf19>
+	LONG $0x2010fcc5 // 0de0: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0de4: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0de9: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9114 // 0ded: vbroadcastss (%r9,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xcc // 0df3: vfmadd231ps %ymm4,%ymm10,%ymm1
+	LONG $0xb82de2c4; BYTE $0xc3 // 0df8: vfmadd231ps %ymm3,%ymm10,%ymm0
+	LONG $0x187d42c4; WORD $0x9014 // 0dfd: vbroadcastss (%r8,%rdx,4),%ymm10
+	LONG $0xb82d62c4; BYTE $0xcc // 0e03: vfmadd231ps %ymm4,%ymm10,%ymm9
+	LONG $0xb82d62c4; BYTE $0xc3 // 0e08: vfmadd231ps %ymm3,%ymm10,%ymm8
+	LONG $0x187d62c4; WORD $0x9714 // 0e0d: vbroadcastss (%rdi,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xfc // 0e13: vfmadd231ps %ymm4,%ymm10,%ymm7
+	LONG $0xb82de2c4; BYTE $0xf3 // 0e18: vfmadd231ps %ymm3,%ymm10,%ymm6
+	LONG $0x187d62c4; WORD $0x9614 // 0e1d: vbroadcastss (%rsi,%rdx,4),%ymm10
+	WORD $0xff48; BYTE $0xc2 // 0e23: inc %rdx
+	LONG $0xb82de2c4; BYTE $0xec // 0e26: vfmadd231ps %ymm4,%ymm10,%ymm5
+	LONG $0xb82de2c4; BYTE $0xd3 // 0e2b: vfmadd231ps %ymm3,%ymm10,%ymm2
+	WORD $0x3948; BYTE $0xd1 // 0e30: cmp %rdx,%rcx
+	WORD $0xab7f // 0e33: jg de0 <multiply+0xde0>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0e35: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0e3c: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0e3f: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xca // 0e42: dec %r10
+	WORD $0x8575 // 0e45: jne dcc <multiply+0xdcc>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0e47: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0e4e: mov 0xc8(%rbx),%rdx
+	LONG $0x900c8d48 // 0e55: lea (%rax,%rdx,4),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0e59: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 0e60: cmp $0x10,%rax
+	LONG $0x033e840f; WORD $0x0000 // 0e64: je 11a8 <multiply+0x11a8>
+	LONG $0xf8508d48 // 0e6a: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 0e6e: mov $0x8,%esi
+	LONG $0xc63d8d48; WORD $0x0004; BYTE $0x00 // 0e73: lea 0x4c6(%rip),%rdi # 1340 <lanes>
+	WORD $0x3948; BYTE $0xf2 // 0e7a: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0e7d: cmovg %rsi,%rdx
+	WORD $0xf631 // 0e81: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0e83: test %rdx,%rdx
+	LONG $0xd6480f48 // 0e86: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 0e8a: mov $0x8,%esi
+	WORD $0x8949; BYTE $0xf0 // 0e8f: mov %rsi,%r8
+	WORD $0x2949; BYTE $0xd0 // 0e92: sub %rdx,%r8
+	LONG $0x60538b48 // 0e95: mov 0x60(%rbx),%rdx
+	LONG $0x6f7ea1c4; WORD $0x871c // 0e99: vmovdqu (%rdi,%r8,4),%ymm3
+	WORD $0x634c; BYTE $0x01 // 0e9f: movslq (%rcx),%r8
+	LONG $0x82148d4a // 0ea2: lea (%rdx,%r8,4),%rdx
+	LONG $0x0008b841; WORD $0x0000 // 0ea6: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0eac: cmp %r8,%rax
+	LONG $0xc04f0f49 // 0eaf: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0eb3: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 0eb6: test %rax,%rax
+	LONG $0xc0480f49 // 0eb9: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc6 // 0ebd: sub %rax,%rsi
+	LONG $0x246ffec5; BYTE $0xb7 // 0ec0: vmovdqu (%rdi,%rsi,4),%ymm4
+	LONG $0x2e65e2c4; WORD $0x2042 // 0ec5: vmaskmovps %ymm0,%ymm3,0x20(%rdx)
+	LONG $0x2e5de2c4; BYTE $0x0a // 0ecb: vmaskmovps %ymm1,%ymm4,(%rdx)
+	LONG $0x04516348 // 0ed0: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 0ed4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0ed8: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5d62c4; BYTE $0x08 // 0edc: vmaskmovps %ymm9,%ymm4,(%rax)
+	LONG $0x2e6562c4; WORD $0x2040 // 0ee1: vmaskmovps %ymm8,%ymm3,0x20(%rax)
+	LONG $0x08516348 // 0ee7: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 0eeb: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0eef: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x38 // 0ef3: vmaskmovps %ymm7,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2070 // 0ef8: vmaskmovps %ymm6,%ymm3,0x20(%rax)
+	LONG $0x0c516348 // 0efe: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 0f02: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f06: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x28 // 0f0a: vmaskmovps %ymm5,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2050 // 0f0f: vmaskmovps %ymm2,%ymm3,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0f15: vzeroupper
+	BYTE $0xc3 // 0f18: ret
+	WORD $0x8948; BYTE $0xd1 // 0f19: mov %rdx,%rcx
+	LONG $0xffff14e9; BYTE $0xff // 0f1c: jmp e35 <multiply+0xe35>
+	WORD $0x8948; BYTE $0xc1 // 0f21: mov %rax,%rcx
+	LONG $0xfff66ee9; BYTE $0xff // 0f24: jmp 597 <multiply+0x597>
+	WORD $0x6348; BYTE $0x11 // 0f29: movslq (%rcx),%rdx
+	LONG $0x60438b48 // 0f2c: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f30: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 0f34: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 0f38: vmovups %ymm0,0x20(%rax)
+	LONG $0x04516348 // 0f3d: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 0f41: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f45: lea (%rax,%rdx,4),%rax
+	LONG $0x18117cc5 // 0f49: vmovups %ymm11,(%rax)
+	LONG $0x50117cc5; BYTE $0x20 // 0f4d: vmovups %ymm10,0x20(%rax)
+	LONG $0x08516348 // 0f52: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 0f56: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f5a: lea (%rax,%rdx,4),%rax
+	LONG $0x08117cc5 // 0f5e: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 0f62: vmovups %ymm8,0x20(%rax)
+	LONG $0x0c516348 // 0f67: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 0f6b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f6f: lea (%rax,%rdx,4),%rax
+	LONG $0x3811fcc5 // 0f73: vmovups %ymm7,(%rax)
+	LONG $0x7011fcc5; BYTE $0x20 // 0f77: vmovups %ymm6,0x20(%rax)
+	LONG $0x10516348 // 0f7c: movslq 0x10(%rcx),%rdx
+	LONG $0x60438b48 // 0f80: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0f84: lea (%rax,%rdx,4),%rax
+	LONG $0x1811fcc5 // 0f88: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0f8c: vmovups %ymm2,0x20(%rax)
+	LONG $0xfff6fce9; BYTE $0xff // 0f91: jmp 692 <multiply+0x692>
+	LONG $0xd028fcc5 // 0f96: vmovaps %ymm0,%ymm2
+	LONG $0xd928fcc5 // 0f9a: vmovaps %ymm1,%ymm3
+	LONG $0xf028fcc5 // 0f9e: vmovaps %ymm0,%ymm6
+	LONG $0xf928fcc5 // 0fa2: vmovaps %ymm1,%ymm7
+	LONG $0xc0287cc5 // 0fa6: vmovaps %ymm0,%ymm8
+	LONG $0xc9287cc5 // 0faa: vmovaps %ymm1,%ymm9
+	LONG $0xd0287cc5 // 0fae: vmovaps %ymm0,%ymm10
+	LONG $0xd9287cc5 // 0fb2: vmovaps %ymm1,%ymm11
+	LONG $0xfff51ee9; BYTE $0xff // 0fb6: jmp 4d9 <multiply+0x4d9>
+	LONG $0x387b8348; BYTE $0x00 // 0fbb: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0fc0: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b4c // 0fc7: mov 0x78(%rbx),%r9
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0fcb: mov 0x90(%rbx),%rdx
+	QUAD $0x0000000085048d4c // 0fd2: lea 0x0(,%rax,4),%r8
+	LONG $0x0270840f; WORD $0x0000 // 0fda: je 1250 <multiply+0x1250>
+	LONG $0x30438b48 // 0fe0: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0fe4: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0fe8: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 0fed: cmpq $0x0,0x50(%rbx)
+	WORD $0x7d74 // 0ff2: je 1071 <multiply+0x1071>
+	LONG $0x020c634a // 0ff4: movslq (%rdx,%r8,1),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0ff8: mov 0xc0(%rbx),%rax
+	LONG $0x48538b48 // 0fff: mov 0x48(%rbx),%rdx
+	LONG $0x8a3c8d48 // 1003: lea (%rdx,%rcx,4),%rdi
+	LONG $0x10f88348 // 1007: cmp $0x10,%rax
+	LONG $0x0280840f; WORD $0x0000 // 100b: je 1291 <multiply+0x1291>
+	LONG $0x000008ba; BYTE $0x00 // 1011: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 1016: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 1019: cmovle %rax,%rdx
+	WORD $0xc931 // 101d: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 101f: test %rdx,%rdx
+	LONG $0xd1480f48 // 1022: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 1026: mov $0x8,%ecx
+	LONG $0x08e88348 // 102b: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xce // 102f: mov %rcx,%rsi
+	WORD $0x2948; BYTE $0xd6 // 1032: sub %rdx,%rsi
+	LONG $0x04158d48; WORD $0x0003; BYTE $0x00 // 1035: lea 0x304(%rip),%rdx # 1340 <lanes>
+	LONG $0x146ffec5; BYTE $0xb2 // 103c: vmovdqu (%rdx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 1041: mov $0x8,%esi
+	LONG $0x2c6de2c4; BYTE $0x17 // 1046: vmaskmovps (%rdi),%ymm2,%ymm2
+	WORD $0x3948; BYTE $0xf0 // 104b: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 104e: cmovg %rsi,%rax
+	WORD $0xf631 // 1052: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 1054: test %rax,%rax
+	LONG $0xc6480f48 // 1057: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc1 // 105b: sub %rax,%rcx
+	LONG $0xca58f4c5 // 105e: vaddps %ymm2,%ymm1,%ymm1
+	LONG $0x146ffec5; BYTE $0x8a // 1062: vmovdqu (%rdx,%rcx,4),%ymm2
+	LONG $0x2c6de2c4; WORD $0x2057 // 1067: vmaskmovps 0x20(%rdi),%ymm2,%ymm2
+	LONG $0xc258fcc5 // 106d: vaddps %ymm2,%ymm0,%ymm0
+	LONG $0x0114634b // 1071: movslq (%r9,%r8,1),%rdx
+	WORD $0x8b48; BYTE $0x03 // 1075: mov (%rbx),%rax
+	LONG $0x90348d48 // 1078: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 107c: mov 0xa8(%rbx),%rdi
+	LONG $0x18438b48 // 1083: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 1087: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 1089: test %rdi,%rdi
+	WORD $0x4b7e // 108c: jle 10d9 <multiply+0x10d9>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 108e: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 1095: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 1099: cmp %rdx,%rcx
+	LONG $0x00c28e0f; WORD $0x0000 // 109c: jle 1164 <multiply+0x1164>
+	LONG $0x2010fcc5 // 10a2: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 10a6: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 10ab: add $0x40,%rax
+	LONG $0x187de2c4; WORD $0x9614 // 10af: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 10b5: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xcc // 10b8: vfmadd231ps %ymm4,%ymm2,%ymm1
+	LONG $0xb86de2c4; BYTE $0xc3 // 10bd: vfmadd231ps %ymm3,%ymm2,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 10c2: cmp %rdx,%rcx
+	WORD $0xdb7f // 10c5: jg 10a2 <multiply+0x10a2>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 10c7: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 10ce: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 10d1: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 10d4: dec %rdi
+	WORD $0xb575 // 10d7: jne 108e <multiply+0x108e>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 10d9: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 10e0: mov 0xc8(%rbx),%rdx
+	LONG $0x903c8d48 // 10e7: lea (%rax,%rdx,4),%rdi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 10eb: mov 0xc0(%rbx),%rax
+	LONG $0x10f88348 // 10f2: cmp $0x10,%rax
+	LONG $0x0161840f; WORD $0x0000 // 10f6: je 125d <multiply+0x125d>
+	LONG $0xf8508d48 // 10fc: lea -0x8(%rax),%rdx
+	LONG $0x000008b9; BYTE $0x00 // 1100: mov $0x8,%ecx
+	LONG $0x34358d48; WORD $0x0002; BYTE $0x00 // 1105: lea 0x234(%rip),%rsi # 1340 <lanes>
+	WORD $0x6348; BYTE $0x3f // 110c: movslq (%rdi),%rdi
+	WORD $0x3948; BYTE $0xca // 110f: cmp %rcx,%rdx
+	LONG $0xd14f0f48 // 1112: cmovg %rcx,%rdx
+	WORD $0xc931 // 1116: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 1118: test %rdx,%rdx
+	LONG $0xd1480f48 // 111b: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 111f: mov $0x8,%ecx
+	WORD $0x8949; BYTE $0xc8 // 1124: mov %rcx,%r8
+	WORD $0x2949; BYTE $0xd0 // 1127: sub %rdx,%r8
+	LONG $0x60538b48 // 112a: mov 0x60(%rbx),%rdx
+	LONG $0x000008bb; BYTE $0x00 // 112e: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xd8 // 1133: cmp %rbx,%rax
+	LONG $0x6f7ea1c4; WORD $0x8614 // 1136: vmovdqu (%rsi,%r8,4),%ymm2
+	LONG $0xc34f0f48 // 113c: cmovg %rbx,%rax
+	WORD $0xdb31 // 1140: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc0 // 1142: test %rax,%rax
+	LONG $0xc3480f48 // 1145: cmovs %rbx,%rax
+	LONG $0xba148d48 // 1149: lea (%rdx,%rdi,4),%rdx
+	WORD $0x2948; BYTE $0xc1 // 114d: sub %rax,%rcx
+	LONG $0x1c6ffec5; BYTE $0x8e // 1150: vmovdqu (%rsi,%rcx,4),%ymm3
+	LONG $0x2e6de2c4; WORD $0x2042 // 1155: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
+	LONG $0x2e65e2c4; BYTE $0x0a // 115b: vmaskmovps %ymm1,%ymm3,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 1160: vzeroupper
+	BYTE $0xc3 // 1163: ret
+	WORD $0x8948; BYTE $0xd1 // 1164: mov %rdx,%rcx
+	LONG $0xffff5be9; BYTE $0xff // 1167: jmp 10c7 <multiply+0x10c7>
+	LONG $0xc057f8c5 // 116c: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 1170: vmovaps %ymm0,%ymm1
+	LONG $0xfffb35e9; BYTE $0xff // 1174: jmp cae <multiply+0xcae>
+	LONG $0x30438b48 // 1179: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 117d: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 1181: vmovups 0x20(%rax),%ymm0
+	LONG $0xfff24ce9; BYTE $0xff // 1186: jmp 3d7 <multiply+0x3d7>
+	LONG $0xd028fcc5 // 118b: vmovaps %ymm0,%ymm2
+	LONG $0xe928fcc5 // 118f: vmovaps %ymm1,%ymm5
+	LONG $0xf028fcc5 // 1193: vmovaps %ymm0,%ymm6
+	LONG $0xf928fcc5 // 1197: vmovaps %ymm1,%ymm7
+	LONG $0xc0287cc5 // 119b: vmovaps %ymm0,%ymm8
+	LONG $0xc9287cc5 // 119f: vmovaps %ymm1,%ymm9
+	LONG $0xfffbece9; BYTE $0xff // 11a3: jmp d94 <multiply+0xd94>
+	WORD $0x6348; BYTE $0x11 // 11a8: movslq (%rcx),%rdx
+	LONG $0x60438b48 // 11ab: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 11af: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 11b3: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 11b7: vmovups %ymm0,0x20(%rax)
+	LONG $0x04516348 // 11bc: movslq 0x4(%rcx),%rdx
+	LONG $0x60438b48 // 11c0: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 11c4: lea (%rax,%rdx,4),%rax
+	LONG $0x08117cc5 // 11c8: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 11cc: vmovups %ymm8,0x20(%rax)
+	LONG $0x08516348 // 11d1: movslq 0x8(%rcx),%rdx
+	LONG $0x60438b48 // 11d5: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 11d9: lea (%rax,%rdx,4),%rax
+	LONG $0x3811fcc5 // 11dd: vmovups %ymm7,(%rax)
+	LONG $0x7011fcc5; BYTE $0x20 // 11e1: vmovups %ymm6,0x20(%rax)
+	LONG $0x0c516348 // 11e6: movslq 0xc(%rcx),%rdx
+	LONG $0x60438b48 // 11ea: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 11ee: lea (%rax,%rdx,4),%rax
+	LONG $0x2811fcc5 // 11f2: vmovups %ymm5,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 11f6: vmovups %ymm2,0x20(%rax)
+	LONG $0xfff492e9; BYTE $0xff // 11fb: jmp 692 <multiply+0x692>
+	WORD $0x8948; BYTE $0xd1 // 1200: mov %rdx,%rcx
+	LONG $0xfff5f4e9; BYTE $0xff // 1203: jmp 7fc <multiply+0x7fc>
+	WORD $0x6349; BYTE $0x10 // 1208: movslq (%r8),%rdx
+	LONG $0x60438b48 // 120b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 120f: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 1213: vmovups %ymm1,(%rax)
+	LONG $0x5811fcc5; BYTE $0x20 // 1217: vmovups %ymm3,0x20(%rax)
+	LONG $0x04506349 // 121c: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 1220: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1224: lea (%rax,%rdx,4),%rax
+	LONG $0x1011fcc5 // 1228: vmovups %ymm2,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 122c: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff45ce9; BYTE $0xff // 1231: jmp 692 <multiply+0x692>
+	LONG $0xd128fcc5 // 1236: vmovaps %ymm1,%ymm2
+	LONG $0xd828fcc5 // 123a: vmovaps %ymm0,%ymm3
+	LONG $0xfff54ae9; BYTE $0xff // 123e: jmp 78d <multiply+0x78d>
+	LONG $0xc057f8c5 // 1243: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 1247: vmovaps %ymm0,%ymm1
+	LONG $0xfff498e9; BYTE $0xff // 124b: jmp 6e8 <multiply+0x6e8>
+	LONG $0xc057f8c5 // 1250: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 1254: vmovaps %ymm0,%ymm1
+	LONG $0xfffd90e9; BYTE $0xff // 1258: jmp fed <multiply+0xfed>
+	WORD $0x6348; BYTE $0x17 // 125d: movslq (%rdi),%rdx
+	LONG $0x60438b48 // 1260: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1264: lea (%rax,%rdx,4),%rax
+	LONG $0x0811fcc5 // 1268: vmovups %ymm1,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 126c: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff41ce9; BYTE $0xff // 1271: jmp 692 <multiply+0x692>
+	LONG $0x587cc1c4; WORD $0x2059 // 1276: vaddps 0x20(%r9),%ymm0,%ymm3
+	LONG $0x5874c1c4; BYTE $0x12 // 127c: vaddps (%r10),%ymm1,%ymm2
+	LONG $0x587cc1c4; WORD $0x2042 // 1281: vaddps 0x20(%r10),%ymm0,%ymm0
+	LONG $0x5874c1c4; BYTE $0x09 // 1287: vaddps (%r9),%ymm1,%ymm1
+	LONG $0xfff4fce9; BYTE $0xff // 128c: jmp 78d <multiply+0x78d>
+	LONG $0x0f58f4c5 // 1291: vaddps (%rdi),%ymm1,%ymm1
+	LONG $0x4758fcc5; BYTE $0x20 // 1295: vaddps 0x20(%rdi),%ymm0,%ymm0
+	LONG $0xfffdd2e9; BYTE $0xff // 129a: jmp 1071 <multiply+0x1071>
+	LONG $0x587441c4; BYTE $0x1a // 129f: vaddps (%r10),%ymm1,%ymm11
+	LONG $0x587c41c4; WORD $0x2052 // 12a4: vaddps 0x20(%r10),%ymm0,%ymm10
+	LONG $0x587441c4; BYTE $0x09 // 12aa: vaddps (%r9),%ymm1,%ymm9
+	LONG $0x587c41c4; WORD $0x2041 // 12af: vaddps 0x20(%r9),%ymm0,%ymm8
+	LONG $0x5874c1c4; BYTE $0x38 // 12b5: vaddps (%r8),%ymm1,%ymm7
+	LONG $0x587cc1c4; WORD $0x2070 // 12ba: vaddps 0x20(%r8),%ymm0,%ymm6
+	LONG $0x5874c1c4; WORD $0x241c // 12c0: vaddps (%r12),%ymm1,%ymm3
+	LONG $0x587cc1c4; WORD $0x2454; BYTE $0x20 // 12c6: vaddps 0x20(%r12),%ymm0,%ymm2
+	LONG $0x5874c1c4; BYTE $0x0b // 12cd: vaddps (%r11),%ymm1,%ymm1
+	LONG $0x587cc1c4; WORD $0x2043 // 12d2: vaddps 0x20(%r11),%ymm0,%ymm0
+	LONG $0xfff1fce9; BYTE $0xff // 12d8: jmp 4d9 <multiply+0x4d9>
+	LONG $0x587441c4; BYTE $0x09 // 12dd: vaddps (%r9),%ymm1,%ymm9
+	LONG $0x587c41c4; WORD $0x2041 // 12e2: vaddps 0x20(%r9),%ymm0,%ymm8
+	LONG $0x5874c1c4; BYTE $0x38 // 12e8: vaddps (%r8),%ymm1,%ymm7
+	LONG $0x587cc1c4; WORD $0x2070 // 12ed: vaddps 0x20(%r8),%ymm0,%ymm6
+	LONG $0x5874c1c4; BYTE $0x2b // 12f3: vaddps (%r11),%ymm1,%ymm5
+	LONG $0x587cc1c4; WORD $0x2053 // 12f8: vaddps 0x20(%r11),%ymm0,%ymm2
+	LONG $0x5874c1c4; BYTE $0x0a // 12fe: vaddps (%r10),%ymm1,%ymm1
+	LONG $0x587cc1c4; WORD $0x2042 // 1303: vaddps 0x20(%r10),%ymm0,%ymm0
+	LONG $0xfffa86e9; BYTE $0xff // 1309: jmp d94 <multiply+0xd94>
+	LONG $0x3f58fcc5 // 130e: vaddps (%rdi),%ymm0,%ymm7
+	LONG $0x3658fcc5 // 1312: vaddps (%rsi),%ymm0,%ymm6
+	LONG $0x6e58f4c5; BYTE $0x20 // 1316: vaddps 0x20(%rsi),%ymm1,%ymm5
+	LONG $0x5874c1c4; WORD $0x2053 // 131b: vaddps 0x20(%r11),%ymm1,%ymm2
+	LONG $0x587cc1c4; BYTE $0x03 // 1321: vaddps (%r11),%ymm0,%ymm0
+	LONG $0x4f58f4c5; BYTE $0x20 // 1326: vaddps 0x20(%rdi),%ymm1,%ymm1
+	LONG $0xfff783e9; BYTE $0xff // 132b: jmp ab3 <multiply+0xab3>
+	QUAD $0x000000841f0f2e66 // 1330
+	QUAD $0x0000441f0f660000 // 1338
+	QUAD $0xffffffffffffffff // 1340
+	QUAD $0xffffffffffffffff // 1348
+	QUAD $0xffffffffffffffff // 1350
+	QUAD $0xffffffffffffffff // 1358
+	QUAD $0x0000000000000000 // 1360
+	QUAD $0x0000000000000000 // 1368
+	QUAD $0x0000000000000000 // 1370
+	QUAD $0x0000000000000000 // 1378
 
 // func correlateAVX2(a *correlateArgs)
 // correlate of csrc/gemm.c
@@ -1235,8 +1302,8 @@ TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 02fd: mov 0x68(%rdi),%rax
 	LONG $0x80448d48; BYTE $0x08 // 0301: lea 0x8(%rax,%rax,4),%rax
 	LONG $0x2e7de2c4; WORD $0x861c // 0306: vmaskmovps %ymm3,%ymm0,(%rsi,%rax,4)
-	WORD $0x394d; BYTE $0xf0 // 030c: cmp %r14,%r8
-	LONG $0x01038d0f; WORD $0x0000 // 030f: jge 418 <correlate+0x418>
+	WORD $0x394d; BYTE $0xc6 // 030c: cmp %r8,%r14
+	LONG $0x01038e0f; WORD $0x0000 // 030f: jle 418 <correlate+0x418>
 	WORD $0x894d; BYTE $0xd8 // 0315: mov %r11,%r8
 	LONG $0xfffd03e9; BYTE $0xff // 0318: jmp 20 <correlate+0x20>
 	QUAD $0x0000000085148d48 // 031d: lea 0x0(,%rax,4),%rdx
@@ -1291,8 +1358,8 @@ TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 0401: mov 0x68(%rdi),%rax
 	LONG $0x80448d48; BYTE $0x08 // 0405: lea 0x8(%rax,%rax,4),%rax
 	LONG $0x1c11fcc5; BYTE $0x86 // 040a: vmovups %ymm3,(%rsi,%rax,4)
-	WORD $0x394d; BYTE $0xf0 // 040f: cmp %r14,%r8
-	LONG $0xfefd8c0f; WORD $0xffff // 0412: jl 315 <correlate+0x315>
+	WORD $0x394d; BYTE $0xc6 // 040f: cmp %r8,%r14
+	LONG $0xfefd8f0f; WORD $0xffff // 0412: jg 315 <correlate+0x315>
 	WORD $0x294d; BYTE $0xde // 0418: sub %r11,%r14
 	LONG $0x03fe8349 // 041b: cmp $0x3,%r14
 	LONG $0x0502840f; WORD $0x0000 // 041f: je 927 <correlate+0x927>
@@ -1952,8 +2019,8 @@ TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
 	LONG $0x2e65e2c4; BYTE $0x0a // 0f05: vmaskmovps %ymm1,%ymm3,(%rdx)
 	WORD $0xf8c5; BYTE $0x77 // 0f0a: vzeroupper
 	BYTE $0xc3 // 0f0d: ret
-	WORD $0x3145; BYTE $0xdb // 0f0e: xor %r11d,%r11d
-	LONG $0x0005b841; WORD $0x0000 // 0f11: mov $0x5,%r8d
+	LONG $0x0005b841; WORD $0x0000 // 0f0e: mov $0x5,%r8d
+	WORD $0x3145; BYTE $0xdb // 0f14: xor %r11d,%r11d
 	LONG $0xfff4ffe9; BYTE $0xff // 0f17: jmp 41b <correlate+0x41b>
 	LONG $0x0a10fcc5 // 0f1c: vmovups (%rdx),%ymm1
 	LONG $0x4210fcc5; BYTE $0x20 // 0f20: vmovups 0x20(%rdx),%ymm0

@@ -12,1597 +12,1709 @@
 TEXT ·multiplyAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x68478b48 // 0000: mov 0x68(%rdi),%rax
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0004: movq $0x0,0xb0(%rdi)
-	WORD $0x8948; BYTE $0xfb // 000f: mov %rdi,%rbx
-	LONG $0x07f88348 // 0012: cmp $0x7,%rax
-	LONG $0x031c8e0f; WORD $0x0000 // 0016: jle 338 <multiply+0x338>
-	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 001c: mov 0xb0(%rbx),%r8
-	LONG $0x387b8348; BYTE $0x00 // 0023: cmpq $0x0,0x38(%rbx)
-	LONG $0x60738b48 // 0028: mov 0x60(%rbx),%rsi
-	QUAD $0x0000000085348d4e // 002c: lea 0x0(,%r8,4),%r14
-	LONG $0x04cb840f; WORD $0x0000 // 0034: je 505 <multiply+0x505>
-	LONG $0x30438b48 // 003a: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2010 // 003e: vmovups (%rax),%zmm4
-	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0044: vmovups 0x40(%rax),%zmm3
-	LONG $0x487cf162; WORD $0xf428 // 004b: vmovaps %zmm4,%zmm6
-	LONG $0x487cf162; WORD $0xeb28 // 0051: vmovaps %zmm3,%zmm5
-	LONG $0x487cf162; WORD $0xfb28 // 0057: vmovaps %zmm3,%zmm7
-	LONG $0x487c7162; WORD $0xc428 // 005d: vmovaps %zmm4,%zmm8
-	LONG $0x487c7162; WORD $0xcb28 // 0063: vmovaps %zmm3,%zmm9
-	LONG $0x487c7162; WORD $0xd428 // 0069: vmovaps %zmm4,%zmm10
-	LONG $0x487c7162; WORD $0xdb28 // 006f: vmovaps %zmm3,%zmm11
-	LONG $0x487c7162; WORD $0xe428 // 0075: vmovaps %zmm4,%zmm12
-	LONG $0x487c7162; WORD $0xeb28 // 007b: vmovaps %zmm3,%zmm13
-	LONG $0x487c7162; WORD $0xf428 // 0081: vmovaps %zmm4,%zmm14
-	LONG $0x487c7162; WORD $0xfb28 // 0087: vmovaps %zmm3,%zmm15
-	LONG $0x487ce162; WORD $0xc428 // 008d: vmovaps %zmm4,%zmm16
-	LONG $0x487ce162; WORD $0xcb28 // 0093: vmovaps %zmm3,%zmm17
-	LONG $0x487ce162; WORD $0xd428 // 0099: vmovaps %zmm4,%zmm18
-	WORD $0x8b48; BYTE $0x03 // 009f: mov (%rbx),%rax
-	LONG $0x8614634a // 00a2: movslq (%rsi,%r8,4),%rdx
-	LONG $0x902c8d4c // 00a6: lea (%rax,%rdx,4),%r13
-	LONG $0x3654634a; BYTE $0x04 // 00aa: movslq 0x4(%rsi,%r14,1),%rdx
-	LONG $0x90248d4c // 00af: lea (%rax,%rdx,4),%r12
-	LONG $0x3654634a; BYTE $0x08 // 00b3: movslq 0x8(%rsi,%r14,1),%rdx
-	LONG $0x901c8d4c // 00b8: lea (%rax,%rdx,4),%r11
-	LONG $0x3654634a; BYTE $0x0c // 00bc: movslq 0xc(%rsi,%r14,1),%rdx
-	LONG $0x90148d4c // 00c1: lea (%rax,%rdx,4),%r10
-	LONG $0x3654634a; BYTE $0x10 // 00c5: movslq 0x10(%rsi,%r14,1),%rdx
-	LONG $0x900c8d4c // 00ca: lea (%rax,%rdx,4),%r9
-	LONG $0x3654634a; BYTE $0x14 // 00ce: movslq 0x14(%rsi,%r14,1),%rdx
-	LONG $0x90048d4c // 00d3: lea (%rax,%rdx,4),%r8
-	LONG $0x3654634a; BYTE $0x18 // 00d7: movslq 0x18(%rsi,%r14,1),%rdx
-	LONG $0x903c8d48 // 00dc: lea (%rax,%rdx,4),%rdi
-	LONG $0x3654634a; BYTE $0x1c // 00e0: movslq 0x1c(%rsi,%r14,1),%rdx
-	LONG $0x90348d48 // 00e5: lea (%rax,%rdx,4),%rsi
-	LONG $0x90b38b4c; WORD $0x0000; BYTE $0x00 // 00e9: mov 0x90(%rbx),%r14
-	LONG $0x18538b48 // 00f0: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 00f4: xor %eax,%eax
-	WORD $0x854d; BYTE $0xf6 // 00f6: test %r14,%r14
-	LONG $0x00ed8e0f; WORD $0x0000 // 00f9: jle 1ec <multiply+0x1ec>
-	BYTE $0x90 // 00ff: nop
-	LONG $0x98bb8b4c; WORD $0x0000; BYTE $0x00 // 0100: mov 0x98(%rbx),%r15
-	LONG $0x070c8d49 // 0107: lea (%r15,%rax,1),%rcx
-	WORD $0x3948; BYTE $0xc1 // 010b: cmp %rax,%rcx
-	LONG $0x03e98e0f; WORD $0x0000 // 010e: jle 4fd <multiply+0x4fd>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0114: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 011f: nop
-	LONG $0x487cf162; WORD $0x0a10 // 0120: vmovups (%rdx),%zmm1
-	LONG $0x487cf162; WORD $0x4210; BYTE $0x01 // 0126: vmovups 0x40(%rdx),%zmm0
-	LONG $0x80ea8348 // 012d: sub $0xffffffffffffff80,%rdx
-	QUAD $0x00855418487dd262 // 0131: vbroadcastss 0x0(%r13,%rax,4),%zmm2
-	LONG $0x486df262; WORD $0xe1b8 // 0139: vfmadd231ps %zmm1,%zmm2,%zmm4
-	LONG $0x486df262; WORD $0xd8b8 // 013f: vfmadd231ps %zmm0,%zmm2,%zmm3
-	LONG $0x487dd262; WORD $0x1418; BYTE $0x84 // 0145: vbroadcastss (%r12,%rax,4),%zmm2
-	LONG $0x486de262; WORD $0xd1b8 // 014c: vfmadd231ps %zmm1,%zmm2,%zmm18
-	LONG $0x486de262; WORD $0xc8b8 // 0152: vfmadd231ps %zmm0,%zmm2,%zmm17
-	LONG $0x487dd262; WORD $0x1418; BYTE $0x83 // 0158: vbroadcastss (%r11,%rax,4),%zmm2
-	LONG $0x486de262; WORD $0xc1b8 // 015f: vfmadd231ps %zmm1,%zmm2,%zmm16
-	LONG $0x486d7262; WORD $0xf8b8 // 0165: vfmadd231ps %zmm0,%zmm2,%zmm15
-	LONG $0x487dd262; WORD $0x1418; BYTE $0x82 // 016b: vbroadcastss (%r10,%rax,4),%zmm2
-	LONG $0x486d7262; WORD $0xf1b8 // 0172: vfmadd231ps %zmm1,%zmm2,%zmm14
-	LONG $0x486d7262; WORD $0xe8b8 // 0178: vfmadd231ps %zmm0,%zmm2,%zmm13
-	LONG $0x487dd262; WORD $0x1418; BYTE $0x81 // 017e: vbroadcastss (%r9,%rax,4),%zmm2
-	LONG $0x486d7262; WORD $0xe1b8 // 0185: vfmadd231ps %zmm1,%zmm2,%zmm12
-	LONG $0x486d7262; WORD $0xd8b8 // 018b: vfmadd231ps %zmm0,%zmm2,%zmm11
-	LONG $0x487dd262; WORD $0x1418; BYTE $0x80 // 0191: vbroadcastss (%r8,%rax,4),%zmm2
-	LONG $0x486d7262; WORD $0xd1b8 // 0198: vfmadd231ps %zmm1,%zmm2,%zmm10
-	LONG $0x486d7262; WORD $0xc8b8 // 019e: vfmadd231ps %zmm0,%zmm2,%zmm9
-	LONG $0x487df262; WORD $0x1418; BYTE $0x87 // 01a4: vbroadcastss (%rdi,%rax,4),%zmm2
-	LONG $0x486d7262; WORD $0xc1b8 // 01ab: vfmadd231ps %zmm1,%zmm2,%zmm8
-	LONG $0x486df262; WORD $0xf8b8 // 01b1: vfmadd231ps %zmm0,%zmm2,%zmm7
-	LONG $0x487df262; WORD $0x1418; BYTE $0x86 // 01b7: vbroadcastss (%rsi,%rax,4),%zmm2
-	WORD $0xff48; BYTE $0xc0 // 01be: inc %rax
-	LONG $0x486df262; WORD $0xf1b8 // 01c1: vfmadd231ps %zmm1,%zmm2,%zmm6
-	LONG $0x486df262; WORD $0xe8b8 // 01c7: vfmadd231ps %zmm0,%zmm2,%zmm5
-	WORD $0x3948; BYTE $0xc1 // 01cd: cmp %rax,%rcx
-	LONG $0xff4a8f0f; WORD $0xffff // 01d0: jg 120 <multiply+0x120>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 01d6: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xf8 // 01dd: sub %r15,%rax
-	WORD $0x0148; BYTE $0xc8 // 01e0: add %rcx,%rax
-	WORD $0xff49; BYTE $0xce // 01e3: dec %r14
-	LONG $0xff14850f; WORD $0xffff // 01e6: jne 100 <multiply+0x100>
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 01ec: mov 0xb0(%rbx),%rdx
-	LONG $0x78438b48 // 01f3: mov 0x78(%rbx),%rax
-	LONG $0x90048d48 // 01f7: lea (%rax,%rdx,4),%rax
-	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 01fb: mov 0xa8(%rbx),%rdx
-	LONG $0x20fa8348 // 0202: cmp $0x20,%rdx
-	LONG $0x0410840f; WORD $0x0000 // 0206: je 61c <multiply+0x61c>
-	LONG $0x000010b9; BYTE $0x00 // 020c: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 0211: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 0214: cmovle %rdx,%rcx
-	WORD $0x3145; BYTE $0xc0 // 0218: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc9 // 021b: test %rcx,%rcx
-	LONG $0xc8480f49 // 021e: cmovs %r8,%rcx
-	LONG $0x0001be41; WORD $0x0000 // 0222: mov $0x1,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0228: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 022b: mov %r14d,%ecx
-	WORD $0xc9ff // 022e: dec %ecx
-	LONG $0xd192f8c5 // 0230: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 0234: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 0238: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 023d: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 0240: cmovg %rdx,%rcx
-	WORD $0xd231 // 0244: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0246: test %rcx,%rcx
-	LONG $0xca480f48 // 0249: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 024d: mov $0x1,%edx
-	WORD $0x6348; BYTE $0x38 // 0252: movslq (%rax),%rdi
-	LONG $0x48738b48 // 0255: mov 0x48(%rbx),%rsi
-	WORD $0xe2d3 // 0259: shl %cl,%edx
-	WORD $0x4a8d; BYTE $0xff // 025b: lea -0x1(%rdx),%ecx
-	LONG $0x4a7cf162; WORD $0x2411; BYTE $0xbe // 025e: vmovups %zmm4,(%rsi,%rdi,4){%k2}
-	LONG $0xc992f8c5 // 0265: kmovw %ecx,%k1
-	QUAD $0x01be5c11497cf162 // 0269: vmovups %zmm3,0x40(%rsi,%rdi,4){%k1}
-	LONG $0x04486348 // 0271: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 0275: mov 0x48(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 0279: vmovups %zmm18,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4c11497ce162 // 0280: vmovups %zmm17,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 0288: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 028c: mov 0x48(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 0290: vmovups %zmm16,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7c11497c7162 // 0297: vmovups %zmm15,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 029f: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 02a3: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x8a // 02a7: vmovups %zmm14,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6c11497c7162 // 02ae: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 02b6: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 02ba: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x8a // 02be: vmovups %zmm12,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5c11497c7162 // 02c5: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14486348 // 02cd: movslq 0x14(%rax),%rcx
-	LONG $0x48538b48 // 02d1: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x8a // 02d5: vmovups %zmm10,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4c11497c7162 // 02dc: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x18486348 // 02e4: movslq 0x18(%rax),%rcx
-	LONG $0x48538b48 // 02e8: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x8a // 02ec: vmovups %zmm8,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7c11497cf162 // 02f3: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x1c506348 // 02fb: movslq 0x1c(%rax),%rdx
-	LONG $0x48438b48 // 02ff: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 0303: vmovups %zmm6,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497cf162 // 030a: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0312: mov 0xb0(%rbx),%rdx
-	LONG $0x68438b48 // 0319: mov 0x68(%rbx),%rax
-	LONG $0x084a8d48 // 031d: lea 0x8(%rdx),%rcx
-	LONG $0x0fc28348 // 0321: add $0xf,%rdx
-	LONG $0xb08b8948; WORD $0x0000; BYTE $0x00 // 0325: mov %rcx,0xb0(%rbx)
-	WORD $0x3948; BYTE $0xc2 // 032c: cmp %rax,%rdx
-	LONG $0xfce78c0f; WORD $0xffff // 032f: jl 1c <multiply+0x1c>
-	WORD $0x2948; BYTE $0xc8 // 0335: sub %rcx,%rax
-	LONG $0x04f88348 // 0338: cmp $0x4,%rax
-	LONG $0x0a60840f; WORD $0x0000 // 033c: je da2 <multiply+0xda2>
-	LONG $0x05688f0f; WORD $0x0000 // 0342: jg 8b0 <multiply+0x8b0>
-	LONG $0x02f88348 // 0348: cmp $0x2,%rax
-	LONG $0x0d00840f; WORD $0x0000 // 034c: je 1052 <multiply+0x1052>
-	LONG $0x03f88348 // 0352: cmp $0x3,%rax
-	LONG $0x0431850f; WORD $0x0000 // 0356: jne 78d <multiply+0x78d>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 035c: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0363: cmpq $0x0,0x38(%rbx)
-	LONG $0x604b8b4c // 0368: mov 0x60(%rbx),%r9
-	QUAD $0x000000009d148d4e // 036c: lea 0x0(,%r11,4),%r10
-	LONG $0x0ee0840f; WORD $0x0000 // 0374: je 125a <multiply+0x125a>
-	LONG $0x30438b48 // 037a: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 037e: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0384: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xd928 // 038b: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd028 // 0391: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xe028 // 0397: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 039d: vmovaps %zmm1,%zmm5
-	WORD $0x8b48; BYTE $0x03 // 03a3: mov (%rbx),%rax
-	LONG $0x9914634b // 03a6: movslq (%r9,%r11,4),%rdx
-	LONG $0x903c8d48 // 03aa: lea (%rax,%rdx,4),%rdi
-	LONG $0x1154634b; BYTE $0x04 // 03ae: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x90348d48 // 03b3: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x08 // 03b7: movslq 0x8(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 03bc: lea (%rax,%rdx,4),%rcx
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 03c0: mov 0x90(%rbx),%r8
-	LONG $0x18538b48 // 03c7: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 03cb: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 03cd: test %r8,%r8
-	WORD $0x787e // 03d0: jle 44a <multiply+0x44a>
-	LONG $0x98938b4c; WORD $0x0000; BYTE $0x00 // 03d2: mov 0x98(%rbx),%r10
-	LONG $0x020c8d4d // 03d9: lea (%r10,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 03dd: cmp %rax,%r9
-	LONG $0x0e6c8e0f; WORD $0x0000 // 03e0: jle 1252 <multiply+0x1252>
-	LONG $0x487cf162; WORD $0x3a10 // 03e6: vmovups (%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 03ec: vmovups 0x40(%rdx),%zmm6
-	LONG $0x80ea8348 // 03f3: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x87 // 03f7: vbroadcastss (%rdi,%rax,4),%zmm8
-	LONG $0x483df262; WORD $0xcfb8 // 03fe: vfmadd231ps %zmm7,%zmm8,%zmm1
-	LONG $0x483df262; WORD $0xc6b8 // 0404: vfmadd231ps %zmm6,%zmm8,%zmm0
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x86 // 040a: vbroadcastss (%rsi,%rax,4),%zmm8
-	LONG $0x483df262; WORD $0xefb8 // 0411: vfmadd231ps %zmm7,%zmm8,%zmm5
-	LONG $0x483df262; WORD $0xe6b8 // 0417: vfmadd231ps %zmm6,%zmm8,%zmm4
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x81 // 041d: vbroadcastss (%rcx,%rax,4),%zmm8
-	WORD $0xff48; BYTE $0xc0 // 0424: inc %rax
-	LONG $0x483df262; WORD $0xdfb8 // 0427: vfmadd231ps %zmm7,%zmm8,%zmm3
-	LONG $0x483df262; WORD $0xd6b8 // 042d: vfmadd231ps %zmm6,%zmm8,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 0433: cmp %rax,%r9
-	WORD $0xae7f // 0436: jg 3e6 <multiply+0x3e6>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0438: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xd0 // 043f: sub %r10,%rax
-	WORD $0x014c; BYTE $0xc8 // 0442: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 0445: dec %r8
-	WORD $0x8875 // 0448: jne 3d2 <multiply+0x3d2>
-	LONG $0x78438b48 // 044a: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 044e: mov 0xb0(%rbx),%rdx
-	LONG $0x90348d48 // 0455: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0459: mov 0xa8(%rbx),%rax
-	LONG $0x20f88348 // 0460: cmp $0x20,%rax
-	LONG $0x186f840f; WORD $0x0000 // 0464: je 1cd9 <multiply+0x1cd9>
-	LONG $0x000010b9; BYTE $0x00 // 046a: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 046f: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0472: cmovle %rax,%rcx
-	WORD $0xd231 // 0476: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0478: test %rcx,%rcx
-	LONG $0xca480f48 // 047b: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 047f: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 0484: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0487: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 048a: mov %r14d,%ecx
-	WORD $0xc9ff // 048d: dec %ecx
-	LONG $0xd192f8c5 // 048f: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0493: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0497: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 049c: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 049f: cmovg %rax,%rcx
-	WORD $0xc031 // 04a3: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 04a5: test %rcx,%rcx
-	LONG $0xc8480f48 // 04a8: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 04ac: movslq (%rsi),%r8
-	LONG $0x487b8b48 // 04af: mov 0x48(%rbx),%rdi
-	WORD $0xe2d3 // 04b3: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 04b5: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 04b8: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 04bf: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 04c3: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 04cb: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 04cf: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 04d3: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 04da: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 04e2: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 04e6: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 04ea: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 04f1: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	WORD $0xf8c5; BYTE $0x77 // 04f9: vzeroupper
-	BYTE $0xc3 // 04fc: ret
-	WORD $0x8948; BYTE $0xc1 // 04fd: mov %rax,%rcx
-	LONG $0xfffcd1e9; BYTE $0xff // 0500: jmp 1d6 <multiply+0x1d6>
-	LONG $0x78538b48 // 0505: mov 0x78(%rbx),%rdx
-	LONG $0x48438b48 // 0509: mov 0x48(%rbx),%rax
-	WORD $0x014c; BYTE $0xf2 // 050d: add %r14,%rdx
-	WORD $0x6348; BYTE $0x0a // 0510: movslq (%rdx),%rcx
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 0513: mov 0xa8(%rbx),%rdi
-	LONG $0x880c8d4c // 051a: lea (%rax,%rcx,4),%r9
-	LONG $0x20ff8348 // 051e: cmp $0x20,%rdi
-	LONG $0x01c0840f; WORD $0x0000 // 0522: je 6e8 <multiply+0x6e8>
-	LONG $0x000010b9; BYTE $0x00 // 0528: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xcf // 052d: cmp %rcx,%rdi
-	LONG $0xcf4e0f48 // 0530: cmovle %rdi,%rcx
-	WORD $0x3145; BYTE $0xd2 // 0534: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xc9 // 0537: test %rcx,%rcx
-	LONG $0xca480f49 // 053a: cmovs %r10,%rcx
-	LONG $0x0001bf41; WORD $0x0000 // 053e: mov $0x1,%r15d
-	WORD $0xd341; BYTE $0xe7 // 0544: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0547: mov %r15d,%ecx
-	WORD $0xc9ff // 054a: dec %ecx
-	LONG $0xd192f8c5 // 054c: kmovw %ecx,%k2
-	LONG $0xf04f8d48 // 0550: lea -0x10(%rdi),%rcx
-	LONG $0x000010bf; BYTE $0x00 // 0554: mov $0x10,%edi
-	WORD $0x3948; BYTE $0xf9 // 0559: cmp %rdi,%rcx
-	LONG $0xcf4f0f48 // 055c: cmovg %rdi,%rcx
-	WORD $0xff31 // 0560: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 0562: test %rcx,%rcx
-	LONG $0xcf480f48 // 0565: cmovs %rdi,%rcx
-	LONG $0x000001bf; BYTE $0x00 // 0569: mov $0x1,%edi
-	WORD $0xe7d3 // 056e: shl %cl,%edi
-	LONG $0x044a6348 // 0570: movslq 0x4(%rdx),%rcx
-	WORD $0x7f8d; BYTE $0xff // 0574: lea -0x1(%rdi),%edi
-	LONG $0x880c8d48 // 0577: lea (%rax,%rcx,4),%rcx
-	LONG $0xcf92f8c5 // 057b: kmovw %edi,%k1
-	LONG $0xca7ce162; WORD $0x1110 // 057f: vmovups (%rcx),%zmm18{%k2}{z}
-	LONG $0xc97ce162; WORD $0x4910; BYTE $0x01 // 0585: vmovups 0x40(%rcx),%zmm17{%k1}{z}
-	LONG $0x084a6348 // 058c: movslq 0x8(%rdx),%rcx
-	LONG $0xca7cd162; WORD $0x2110 // 0590: vmovups (%r9),%zmm4{%k2}{z}
-	LONG $0x880c8d48 // 0596: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x0110 // 059a: vmovups (%rcx),%zmm16{%k2}{z}
-	LONG $0xc97c7162; WORD $0x7910; BYTE $0x01 // 05a0: vmovups 0x40(%rcx),%zmm15{%k1}{z}
-	LONG $0x0c4a6348 // 05a7: movslq 0xc(%rdx),%rcx
-	LONG $0xc97cd162; WORD $0x5910; BYTE $0x01 // 05ab: vmovups 0x40(%r9),%zmm3{%k1}{z}
-	LONG $0x880c8d48 // 05b2: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x3110 // 05b6: vmovups (%rcx),%zmm14{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 05bc: vmovups 0x40(%rcx),%zmm13{%k1}{z}
-	LONG $0x104a6348 // 05c3: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 05c7: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x2110 // 05cb: vmovups (%rcx),%zmm12{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 05d1: vmovups 0x40(%rcx),%zmm11{%k1}{z}
-	LONG $0x144a6348 // 05d8: movslq 0x14(%rdx),%rcx
-	LONG $0x880c8d48 // 05dc: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x1110 // 05e0: vmovups (%rcx),%zmm10{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 05e6: vmovups 0x40(%rcx),%zmm9{%k1}{z}
-	LONG $0x184a6348 // 05ed: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 05f1: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 05f5: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 05f9: lea (%rax,%rdx,4),%rax
-	LONG $0xca7c7162; WORD $0x0110 // 05fd: vmovups (%rcx),%zmm8{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0603: vmovups 0x40(%rcx),%zmm7{%k1}{z}
-	LONG $0xca7cf162; WORD $0x3010 // 060a: vmovups (%rax),%zmm6{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0610: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0xfffa83e9; BYTE $0xff // 0617: jmp 9f <multiply+0x9f>
-	WORD $0x6348; BYTE $0x08 // 061c: movslq (%rax),%rcx
-	LONG $0x48538b48 // 061f: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0623: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x2211 // 0627: vmovups %zmm4,(%rdx)
-	LONG $0x487cf162; WORD $0x5a11; BYTE $0x01 // 062d: vmovups %zmm3,0x40(%rdx)
-	LONG $0x04486348 // 0634: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 0638: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 063c: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x1211 // 0640: vmovups %zmm18,(%rdx)
-	LONG $0x487ce162; WORD $0x4a11; BYTE $0x01 // 0646: vmovups %zmm17,0x40(%rdx)
-	LONG $0x08486348 // 064d: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 0651: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0655: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x0211 // 0659: vmovups %zmm16,(%rdx)
-	LONG $0x487c7162; WORD $0x7a11; BYTE $0x01 // 065f: vmovups %zmm15,0x40(%rdx)
-	LONG $0x0c486348 // 0666: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 066a: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 066e: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x3211 // 0672: vmovups %zmm14,(%rdx)
-	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 0678: vmovups %zmm13,0x40(%rdx)
-	LONG $0x10486348 // 067f: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 0683: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 0687: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x2211 // 068b: vmovups %zmm12,(%rdx)
-	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 0691: vmovups %zmm11,0x40(%rdx)
-	LONG $0x14486348 // 0698: movslq 0x14(%rax),%rcx
-	LONG $0x48538b48 // 069c: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 06a0: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1211 // 06a4: vmovups %zmm10,(%rdx)
-	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 06aa: vmovups %zmm9,0x40(%rdx)
-	LONG $0x18486348 // 06b1: movslq 0x18(%rax),%rcx
-	LONG $0x48538b48 // 06b5: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 06b9: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0211 // 06bd: vmovups %zmm8,(%rdx)
-	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 06c3: vmovups %zmm7,0x40(%rdx)
-	LONG $0x1c506348 // 06ca: movslq 0x1c(%rax),%rdx
-	LONG $0x48438b48 // 06ce: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 06d2: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3011 // 06d6: vmovups %zmm6,(%rax)
-	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 06dc: vmovups %zmm5,0x40(%rax)
-	LONG $0xfffc2ae9; BYTE $0xff // 06e3: jmp 312 <multiply+0x312>
-	LONG $0x044a6348 // 06e8: movslq 0x4(%rdx),%rcx
-	LONG $0x487cd162; WORD $0x2110 // 06ec: vmovups (%r9),%zmm4
-	LONG $0x880c8d48 // 06f2: lea (%rax,%rcx,4),%rcx
-	LONG $0x487ce162; WORD $0x1110 // 06f6: vmovups (%rcx),%zmm18
-	LONG $0x487ce162; WORD $0x4910; BYTE $0x01 // 06fc: vmovups 0x40(%rcx),%zmm17
-	LONG $0x084a6348 // 0703: movslq 0x8(%rdx),%rcx
-	LONG $0x487cd162; WORD $0x5910; BYTE $0x01 // 0707: vmovups 0x40(%r9),%zmm3
-	LONG $0x880c8d48 // 070e: lea (%rax,%rcx,4),%rcx
-	LONG $0x487ce162; WORD $0x0110 // 0712: vmovups (%rcx),%zmm16
-	LONG $0x487c7162; WORD $0x7910; BYTE $0x01 // 0718: vmovups 0x40(%rcx),%zmm15
-	LONG $0x0c4a6348 // 071f: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 0723: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x3110 // 0727: vmovups (%rcx),%zmm14
-	LONG $0x487c7162; WORD $0x6910; BYTE $0x01 // 072d: vmovups 0x40(%rcx),%zmm13
-	LONG $0x104a6348 // 0734: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 0738: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x2110 // 073c: vmovups (%rcx),%zmm12
-	LONG $0x487c7162; WORD $0x5910; BYTE $0x01 // 0742: vmovups 0x40(%rcx),%zmm11
-	LONG $0x144a6348 // 0749: movslq 0x14(%rdx),%rcx
-	LONG $0x880c8d48 // 074d: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x1110 // 0751: vmovups (%rcx),%zmm10
-	LONG $0x487c7162; WORD $0x4910; BYTE $0x01 // 0757: vmovups 0x40(%rcx),%zmm9
-	LONG $0x184a6348 // 075e: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 0762: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 0766: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 076a: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x0110 // 076e: vmovups (%rcx),%zmm8
-	LONG $0x487cf162; WORD $0x7910; BYTE $0x01 // 0774: vmovups 0x40(%rcx),%zmm7
-	LONG $0x487cf162; WORD $0x3010 // 077b: vmovups (%rax),%zmm6
-	LONG $0x487cf162; WORD $0x6810; BYTE $0x01 // 0781: vmovups 0x40(%rax),%zmm5
-	LONG $0xfff912e9; BYTE $0xff // 0788: jmp 9f <multiply+0x9f>
-	LONG $0x01f88348 // 078d: cmp $0x1,%rax
-	LONG $0xfd62850f; WORD $0xffff // 0791: jne 4f9 <multiply+0x4f9>
-	LONG $0x387b8348; BYTE $0x00 // 0797: cmpq $0x0,0x38(%rbx)
-	LONG $0x60438b4c // 079c: mov 0x60(%rbx),%r8
-	LONG $0xb0bb8b48; WORD $0x0000; BYTE $0x00 // 07a0: mov 0xb0(%rbx),%rdi
-	LONG $0x0b5f840f; WORD $0x0000 // 07a7: je 130c <multiply+0x130c>
-	LONG $0x30438b48 // 07ad: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 07b1: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 07b7: vmovups 0x40(%rax),%zmm0
-	LONG $0xb8146349 // 07be: movslq (%r8,%rdi,4),%rdx
-	WORD $0x8b48; BYTE $0x03 // 07c2: mov (%rbx),%rax
-	LONG $0x900c8d48 // 07c5: lea (%rax,%rdx,4),%rcx
-	LONG $0x90b38b48; WORD $0x0000; BYTE $0x00 // 07c9: mov 0x90(%rbx),%rsi
-	LONG $0x18538b48 // 07d0: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 07d4: xor %eax,%eax
-	WORD $0x8548; BYTE $0xf6 // 07d6: test %rsi,%rsi
-	WORD $0x527e // 07d9: jle 82d <multiply+0x82d>
-	LONG $0x98838b4c; WORD $0x0000; BYTE $0x00 // 07db: mov 0x98(%rbx),%r8
-	LONG $0x003c8d49 // 07e2: lea (%r8,%rax,1),%rdi
-	WORD $0x3948; BYTE $0xc7 // 07e6: cmp %rax,%rdi
-	LONG $0x0b158e0f; WORD $0x0000 // 07e9: jle 1304 <multiply+0x1304>
-	LONG $0x487cf162; WORD $0x2210 // 07ef: vmovups (%rdx),%zmm4
-	LONG $0x487cf162; WORD $0x5a10; BYTE $0x01 // 07f5: vmovups 0x40(%rdx),%zmm3
-	LONG $0x80ea8348 // 07fc: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x1418; BYTE $0x81 // 0800: vbroadcastss (%rcx,%rax,4),%zmm2
-	WORD $0xff48; BYTE $0xc0 // 0807: inc %rax
-	LONG $0x486df262; WORD $0xccb8 // 080a: vfmadd231ps %zmm4,%zmm2,%zmm1
-	LONG $0x486df262; WORD $0xc3b8 // 0810: vfmadd231ps %zmm3,%zmm2,%zmm0
-	WORD $0x3948; BYTE $0xc7 // 0816: cmp %rax,%rdi
-	WORD $0xd47f // 0819: jg 7ef <multiply+0x7ef>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 081b: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xc0 // 0822: sub %r8,%rax
-	WORD $0x0148; BYTE $0xf8 // 0825: add %rdi,%rax
-	WORD $0xff48; BYTE $0xce // 0828: dec %rsi
-	WORD $0xae75 // 082b: jne 7db <multiply+0x7db>
-	LONG $0x78438b48 // 082d: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0831: mov 0xb0(%rbx),%rdx
-	LONG $0x90148d48 // 0838: lea (%rax,%rdx,4),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 083c: mov 0xa8(%rbx),%rax
-	LONG $0x20f88348 // 0843: cmp $0x20,%rax
-	LONG $0x1433840f; WORD $0x0000 // 0847: je 1c80 <multiply+0x1c80>
-	LONG $0x000010b9; BYTE $0x00 // 084d: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0852: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0855: cmovle %rax,%rcx
-	WORD $0x6348; BYTE $0x32 // 0859: movslq (%rdx),%rsi
-	WORD $0xd231 // 085c: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 085e: test %rcx,%rcx
-	LONG $0xca480f48 // 0861: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0865: mov $0x1,%edx
-	WORD $0xd789 // 086a: mov %edx,%edi
-	WORD $0xe7d3 // 086c: shl %cl,%edi
-	WORD $0xf989 // 086e: mov %edi,%ecx
-	WORD $0xc9ff // 0870: dec %ecx
-	LONG $0xe992f8c5 // 0872: kmovw %ecx,%k5
-	LONG $0xf0488d48 // 0876: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 087a: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 087f: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0882: cmovg %rax,%rcx
-	WORD $0xc031 // 0886: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0888: test %rcx,%rcx
-	LONG $0xc8480f48 // 088b: cmovs %rax,%rcx
-	LONG $0x485b8b48 // 088f: mov 0x48(%rbx),%rbx
-	WORD $0xe2d3 // 0893: shl %cl,%edx
-	WORD $0xcaff // 0895: dec %edx
-	LONG $0xf292f8c5 // 0897: kmovw %edx,%k6
-	LONG $0x4d7cf162; WORD $0x0c11; BYTE $0xb3 // 089b: vmovups %zmm1,(%rbx,%rsi,4){%k5}
-	QUAD $0x01b344114e7cf162 // 08a2: vmovups %zmm0,0x40(%rbx,%rsi,4){%k6}
-	LONG $0xfffc4ae9; BYTE $0xff // 08aa: jmp 4f9 <multiply+0x4f9>
-	BYTE $0x90 // 08af: nop
-	LONG $0x06f88348 // 08b0: cmp $0x6,%rax
-	LONG $0x0acf840f; WORD $0x0000 // 08b4: je 1389 <multiply+0x1389>
-	LONG $0x07f88348 // 08ba: cmp $0x7,%rax
-	LONG $0x02ac850f; WORD $0x0000 // 08be: jne b70 <multiply+0xb70>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 08c4: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 08cb: cmpq $0x0,0x38(%rbx)
-	LONG $0x60438b4c // 08d0: mov 0x60(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 08d4: lea 0x0(,%r11,4),%r9
-	LONG $0x0e0b840f; WORD $0x0000 // 08dc: je 16ed <multiply+0x16ed>
-	LONG $0x30438b48 // 08e2: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 08e6: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 08ec: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xe928 // 08f3: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xe028 // 08f9: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xf028 // 08ff: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 0905: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 090b: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 0911: vmovaps %zmm1,%zmm9
-	LONG $0x487c7162; WORD $0xd028 // 0917: vmovaps %zmm0,%zmm10
-	LONG $0x487c7162; WORD $0xd928 // 091d: vmovaps %zmm1,%zmm11
-	LONG $0x487c7162; WORD $0xe028 // 0923: vmovaps %zmm0,%zmm12
-	LONG $0x487c7162; WORD $0xe928 // 0929: vmovaps %zmm1,%zmm13
-	LONG $0x487c7162; WORD $0xf028 // 092f: vmovaps %zmm0,%zmm14
-	LONG $0x487c7162; WORD $0xf928 // 0935: vmovaps %zmm1,%zmm15
-	WORD $0x8b48; BYTE $0x03 // 093b: mov (%rbx),%rax
-	LONG $0x9814634b // 093e: movslq (%r8,%r11,4),%rdx
-	LONG $0x902c8d4c // 0942: lea (%rax,%rdx,4),%r13
-	LONG $0x0854634b; BYTE $0x04 // 0946: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x90248d4c // 094b: lea (%rax,%rdx,4),%r12
-	LONG $0x0854634b; BYTE $0x08 // 094f: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x901c8d4c // 0954: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x0c // 0958: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 095d: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x10 // 0961: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 0966: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x14 // 096a: movslq 0x14(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 096f: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x18 // 0973: movslq 0x18(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 0978: lea (%rax,%rdx,4),%rcx
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 097c: mov 0x90(%rbx),%r8
-	LONG $0x18538b48 // 0983: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0987: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 0989: test %r8,%r8
-	LONG $0x00cd8e0f; WORD $0x0000 // 098c: jle a5f <multiply+0xa5f>
-	LONG $0x98b38b4c; WORD $0x0000; BYTE $0x00 // 0992: mov 0x98(%rbx),%r14
-	LONG $0x060c8d4d // 0999: lea (%r14,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 099d: cmp %rax,%r9
-	LONG $0x0d3f8e0f; WORD $0x0000 // 09a0: jle 16e5 <multiply+0x16e5>
-	LONG $0x487cf162; WORD $0x1a10 // 09a6: vmovups (%rdx),%zmm3
-	LONG $0x487cf162; WORD $0x5210; BYTE $0x01 // 09ac: vmovups 0x40(%rdx),%zmm2
-	LONG $0x80ea8348 // 09b3: sub $0xffffffffffffff80,%rdx
-	QUAD $0x00854418487dc262 // 09b7: vbroadcastss 0x0(%r13,%rax,4),%zmm16
-	LONG $0x407df262; WORD $0xcbb8 // 09bf: vfmadd231ps %zmm3,%zmm16,%zmm1
-	LONG $0x407df262; WORD $0xc2b8 // 09c5: vfmadd231ps %zmm2,%zmm16,%zmm0
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x84 // 09cb: vbroadcastss (%r12,%rax,4),%zmm16
-	LONG $0x407d7262; WORD $0xfbb8 // 09d2: vfmadd231ps %zmm3,%zmm16,%zmm15
-	LONG $0x407d7262; WORD $0xf2b8 // 09d8: vfmadd231ps %zmm2,%zmm16,%zmm14
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x83 // 09de: vbroadcastss (%r11,%rax,4),%zmm16
-	LONG $0x407d7262; WORD $0xebb8 // 09e5: vfmadd231ps %zmm3,%zmm16,%zmm13
-	LONG $0x407d7262; WORD $0xe2b8 // 09eb: vfmadd231ps %zmm2,%zmm16,%zmm12
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x82 // 09f1: vbroadcastss (%r10,%rax,4),%zmm16
-	LONG $0x407d7262; WORD $0xdbb8 // 09f8: vfmadd231ps %zmm3,%zmm16,%zmm11
-	LONG $0x407d7262; WORD $0xd2b8 // 09fe: vfmadd231ps %zmm2,%zmm16,%zmm10
-	LONG $0x487de262; WORD $0x0418; BYTE $0x87 // 0a04: vbroadcastss (%rdi,%rax,4),%zmm16
-	LONG $0x407d7262; WORD $0xcbb8 // 0a0b: vfmadd231ps %zmm3,%zmm16,%zmm9
-	LONG $0x407d7262; WORD $0xc2b8 // 0a11: vfmadd231ps %zmm2,%zmm16,%zmm8
-	LONG $0x487de262; WORD $0x0418; BYTE $0x86 // 0a17: vbroadcastss (%rsi,%rax,4),%zmm16
-	LONG $0x407df262; WORD $0xfbb8 // 0a1e: vfmadd231ps %zmm3,%zmm16,%zmm7
-	LONG $0x407df262; WORD $0xf2b8 // 0a24: vfmadd231ps %zmm2,%zmm16,%zmm6
-	LONG $0x487de262; WORD $0x0418; BYTE $0x81 // 0a2a: vbroadcastss (%rcx,%rax,4),%zmm16
-	WORD $0xff48; BYTE $0xc0 // 0a31: inc %rax
-	LONG $0x407df262; WORD $0xebb8 // 0a34: vfmadd231ps %zmm3,%zmm16,%zmm5
-	LONG $0x407df262; WORD $0xe2b8 // 0a3a: vfmadd231ps %zmm2,%zmm16,%zmm4
-	WORD $0x3949; BYTE $0xc1 // 0a40: cmp %rax,%r9
-	LONG $0xff5d8f0f; WORD $0xffff // 0a43: jg 9a6 <multiply+0x9a6>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0a49: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xf0 // 0a50: sub %r14,%rax
-	WORD $0x014c; BYTE $0xc8 // 0a53: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 0a56: dec %r8
-	LONG $0xff33850f; WORD $0xffff // 0a59: jne 992 <multiply+0x992>
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0a5f: mov 0xb0(%rbx),%rdx
-	LONG $0x78438b48 // 0a66: mov 0x78(%rbx),%rax
-	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 0a6a: mov 0xa8(%rbx),%rsi
-	LONG $0x90048d48 // 0a71: lea (%rax,%rdx,4),%rax
-	LONG $0x20fe8348 // 0a75: cmp $0x20,%rsi
-	LONG $0x1027840f; WORD $0x0000 // 0a79: je 1aa6 <multiply+0x1aa6>
-	LONG $0x000010b9; BYTE $0x00 // 0a7f: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xce // 0a84: cmp %rcx,%rsi
-	LONG $0xce4e0f48 // 0a87: cmovle %rsi,%rcx
-	WORD $0xd231 // 0a8b: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0a8d: test %rcx,%rcx
-	LONG $0xca480f48 // 0a90: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0a94: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 0a99: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0a9c: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0a9f: mov %r14d,%ecx
-	WORD $0xc9ff // 0aa2: dec %ecx
-	LONG $0xd192f8c5 // 0aa4: kmovw %ecx,%k2
-	LONG $0xf04e8d48 // 0aa8: lea -0x10(%rsi),%rcx
-	LONG $0x000010be; BYTE $0x00 // 0aac: mov $0x10,%esi
-	WORD $0x3948; BYTE $0xf1 // 0ab1: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 0ab4: cmovg %rsi,%rcx
-	WORD $0xf631 // 0ab8: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0aba: test %rcx,%rcx
-	LONG $0xce480f48 // 0abd: cmovs %rsi,%rcx
-	WORD $0x634c; BYTE $0x00 // 0ac1: movslq (%rax),%r8
-	LONG $0x487b8b48 // 0ac4: mov 0x48(%rbx),%rdi
-	WORD $0xe2d3 // 0ac8: shl %cl,%edx
-	WORD $0x728d; BYTE $0xff // 0aca: lea -0x1(%rdx),%esi
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 0acd: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xce92f8c5 // 0ad4: kmovw %esi,%k1
-	QUAD $0x01874411497cb162 // 0ad8: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04486348 // 0ae0: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 0ae4: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x3c11; BYTE $0x8a // 0ae8: vmovups %zmm15,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497c7162 // 0aef: vmovups %zmm14,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 0af7: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 0afb: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x8a // 0aff: vmovups %zmm13,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497c7162 // 0b06: vmovups %zmm12,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 0b0e: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 0b12: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 0b16: vmovups %zmm11,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5411497c7162 // 0b1d: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 0b25: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 0b29: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 0b2d: vmovups %zmm9,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4411497c7162 // 0b34: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14486348 // 0b3c: movslq 0x14(%rax),%rcx
-	LONG $0x48538b48 // 0b40: mov 0x48(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 0b44: vmovups %zmm7,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497cf162 // 0b4b: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x18506348 // 0b53: movslq 0x18(%rax),%rdx
-	LONG $0x48438b48 // 0b57: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 0b5b: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 0b62: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff98ae9; BYTE $0xff // 0b6a: jmp 4f9 <multiply+0x4f9>
-	BYTE $0x90 // 0b6f: nop
-	LONG $0x05f88348 // 0b70: cmp $0x5,%rax
-	LONG $0xf97f850f; WORD $0xffff // 0b74: jne 4f9 <multiply+0x4f9>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 0b7a: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0b81: cmpq $0x0,0x38(%rbx)
-	LONG $0x60438b4c // 0b86: mov 0x60(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 0b8a: lea 0x0(,%r11,4),%r9
-	LONG $0x0c5b840f; WORD $0x0000 // 0b92: je 17f3 <multiply+0x17f3>
-	LONG $0x30438b48 // 0b98: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 0b9c: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0ba2: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xd928 // 0ba9: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd028 // 0baf: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xe028 // 0bb5: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 0bbb: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 0bc1: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 0bc7: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 0bcd: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 0bd3: vmovaps %zmm1,%zmm9
-	WORD $0x8b48; BYTE $0x03 // 0bd9: mov (%rbx),%rax
-	LONG $0x9814634b // 0bdc: movslq (%r8,%r11,4),%rdx
-	LONG $0x901c8d4c // 0be0: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x04 // 0be4: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 0be9: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x08 // 0bed: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 0bf2: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x0c // 0bf6: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 0bfb: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x10 // 0bff: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 0c04: lea (%rax,%rdx,4),%rcx
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0c08: mov 0x90(%rbx),%r8
-	LONG $0x18538b48 // 0c0f: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0c13: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 0c15: test %r8,%r8
-	LONG $0x00a28e0f; WORD $0x0000 // 0c18: jle cc0 <multiply+0xcc0>
-	LONG $0x98a38b4c; WORD $0x0000; BYTE $0x00 // 0c1e: mov 0x98(%rbx),%r12
-	LONG $0x040c8d4d // 0c25: lea (%r12,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 0c29: cmp %rax,%r9
-	LONG $0x0bb98e0f; WORD $0x0000 // 0c2c: jle 17eb <multiply+0x17eb>
-	LONG $0x487c7162; WORD $0x1a10 // 0c32: vmovups (%rdx),%zmm11
-	LONG $0x487c7162; WORD $0x5210; BYTE $0x01 // 0c38: vmovups 0x40(%rdx),%zmm10
-	LONG $0x80ea8348 // 0c3f: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x2418; BYTE $0x83 // 0c43: vbroadcastss (%r11,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xcbb8 // 0c4a: vfmadd231ps %zmm11,%zmm12,%zmm1
-	LONG $0x481dd262; WORD $0xc2b8 // 0c50: vfmadd231ps %zmm10,%zmm12,%zmm0
-	LONG $0x487d5262; WORD $0x2418; BYTE $0x82 // 0c56: vbroadcastss (%r10,%rax,4),%zmm12
-	LONG $0x481d5262; WORD $0xcbb8 // 0c5d: vfmadd231ps %zmm11,%zmm12,%zmm9
-	LONG $0x481d5262; WORD $0xc2b8 // 0c63: vfmadd231ps %zmm10,%zmm12,%zmm8
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x87 // 0c69: vbroadcastss (%rdi,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xfbb8 // 0c70: vfmadd231ps %zmm11,%zmm12,%zmm7
-	LONG $0x481dd262; WORD $0xf2b8 // 0c76: vfmadd231ps %zmm10,%zmm12,%zmm6
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x86 // 0c7c: vbroadcastss (%rsi,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xebb8 // 0c83: vfmadd231ps %zmm11,%zmm12,%zmm5
-	LONG $0x481dd262; WORD $0xe2b8 // 0c89: vfmadd231ps %zmm10,%zmm12,%zmm4
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x81 // 0c8f: vbroadcastss (%rcx,%rax,4),%zmm12
-	WORD $0xff48; BYTE $0xc0 // 0c96: inc %rax
-	LONG $0x481dd262; WORD $0xdbb8 // 0c99: vfmadd231ps %zmm11,%zmm12,%zmm3
-	LONG $0x481dd262; WORD $0xd2b8 // 0c9f: vfmadd231ps %zmm10,%zmm12,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 0ca5: cmp %rax,%r9
-	WORD $0x887f // 0ca8: jg c32 <multiply+0xc32>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0caa: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xe0 // 0cb1: sub %r12,%rax
-	WORD $0x014c; BYTE $0xc8 // 0cb4: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 0cb7: dec %r8
-	LONG $0xff5e850f; WORD $0xffff // 0cba: jne c1e <multiply+0xc1e>
-	LONG $0x78438b48 // 0cc0: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0cc4: mov 0xb0(%rbx),%rdx
-	LONG $0x90348d48 // 0ccb: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0ccf: mov 0xa8(%rbx),%rax
-	LONG $0x20f88348 // 0cd6: cmp $0x20,%rax
-	LONG $0x0cb5840f; WORD $0x0000 // 0cda: je 1995 <multiply+0x1995>
-	LONG $0x000010b9; BYTE $0x00 // 0ce0: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0ce5: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0ce8: cmovle %rax,%rcx
-	WORD $0xd231 // 0cec: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0cee: test %rcx,%rcx
-	LONG $0xca480f48 // 0cf1: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0cf5: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 0cfa: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0cfd: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0d00: mov %r14d,%ecx
-	WORD $0xc9ff // 0d03: dec %ecx
-	LONG $0xd192f8c5 // 0d05: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0d09: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0d0d: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0d12: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0d15: cmovg %rax,%rcx
-	WORD $0xc031 // 0d19: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0d1b: test %rcx,%rcx
-	LONG $0xc8480f48 // 0d1e: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 0d22: movslq (%rsi),%r8
-	LONG $0x487b8b48 // 0d25: mov 0x48(%rbx),%rdi
-	WORD $0xe2d3 // 0d29: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0d2b: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 0d2e: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 0d35: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 0d39: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 0d41: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 0d45: mov 0x48(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x90 // 0d49: vmovups %zmm9,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497c7162 // 0d50: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 0d58: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 0d5c: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 0d60: vmovups %zmm7,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 0d67: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 0d6f: movslq 0xc(%rsi),%rdx
-	LONG $0x48438b48 // 0d73: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 0d77: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 0d7e: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0x10566348 // 0d86: movslq 0x10(%rsi),%rdx
-	LONG $0x48438b48 // 0d8a: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 0d8e: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 0d95: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff757e9; BYTE $0xff // 0d9d: jmp 4f9 <multiply+0x4f9>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 0da2: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0da9: cmpq $0x0,0x38(%rbx)
-	LONG $0x604b8b4c // 0dae: mov 0x60(%rbx),%r9
-	QUAD $0x000000009d148d4e // 0db2: lea 0x0(,%r11,4),%r10
-	LONG $0x01d3840f; WORD $0x0000 // 0dba: je f93 <multiply+0xf93>
-	LONG $0x30438b48 // 0dc0: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 0dc4: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0dca: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xd928 // 0dd1: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd028 // 0dd7: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xe028 // 0ddd: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 0de3: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 0de9: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 0def: vmovaps %zmm1,%zmm7
-	WORD $0x8b48; BYTE $0x03 // 0df5: mov (%rbx),%rax
-	LONG $0x9914634b // 0df8: movslq (%r9,%r11,4),%rdx
-	LONG $0x90048d4c // 0dfc: lea (%rax,%rdx,4),%r8
-	LONG $0x1154634b; BYTE $0x04 // 0e00: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x903c8d48 // 0e05: lea (%rax,%rdx,4),%rdi
-	LONG $0x1154634b; BYTE $0x08 // 0e09: movslq 0x8(%r9,%r10,1),%rdx
-	LONG $0x90348d48 // 0e0e: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x0c // 0e12: movslq 0xc(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 0e17: lea (%rax,%rdx,4),%rcx
-	LONG $0x908b8b4c; WORD $0x0000; BYTE $0x00 // 0e1b: mov 0x90(%rbx),%r9
-	LONG $0x18538b48 // 0e22: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0e26: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc9 // 0e28: test %r9,%r9
-	LONG $0x008f8e0f; WORD $0x0000 // 0e2b: jle ec0 <multiply+0xec0>
-	LONG $0x989b8b4c; WORD $0x0000; BYTE $0x00 // 0e31: mov 0x98(%rbx),%r11
-	LONG $0x03148d4d // 0e38: lea (%r11,%rax,1),%r10
-	WORD $0x3949; BYTE $0xc2 // 0e3c: cmp %rax,%r10
-	LONG $0x01468e0f; WORD $0x0000 // 0e3f: jle f8b <multiply+0xf8b>
-	LONG $0x487c7162; WORD $0x0a10 // 0e45: vmovups (%rdx),%zmm9
-	LONG $0x487c7162; WORD $0x4210; BYTE $0x01 // 0e4b: vmovups 0x40(%rdx),%zmm8
-	LONG $0x80ea8348 // 0e52: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x1418; BYTE $0x80 // 0e56: vbroadcastss (%r8,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xc9b8 // 0e5d: vfmadd231ps %zmm9,%zmm10,%zmm1
-	LONG $0x482dd262; WORD $0xc0b8 // 0e63: vfmadd231ps %zmm8,%zmm10,%zmm0
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x87 // 0e69: vbroadcastss (%rdi,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xf9b8 // 0e70: vfmadd231ps %zmm9,%zmm10,%zmm7
-	LONG $0x482dd262; WORD $0xf0b8 // 0e76: vfmadd231ps %zmm8,%zmm10,%zmm6
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x86 // 0e7c: vbroadcastss (%rsi,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xe9b8 // 0e83: vfmadd231ps %zmm9,%zmm10,%zmm5
-	LONG $0x482dd262; WORD $0xe0b8 // 0e89: vfmadd231ps %zmm8,%zmm10,%zmm4
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x81 // 0e8f: vbroadcastss (%rcx,%rax,4),%zmm10
-	WORD $0xff48; BYTE $0xc0 // 0e96: inc %rax
-	LONG $0x482dd262; WORD $0xd9b8 // 0e99: vfmadd231ps %zmm9,%zmm10,%zmm3
-	LONG $0x482dd262; WORD $0xd0b8 // 0e9f: vfmadd231ps %zmm8,%zmm10,%zmm2
-	WORD $0x3949; BYTE $0xc2 // 0ea5: cmp %rax,%r10
-	WORD $0x9b7f // 0ea8: jg e45 <multiply+0xe45>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0eaa: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xd8 // 0eb1: sub %r11,%rax
-	WORD $0x014c; BYTE $0xd0 // 0eb4: add %r10,%rax
-	WORD $0xff49; BYTE $0xc9 // 0eb7: dec %r9
-	LONG $0xff71850f; WORD $0xffff // 0eba: jne e31 <multiply+0xe31>
-	LONG $0x78438b48 // 0ec0: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 0ec4: mov 0xb0(%rbx),%rdx
-	LONG $0x90348d48 // 0ecb: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0ecf: mov 0xa8(%rbx),%rax
-	LONG $0x20f88348 // 0ed6: cmp $0x20,%rax
-	LONG $0x09e7840f; WORD $0x0000 // 0eda: je 18c7 <multiply+0x18c7>
-	LONG $0x000010b9; BYTE $0x00 // 0ee0: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0ee5: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0ee8: cmovle %rax,%rcx
-	WORD $0xd231 // 0eec: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0eee: test %rcx,%rcx
-	LONG $0xca480f48 // 0ef1: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0ef5: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 0efa: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0efd: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0f00: mov %r14d,%ecx
-	WORD $0xc9ff // 0f03: dec %ecx
-	LONG $0xd192f8c5 // 0f05: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0f09: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0f0d: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0f12: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0f15: cmovg %rax,%rcx
-	WORD $0xc031 // 0f19: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0f1b: test %rcx,%rcx
-	LONG $0xc8480f48 // 0f1e: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 0f22: movslq (%rsi),%r8
-	LONG $0x487b8b48 // 0f25: mov 0x48(%rbx),%rdi
-	WORD $0xe2d3 // 0f29: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0f2b: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 0f2e: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 0f35: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 0f39: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 0f41: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 0f45: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 0f49: vmovups %zmm7,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 0f50: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 0f58: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 0f5c: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 0f60: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 0f67: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 0f6f: movslq 0xc(%rsi),%rdx
-	LONG $0x48438b48 // 0f73: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 0f77: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 0f7e: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff56ee9; BYTE $0xff // 0f86: jmp 4f9 <multiply+0x4f9>
-	WORD $0x8949; BYTE $0xc2 // 0f8b: mov %rax,%r10
-	LONG $0xffff17e9; BYTE $0xff // 0f8e: jmp eaa <multiply+0xeaa>
-	LONG $0x787b8b48 // 0f93: mov 0x78(%rbx),%rdi
-	LONG $0x48738b48 // 0f97: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xd7 // 0f9b: add %r10,%rdi
-	WORD $0x6348; BYTE $0x17 // 0f9e: movslq (%rdi),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0fa1: mov 0xa8(%rbx),%rax
-	LONG $0x96048d4c // 0fa8: lea (%rsi,%rdx,4),%r8
-	LONG $0x20f88348 // 0fac: cmp $0x20,%rax
-	LONG $0x0dcf840f; WORD $0x0000 // 0fb0: je 1d85 <multiply+0x1d85>
-	LONG $0x000010b9; BYTE $0x00 // 0fb6: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0fbb: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0fbe: cmovle %rax,%rcx
-	WORD $0xd231 // 0fc2: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0fc4: test %rcx,%rcx
-	LONG $0xca480f48 // 0fc7: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0fcb: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 0fd0: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 0fd3: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0fd6: mov %r15d,%ecx
-	WORD $0xc9ff // 0fd9: dec %ecx
-	LONG $0xd192f8c5 // 0fdb: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0fdf: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0fe3: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0fe8: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0feb: cmovg %rax,%rcx
-	WORD $0xc031 // 0fef: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0ff1: test %rcx,%rcx
-	LONG $0xc8480f48 // 0ff4: cmovs %rax,%rcx
-	LONG $0xca7cd162; WORD $0x0810 // 0ff8: vmovups (%r8),%zmm1{%k2}{z}
-	WORD $0xe2d3 // 0ffe: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1000: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 1003: kmovw %eax,%k1
-	LONG $0x04476348 // 1007: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x4010; BYTE $0x01 // 100b: vmovups 0x40(%r8),%zmm0{%k1}{z}
-	LONG $0x86048d48 // 1012: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 1016: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 101c: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x08476348 // 1023: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1027: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 102b: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 1031: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x0c476348 // 1038: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 103c: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 1040: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 1046: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0xfffda3e9; BYTE $0xff // 104d: jmp df5 <multiply+0xdf5>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 1052: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 1059: cmpq $0x0,0x38(%rbx)
-	LONG $0x604b8b4c // 105e: mov 0x60(%rbx),%r9
-	QUAD $0x000000009d148d4e // 1062: lea 0x0(,%r11,4),%r10
-	LONG $0x014d840f; WORD $0x0000 // 106a: je 11bd <multiply+0x11bd>
-	LONG $0x30438b48 // 1070: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 1074: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 107a: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xd928 // 1081: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd028 // 1087: vmovaps %zmm0,%zmm2
-	WORD $0x8b48; BYTE $0x03 // 108d: mov (%rbx),%rax
-	LONG $0x9914634b // 1090: movslq (%r9,%r11,4),%rdx
-	LONG $0x90348d48 // 1094: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x04 // 1098: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 109d: lea (%rax,%rdx,4),%rcx
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 10a1: mov 0x90(%rbx),%rdi
-	LONG $0x18538b48 // 10a8: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 10ac: xor %eax,%eax
-	WORD $0x8548; BYTE $0xff // 10ae: test %rdi,%rdi
-	WORD $0x657e // 10b1: jle 1118 <multiply+0x1118>
-	LONG $0x988b8b4c; WORD $0x0000; BYTE $0x00 // 10b3: mov 0x98(%rbx),%r9
-	LONG $0x01048d4d // 10ba: lea (%r9,%rax,1),%r8
-	WORD $0x3949; BYTE $0xc0 // 10be: cmp %rax,%r8
-	LONG $0x00ee8e0f; WORD $0x0000 // 10c1: jle 11b5 <multiply+0x11b5>
-	LONG $0x487cf162; WORD $0x3210 // 10c7: vmovups (%rdx),%zmm6
-	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 10cd: vmovups 0x40(%rdx),%zmm4
-	LONG $0x80ea8348 // 10d4: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 10d8: vbroadcastss (%rsi,%rax,4),%zmm5
-	LONG $0x4855f262; WORD $0xceb8 // 10df: vfmadd231ps %zmm6,%zmm5,%zmm1
-	LONG $0x4855f262; WORD $0xc4b8 // 10e5: vfmadd231ps %zmm4,%zmm5,%zmm0
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 10eb: vbroadcastss (%rcx,%rax,4),%zmm5
-	WORD $0xff48; BYTE $0xc0 // 10f2: inc %rax
-	LONG $0x4855f262; WORD $0xdeb8 // 10f5: vfmadd231ps %zmm6,%zmm5,%zmm3
-	LONG $0x4855f262; WORD $0xd4b8 // 10fb: vfmadd231ps %zmm4,%zmm5,%zmm2
-	WORD $0x3949; BYTE $0xc0 // 1101: cmp %rax,%r8
-	WORD $0xc17f // 1104: jg 10c7 <multiply+0x10c7>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 1106: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xc8 // 110d: sub %r9,%rax
-	WORD $0x014c; BYTE $0xc0 // 1110: add %r8,%rax
-	WORD $0xff48; BYTE $0xcf // 1113: dec %rdi
-	WORD $0x9b75 // 1116: jne 10b3 <multiply+0x10b3>
-	LONG $0x78438b48 // 1118: mov 0x78(%rbx),%rax
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 111c: mov 0xb0(%rbx),%rdx
-	LONG $0x90348d48 // 1123: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1127: mov 0xa8(%rbx),%rax
-	LONG $0x20f88348 // 112e: cmp $0x20,%rax
-	LONG $0x0c17840f; WORD $0x0000 // 1132: je 1d4f <multiply+0x1d4f>
-	LONG $0x000010b9; BYTE $0x00 // 1138: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 113d: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1140: cmovle %rax,%rcx
-	WORD $0xd231 // 1144: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1146: test %rcx,%rcx
-	LONG $0xca480f48 // 1149: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 114d: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1152: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1155: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1158: mov %r14d,%ecx
-	WORD $0xc9ff // 115b: dec %ecx
-	LONG $0xd192f8c5 // 115d: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1161: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1165: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 116a: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 116d: cmovg %rax,%rcx
-	WORD $0xc031 // 1171: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1173: test %rcx,%rcx
-	LONG $0xc8480f48 // 1176: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 117a: movslq (%rsi),%r8
-	LONG $0x487b8b48 // 117d: mov 0x48(%rbx),%rdi
-	WORD $0xe2d3 // 1181: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1183: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 1186: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 118d: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 1191: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1199: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 119d: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 11a1: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 11a8: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff344e9; BYTE $0xff // 11b0: jmp 4f9 <multiply+0x4f9>
-	WORD $0x8949; BYTE $0xc0 // 11b5: mov %rax,%r8
-	LONG $0xffff49e9; BYTE $0xff // 11b8: jmp 1106 <multiply+0x1106>
-	LONG $0x78438b4c // 11bd: mov 0x78(%rbx),%r8
-	LONG $0x487b8b48 // 11c1: mov 0x48(%rbx),%rdi
-	WORD $0x014d; BYTE $0xd0 // 11c5: add %r10,%r8
-	WORD $0x6349; BYTE $0x10 // 11c8: movslq (%r8),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 11cb: mov 0xa8(%rbx),%rax
-	LONG $0x97348d48 // 11d2: lea (%rdi,%rdx,4),%rsi
-	LONG $0x20f88348 // 11d6: cmp $0x20,%rax
-	LONG $0x0b48840f; WORD $0x0000 // 11da: je 1d28 <multiply+0x1d28>
-	LONG $0x000010b9; BYTE $0x00 // 11e0: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 11e5: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 11e8: cmovle %rax,%rcx
-	WORD $0xd231 // 11ec: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 11ee: test %rcx,%rcx
-	LONG $0xca480f48 // 11f1: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 11f5: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 11fa: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 11fd: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 1200: mov %r15d,%ecx
-	WORD $0xc9ff // 1203: dec %ecx
-	LONG $0xd192f8c5 // 1205: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1209: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 120d: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1212: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1215: cmovg %rax,%rcx
-	WORD $0xc031 // 1219: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 121b: test %rcx,%rcx
-	LONG $0xc8480f48 // 121e: cmovs %rax,%rcx
-	LONG $0xca7cf162; WORD $0x0e10 // 1222: vmovups (%rsi),%zmm1{%k2}{z}
-	WORD $0xe2d3 // 1228: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 122a: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 122d: kmovw %eax,%k1
-	LONG $0x04406349 // 1231: movslq 0x4(%r8),%rax
-	LONG $0xc97cf162; WORD $0x4610; BYTE $0x01 // 1235: vmovups 0x40(%rsi),%zmm0{%k1}{z}
-	LONG $0x87048d48 // 123c: lea (%rdi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 1240: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 1246: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0xfffe3be9; BYTE $0xff // 124d: jmp 108d <multiply+0x108d>
-	WORD $0x8949; BYTE $0xc1 // 1252: mov %rax,%r9
-	LONG $0xfff1dee9; BYTE $0xff // 1255: jmp 438 <multiply+0x438>
-	LONG $0x787b8b48 // 125a: mov 0x78(%rbx),%rdi
-	LONG $0x48738b48 // 125e: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xd7 // 1262: add %r10,%rdi
-	WORD $0x6348; BYTE $0x17 // 1265: movslq (%rdi),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1268: mov 0xa8(%rbx),%rax
-	LONG $0x96048d4c // 126f: lea (%rsi,%rdx,4),%r8
-	LONG $0x20f88348 // 1273: cmp $0x20,%rax
-	LONG $0x0a20840f; WORD $0x0000 // 1277: je 1c9d <multiply+0x1c9d>
-	LONG $0x000010b9; BYTE $0x00 // 127d: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1282: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1285: cmovle %rax,%rcx
-	WORD $0xd231 // 1289: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 128b: test %rcx,%rcx
-	LONG $0xca480f48 // 128e: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1292: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 1297: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 129a: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 129d: mov %r15d,%ecx
-	WORD $0xc9ff // 12a0: dec %ecx
-	LONG $0xd192f8c5 // 12a2: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 12a6: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 12aa: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 12af: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 12b2: cmovg %rax,%rcx
-	WORD $0xc031 // 12b6: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 12b8: test %rcx,%rcx
-	LONG $0xc8480f48 // 12bb: cmovs %rax,%rcx
-	LONG $0xca7cd162; WORD $0x0810 // 12bf: vmovups (%r8),%zmm1{%k2}{z}
-	WORD $0xe2d3 // 12c5: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 12c7: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 12ca: kmovw %eax,%k1
-	LONG $0x04476348 // 12ce: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x4010; BYTE $0x01 // 12d2: vmovups 0x40(%r8),%zmm0{%k1}{z}
-	LONG $0x86048d48 // 12d9: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 12dd: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 12e3: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x08476348 // 12ea: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 12ee: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 12f2: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 12f8: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0xfff09fe9; BYTE $0xff // 12ff: jmp 3a3 <multiply+0x3a3>
-	WORD $0x8948; BYTE $0xc7 // 1304: mov %rax,%rdi
-	LONG $0xfff50fe9; BYTE $0xff // 1307: jmp 81b <multiply+0x81b>
-	LONG $0x78538b48 // 130c: mov 0x78(%rbx),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1310: mov 0xa8(%rbx),%rax
-	LONG $0xba0c6348 // 1317: movslq (%rdx,%rdi,4),%rcx
-	LONG $0x48538b48 // 131b: mov 0x48(%rbx),%rdx
-	LONG $0x8a348d48 // 131f: lea (%rdx,%rcx,4),%rsi
-	LONG $0x20f88348 // 1323: cmp $0x20,%rax
-	LONG $0x0941840f; WORD $0x0000 // 1327: je 1c6e <multiply+0x1c6e>
-	LONG $0x000010b9; BYTE $0x00 // 132d: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1332: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1335: cmovle %rax,%rcx
-	WORD $0xd231 // 1339: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 133b: test %rcx,%rcx
-	LONG $0xca480f48 // 133e: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1342: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 1347: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 134a: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 134d: mov %r15d,%ecx
-	WORD $0xc9ff // 1350: dec %ecx
-	LONG $0xd992f8c5 // 1352: kmovw %ecx,%k3
-	LONG $0xf0488d48 // 1356: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 135a: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 135f: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1362: cmovg %rax,%rcx
-	WORD $0xc031 // 1366: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1368: test %rcx,%rcx
-	LONG $0xc8480f48 // 136b: cmovs %rax,%rcx
-	LONG $0xcb7cf162; WORD $0x0e10 // 136f: vmovups (%rsi),%zmm1{%k3}{z}
-	WORD $0xe2d3 // 1375: shl %cl,%edx
-	WORD $0xcaff // 1377: dec %edx
-	LONG $0xe292f8c5 // 1379: kmovw %edx,%k4
-	LONG $0xcc7cf162; WORD $0x4610; BYTE $0x01 // 137d: vmovups 0x40(%rsi),%zmm0{%k4}{z}
-	LONG $0xfff435e9; BYTE $0xff // 1384: jmp 7be <multiply+0x7be>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 1389: mov 0xb0(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 1390: cmpq $0x0,0x38(%rbx)
-	LONG $0x60438b4c // 1395: mov 0x60(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 1399: lea 0x0(,%r11,4),%r9
-	LONG $0x0255840f; WORD $0x0000 // 13a1: je 15fc <multiply+0x15fc>
-	LONG $0x30438b48 // 13a7: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 13ab: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 13b1: vmovups 0x40(%rax),%zmm0
-	LONG $0x487cf162; WORD $0xd928 // 13b8: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd028 // 13be: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xe028 // 13c4: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 13ca: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 13d0: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 13d6: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 13dc: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 13e2: vmovaps %zmm1,%zmm9
-	LONG $0x487c7162; WORD $0xd028 // 13e8: vmovaps %zmm0,%zmm10
-	LONG $0x487c7162; WORD $0xd928 // 13ee: vmovaps %zmm1,%zmm11
-	WORD $0x8b48; BYTE $0x03 // 13f4: mov (%rbx),%rax
-	LONG $0x9814634b // 13f7: movslq (%r8,%r11,4),%rdx
-	LONG $0x90248d4c // 13fb: lea (%rax,%rdx,4),%r12
-	LONG $0x0854634b; BYTE $0x04 // 13ff: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x901c8d4c // 1404: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x08 // 1408: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 140d: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x0c // 1411: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 1416: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x10 // 141a: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 141f: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x14 // 1423: movslq 0x14(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 1428: lea (%rax,%rdx,4),%rcx
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 142c: mov 0x90(%rbx),%r8
-	LONG $0x18538b48 // 1433: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 1437: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 1439: test %r8,%r8
-	LONG $0x00ba8e0f; WORD $0x0000 // 143c: jle 14fc <multiply+0x14fc>
-	LONG $0x98ab8b4c; WORD $0x0000; BYTE $0x00 // 1442: mov 0x98(%rbx),%r13
-	LONG $0x054c8d4d; BYTE $0x00 // 1449: lea 0x0(%r13,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 144e: cmp %rax,%r9
-	LONG $0x019d8e0f; WORD $0x0000 // 1451: jle 15f4 <multiply+0x15f4>
-	LONG $0x487c7162; WORD $0x2a10 // 1457: vmovups (%rdx),%zmm13
-	LONG $0x487c7162; WORD $0x6210; BYTE $0x01 // 145d: vmovups 0x40(%rdx),%zmm12
-	LONG $0x80ea8348 // 1464: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x84 // 1468: vbroadcastss (%r12,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xcdb8 // 146f: vfmadd231ps %zmm13,%zmm14,%zmm1
-	LONG $0x480dd262; WORD $0xc4b8 // 1475: vfmadd231ps %zmm12,%zmm14,%zmm0
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x83 // 147b: vbroadcastss (%r11,%rax,4),%zmm14
-	LONG $0x480d5262; WORD $0xddb8 // 1482: vfmadd231ps %zmm13,%zmm14,%zmm11
-	LONG $0x480d5262; WORD $0xd4b8 // 1488: vfmadd231ps %zmm12,%zmm14,%zmm10
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x82 // 148e: vbroadcastss (%r10,%rax,4),%zmm14
-	LONG $0x480d5262; WORD $0xcdb8 // 1495: vfmadd231ps %zmm13,%zmm14,%zmm9
-	LONG $0x480d5262; WORD $0xc4b8 // 149b: vfmadd231ps %zmm12,%zmm14,%zmm8
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x87 // 14a1: vbroadcastss (%rdi,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xfdb8 // 14a8: vfmadd231ps %zmm13,%zmm14,%zmm7
-	LONG $0x480dd262; WORD $0xf4b8 // 14ae: vfmadd231ps %zmm12,%zmm14,%zmm6
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x86 // 14b4: vbroadcastss (%rsi,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xedb8 // 14bb: vfmadd231ps %zmm13,%zmm14,%zmm5
-	LONG $0x480dd262; WORD $0xe4b8 // 14c1: vfmadd231ps %zmm12,%zmm14,%zmm4
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x81 // 14c7: vbroadcastss (%rcx,%rax,4),%zmm14
-	WORD $0xff48; BYTE $0xc0 // 14ce: inc %rax
-	LONG $0x480dd262; WORD $0xddb8 // 14d1: vfmadd231ps %zmm13,%zmm14,%zmm3
-	LONG $0x480dd262; WORD $0xd4b8 // 14d7: vfmadd231ps %zmm12,%zmm14,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 14dd: cmp %rax,%r9
-	LONG $0xff718f0f; WORD $0xffff // 14e0: jg 1457 <multiply+0x1457>
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 14e6: mov 0xa0(%rbx),%rax
-	WORD $0x294c; BYTE $0xe8 // 14ed: sub %r13,%rax
-	WORD $0x014c; BYTE $0xc8 // 14f0: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 14f3: dec %r8
-	LONG $0xff46850f; WORD $0xffff // 14f6: jne 1442 <multiply+0x1442>
-	LONG $0xb0938b48; WORD $0x0000; BYTE $0x00 // 14fc: mov 0xb0(%rbx),%rdx
-	LONG $0x78438b48 // 1503: mov 0x78(%rbx),%rax
-	LONG $0x90048d48 // 1507: lea (%rax,%rdx,4),%rax
-	LONG $0xa8938b48; WORD $0x0000; BYTE $0x00 // 150b: mov 0xa8(%rbx),%rdx
-	LONG $0x20fa8348 // 1512: cmp $0x20,%rdx
-	LONG $0x06b8840f; WORD $0x0000 // 1516: je 1bd4 <multiply+0x1bd4>
-	LONG $0x000010b9; BYTE $0x00 // 151c: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 1521: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 1524: cmovle %rdx,%rcx
-	WORD $0xf631 // 1528: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 152a: test %rcx,%rcx
-	LONG $0xce480f48 // 152d: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 1531: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 1536: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1539: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 153c: mov %r14d,%ecx
-	WORD $0xc9ff // 153f: dec %ecx
-	LONG $0xd192f8c5 // 1541: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 1545: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 1549: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 154e: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 1551: cmovg %rdx,%rcx
-	WORD $0xd231 // 1555: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1557: test %rcx,%rcx
-	LONG $0xca480f48 // 155a: cmovs %rdx,%rcx
-	WORD $0x634c; BYTE $0x00 // 155e: movslq (%rax),%r8
-	LONG $0x487b8b48 // 1561: mov 0x48(%rbx),%rdi
-	WORD $0xe6d3 // 1565: shl %cl,%esi
-	WORD $0xceff // 1567: dec %esi
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 1569: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xce92f8c5 // 1570: kmovw %esi,%k1
-	QUAD $0x01874411497cb162 // 1574: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04486348 // 157c: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 1580: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 1584: vmovups %zmm11,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5411497c7162 // 158b: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 1593: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 1597: mov 0x48(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 159b: vmovups %zmm9,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4411497c7162 // 15a2: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 15aa: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 15ae: mov 0x48(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 15b2: vmovups %zmm7,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497cf162 // 15b9: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 15c1: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 15c5: mov 0x48(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x8a // 15c9: vmovups %zmm5,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497cf162 // 15d0: vmovups %zmm4,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14506348 // 15d8: movslq 0x14(%rax),%rdx
-	LONG $0x48438b48 // 15dc: mov 0x48(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 15e0: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 15e7: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xffef05e9; BYTE $0xff // 15ef: jmp 4f9 <multiply+0x4f9>
-	WORD $0x8949; BYTE $0xc1 // 15f4: mov %rax,%r9
-	LONG $0xfffeeae9; BYTE $0xff // 15f7: jmp 14e6 <multiply+0x14e6>
-	LONG $0x787b8b48 // 15fc: mov 0x78(%rbx),%rdi
-	LONG $0x48738b48 // 1600: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xcf // 1604: add %r9,%rdi
-	WORD $0x6348; BYTE $0x17 // 1607: movslq (%rdi),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 160a: mov 0xa8(%rbx),%rax
-	LONG $0x96148d4c // 1611: lea (%rsi,%rdx,4),%r10
-	LONG $0x20f88348 // 1615: cmp $0x20,%rax
-	LONG $0x053a840f; WORD $0x0000 // 1619: je 1b59 <multiply+0x1b59>
-	LONG $0x000010b9; BYTE $0x00 // 161f: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1624: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1627: cmovle %rax,%rcx
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0000: mov 0x80(%rdi),%rax
+	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 0007: movq $0x0,0xc8(%rdi)
+	WORD $0x8948; BYTE $0xfb // 0012: mov %rdi,%rbx
+	LONG $0x07f88348 // 0015: cmp $0x7,%rax
+	LONG $0x045f8e0f; WORD $0x0000 // 0019: jle 47e <multiply+0x47e>
+	LONG $0xc8838b4c; WORD $0x0000; BYTE $0x00 // 001f: mov 0xc8(%rbx),%r8
+	LONG $0x387b8348; BYTE $0x00 // 0026: cmpq $0x0,0x38(%rbx)
+	LONG $0x78738b48 // 002b: mov 0x78(%rbx),%rsi
+	QUAD $0x0000000085348d4e // 002f: lea 0x0(,%r8,4),%r14
+	LONG $0x05d4840f; WORD $0x0000 // 0037: je 611 <multiply+0x611>
+	LONG $0x30438b48 // 003d: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2010 // 0041: vmovups (%rax),%zmm4
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0047: vmovups 0x40(%rax),%zmm3
+	LONG $0x507b8348; BYTE $0x00 // 004e: cmpq $0x0,0x50(%rbx)
+	LONG $0x055f840f; WORD $0x0000 // 0053: je 5b8 <multiply+0x5b8>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0059: mov 0x90(%rbx),%rdx
+	LONG $0x48438b48 // 0060: mov 0x48(%rbx),%rax
+	WORD $0x014c; BYTE $0xf2 // 0064: add %r14,%rdx
+	WORD $0x6348; BYTE $0x0a // 0067: movslq (%rdx),%rcx
+	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 006a: mov 0xc0(%rbx),%rdi
+	LONG $0x880c8d4c // 0071: lea (%rax,%rcx,4),%r9
+	LONG $0x20ff8348 // 0075: cmp $0x20,%rdi
+	LONG $0x066d840f; WORD $0x0000 // 0079: je 6ec <multiply+0x6ec>
+	LONG $0x000010b9; BYTE $0x00 // 007f: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xcf // 0084: cmp %rcx,%rdi
+	LONG $0xcf4e0f48 // 0087: cmovle %rdi,%rcx
+	WORD $0x3145; BYTE $0xd2 // 008b: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xc9 // 008e: test %rcx,%rcx
+	LONG $0xca480f49 // 0091: cmovs %r10,%rcx
+	LONG $0x0001bf41; WORD $0x0000 // 0095: mov $0x1,%r15d
+	WORD $0xd341; BYTE $0xe7 // 009b: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 009e: mov %r15d,%ecx
+	WORD $0xc9ff // 00a1: dec %ecx
+	LONG $0xd192f8c5 // 00a3: kmovw %ecx,%k2
+	LONG $0xf04f8d48 // 00a7: lea -0x10(%rdi),%rcx
+	LONG $0x000010bf; BYTE $0x00 // 00ab: mov $0x10,%edi
+	WORD $0x3948; BYTE $0xf9 // 00b0: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 00b3: cmovg %rdi,%rcx
+	WORD $0xff31 // 00b7: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 00b9: test %rcx,%rcx
+	LONG $0xcf480f48 // 00bc: cmovs %rdi,%rcx
+	LONG $0x000001bf; BYTE $0x00 // 00c0: mov $0x1,%edi
+	WORD $0xe7d3 // 00c5: shl %cl,%edi
+	LONG $0x044a6348 // 00c7: movslq 0x4(%rdx),%rcx
+	WORD $0x7f8d; BYTE $0xff // 00cb: lea -0x1(%rdi),%edi
+	LONG $0x880c8d48 // 00ce: lea (%rax,%rcx,4),%rcx
+	LONG $0xcf92f8c5 // 00d2: kmovw %edi,%k1
+	LONG $0xca7ce162; WORD $0x1110 // 00d6: vmovups (%rcx),%zmm18{%k2}{z}
+	LONG $0xc97ce162; WORD $0x4910; BYTE $0x01 // 00dc: vmovups 0x40(%rcx),%zmm17{%k1}{z}
+	LONG $0x084a6348 // 00e3: movslq 0x8(%rdx),%rcx
+	LONG $0xca7cd162; WORD $0x0110 // 00e7: vmovups (%r9),%zmm0{%k2}{z}
+	LONG $0x880c8d48 // 00ed: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x0110 // 00f1: vmovups (%rcx),%zmm16{%k2}{z}
+	LONG $0xc97c7162; WORD $0x7910; BYTE $0x01 // 00f7: vmovups 0x40(%rcx),%zmm15{%k1}{z}
+	LONG $0x0c4a6348 // 00fe: movslq 0xc(%rdx),%rcx
+	LONG $0xc97cd162; WORD $0x4910; BYTE $0x01 // 0102: vmovups 0x40(%r9),%zmm1{%k1}{z}
+	LONG $0x880c8d48 // 0109: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x3110 // 010d: vmovups (%rcx),%zmm14{%k2}{z}
+	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 0113: vmovups 0x40(%rcx),%zmm13{%k1}{z}
+	LONG $0x104a6348 // 011a: movslq 0x10(%rdx),%rcx
+	LONG $0x485ca162; WORD $0xd258 // 011e: vaddps %zmm18,%zmm4,%zmm18
+	LONG $0x880c8d48 // 0124: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x2110 // 0128: vmovups (%rcx),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 012e: vmovups 0x40(%rcx),%zmm11{%k1}{z}
+	LONG $0x144a6348 // 0135: movslq 0x14(%rdx),%rcx
+	LONG $0x4864a162; WORD $0xc958 // 0139: vaddps %zmm17,%zmm3,%zmm17
+	LONG $0x880c8d48 // 013f: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x1110 // 0143: vmovups (%rcx),%zmm10{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 0149: vmovups 0x40(%rcx),%zmm9{%k1}{z}
+	LONG $0x184a6348 // 0150: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 0154: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 0158: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 015c: lea (%rax,%rdx,4),%rax
+	LONG $0xca7c7162; WORD $0x0110 // 0160: vmovups (%rcx),%zmm8{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0166: vmovups 0x40(%rcx),%zmm7{%k1}{z}
+	LONG $0xca7cf162; WORD $0x3010 // 016d: vmovups (%rax),%zmm6{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0173: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x485ca162; WORD $0xc058 // 017a: vaddps %zmm16,%zmm4,%zmm16
+	LONG $0x48645162; WORD $0xff58 // 0180: vaddps %zmm15,%zmm3,%zmm15
+	LONG $0x485c5162; WORD $0xf658 // 0186: vaddps %zmm14,%zmm4,%zmm14
+	LONG $0x48645162; WORD $0xed58 // 018c: vaddps %zmm13,%zmm3,%zmm13
+	LONG $0x485c5162; WORD $0xe458 // 0192: vaddps %zmm12,%zmm4,%zmm12
+	LONG $0x48645162; WORD $0xdb58 // 0198: vaddps %zmm11,%zmm3,%zmm11
+	LONG $0x485c5162; WORD $0xd258 // 019e: vaddps %zmm10,%zmm4,%zmm10
+	LONG $0x48645162; WORD $0xc958 // 01a4: vaddps %zmm9,%zmm3,%zmm9
+	LONG $0x485c5162; WORD $0xc058 // 01aa: vaddps %zmm8,%zmm4,%zmm8
+	LONG $0x4864f162; WORD $0xff58 // 01b0: vaddps %zmm7,%zmm3,%zmm7
+	LONG $0x485cf162; WORD $0xf658 // 01b6: vaddps %zmm6,%zmm4,%zmm6
+	LONG $0x4864f162; WORD $0xed58 // 01bc: vaddps %zmm5,%zmm3,%zmm5
+	LONG $0x485cf162; WORD $0xe058 // 01c2: vaddps %zmm0,%zmm4,%zmm4
+	LONG $0x4864f162; WORD $0xd958 // 01c8: vaddps %zmm1,%zmm3,%zmm3
+	WORD $0x8b48; BYTE $0x03 // 01ce: mov (%rbx),%rax
+	LONG $0x8614634a // 01d1: movslq (%rsi,%r8,4),%rdx
+	LONG $0x902c8d4c // 01d5: lea (%rax,%rdx,4),%r13
+	LONG $0x3654634a; BYTE $0x04 // 01d9: movslq 0x4(%rsi,%r14,1),%rdx
+	LONG $0x90248d4c // 01de: lea (%rax,%rdx,4),%r12
+	LONG $0x3654634a; BYTE $0x08 // 01e2: movslq 0x8(%rsi,%r14,1),%rdx
+	LONG $0x901c8d4c // 01e7: lea (%rax,%rdx,4),%r11
+	LONG $0x3654634a; BYTE $0x0c // 01eb: movslq 0xc(%rsi,%r14,1),%rdx
+	LONG $0x90148d4c // 01f0: lea (%rax,%rdx,4),%r10
+	LONG $0x3654634a; BYTE $0x10 // 01f4: movslq 0x10(%rsi,%r14,1),%rdx
+	LONG $0x900c8d4c // 01f9: lea (%rax,%rdx,4),%r9
+	LONG $0x3654634a; BYTE $0x14 // 01fd: movslq 0x14(%rsi,%r14,1),%rdx
+	LONG $0x90048d4c // 0202: lea (%rax,%rdx,4),%r8
+	LONG $0x3654634a; BYTE $0x18 // 0206: movslq 0x18(%rsi,%r14,1),%rdx
+	LONG $0x903c8d48 // 020b: lea (%rax,%rdx,4),%rdi
+	LONG $0x3654634a; BYTE $0x1c // 020f: movslq 0x1c(%rsi,%r14,1),%rdx
+	LONG $0x90348d48 // 0214: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8b38b4c; WORD $0x0000; BYTE $0x00 // 0218: mov 0xa8(%rbx),%r14
+	LONG $0x18538b48 // 021f: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0223: xor %eax,%eax
+	WORD $0x854d; BYTE $0xf6 // 0225: test %r14,%r14
+	LONG $0x00fe8e0f; WORD $0x0000 // 0228: jle 32c <multiply+0x32c>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 022e: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0239: nopl 0x0(%rax)
+	LONG $0xb0bb8b4c; WORD $0x0000; BYTE $0x00 // 0240: mov 0xb0(%rbx),%r15
+	LONG $0x070c8d49 // 0247: lea (%r15,%rax,1),%rcx
+	WORD $0x3948; BYTE $0xc1 // 024b: cmp %rax,%rcx
+	LONG $0x035c8e0f; WORD $0x0000 // 024e: jle 5b0 <multiply+0x5b0>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0254: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 025f: nop
+	LONG $0x487cf162; WORD $0x0a10 // 0260: vmovups (%rdx),%zmm1
+	LONG $0x487cf162; WORD $0x4210; BYTE $0x01 // 0266: vmovups 0x40(%rdx),%zmm0
+	LONG $0x80ea8348 // 026d: sub $0xffffffffffffff80,%rdx
+	QUAD $0x00855418487dd262 // 0271: vbroadcastss 0x0(%r13,%rax,4),%zmm2
+	LONG $0x486df262; WORD $0xe1b8 // 0279: vfmadd231ps %zmm1,%zmm2,%zmm4
+	LONG $0x486df262; WORD $0xd8b8 // 027f: vfmadd231ps %zmm0,%zmm2,%zmm3
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x84 // 0285: vbroadcastss (%r12,%rax,4),%zmm2
+	LONG $0x486de262; WORD $0xd1b8 // 028c: vfmadd231ps %zmm1,%zmm2,%zmm18
+	LONG $0x486de262; WORD $0xc8b8 // 0292: vfmadd231ps %zmm0,%zmm2,%zmm17
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x83 // 0298: vbroadcastss (%r11,%rax,4),%zmm2
+	LONG $0x486de262; WORD $0xc1b8 // 029f: vfmadd231ps %zmm1,%zmm2,%zmm16
+	LONG $0x486d7262; WORD $0xf8b8 // 02a5: vfmadd231ps %zmm0,%zmm2,%zmm15
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x82 // 02ab: vbroadcastss (%r10,%rax,4),%zmm2
+	LONG $0x486d7262; WORD $0xf1b8 // 02b2: vfmadd231ps %zmm1,%zmm2,%zmm14
+	LONG $0x486d7262; WORD $0xe8b8 // 02b8: vfmadd231ps %zmm0,%zmm2,%zmm13
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x81 // 02be: vbroadcastss (%r9,%rax,4),%zmm2
+	LONG $0x486d7262; WORD $0xe1b8 // 02c5: vfmadd231ps %zmm1,%zmm2,%zmm12
+	LONG $0x486d7262; WORD $0xd8b8 // 02cb: vfmadd231ps %zmm0,%zmm2,%zmm11
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x80 // 02d1: vbroadcastss (%r8,%rax,4),%zmm2
+	LONG $0x486d7262; WORD $0xd1b8 // 02d8: vfmadd231ps %zmm1,%zmm2,%zmm10
+	LONG $0x486d7262; WORD $0xc8b8 // 02de: vfmadd231ps %zmm0,%zmm2,%zmm9
+	LONG $0x487df262; WORD $0x1418; BYTE $0x87 // 02e4: vbroadcastss (%rdi,%rax,4),%zmm2
+	LONG $0x486d7262; WORD $0xc1b8 // 02eb: vfmadd231ps %zmm1,%zmm2,%zmm8
+	LONG $0x486df262; WORD $0xf8b8 // 02f1: vfmadd231ps %zmm0,%zmm2,%zmm7
+	LONG $0x487df262; WORD $0x1418; BYTE $0x86 // 02f7: vbroadcastss (%rsi,%rax,4),%zmm2
+	WORD $0xff48; BYTE $0xc0 // 02fe: inc %rax
+	LONG $0x486df262; WORD $0xf1b8 // 0301: vfmadd231ps %zmm1,%zmm2,%zmm6
+	LONG $0x486df262; WORD $0xe8b8 // 0307: vfmadd231ps %zmm0,%zmm2,%zmm5
+	WORD $0x3948; BYTE $0xc1 // 030d: cmp %rax,%rcx
+	LONG $0xff4a8f0f; WORD $0xffff // 0310: jg 260 <multiply+0x260>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 0316: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xf8 // 031d: sub %r15,%rax
+	WORD $0x0148; BYTE $0xc8 // 0320: add %rcx,%rax
+	WORD $0xff49; BYTE $0xce // 0323: dec %r14
+	LONG $0xff14850f; WORD $0xffff // 0326: jne 240 <multiply+0x240>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 032c: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0333: mov 0x90(%rbx),%rax
+	LONG $0x90048d48 // 033a: lea (%rax,%rdx,4),%rax
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 033e: mov 0xc0(%rbx),%rdx
+	LONG $0x20fa8348 // 0345: cmp $0x20,%rdx
+	LONG $0x02d1840f; WORD $0x0000 // 0349: je 620 <multiply+0x620>
+	LONG $0x000010b9; BYTE $0x00 // 034f: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 0354: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 0357: cmovle %rdx,%rcx
+	WORD $0x3145; BYTE $0xc0 // 035b: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 035e: test %rcx,%rcx
+	LONG $0xc8480f49 // 0361: cmovs %r8,%rcx
+	LONG $0x0001be41; WORD $0x0000 // 0365: mov $0x1,%r14d
+	WORD $0xd341; BYTE $0xe6 // 036b: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 036e: mov %r14d,%ecx
+	WORD $0xc9ff // 0371: dec %ecx
+	LONG $0xd192f8c5 // 0373: kmovw %ecx,%k2
+	LONG $0xf04a8d48 // 0377: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 037b: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 0380: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 0383: cmovg %rdx,%rcx
+	WORD $0xd231 // 0387: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0389: test %rcx,%rcx
+	LONG $0xca480f48 // 038c: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0390: mov $0x1,%edx
+	WORD $0x6348; BYTE $0x38 // 0395: movslq (%rax),%rdi
+	LONG $0x60738b48 // 0398: mov 0x60(%rbx),%rsi
+	WORD $0xe2d3 // 039c: shl %cl,%edx
+	WORD $0x4a8d; BYTE $0xff // 039e: lea -0x1(%rdx),%ecx
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0xbe // 03a1: vmovups %zmm4,(%rsi,%rdi,4){%k2}
+	LONG $0xc992f8c5 // 03a8: kmovw %ecx,%k1
+	QUAD $0x01be5c11497cf162 // 03ac: vmovups %zmm3,0x40(%rsi,%rdi,4){%k1}
+	LONG $0x04486348 // 03b4: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 03b8: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 03bc: vmovups %zmm18,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497ce162 // 03c3: vmovups %zmm17,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 03cb: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 03cf: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 03d3: vmovups %zmm16,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497c7162 // 03da: vmovups %zmm15,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 03e2: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 03e6: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x8a // 03ea: vmovups %zmm14,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6c11497c7162 // 03f1: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 03f9: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 03fd: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x8a // 0401: vmovups %zmm12,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5c11497c7162 // 0408: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14486348 // 0410: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 0414: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x8a // 0418: vmovups %zmm10,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497c7162 // 041f: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x18486348 // 0427: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 042b: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x8a // 042f: vmovups %zmm8,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497cf162 // 0436: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x1c506348 // 043e: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 0442: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 0446: vmovups %zmm6,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 044d: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0455: mov 0xc8(%rbx),%rdx
+	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 045c: mov 0x80(%rbx),%rax
+	LONG $0x084a8d48 // 0463: lea 0x8(%rdx),%rcx
+	LONG $0x0fc28348 // 0467: add $0xf,%rdx
+	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 046b: mov %rcx,0xc8(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 0472: cmp %rax,%rdx
+	LONG $0xfba48c0f; WORD $0xffff // 0475: jl 1f <multiply+0x1f>
+	WORD $0x2948; BYTE $0xc8 // 047b: sub %rcx,%rax
+	LONG $0x04f88348 // 047e: cmp $0x4,%rax
+	LONG $0x07bf840f; WORD $0x0000 // 0482: je c47 <multiply+0xc47>
+	LONG $0x04b98f0f; WORD $0x0000 // 0488: jg 947 <multiply+0x947>
+	LONG $0x02f88348 // 048e: cmp $0x2,%rax
+	LONG $0x08db840f; WORD $0x0000 // 0492: je d73 <multiply+0xd73>
+	LONG $0x03f88348 // 0498: cmp $0x3,%rax
+	LONG $0x02ef850f; WORD $0x0000 // 049c: jne 791 <multiply+0x791>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 04a2: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 04a9: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 04ae: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 04b2: lea 0x0(,%r11,4),%r10
+	LONG $0x0e3a840f; WORD $0x0000 // 04ba: je 12fa <multiply+0x12fa>
+	LONG $0x30438b48 // 04c0: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0010 // 04c4: vmovups (%rax),%zmm0
+	LONG $0x487cf162; WORD $0x4810; BYTE $0x01 // 04ca: vmovups 0x40(%rax),%zmm1
+	LONG $0x507b8348; BYTE $0x00 // 04d1: cmpq $0x0,0x50(%rbx)
+	LONG $0x0ca0840f; WORD $0x0000 // 04d6: je 117c <multiply+0x117c>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 04dc: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 04e3: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xd7 // 04e7: add %r10,%rdi
+	WORD $0x6348; BYTE $0x17 // 04ea: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 04ed: mov 0xc0(%rbx),%rax
+	LONG $0x96048d4c // 04f4: lea (%rsi,%rdx,4),%r8
+	LONG $0x20f88348 // 04f8: cmp $0x20,%rax
+	LONG $0x1b34840f; WORD $0x0000 // 04fc: je 2036 <multiply+0x2036>
+	LONG $0x000010b9; BYTE $0x00 // 0502: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0507: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 050a: cmovle %rax,%rcx
+	WORD $0xd231 // 050e: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0510: test %rcx,%rcx
+	LONG $0xca480f48 // 0513: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0517: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 051c: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 051f: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0522: mov %r15d,%ecx
+	WORD $0xc9ff // 0525: dec %ecx
+	LONG $0xd192f8c5 // 0527: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 052b: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 052f: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0534: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0537: cmovg %rax,%rcx
+	WORD $0xc031 // 053b: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 053d: test %rcx,%rcx
+	LONG $0xc8480f48 // 0540: cmovs %rax,%rcx
+	LONG $0xca7cd162; WORD $0x2810 // 0544: vmovups (%r8),%zmm5{%k2}{z}
+	WORD $0xe2d3 // 054a: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 054c: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 054f: kmovw %eax,%k1
+	LONG $0x04476348 // 0553: movslq 0x4(%rdi),%rax
+	LONG $0x487cf162; WORD $0xed58 // 0557: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x86048d48 // 055d: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2010 // 0561: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0567: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x08476348 // 056e: movslq 0x8(%rdi),%rax
+	LONG $0x487cf162; WORD $0xe458 // 0572: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x86048d48 // 0578: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 057c: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97cd162; WORD $0x7010; BYTE $0x01 // 0582: vmovups 0x40(%r8),%zmm6{%k1}{z}
+	LONG $0x487cf162; WORD $0xc258 // 0589: vaddps %zmm2,%zmm0,%zmm0
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 058f: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x4874f162; WORD $0xdb58 // 0596: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x4874f162; WORD $0xd258 // 059c: vaddps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xce58 // 05a2: vaddps %zmm6,%zmm1,%zmm1
+	LONG $0x000be7e9; BYTE $0x00 // 05a8: jmp 1194 <multiply+0x1194>
+	WORD $0x1f0f; BYTE $0x00 // 05ad: nopl (%rax)
+	WORD $0x8948; BYTE $0xc1 // 05b0: mov %rax,%rcx
+	LONG $0xfffd5ee9; BYTE $0xff // 05b3: jmp 316 <multiply+0x316>
+	LONG $0x487cf162; WORD $0xeb28 // 05b8: vmovaps %zmm3,%zmm5
+	LONG $0x487cf162; WORD $0xf428 // 05be: vmovaps %zmm4,%zmm6
+	LONG $0x487cf162; WORD $0xfb28 // 05c4: vmovaps %zmm3,%zmm7
+	LONG $0x487c7162; WORD $0xc428 // 05ca: vmovaps %zmm4,%zmm8
+	LONG $0x487c7162; WORD $0xcb28 // 05d0: vmovaps %zmm3,%zmm9
+	LONG $0x487c7162; WORD $0xd428 // 05d6: vmovaps %zmm4,%zmm10
+	LONG $0x487c7162; WORD $0xdb28 // 05dc: vmovaps %zmm3,%zmm11
+	LONG $0x487c7162; WORD $0xe428 // 05e2: vmovaps %zmm4,%zmm12
+	LONG $0x487c7162; WORD $0xeb28 // 05e8: vmovaps %zmm3,%zmm13
+	LONG $0x487c7162; WORD $0xf428 // 05ee: vmovaps %zmm4,%zmm14
+	LONG $0x487c7162; WORD $0xfb28 // 05f4: vmovaps %zmm3,%zmm15
+	LONG $0x487ce162; WORD $0xc428 // 05fa: vmovaps %zmm4,%zmm16
+	LONG $0x487ce162; WORD $0xcb28 // 0600: vmovaps %zmm3,%zmm17
+	LONG $0x487ce162; WORD $0xd428 // 0606: vmovaps %zmm4,%zmm18
+	LONG $0xfffbbde9; BYTE $0xff // 060c: jmp 1ce <multiply+0x1ce>
+	LONG $0xdb57e0c5 // 0611: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0x487cf162; WORD $0xe328 // 0615: vmovaps %zmm3,%zmm4
+	LONG $0xfffa2ee9; BYTE $0xff // 061b: jmp 4e <multiply+0x4e>
+	WORD $0x6348; BYTE $0x08 // 0620: movslq (%rax),%rcx
+	LONG $0x60538b48 // 0623: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0627: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x2211 // 062b: vmovups %zmm4,(%rdx)
+	LONG $0x487cf162; WORD $0x5a11; BYTE $0x01 // 0631: vmovups %zmm3,0x40(%rdx)
+	LONG $0x04486348 // 0638: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 063c: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0640: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x1211 // 0644: vmovups %zmm18,(%rdx)
+	LONG $0x487ce162; WORD $0x4a11; BYTE $0x01 // 064a: vmovups %zmm17,0x40(%rdx)
+	LONG $0x08486348 // 0651: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 0655: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0659: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x0211 // 065d: vmovups %zmm16,(%rdx)
+	LONG $0x487c7162; WORD $0x7a11; BYTE $0x01 // 0663: vmovups %zmm15,0x40(%rdx)
+	LONG $0x0c486348 // 066a: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 066e: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0672: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x3211 // 0676: vmovups %zmm14,(%rdx)
+	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 067c: vmovups %zmm13,0x40(%rdx)
+	LONG $0x10486348 // 0683: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 0687: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 068b: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x2211 // 068f: vmovups %zmm12,(%rdx)
+	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 0695: vmovups %zmm11,0x40(%rdx)
+	LONG $0x14486348 // 069c: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 06a0: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 06a4: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x1211 // 06a8: vmovups %zmm10,(%rdx)
+	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 06ae: vmovups %zmm9,0x40(%rdx)
+	LONG $0x18486348 // 06b5: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 06b9: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 06bd: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x0211 // 06c1: vmovups %zmm8,(%rdx)
+	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 06c7: vmovups %zmm7,0x40(%rdx)
+	LONG $0x1c506348 // 06ce: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 06d2: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 06d6: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3011 // 06da: vmovups %zmm6,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 06e0: vmovups %zmm5,0x40(%rax)
+	LONG $0xfffd69e9; BYTE $0xff // 06e7: jmp 455 <multiply+0x455>
+	LONG $0x044a6348 // 06ec: movslq 0x4(%rdx),%rcx
+	LONG $0x880c8d48 // 06f0: lea (%rax,%rcx,4),%rcx
+	LONG $0x485ce162; WORD $0x1158 // 06f4: vaddps (%rcx),%zmm4,%zmm18
+	LONG $0x4864e162; WORD $0x4958; BYTE $0x01 // 06fa: vaddps 0x40(%rcx),%zmm3,%zmm17
+	LONG $0x084a6348 // 0701: movslq 0x8(%rdx),%rcx
+	LONG $0x880c8d48 // 0705: lea (%rax,%rcx,4),%rcx
+	LONG $0x485ce162; WORD $0x0158 // 0709: vaddps (%rcx),%zmm4,%zmm16
+	LONG $0x48647162; WORD $0x7958; BYTE $0x01 // 070f: vaddps 0x40(%rcx),%zmm3,%zmm15
+	LONG $0x0c4a6348 // 0716: movslq 0xc(%rdx),%rcx
+	LONG $0x880c8d48 // 071a: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x3158 // 071e: vaddps (%rcx),%zmm4,%zmm14
+	LONG $0x48647162; WORD $0x6958; BYTE $0x01 // 0724: vaddps 0x40(%rcx),%zmm3,%zmm13
+	LONG $0x104a6348 // 072b: movslq 0x10(%rdx),%rcx
+	LONG $0x880c8d48 // 072f: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x2158 // 0733: vaddps (%rcx),%zmm4,%zmm12
+	LONG $0x48647162; WORD $0x5958; BYTE $0x01 // 0739: vaddps 0x40(%rcx),%zmm3,%zmm11
+	LONG $0x144a6348 // 0740: movslq 0x14(%rdx),%rcx
+	LONG $0x880c8d48 // 0744: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x1158 // 0748: vaddps (%rcx),%zmm4,%zmm10
+	LONG $0x48647162; WORD $0x4958; BYTE $0x01 // 074e: vaddps 0x40(%rcx),%zmm3,%zmm9
+	LONG $0x184a6348 // 0755: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 0759: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 075d: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 0761: lea (%rax,%rdx,4),%rax
+	LONG $0x485c7162; WORD $0x0158 // 0765: vaddps (%rcx),%zmm4,%zmm8
+	LONG $0x4864f162; WORD $0x7958; BYTE $0x01 // 076b: vaddps 0x40(%rcx),%zmm3,%zmm7
+	LONG $0x485cf162; WORD $0x3058 // 0772: vaddps (%rax),%zmm4,%zmm6
+	LONG $0x4864f162; WORD $0x6858; BYTE $0x01 // 0778: vaddps 0x40(%rax),%zmm3,%zmm5
+	LONG $0x485cd162; WORD $0x2158 // 077f: vaddps (%r9),%zmm4,%zmm4
+	LONG $0x4864d162; WORD $0x5958; BYTE $0x01 // 0785: vaddps 0x40(%r9),%zmm3,%zmm3
+	LONG $0xfffa3de9; BYTE $0xff // 078c: jmp 1ce <multiply+0x1ce>
+	LONG $0x01f88348 // 0791: cmp $0x1,%rax
+	LONG $0x01a8850f; WORD $0x0000 // 0795: jne 943 <multiply+0x943>
+	LONG $0x387b8348; BYTE $0x00 // 079b: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 07a0: mov 0x78(%rbx),%r8
+	LONG $0xc8bb8b48; WORD $0x0000; BYTE $0x00 // 07a4: mov 0xc8(%rbx),%rdi
+	LONG $0x0b58840f; WORD $0x0000 // 07ab: je 1309 <multiply+0x1309>
+	LONG $0x30438b48 // 07b1: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 07b5: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 07bb: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 07c2: cmpq $0x0,0x50(%rbx)
+	LONG $0x0087840f; WORD $0x0000 // 07c7: je 854 <multiply+0x854>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 07cd: mov 0x90(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 07d4: mov 0xc0(%rbx),%rax
+	LONG $0xba0c6348 // 07db: movslq (%rdx,%rdi,4),%rcx
+	LONG $0x48538b48 // 07df: mov 0x48(%rbx),%rdx
+	LONG $0x8a348d48 // 07e3: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 07e7: cmp $0x20,%rax
+	LONG $0x1746840f; WORD $0x0000 // 07eb: je 1f37 <multiply+0x1f37>
+	LONG $0x000010b9; BYTE $0x00 // 07f1: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 07f6: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 07f9: cmovle %rax,%rcx
+	WORD $0xd231 // 07fd: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 07ff: test %rcx,%rcx
+	LONG $0xca480f48 // 0802: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0806: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 080b: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 080e: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0811: mov %r15d,%ecx
+	WORD $0xc9ff // 0814: dec %ecx
+	LONG $0xd992f8c5 // 0816: kmovw %ecx,%k3
+	LONG $0xf0488d48 // 081a: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 081e: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0823: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0826: cmovg %rax,%rcx
+	WORD $0xc031 // 082a: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 082c: test %rcx,%rcx
+	LONG $0xc8480f48 // 082f: cmovs %rax,%rcx
+	LONG $0xcb7cf162; WORD $0x1610 // 0833: vmovups (%rsi),%zmm2{%k3}{z}
+	WORD $0xe2d3 // 0839: shl %cl,%edx
+	WORD $0xcaff // 083b: dec %edx
+	LONG $0x4874f162; WORD $0xca58 // 083d: vaddps %zmm2,%zmm1,%zmm1
+	LONG $0xe292f8c5 // 0843: kmovw %edx,%k4
+	LONG $0xcc7cf162; WORD $0x5610; BYTE $0x01 // 0847: vmovups 0x40(%rsi),%zmm2{%k4}{z}
+	LONG $0x487cf162; WORD $0xc258 // 084e: vaddps %zmm2,%zmm0,%zmm0
+	LONG $0xb8146349 // 0854: movslq (%r8,%rdi,4),%rdx
+	WORD $0x8b48; BYTE $0x03 // 0858: mov (%rbx),%rax
+	LONG $0x900c8d48 // 085b: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 085f: mov 0xa8(%rbx),%rsi
+	LONG $0x18538b48 // 0866: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 086a: xor %eax,%eax
+	WORD $0x8548; BYTE $0xf6 // 086c: test %rsi,%rsi
+	WORD $0x527e // 086f: jle 8c3 <multiply+0x8c3>
+	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 0871: mov 0xb0(%rbx),%r8
+	LONG $0x003c8d49 // 0878: lea (%r8,%rax,1),%rdi
+	WORD $0x3948; BYTE $0xc7 // 087c: cmp %rax,%rdi
+	LONG $0x0bfe8e0f; WORD $0x0000 // 087f: jle 1483 <multiply+0x1483>
+	LONG $0x487cf162; WORD $0x2210 // 0885: vmovups (%rdx),%zmm4
+	LONG $0x487cf162; WORD $0x5a10; BYTE $0x01 // 088b: vmovups 0x40(%rdx),%zmm3
+	LONG $0x80ea8348 // 0892: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x1418; BYTE $0x81 // 0896: vbroadcastss (%rcx,%rax,4),%zmm2
+	WORD $0xff48; BYTE $0xc0 // 089d: inc %rax
+	LONG $0x486df262; WORD $0xccb8 // 08a0: vfmadd231ps %zmm4,%zmm2,%zmm1
+	LONG $0x486df262; WORD $0xc3b8 // 08a6: vfmadd231ps %zmm3,%zmm2,%zmm0
+	WORD $0x3948; BYTE $0xc7 // 08ac: cmp %rax,%rdi
+	WORD $0xd47f // 08af: jg 885 <multiply+0x885>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 08b1: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc0 // 08b8: sub %r8,%rax
+	WORD $0x0148; BYTE $0xf8 // 08bb: add %rdi,%rax
+	WORD $0xff48; BYTE $0xce // 08be: dec %rsi
+	WORD $0xae75 // 08c1: jne 871 <multiply+0x871>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 08c3: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 08ca: mov 0xc8(%rbx),%rdx
+	LONG $0x90148d48 // 08d1: lea (%rax,%rdx,4),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 08d5: mov 0xc0(%rbx),%rax
+	LONG $0x20f88348 // 08dc: cmp $0x20,%rax
+	LONG $0x15b9840f; WORD $0x0000 // 08e0: je 1e9f <multiply+0x1e9f>
+	LONG $0x000010b9; BYTE $0x00 // 08e6: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 08eb: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 08ee: cmovle %rax,%rcx
+	WORD $0x6348; BYTE $0x32 // 08f2: movslq (%rdx),%rsi
+	WORD $0xd231 // 08f5: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 08f7: test %rcx,%rcx
+	LONG $0xca480f48 // 08fa: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 08fe: mov $0x1,%edx
+	WORD $0xd789 // 0903: mov %edx,%edi
+	WORD $0xe7d3 // 0905: shl %cl,%edi
+	WORD $0xf989 // 0907: mov %edi,%ecx
+	WORD $0xc9ff // 0909: dec %ecx
+	LONG $0xe992f8c5 // 090b: kmovw %ecx,%k5
+	LONG $0xf0488d48 // 090f: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0913: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0918: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 091b: cmovg %rax,%rcx
+	WORD $0xc031 // 091f: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0921: test %rcx,%rcx
+	LONG $0xc8480f48 // 0924: cmovs %rax,%rcx
+	LONG $0x605b8b48 // 0928: mov 0x60(%rbx),%rbx
+	WORD $0xe2d3 // 092c: shl %cl,%edx
+	WORD $0xcaff // 092e: dec %edx
+	LONG $0xf292f8c5 // 0930: kmovw %edx,%k6
+	LONG $0x4d7cf162; WORD $0x0c11; BYTE $0xb3 // 0934: vmovups %zmm1,(%rbx,%rsi,4){%k5}
+	QUAD $0x01b344114e7cf162 // 093b: vmovups %zmm0,0x40(%rbx,%rsi,4){%k6}
+	WORD $0xf8c5; BYTE $0x77 // 0943: vzeroupper
+	BYTE $0xc3 // 0946: ret
+	LONG $0x06f88348 // 0947: cmp $0x6,%rax
+	LONG $0x09c7840f; WORD $0x0000 // 094b: je 1318 <multiply+0x1318>
+	LONG $0x07f88348 // 0951: cmp $0x7,%rax
+	LONG $0x0195850f; WORD $0x0000 // 0955: jne af0 <multiply+0xaf0>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 095b: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0962: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 0967: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 096b: lea 0x0(,%r11,4),%r9
+	LONG $0x0d68840f; WORD $0x0000 // 0973: je 16e1 <multiply+0x16e1>
+	LONG $0x30438b48 // 0979: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 097d: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0983: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 098a: cmpq $0x0,0x50(%rbx)
+	LONG $0x0d5b840f; WORD $0x0000 // 098f: je 16f0 <multiply+0x16f0>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0995: mov 0x90(%rbx),%rdx
+	LONG $0x48438b48 // 099c: mov 0x48(%rbx),%rax
+	WORD $0x014c; BYTE $0xca // 09a0: add %r9,%rdx
+	WORD $0x6348; BYTE $0x0a // 09a3: movslq (%rdx),%rcx
+	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 09a6: mov 0xc0(%rbx),%rdi
+	LONG $0x88148d4c // 09ad: lea (%rax,%rcx,4),%r10
+	LONG $0x20ff8348 // 09b1: cmp $0x20,%rdi
+	LONG $0x13ba840f; WORD $0x0000 // 09b5: je 1d75 <multiply+0x1d75>
+	LONG $0x000010b9; BYTE $0x00 // 09bb: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xcf // 09c0: cmp %rcx,%rdi
+	LONG $0xcf4e0f48 // 09c3: cmovle %rdi,%rcx
+	WORD $0xf631 // 09c7: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 09c9: test %rcx,%rcx
+	LONG $0xce480f48 // 09cc: cmovs %rsi,%rcx
+	LONG $0x000001be; BYTE $0x00 // 09d0: mov $0x1,%esi
+	WORD $0x8941; BYTE $0xf6 // 09d5: mov %esi,%r14d
+	WORD $0xd341; BYTE $0xe6 // 09d8: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 09db: mov %r14d,%ecx
+	WORD $0xc9ff // 09de: dec %ecx
+	LONG $0xd192f8c5 // 09e0: kmovw %ecx,%k2
+	LONG $0xf04f8d48 // 09e4: lea -0x10(%rdi),%rcx
+	LONG $0x000010bf; BYTE $0x00 // 09e8: mov $0x10,%edi
+	WORD $0x3948; BYTE $0xf9 // 09ed: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 09f0: cmovg %rdi,%rcx
+	WORD $0xff31 // 09f4: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 09f6: test %rcx,%rcx
+	LONG $0xcf480f48 // 09f9: cmovs %rdi,%rcx
+	LONG $0xca7c5162; WORD $0x3210 // 09fd: vmovups (%r10),%zmm14{%k2}{z}
+	WORD $0xe6d3 // 0a03: shl %cl,%esi
+	LONG $0x044a6348 // 0a05: movslq 0x4(%rdx),%rcx
+	WORD $0x7e8d; BYTE $0xff // 0a09: lea -0x1(%rsi),%edi
+	LONG $0x880c8d48 // 0a0c: lea (%rax,%rcx,4),%rcx
+	LONG $0xcf92f8c5 // 0a10: kmovw %edi,%k1
+	LONG $0xca7c7162; WORD $0x2910 // 0a14: vmovups (%rcx),%zmm13{%k2}{z}
+	LONG $0xc97c7162; WORD $0x6110; BYTE $0x01 // 0a1a: vmovups 0x40(%rcx),%zmm12{%k1}{z}
+	LONG $0x084a6348 // 0a21: movslq 0x8(%rdx),%rcx
+	LONG $0xc97c5162; WORD $0x7a10; BYTE $0x01 // 0a25: vmovups 0x40(%r10),%zmm15{%k1}{z}
+	LONG $0x880c8d48 // 0a2c: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x1910 // 0a30: vmovups (%rcx),%zmm11{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5110; BYTE $0x01 // 0a36: vmovups 0x40(%rcx),%zmm10{%k1}{z}
+	LONG $0x0c4a6348 // 0a3d: movslq 0xc(%rdx),%rcx
+	LONG $0x48745162; WORD $0xed58 // 0a41: vaddps %zmm13,%zmm1,%zmm13
+	LONG $0x880c8d48 // 0a47: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x0910 // 0a4b: vmovups (%rcx),%zmm9{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4110; BYTE $0x01 // 0a51: vmovups 0x40(%rcx),%zmm8{%k1}{z}
+	LONG $0x104a6348 // 0a58: movslq 0x10(%rdx),%rcx
+	LONG $0x487c5162; WORD $0xe458 // 0a5c: vaddps %zmm12,%zmm0,%zmm12
+	LONG $0x880c8d48 // 0a62: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7cf162; WORD $0x3910 // 0a66: vmovups (%rcx),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7110; BYTE $0x01 // 0a6c: vmovups 0x40(%rcx),%zmm6{%k1}{z}
+	LONG $0x144a6348 // 0a73: movslq 0x14(%rdx),%rcx
+	LONG $0x18526348 // 0a77: movslq 0x18(%rdx),%rdx
+	LONG $0x880c8d48 // 0a7b: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 0a7f: lea (%rax,%rdx,4),%rax
+	LONG $0xca7cf162; WORD $0x2910 // 0a83: vmovups (%rcx),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6110; BYTE $0x01 // 0a89: vmovups 0x40(%rcx),%zmm4{%k1}{z}
+	LONG $0xca7cf162; WORD $0x1810 // 0a90: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0a96: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x48745162; WORD $0xdb58 // 0a9d: vaddps %zmm11,%zmm1,%zmm11
+	LONG $0x487c5162; WORD $0xd258 // 0aa3: vaddps %zmm10,%zmm0,%zmm10
+	LONG $0x48745162; WORD $0xc958 // 0aa9: vaddps %zmm9,%zmm1,%zmm9
+	LONG $0x487c5162; WORD $0xc058 // 0aaf: vaddps %zmm8,%zmm0,%zmm8
+	LONG $0x4874f162; WORD $0xff58 // 0ab5: vaddps %zmm7,%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0xf658 // 0abb: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x4874f162; WORD $0xed58 // 0ac1: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xe458 // 0ac7: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 0acd: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 0ad3: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0xce58 // 0ad9: vaddps %zmm14,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc758 // 0adf: vaddps %zmm15,%zmm0,%zmm0
+	LONG $0x000c4ee9; BYTE $0x00 // 0ae5: jmp 1738 <multiply+0x1738>
+	LONG $0x441f0f66; WORD $0x0000 // 0aea: nopw 0x0(%rax,%rax,1)
+	LONG $0x05f88348 // 0af0: cmp $0x5,%rax
+	LONG $0xfe49850f; WORD $0xffff // 0af4: jne 943 <multiply+0x943>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0afa: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0b01: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 0b06: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 0b0a: lea 0x0(,%r11,4),%r9
+	LONG $0x0e5f840f; WORD $0x0000 // 0b12: je 1977 <multiply+0x1977>
+	LONG $0x30438b48 // 0b18: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0b1c: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0b22: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0b29: cmpq $0x0,0x50(%rbx)
+	LONG $0x0e52840f; WORD $0x0000 // 0b2e: je 1986 <multiply+0x1986>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0b34: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0b3b: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xcf // 0b3f: add %r9,%rdi
+	WORD $0x6348; BYTE $0x17 // 0b42: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0b45: mov 0xc0(%rbx),%rax
+	LONG $0x96148d4c // 0b4c: lea (%rsi,%rdx,4),%r10
+	LONG $0x20f88348 // 0b50: cmp $0x20,%rax
+	LONG $0x1102840f; WORD $0x0000 // 0b54: je 1c5c <multiply+0x1c5c>
+	LONG $0x000010b9; BYTE $0x00 // 0b5a: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0b5f: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0b62: cmovle %rax,%rcx
+	WORD $0xd231 // 0b66: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0b68: test %rcx,%rcx
+	LONG $0xca480f48 // 0b6b: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0b6f: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 0b74: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0b77: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0b7a: mov %r15d,%ecx
+	WORD $0xc9ff // 0b7d: dec %ecx
+	LONG $0xd192f8c5 // 0b7f: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0b83: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0b87: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0b8c: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0b8f: cmovg %rax,%rcx
+	WORD $0xc031 // 0b93: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0b95: test %rcx,%rcx
+	LONG $0xc8480f48 // 0b98: cmovs %rax,%rcx
+	LONG $0xca7c5162; WORD $0x1210 // 0b9c: vmovups (%r10),%zmm10{%k2}{z}
+	WORD $0xe2d3 // 0ba2: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0ba4: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0ba7: kmovw %eax,%k1
+	LONG $0x04476348 // 0bab: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x5a10; BYTE $0x01 // 0baf: vmovups 0x40(%r10),%zmm11{%k1}{z}
+	LONG $0x86048d48 // 0bb6: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x0810 // 0bba: vmovups (%rax),%zmm9{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 0bc0: vmovups 0x40(%rax),%zmm8{%k1}{z}
+	LONG $0x08476348 // 0bc7: movslq 0x8(%rdi),%rax
+	LONG $0x48745162; WORD $0xc958 // 0bcb: vaddps %zmm9,%zmm1,%zmm9
+	LONG $0x86048d48 // 0bd1: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3810 // 0bd5: vmovups (%rax),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0bdb: vmovups 0x40(%rax),%zmm6{%k1}{z}
+	LONG $0x0c476348 // 0be2: movslq 0xc(%rdi),%rax
+	LONG $0x487c5162; WORD $0xc058 // 0be6: vaddps %zmm8,%zmm0,%zmm8
+	LONG $0x86048d48 // 0bec: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2810 // 0bf0: vmovups (%rax),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0bf6: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x10476348 // 0bfd: movslq 0x10(%rdi),%rax
+	LONG $0x4874f162; WORD $0xff58 // 0c01: vaddps %zmm7,%zmm1,%zmm7
+	LONG $0x86048d48 // 0c07: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1810 // 0c0b: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0c11: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x487cf162; WORD $0xf658 // 0c18: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x4874f162; WORD $0xed58 // 0c1e: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xe458 // 0c24: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 0c2a: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 0c30: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0xca58 // 0c36: vaddps %zmm10,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc358 // 0c3c: vaddps %zmm11,%zmm0,%zmm0
+	LONG $0x000d6fe9; BYTE $0x00 // 0c42: jmp 19b6 <multiply+0x19b6>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0c47: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0c4e: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0c53: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0c57: lea 0x0(,%r11,4),%r10
+	LONG $0x04f9840f; WORD $0x0000 // 0c5f: je 115e <multiply+0x115e>
+	LONG $0x30438b48 // 0c65: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0c69: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0c6f: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0c76: cmpq $0x0,0x50(%rbx)
+	LONG $0x0318840f; WORD $0x0000 // 0c7b: je f99 <multiply+0xf99>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0c81: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0c88: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xd7 // 0c8c: add %r10,%rdi
+	WORD $0x6348; BYTE $0x17 // 0c8f: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0c92: mov 0xc0(%rbx),%rax
+	LONG $0x96048d4c // 0c99: lea (%rsi,%rdx,4),%r8
+	LONG $0x20f88348 // 0c9d: cmp $0x20,%rax
+	LONG $0x0ee3840f; WORD $0x0000 // 0ca1: je 1b8a <multiply+0x1b8a>
+	LONG $0x000010b9; BYTE $0x00 // 0ca7: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0cac: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0caf: cmovle %rax,%rcx
+	WORD $0xd231 // 0cb3: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0cb5: test %rcx,%rcx
+	LONG $0xca480f48 // 0cb8: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0cbc: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 0cc1: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0cc4: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0cc7: mov %r15d,%ecx
+	WORD $0xc9ff // 0cca: dec %ecx
+	LONG $0xd192f8c5 // 0ccc: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0cd0: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0cd4: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0cd9: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0cdc: cmovg %rax,%rcx
+	WORD $0xc031 // 0ce0: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0ce2: test %rcx,%rcx
+	LONG $0xc8480f48 // 0ce5: cmovs %rax,%rcx
+	LONG $0xca7c5162; WORD $0x0010 // 0ce9: vmovups (%r8),%zmm8{%k2}{z}
+	WORD $0xe2d3 // 0cef: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0cf1: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0cf4: kmovw %eax,%k1
+	LONG $0x04476348 // 0cf8: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x4810; BYTE $0x01 // 0cfc: vmovups 0x40(%r8),%zmm9{%k1}{z}
+	LONG $0x86048d48 // 0d03: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3810 // 0d07: vmovups (%rax),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0d0d: vmovups 0x40(%rax),%zmm6{%k1}{z}
+	LONG $0x08476348 // 0d14: movslq 0x8(%rdi),%rax
+	LONG $0x4874f162; WORD $0xff58 // 0d18: vaddps %zmm7,%zmm1,%zmm7
+	LONG $0x86048d48 // 0d1e: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2810 // 0d22: vmovups (%rax),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0d28: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x0c476348 // 0d2f: movslq 0xc(%rdi),%rax
+	LONG $0x487cf162; WORD $0xf658 // 0d33: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x86048d48 // 0d39: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1810 // 0d3d: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0d43: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x4874f162; WORD $0xed58 // 0d4a: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xe458 // 0d50: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 0d56: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 0d5c: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0xc858 // 0d62: vaddps %zmm8,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc158 // 0d68: vaddps %zmm9,%zmm0,%zmm0
+	LONG $0x00024ae9; BYTE $0x00 // 0d6e: jmp fbd <multiply+0xfbd>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0d73: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0d7a: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0d7f: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0d83: lea 0x0(,%r11,4),%r10
+	LONG $0x03dc840f; WORD $0x0000 // 0d8b: je 116d <multiply+0x116d>
+	LONG $0x30438b48 // 0d91: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0010 // 0d95: vmovups (%rax),%zmm0
+	LONG $0x487cf162; WORD $0x4810; BYTE $0x01 // 0d9b: vmovups 0x40(%rax),%zmm1
+	LONG $0x507b8348; BYTE $0x00 // 0da2: cmpq $0x0,0x50(%rbx)
+	LONG $0x00ad840f; WORD $0x0000 // 0da7: je e5a <multiply+0xe5a>
+	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0dad: mov 0x90(%rbx),%r8
+	LONG $0x487b8b48 // 0db4: mov 0x48(%rbx),%rdi
+	WORD $0x014d; BYTE $0xd0 // 0db8: add %r10,%r8
+	WORD $0x6349; BYTE $0x10 // 0dbb: movslq (%r8),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0dbe: mov 0xc0(%rbx),%rax
+	LONG $0x97348d48 // 0dc5: lea (%rdi,%rdx,4),%rsi
+	LONG $0x20f88348 // 0dc9: cmp $0x20,%rax
+	LONG $0x129f840f; WORD $0x0000 // 0dcd: je 2072 <multiply+0x2072>
+	LONG $0x000010b9; BYTE $0x00 // 0dd3: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0dd8: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0ddb: cmovle %rax,%rcx
+	WORD $0xd231 // 0ddf: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0de1: test %rcx,%rcx
+	LONG $0xca480f48 // 0de4: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0de8: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 0ded: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0df0: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0df3: mov %r15d,%ecx
+	WORD $0xc9ff // 0df6: dec %ecx
+	LONG $0xd192f8c5 // 0df8: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0dfc: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0e00: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0e05: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0e08: cmovg %rax,%rcx
+	WORD $0xc031 // 0e0c: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0e0e: test %rcx,%rcx
+	LONG $0xc8480f48 // 0e11: cmovs %rax,%rcx
+	LONG $0xca7cf162; WORD $0x1e10 // 0e15: vmovups (%rsi),%zmm3{%k2}{z}
+	WORD $0xe2d3 // 0e1b: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0e1d: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0e20: kmovw %eax,%k1
+	LONG $0x04406349 // 0e24: movslq 0x4(%r8),%rax
+	LONG $0x487cf162; WORD $0xdb58 // 0e28: vaddps %zmm3,%zmm0,%zmm3
+	LONG $0x87048d48 // 0e2e: lea (%rdi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 0e32: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6610; BYTE $0x01 // 0e38: vmovups 0x40(%rsi),%zmm4{%k1}{z}
+	LONG $0x487cf162; WORD $0xc258 // 0e3f: vaddps %zmm2,%zmm0,%zmm0
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0e45: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x4874f162; WORD $0xd258 // 0e4c: vaddps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xcc58 // 0e52: vaddps %zmm4,%zmm1,%zmm1
+	WORD $0x0ceb // 0e58: jmp e66 <multiply+0xe66>
+	LONG $0x487cf162; WORD $0xd128 // 0e5a: vmovaps %zmm1,%zmm2
+	LONG $0x487cf162; WORD $0xd828 // 0e60: vmovaps %zmm0,%zmm3
+	WORD $0x8b48; BYTE $0x03 // 0e66: mov (%rbx),%rax
+	LONG $0x9914634b // 0e69: movslq (%r9,%r11,4),%rdx
+	LONG $0x90348d48 // 0e6d: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x04 // 0e71: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 0e76: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 0e7a: mov 0xa8(%rbx),%rdi
+	LONG $0x18538b48 // 0e81: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0e85: xor %eax,%eax
+	WORD $0x8548; BYTE $0xff // 0e87: test %rdi,%rdi
+	WORD $0x657e // 0e8a: jle ef1 <multiply+0xef1>
+	LONG $0xb08b8b4c; WORD $0x0000; BYTE $0x00 // 0e8c: mov 0xb0(%rbx),%r9
+	LONG $0x01048d4d // 0e93: lea (%r9,%rax,1),%r8
+	WORD $0x3949; BYTE $0xc0 // 0e97: cmp %rax,%r8
+	LONG $0x00f18e0f; WORD $0x0000 // 0e9a: jle f91 <multiply+0xf91>
+	LONG $0x487cf162; WORD $0x3210 // 0ea0: vmovups (%rdx),%zmm6
+	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 0ea6: vmovups 0x40(%rdx),%zmm4
+	LONG $0x80ea8348 // 0ead: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 0eb1: vbroadcastss (%rsi,%rax,4),%zmm5
+	LONG $0x4855f262; WORD $0xdeb8 // 0eb8: vfmadd231ps %zmm6,%zmm5,%zmm3
+	LONG $0x4855f262; WORD $0xccb8 // 0ebe: vfmadd231ps %zmm4,%zmm5,%zmm1
+	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 0ec4: vbroadcastss (%rcx,%rax,4),%zmm5
+	WORD $0xff48; BYTE $0xc0 // 0ecb: inc %rax
+	LONG $0x4855f262; WORD $0xc6b8 // 0ece: vfmadd231ps %zmm6,%zmm5,%zmm0
+	LONG $0x4855f262; WORD $0xd4b8 // 0ed4: vfmadd231ps %zmm4,%zmm5,%zmm2
+	WORD $0x3949; BYTE $0xc0 // 0eda: cmp %rax,%r8
+	WORD $0xc17f // 0edd: jg ea0 <multiply+0xea0>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 0edf: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc8 // 0ee6: sub %r9,%rax
+	WORD $0x014c; BYTE $0xc0 // 0ee9: add %r8,%rax
+	WORD $0xff48; BYTE $0xcf // 0eec: dec %rdi
+	WORD $0x9b75 // 0eef: jne e8c <multiply+0xe8c>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0ef1: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0ef8: mov 0xc8(%rbx),%rdx
+	LONG $0x90348d48 // 0eff: lea (%rax,%rdx,4),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0f03: mov 0xc0(%rbx),%rax
+	LONG $0x20f88348 // 0f0a: cmp $0x20,%rax
+	LONG $0x10ec840f; WORD $0x0000 // 0f0e: je 2000 <multiply+0x2000>
+	LONG $0x000010b9; BYTE $0x00 // 0f14: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0f19: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0f1c: cmovle %rax,%rcx
+	WORD $0xd231 // 0f20: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0f22: test %rcx,%rcx
+	LONG $0xca480f48 // 0f25: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0f29: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0f2e: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0f31: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0f34: mov %r14d,%ecx
+	WORD $0xc9ff // 0f37: dec %ecx
+	LONG $0xd192f8c5 // 0f39: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0f3d: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0f41: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0f46: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0f49: cmovg %rax,%rcx
+	WORD $0xc031 // 0f4d: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0f4f: test %rcx,%rcx
+	LONG $0xc8480f48 // 0f52: cmovs %rax,%rcx
+	WORD $0x634c; BYTE $0x06 // 0f56: movslq (%rsi),%r8
+	LONG $0x607b8b48 // 0f59: mov 0x60(%rbx),%rdi
+	WORD $0xe2d3 // 0f5d: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0f5f: lea -0x1(%rdx),%eax
+	LONG $0x4a7cb162; WORD $0x1c11; BYTE $0x87 // 0f62: vmovups %zmm3,(%rdi,%r8,4){%k2}
+	LONG $0xc892f8c5 // 0f69: kmovw %eax,%k1
+	QUAD $0x01874c11497cb162 // 0f6d: vmovups %zmm1,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04566348 // 0f75: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 0f79: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 0f7d: vmovups %zmm0,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 0f84: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff9b2e9; BYTE $0xff // 0f8c: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc0 // 0f91: mov %rax,%r8
+	LONG $0xffff46e9; BYTE $0xff // 0f94: jmp edf <multiply+0xedf>
+	LONG $0x487cf162; WORD $0xd028 // 0f99: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 0f9f: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 0fa5: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 0fab: vmovaps %zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xf028 // 0fb1: vmovaps %zmm0,%zmm6
+	LONG $0x487cf162; WORD $0xf928 // 0fb7: vmovaps %zmm1,%zmm7
+	WORD $0x8b48; BYTE $0x03 // 0fbd: mov (%rbx),%rax
+	LONG $0x9914634b // 0fc0: movslq (%r9,%r11,4),%rdx
+	LONG $0x90048d4c // 0fc4: lea (%rax,%rdx,4),%r8
+	LONG $0x1154634b; BYTE $0x04 // 0fc8: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x903c8d48 // 0fcd: lea (%rax,%rdx,4),%rdi
+	LONG $0x1154634b; BYTE $0x08 // 0fd1: movslq 0x8(%r9,%r10,1),%rdx
+	LONG $0x90348d48 // 0fd6: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x0c // 0fda: movslq 0xc(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 0fdf: lea (%rax,%rdx,4),%rcx
+	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 0fe3: mov 0xa8(%rbx),%r9
+	LONG $0x18538b48 // 0fea: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0fee: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc9 // 0ff0: test %r9,%r9
+	LONG $0x008f8e0f; WORD $0x0000 // 0ff3: jle 1088 <multiply+0x1088>
+	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 0ff9: mov 0xb0(%rbx),%r11
+	LONG $0x03148d4d // 1000: lea (%r11,%rax,1),%r10
+	WORD $0x3949; BYTE $0xc2 // 1004: cmp %rax,%r10
+	LONG $0x01498e0f; WORD $0x0000 // 1007: jle 1156 <multiply+0x1156>
+	LONG $0x487c7162; WORD $0x0a10 // 100d: vmovups (%rdx),%zmm9
+	LONG $0x487c7162; WORD $0x4210; BYTE $0x01 // 1013: vmovups 0x40(%rdx),%zmm8
+	LONG $0x80ea8348 // 101a: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x1418; BYTE $0x80 // 101e: vbroadcastss (%r8,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xc9b8 // 1025: vfmadd231ps %zmm9,%zmm10,%zmm1
+	LONG $0x482dd262; WORD $0xc0b8 // 102b: vfmadd231ps %zmm8,%zmm10,%zmm0
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x87 // 1031: vbroadcastss (%rdi,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xf9b8 // 1038: vfmadd231ps %zmm9,%zmm10,%zmm7
+	LONG $0x482dd262; WORD $0xf0b8 // 103e: vfmadd231ps %zmm8,%zmm10,%zmm6
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x86 // 1044: vbroadcastss (%rsi,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xe9b8 // 104b: vfmadd231ps %zmm9,%zmm10,%zmm5
+	LONG $0x482dd262; WORD $0xe0b8 // 1051: vfmadd231ps %zmm8,%zmm10,%zmm4
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x81 // 1057: vbroadcastss (%rcx,%rax,4),%zmm10
+	WORD $0xff48; BYTE $0xc0 // 105e: inc %rax
+	LONG $0x482dd262; WORD $0xd9b8 // 1061: vfmadd231ps %zmm9,%zmm10,%zmm3
+	LONG $0x482dd262; WORD $0xd0b8 // 1067: vfmadd231ps %zmm8,%zmm10,%zmm2
+	WORD $0x3949; BYTE $0xc2 // 106d: cmp %rax,%r10
+	WORD $0x9b7f // 1070: jg 100d <multiply+0x100d>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1072: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd8 // 1079: sub %r11,%rax
+	WORD $0x014c; BYTE $0xd0 // 107c: add %r10,%rax
+	WORD $0xff49; BYTE $0xc9 // 107f: dec %r9
+	LONG $0xff71850f; WORD $0xffff // 1082: jne ff9 <multiply+0xff9>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1088: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 108f: mov 0xc8(%rbx),%rdx
+	LONG $0x90348d48 // 1096: lea (%rax,%rdx,4),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 109a: mov 0xc0(%rbx),%rax
+	LONG $0x20f88348 // 10a1: cmp $0x20,%rax
+	LONG $0x0eed840f; WORD $0x0000 // 10a5: je 1f98 <multiply+0x1f98>
+	LONG $0x000010b9; BYTE $0x00 // 10ab: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 10b0: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 10b3: cmovle %rax,%rcx
+	WORD $0xd231 // 10b7: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 10b9: test %rcx,%rcx
+	LONG $0xca480f48 // 10bc: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 10c0: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 10c5: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 10c8: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 10cb: mov %r14d,%ecx
+	WORD $0xc9ff // 10ce: dec %ecx
+	LONG $0xd192f8c5 // 10d0: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 10d4: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 10d8: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 10dd: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 10e0: cmovg %rax,%rcx
+	WORD $0xc031 // 10e4: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 10e6: test %rcx,%rcx
+	LONG $0xc8480f48 // 10e9: cmovs %rax,%rcx
+	WORD $0x634c; BYTE $0x06 // 10ed: movslq (%rsi),%r8
+	LONG $0x607b8b48 // 10f0: mov 0x60(%rbx),%rdi
+	WORD $0xe2d3 // 10f4: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 10f6: lea -0x1(%rdx),%eax
+	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 10f9: vmovups %zmm1,(%rdi,%r8,4){%k2}
+	LONG $0xc892f8c5 // 1100: kmovw %eax,%k1
+	QUAD $0x01874411497cb162 // 1104: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04566348 // 110c: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1110: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 1114: vmovups %zmm7,(%rax,%rdx,4){%k2}
+	QUAD $0x01907411497cf162 // 111b: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1123: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1127: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 112b: vmovups %zmm5,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 1132: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 113a: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 113e: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1142: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 1149: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff7ede9; BYTE $0xff // 1151: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc2 // 1156: mov %rax,%r10
+	LONG $0xffff14e9; BYTE $0xff // 1159: jmp 1072 <multiply+0x1072>
+	LONG $0xc057f8c5 // 115e: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1162: vmovaps %zmm0,%zmm1
+	LONG $0xfffb09e9; BYTE $0xff // 1168: jmp c76 <multiply+0xc76>
+	LONG $0xc957f0c5 // 116d: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x487cf162; WORD $0xc128 // 1171: vmovaps %zmm1,%zmm0
+	LONG $0xfffc26e9; BYTE $0xff // 1177: jmp da2 <multiply+0xda2>
+	LONG $0x487cf162; WORD $0xd128 // 117c: vmovaps %zmm1,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 1182: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 1188: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe828 // 118e: vmovaps %zmm0,%zmm5
+	WORD $0x8b48; BYTE $0x03 // 1194: mov (%rbx),%rax
+	LONG $0x9914634b // 1197: movslq (%r9,%r11,4),%rdx
+	LONG $0x903c8d48 // 119b: lea (%rax,%rdx,4),%rdi
+	LONG $0x1154634b; BYTE $0x04 // 119f: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x90348d48 // 11a4: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x08 // 11a8: movslq 0x8(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 11ad: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 11b1: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 11b8: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 11bc: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 11be: test %r8,%r8
+	WORD $0x787e // 11c1: jle 123b <multiply+0x123b>
+	LONG $0xb0938b4c; WORD $0x0000; BYTE $0x00 // 11c3: mov 0xb0(%rbx),%r10
+	LONG $0x020c8d4d // 11ca: lea (%r10,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 11ce: cmp %rax,%r9
+	LONG $0x011b8e0f; WORD $0x0000 // 11d1: jle 12f2 <multiply+0x12f2>
+	LONG $0x487cf162; WORD $0x3a10 // 11d7: vmovups (%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 11dd: vmovups 0x40(%rdx),%zmm6
+	LONG $0x80ea8348 // 11e4: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x87 // 11e8: vbroadcastss (%rdi,%rax,4),%zmm8
+	LONG $0x483df262; WORD $0xefb8 // 11ef: vfmadd231ps %zmm7,%zmm8,%zmm5
+	LONG $0x483df262; WORD $0xceb8 // 11f5: vfmadd231ps %zmm6,%zmm8,%zmm1
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x86 // 11fb: vbroadcastss (%rsi,%rax,4),%zmm8
+	LONG $0x483df262; WORD $0xe7b8 // 1202: vfmadd231ps %zmm7,%zmm8,%zmm4
+	LONG $0x483df262; WORD $0xdeb8 // 1208: vfmadd231ps %zmm6,%zmm8,%zmm3
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x81 // 120e: vbroadcastss (%rcx,%rax,4),%zmm8
+	WORD $0xff48; BYTE $0xc0 // 1215: inc %rax
+	LONG $0x483df262; WORD $0xc7b8 // 1218: vfmadd231ps %zmm7,%zmm8,%zmm0
+	LONG $0x483df262; WORD $0xd6b8 // 121e: vfmadd231ps %zmm6,%zmm8,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 1224: cmp %rax,%r9
+	WORD $0xae7f // 1227: jg 11d7 <multiply+0x11d7>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1229: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd0 // 1230: sub %r10,%rax
+	WORD $0x014c; BYTE $0xc8 // 1233: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1236: dec %r8
+	WORD $0x8875 // 1239: jne 11c3 <multiply+0x11c3>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 123b: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1242: mov 0xc8(%rbx),%rdx
+	LONG $0x90348d48 // 1249: lea (%rax,%rdx,4),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 124d: mov 0xc0(%rbx),%rax
+	LONG $0x20f88348 // 1254: cmp $0x20,%rax
+	LONG $0x0ceb840f; WORD $0x0000 // 1258: je 1f49 <multiply+0x1f49>
+	LONG $0x000010b9; BYTE $0x00 // 125e: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1263: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1266: cmovle %rax,%rcx
+	WORD $0xd231 // 126a: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 126c: test %rcx,%rcx
+	LONG $0xca480f48 // 126f: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1273: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1278: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 127b: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 127e: mov %r14d,%ecx
+	WORD $0xc9ff // 1281: dec %ecx
+	LONG $0xd192f8c5 // 1283: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1287: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 128b: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1290: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1293: cmovg %rax,%rcx
+	WORD $0xc031 // 1297: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 1299: test %rcx,%rcx
+	LONG $0xc8480f48 // 129c: cmovs %rax,%rcx
+	WORD $0x634c; BYTE $0x06 // 12a0: movslq (%rsi),%r8
+	LONG $0x607b8b48 // 12a3: mov 0x60(%rbx),%rdi
+	WORD $0xe2d3 // 12a7: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 12a9: lea -0x1(%rdx),%eax
+	LONG $0x4a7cb162; WORD $0x2c11; BYTE $0x87 // 12ac: vmovups %zmm5,(%rdi,%r8,4){%k2}
+	LONG $0xc892f8c5 // 12b3: kmovw %eax,%k1
+	QUAD $0x01874c11497cb162 // 12b7: vmovups %zmm1,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04566348 // 12bf: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 12c3: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 12c7: vmovups %zmm4,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497cf162 // 12ce: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 12d6: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 12da: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 12de: vmovups %zmm0,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 12e5: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff651e9; BYTE $0xff // 12ed: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc1 // 12f2: mov %rax,%r9
+	LONG $0xffff2fe9; BYTE $0xff // 12f5: jmp 1229 <multiply+0x1229>
+	LONG $0xc957f0c5 // 12fa: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x487cf162; WORD $0xc128 // 12fe: vmovaps %zmm1,%zmm0
+	LONG $0xfff1c8e9; BYTE $0xff // 1304: jmp 4d1 <multiply+0x4d1>
+	LONG $0xc057f8c5 // 1309: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 130d: vmovaps %zmm0,%zmm1
+	LONG $0xfff4aae9; BYTE $0xff // 1313: jmp 7c2 <multiply+0x7c2>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 1318: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 131f: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 1324: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 1328: lea 0x0(,%r11,4),%r9
+	LONG $0x039c840f; WORD $0x0000 // 1330: je 16d2 <multiply+0x16d2>
+	LONG $0x30438b48 // 1336: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 133a: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 1340: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 1347: cmpq $0x0,0x50(%rbx)
+	LONG $0x0139840f; WORD $0x0000 // 134c: je 148b <multiply+0x148b>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 1352: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 1359: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xcf // 135d: add %r9,%rdi
+	WORD $0x6348; BYTE $0x17 // 1360: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1363: mov 0xc0(%rbx),%rax
+	LONG $0x96148d4c // 136a: lea (%rsi,%rdx,4),%r10
+	LONG $0x20f88348 // 136e: cmp $0x20,%rax
+	LONG $0x0b44840f; WORD $0x0000 // 1372: je 1ebc <multiply+0x1ebc>
+	LONG $0x000010b9; BYTE $0x00 // 1378: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 137d: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1380: cmovle %rax,%rcx
+	WORD $0xd231 // 1384: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1386: test %rcx,%rcx
+	LONG $0xca480f48 // 1389: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 138d: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1392: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1395: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1398: mov %r14d,%ecx
+	WORD $0xc9ff // 139b: dec %ecx
+	LONG $0xd192f8c5 // 139d: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 13a1: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 13a5: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 13aa: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 13ad: cmovg %rax,%rcx
+	WORD $0xc031 // 13b1: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 13b3: test %rcx,%rcx
+	LONG $0xc8480f48 // 13b6: cmovs %rax,%rcx
+	LONG $0xca7c5162; WORD $0x2210 // 13ba: vmovups (%r10),%zmm12{%k2}{z}
+	WORD $0xe2d3 // 13c0: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 13c2: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 13c5: kmovw %eax,%k1
+	LONG $0x04476348 // 13c9: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x6a10; BYTE $0x01 // 13cd: vmovups 0x40(%r10),%zmm13{%k1}{z}
+	LONG $0x86048d48 // 13d4: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1810 // 13d8: vmovups (%rax),%zmm11{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 13de: vmovups 0x40(%rax),%zmm10{%k1}{z}
+	LONG $0x08476348 // 13e5: movslq 0x8(%rdi),%rax
+	LONG $0x48745162; WORD $0xdb58 // 13e9: vaddps %zmm11,%zmm1,%zmm11
+	LONG $0x86048d48 // 13ef: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x0810 // 13f3: vmovups (%rax),%zmm9{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 13f9: vmovups 0x40(%rax),%zmm8{%k1}{z}
+	LONG $0x0c476348 // 1400: movslq 0xc(%rdi),%rax
+	LONG $0x487c5162; WORD $0xd258 // 1404: vaddps %zmm10,%zmm0,%zmm10
+	LONG $0x86048d48 // 140a: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3810 // 140e: vmovups (%rax),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 1414: vmovups 0x40(%rax),%zmm6{%k1}{z}
+	LONG $0x10476348 // 141b: movslq 0x10(%rdi),%rax
+	LONG $0x48745162; WORD $0xc958 // 141f: vaddps %zmm9,%zmm1,%zmm9
+	LONG $0x86048d48 // 1425: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2810 // 1429: vmovups (%rax),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 142f: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x14476348 // 1436: movslq 0x14(%rdi),%rax
+	LONG $0x487c5162; WORD $0xc058 // 143a: vaddps %zmm8,%zmm0,%zmm8
+	LONG $0x86048d48 // 1440: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1810 // 1444: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 144a: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x4874f162; WORD $0xff58 // 1451: vaddps %zmm7,%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0xf658 // 1457: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x4874f162; WORD $0xed58 // 145d: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xe458 // 1463: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 1469: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 146f: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0xcc58 // 1475: vaddps %zmm12,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc558 // 147b: vaddps %zmm13,%zmm0,%zmm0
+	WORD $0x44eb // 1481: jmp 14c7 <multiply+0x14c7>
+	WORD $0x8948; BYTE $0xc7 // 1483: mov %rax,%rdi
+	LONG $0xfff426e9; BYTE $0xff // 1486: jmp 8b1 <multiply+0x8b1>
+	LONG $0x487cf162; WORD $0xd028 // 148b: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 1491: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 1497: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 149d: vmovaps %zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xf028 // 14a3: vmovaps %zmm0,%zmm6
+	LONG $0x487cf162; WORD $0xf928 // 14a9: vmovaps %zmm1,%zmm7
+	LONG $0x487c7162; WORD $0xc028 // 14af: vmovaps %zmm0,%zmm8
+	LONG $0x487c7162; WORD $0xc928 // 14b5: vmovaps %zmm1,%zmm9
+	LONG $0x487c7162; WORD $0xd028 // 14bb: vmovaps %zmm0,%zmm10
+	LONG $0x487c7162; WORD $0xd928 // 14c1: vmovaps %zmm1,%zmm11
+	WORD $0x8b48; BYTE $0x03 // 14c7: mov (%rbx),%rax
+	LONG $0x9814634b // 14ca: movslq (%r8,%r11,4),%rdx
+	LONG $0x90248d4c // 14ce: lea (%rax,%rdx,4),%r12
+	LONG $0x0854634b; BYTE $0x04 // 14d2: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x901c8d4c // 14d7: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x08 // 14db: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 14e0: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x0c // 14e4: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 14e9: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x10 // 14ed: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 14f2: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x14 // 14f6: movslq 0x14(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 14fb: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 14ff: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 1506: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 150a: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 150c: test %r8,%r8
+	LONG $0x00ba8e0f; WORD $0x0000 // 150f: jle 15cf <multiply+0x15cf>
+	LONG $0xb0ab8b4c; WORD $0x0000; BYTE $0x00 // 1515: mov 0xb0(%rbx),%r13
+	LONG $0x054c8d4d; BYTE $0x00 // 151c: lea 0x0(%r13,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1521: cmp %rax,%r9
+	LONG $0x01a08e0f; WORD $0x0000 // 1524: jle 16ca <multiply+0x16ca>
+	LONG $0x487c7162; WORD $0x2a10 // 152a: vmovups (%rdx),%zmm13
+	LONG $0x487c7162; WORD $0x6210; BYTE $0x01 // 1530: vmovups 0x40(%rdx),%zmm12
+	LONG $0x80ea8348 // 1537: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x84 // 153b: vbroadcastss (%r12,%rax,4),%zmm14
+	LONG $0x480dd262; WORD $0xcdb8 // 1542: vfmadd231ps %zmm13,%zmm14,%zmm1
+	LONG $0x480dd262; WORD $0xc4b8 // 1548: vfmadd231ps %zmm12,%zmm14,%zmm0
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x83 // 154e: vbroadcastss (%r11,%rax,4),%zmm14
+	LONG $0x480d5262; WORD $0xddb8 // 1555: vfmadd231ps %zmm13,%zmm14,%zmm11
+	LONG $0x480d5262; WORD $0xd4b8 // 155b: vfmadd231ps %zmm12,%zmm14,%zmm10
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x82 // 1561: vbroadcastss (%r10,%rax,4),%zmm14
+	LONG $0x480d5262; WORD $0xcdb8 // 1568: vfmadd231ps %zmm13,%zmm14,%zmm9
+	LONG $0x480d5262; WORD $0xc4b8 // 156e: vfmadd231ps %zmm12,%zmm14,%zmm8
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x87 // 1574: vbroadcastss (%rdi,%rax,4),%zmm14
+	LONG $0x480dd262; WORD $0xfdb8 // 157b: vfmadd231ps %zmm13,%zmm14,%zmm7
+	LONG $0x480dd262; WORD $0xf4b8 // 1581: vfmadd231ps %zmm12,%zmm14,%zmm6
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x86 // 1587: vbroadcastss (%rsi,%rax,4),%zmm14
+	LONG $0x480dd262; WORD $0xedb8 // 158e: vfmadd231ps %zmm13,%zmm14,%zmm5
+	LONG $0x480dd262; WORD $0xe4b8 // 1594: vfmadd231ps %zmm12,%zmm14,%zmm4
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x81 // 159a: vbroadcastss (%rcx,%rax,4),%zmm14
+	WORD $0xff48; BYTE $0xc0 // 15a1: inc %rax
+	LONG $0x480dd262; WORD $0xddb8 // 15a4: vfmadd231ps %zmm13,%zmm14,%zmm3
+	LONG $0x480dd262; WORD $0xd4b8 // 15aa: vfmadd231ps %zmm12,%zmm14,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 15b0: cmp %rax,%r9
+	LONG $0xff718f0f; WORD $0xffff // 15b3: jg 152a <multiply+0x152a>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 15b9: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe8 // 15c0: sub %r13,%rax
+	WORD $0x014c; BYTE $0xc8 // 15c3: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 15c6: dec %r8
+	LONG $0xff46850f; WORD $0xffff // 15c9: jne 1515 <multiply+0x1515>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 15cf: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 15d6: mov 0x90(%rbx),%rax
+	LONG $0x90048d48 // 15dd: lea (%rax,%rdx,4),%rax
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 15e1: mov 0xc0(%rbx),%rdx
+	LONG $0x20fa8348 // 15e8: cmp $0x20,%rdx
+	LONG $0x0813840f; WORD $0x0000 // 15ec: je 1e05 <multiply+0x1e05>
+	LONG $0x000010b9; BYTE $0x00 // 15f2: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 15f7: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 15fa: cmovle %rdx,%rcx
+	WORD $0xf631 // 15fe: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 1600: test %rcx,%rcx
+	LONG $0xce480f48 // 1603: cmovs %rsi,%rcx
+	LONG $0x000001be; BYTE $0x00 // 1607: mov $0x1,%esi
+	WORD $0x8941; BYTE $0xf6 // 160c: mov %esi,%r14d
+	WORD $0xd341; BYTE $0xe6 // 160f: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1612: mov %r14d,%ecx
+	WORD $0xc9ff // 1615: dec %ecx
+	LONG $0xd192f8c5 // 1617: kmovw %ecx,%k2
+	LONG $0xf04a8d48 // 161b: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 161f: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 1624: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 1627: cmovg %rdx,%rcx
 	WORD $0xd231 // 162b: xor %edx,%edx
 	WORD $0x8548; BYTE $0xc9 // 162d: test %rcx,%rcx
 	LONG $0xca480f48 // 1630: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1634: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1639: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 163c: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 163f: mov %r14d,%ecx
-	WORD $0xc9ff // 1642: dec %ecx
-	LONG $0xd192f8c5 // 1644: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1648: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 164c: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1651: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1654: cmovg %rax,%rcx
-	WORD $0xc031 // 1658: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 165a: test %rcx,%rcx
-	LONG $0xc8480f48 // 165d: cmovs %rax,%rcx
-	LONG $0xca7cd162; WORD $0x0a10 // 1661: vmovups (%r10),%zmm1{%k2}{z}
-	WORD $0xe2d3 // 1667: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1669: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 166c: kmovw %eax,%k1
-	LONG $0x04476348 // 1670: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x4210; BYTE $0x01 // 1674: vmovups 0x40(%r10),%zmm0{%k1}{z}
-	LONG $0x86048d48 // 167b: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1810 // 167f: vmovups (%rax),%zmm11{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 1685: vmovups 0x40(%rax),%zmm10{%k1}{z}
-	LONG $0x08476348 // 168c: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1690: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x0810 // 1694: vmovups (%rax),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 169a: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x0c476348 // 16a1: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 16a5: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 16a9: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 16af: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x10476348 // 16b6: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 16ba: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 16be: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 16c4: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x14476348 // 16cb: movslq 0x14(%rdi),%rax
-	LONG $0x86048d48 // 16cf: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 16d3: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 16d9: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0xfffd0fe9; BYTE $0xff // 16e0: jmp 13f4 <multiply+0x13f4>
-	WORD $0x8949; BYTE $0xc1 // 16e5: mov %rax,%r9
-	LONG $0xfff35ce9; BYTE $0xff // 16e8: jmp a49 <multiply+0xa49>
-	LONG $0x78538b48 // 16ed: mov 0x78(%rbx),%rdx
-	LONG $0x48438b48 // 16f1: mov 0x48(%rbx),%rax
-	WORD $0x014c; BYTE $0xca // 16f5: add %r9,%rdx
-	WORD $0x6348; BYTE $0x0a // 16f8: movslq (%rdx),%rcx
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 16fb: mov 0xa8(%rbx),%rdi
-	LONG $0x88148d4c // 1702: lea (%rax,%rcx,4),%r10
-	LONG $0x20ff8348 // 1706: cmp $0x20,%rdi
-	LONG $0x0306840f; WORD $0x0000 // 170a: je 1a16 <multiply+0x1a16>
-	LONG $0x000010b9; BYTE $0x00 // 1710: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xcf // 1715: cmp %rcx,%rdi
-	LONG $0xcf4e0f48 // 1718: cmovle %rdi,%rcx
-	WORD $0xf631 // 171c: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 171e: test %rcx,%rcx
-	LONG $0xce480f48 // 1721: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 1725: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 172a: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 172d: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1730: mov %r14d,%ecx
-	WORD $0xc9ff // 1733: dec %ecx
-	LONG $0xd192f8c5 // 1735: kmovw %ecx,%k2
-	LONG $0xf04f8d48 // 1739: lea -0x10(%rdi),%rcx
-	LONG $0x000010bf; BYTE $0x00 // 173d: mov $0x10,%edi
-	WORD $0x3948; BYTE $0xf9 // 1742: cmp %rdi,%rcx
-	LONG $0xcf4f0f48 // 1745: cmovg %rdi,%rcx
-	WORD $0xff31 // 1749: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 174b: test %rcx,%rcx
-	LONG $0xcf480f48 // 174e: cmovs %rdi,%rcx
-	LONG $0xca7cd162; WORD $0x0a10 // 1752: vmovups (%r10),%zmm1{%k2}{z}
-	WORD $0xe6d3 // 1758: shl %cl,%esi
-	LONG $0x044a6348 // 175a: movslq 0x4(%rdx),%rcx
-	WORD $0x7e8d; BYTE $0xff // 175e: lea -0x1(%rsi),%edi
-	LONG $0x880c8d48 // 1761: lea (%rax,%rcx,4),%rcx
-	LONG $0xcf92f8c5 // 1765: kmovw %edi,%k1
-	LONG $0xca7c7162; WORD $0x3910 // 1769: vmovups (%rcx),%zmm15{%k2}{z}
-	LONG $0xc97c7162; WORD $0x7110; BYTE $0x01 // 176f: vmovups 0x40(%rcx),%zmm14{%k1}{z}
-	LONG $0x084a6348 // 1776: movslq 0x8(%rdx),%rcx
-	LONG $0xc97cd162; WORD $0x4210; BYTE $0x01 // 177a: vmovups 0x40(%r10),%zmm0{%k1}{z}
-	LONG $0x880c8d48 // 1781: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x2910 // 1785: vmovups (%rcx),%zmm13{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6110; BYTE $0x01 // 178b: vmovups 0x40(%rcx),%zmm12{%k1}{z}
-	LONG $0x0c4a6348 // 1792: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 1796: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x1910 // 179a: vmovups (%rcx),%zmm11{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5110; BYTE $0x01 // 17a0: vmovups 0x40(%rcx),%zmm10{%k1}{z}
-	LONG $0x104a6348 // 17a7: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 17ab: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x0910 // 17af: vmovups (%rcx),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4110; BYTE $0x01 // 17b5: vmovups 0x40(%rcx),%zmm8{%k1}{z}
-	LONG $0x144a6348 // 17bc: movslq 0x14(%rdx),%rcx
-	LONG $0x18526348 // 17c0: movslq 0x18(%rdx),%rdx
-	LONG $0x880c8d48 // 17c4: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 17c8: lea (%rax,%rdx,4),%rax
-	LONG $0xca7cf162; WORD $0x3910 // 17cc: vmovups (%rcx),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7110; BYTE $0x01 // 17d2: vmovups 0x40(%rcx),%zmm6{%k1}{z}
-	LONG $0xca7cf162; WORD $0x2810 // 17d9: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 17df: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0xfff150e9; BYTE $0xff // 17e6: jmp 93b <multiply+0x93b>
-	WORD $0x8949; BYTE $0xc1 // 17eb: mov %rax,%r9
-	LONG $0xfff4b7e9; BYTE $0xff // 17ee: jmp caa <multiply+0xcaa>
-	LONG $0x787b8b48 // 17f3: mov 0x78(%rbx),%rdi
-	LONG $0x48738b48 // 17f7: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xcf // 17fb: add %r9,%rdi
-	WORD $0x6348; BYTE $0x17 // 17fe: movslq (%rdi),%rdx
-	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 1801: mov 0xa8(%rbx),%rax
-	LONG $0x96148d4c // 1808: lea (%rsi,%rdx,4),%r10
-	LONG $0x20f88348 // 180c: cmp $0x20,%rax
-	LONG $0x0119840f; WORD $0x0000 // 1810: je 192f <multiply+0x192f>
-	LONG $0x000010b9; BYTE $0x00 // 1816: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 181b: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 181e: cmovle %rax,%rcx
-	WORD $0xd231 // 1822: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1824: test %rcx,%rcx
-	LONG $0xca480f48 // 1827: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 182b: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 1830: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 1833: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 1836: mov %r15d,%ecx
-	WORD $0xc9ff // 1839: dec %ecx
-	LONG $0xd192f8c5 // 183b: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 183f: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1843: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1848: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 184b: cmovg %rax,%rcx
-	WORD $0xc031 // 184f: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1851: test %rcx,%rcx
-	LONG $0xc8480f48 // 1854: cmovs %rax,%rcx
-	LONG $0xca7cd162; WORD $0x0a10 // 1858: vmovups (%r10),%zmm1{%k2}{z}
-	WORD $0xe2d3 // 185e: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1860: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 1863: kmovw %eax,%k1
-	LONG $0x04476348 // 1867: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x4210; BYTE $0x01 // 186b: vmovups 0x40(%r10),%zmm0{%k1}{z}
-	LONG $0x86048d48 // 1872: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x0810 // 1876: vmovups (%rax),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 187c: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x08476348 // 1883: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1887: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 188b: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 1891: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x0c476348 // 1898: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 189c: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 18a0: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 18a6: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x10476348 // 18ad: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 18b1: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 18b5: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 18bb: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0xfff312e9; BYTE $0xff // 18c2: jmp bd9 <multiply+0xbd9>
-	WORD $0x6348; BYTE $0x16 // 18c7: movslq (%rsi),%rdx
-	LONG $0x48438b48 // 18ca: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 18ce: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 18d2: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 18d8: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 18df: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 18e3: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 18e7: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3811 // 18eb: vmovups %zmm7,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 18f1: vmovups %zmm6,0x40(%rax)
-	LONG $0x08566348 // 18f8: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 18fc: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1900: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1904: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 190a: vmovups %zmm4,0x40(%rax)
-	LONG $0x0c566348 // 1911: movslq 0xc(%rsi),%rdx
-	LONG $0x48438b48 // 1915: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1919: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 191d: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1923: vmovups %zmm2,0x40(%rax)
-	LONG $0xffebcae9; BYTE $0xff // 192a: jmp 4f9 <multiply+0x4f9>
-	LONG $0x04476348 // 192f: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x0a10 // 1933: vmovups (%r10),%zmm1
-	LONG $0x86048d48 // 1939: lea (%rsi,%rax,4),%rax
-	LONG $0x487c7162; WORD $0x0810 // 193d: vmovups (%rax),%zmm9
-	LONG $0x487c7162; WORD $0x4010; BYTE $0x01 // 1943: vmovups 0x40(%rax),%zmm8
-	LONG $0x08476348 // 194a: movslq 0x8(%rdi),%rax
-	LONG $0x487cd162; WORD $0x4210; BYTE $0x01 // 194e: vmovups 0x40(%r10),%zmm0
-	LONG $0x86048d48 // 1955: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x3810 // 1959: vmovups (%rax),%zmm7
-	LONG $0x487cf162; WORD $0x7010; BYTE $0x01 // 195f: vmovups 0x40(%rax),%zmm6
-	LONG $0x0c476348 // 1966: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 196a: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x2810 // 196e: vmovups (%rax),%zmm5
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 1974: vmovups 0x40(%rax),%zmm4
-	LONG $0x10476348 // 197b: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 197f: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x1810 // 1983: vmovups (%rax),%zmm3
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 1989: vmovups 0x40(%rax),%zmm2
-	LONG $0xfff244e9; BYTE $0xff // 1990: jmp bd9 <multiply+0xbd9>
-	WORD $0x6348; BYTE $0x16 // 1995: movslq (%rsi),%rdx
-	LONG $0x48438b48 // 1998: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 199c: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 19a0: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 19a6: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 19ad: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 19b1: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 19b5: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x0811 // 19b9: vmovups %zmm9,(%rax)
-	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 19bf: vmovups %zmm8,0x40(%rax)
-	LONG $0x08566348 // 19c6: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 19ca: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 19ce: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3811 // 19d2: vmovups %zmm7,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 19d8: vmovups %zmm6,0x40(%rax)
-	LONG $0x0c566348 // 19df: movslq 0xc(%rsi),%rdx
-	LONG $0x48438b48 // 19e3: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 19e7: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 19eb: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 19f1: vmovups %zmm4,0x40(%rax)
-	LONG $0x10566348 // 19f8: movslq 0x10(%rsi),%rdx
-	LONG $0x48438b48 // 19fc: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1a00: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1a04: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1a0a: vmovups %zmm2,0x40(%rax)
-	LONG $0xffeae3e9; BYTE $0xff // 1a11: jmp 4f9 <multiply+0x4f9>
-	LONG $0x044a6348 // 1a16: movslq 0x4(%rdx),%rcx
-	LONG $0x487cd162; WORD $0x0a10 // 1a1a: vmovups (%r10),%zmm1
-	LONG $0x880c8d48 // 1a20: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x3910 // 1a24: vmovups (%rcx),%zmm15
-	LONG $0x487c7162; WORD $0x7110; BYTE $0x01 // 1a2a: vmovups 0x40(%rcx),%zmm14
-	LONG $0x084a6348 // 1a31: movslq 0x8(%rdx),%rcx
-	LONG $0x487cd162; WORD $0x4210; BYTE $0x01 // 1a35: vmovups 0x40(%r10),%zmm0
-	LONG $0x880c8d48 // 1a3c: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x2910 // 1a40: vmovups (%rcx),%zmm13
-	LONG $0x487c7162; WORD $0x6110; BYTE $0x01 // 1a46: vmovups 0x40(%rcx),%zmm12
-	LONG $0x0c4a6348 // 1a4d: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 1a51: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x1910 // 1a55: vmovups (%rcx),%zmm11
-	LONG $0x487c7162; WORD $0x5110; BYTE $0x01 // 1a5b: vmovups 0x40(%rcx),%zmm10
-	LONG $0x104a6348 // 1a62: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 1a66: lea (%rax,%rcx,4),%rcx
-	LONG $0x487c7162; WORD $0x0910 // 1a6a: vmovups (%rcx),%zmm9
-	LONG $0x487c7162; WORD $0x4110; BYTE $0x01 // 1a70: vmovups 0x40(%rcx),%zmm8
-	LONG $0x144a6348 // 1a77: movslq 0x14(%rdx),%rcx
-	LONG $0x18526348 // 1a7b: movslq 0x18(%rdx),%rdx
-	LONG $0x880c8d48 // 1a7f: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 1a83: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3910 // 1a87: vmovups (%rcx),%zmm7
-	LONG $0x487cf162; WORD $0x7110; BYTE $0x01 // 1a8d: vmovups 0x40(%rcx),%zmm6
-	LONG $0x487cf162; WORD $0x2810 // 1a94: vmovups (%rax),%zmm5
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 1a9a: vmovups 0x40(%rax),%zmm4
-	LONG $0xffee95e9; BYTE $0xff // 1aa1: jmp 93b <multiply+0x93b>
-	WORD $0x6348; BYTE $0x08 // 1aa6: movslq (%rax),%rcx
-	LONG $0x48538b48 // 1aa9: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1aad: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x0a11 // 1ab1: vmovups %zmm1,(%rdx)
-	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1ab7: vmovups %zmm0,0x40(%rdx)
-	LONG $0x04486348 // 1abe: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 1ac2: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1ac6: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x3a11 // 1aca: vmovups %zmm15,(%rdx)
-	LONG $0x487c7162; WORD $0x7211; BYTE $0x01 // 1ad0: vmovups %zmm14,0x40(%rdx)
-	LONG $0x08486348 // 1ad7: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 1adb: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1adf: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x2a11 // 1ae3: vmovups %zmm13,(%rdx)
-	LONG $0x487c7162; WORD $0x6211; BYTE $0x01 // 1ae9: vmovups %zmm12,0x40(%rdx)
-	LONG $0x0c486348 // 1af0: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 1af4: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1af8: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1a11 // 1afc: vmovups %zmm11,(%rdx)
-	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1b02: vmovups %zmm10,0x40(%rdx)
-	LONG $0x10486348 // 1b09: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 1b0d: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1b11: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0a11 // 1b15: vmovups %zmm9,(%rdx)
-	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1b1b: vmovups %zmm8,0x40(%rdx)
-	LONG $0x14486348 // 1b22: movslq 0x14(%rax),%rcx
-	LONG $0x48538b48 // 1b26: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1b2a: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x3a11 // 1b2e: vmovups %zmm7,(%rdx)
-	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1b34: vmovups %zmm6,0x40(%rdx)
-	LONG $0x18506348 // 1b3b: movslq 0x18(%rax),%rdx
-	LONG $0x48438b48 // 1b3f: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1b43: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1b47: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1b4d: vmovups %zmm4,0x40(%rax)
-	LONG $0xffe9a0e9; BYTE $0xff // 1b54: jmp 4f9 <multiply+0x4f9>
-	LONG $0x04476348 // 1b59: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x0a10 // 1b5d: vmovups (%r10),%zmm1
-	LONG $0x86048d48 // 1b63: lea (%rsi,%rax,4),%rax
-	LONG $0x487c7162; WORD $0x1810 // 1b67: vmovups (%rax),%zmm11
-	LONG $0x487c7162; WORD $0x5010; BYTE $0x01 // 1b6d: vmovups 0x40(%rax),%zmm10
-	LONG $0x08476348 // 1b74: movslq 0x8(%rdi),%rax
-	LONG $0x487cd162; WORD $0x4210; BYTE $0x01 // 1b78: vmovups 0x40(%r10),%zmm0
-	LONG $0x86048d48 // 1b7f: lea (%rsi,%rax,4),%rax
-	LONG $0x487c7162; WORD $0x0810 // 1b83: vmovups (%rax),%zmm9
-	LONG $0x487c7162; WORD $0x4010; BYTE $0x01 // 1b89: vmovups 0x40(%rax),%zmm8
-	LONG $0x0c476348 // 1b90: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 1b94: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x3810 // 1b98: vmovups (%rax),%zmm7
-	LONG $0x487cf162; WORD $0x7010; BYTE $0x01 // 1b9e: vmovups 0x40(%rax),%zmm6
-	LONG $0x10476348 // 1ba5: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 1ba9: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x2810 // 1bad: vmovups (%rax),%zmm5
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 1bb3: vmovups 0x40(%rax),%zmm4
-	LONG $0x14476348 // 1bba: movslq 0x14(%rdi),%rax
-	LONG $0x86048d48 // 1bbe: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x1810 // 1bc2: vmovups (%rax),%zmm3
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 1bc8: vmovups 0x40(%rax),%zmm2
-	LONG $0xfff820e9; BYTE $0xff // 1bcf: jmp 13f4 <multiply+0x13f4>
-	WORD $0x6348; BYTE $0x08 // 1bd4: movslq (%rax),%rcx
-	LONG $0x48538b48 // 1bd7: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1bdb: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x0a11 // 1bdf: vmovups %zmm1,(%rdx)
-	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1be5: vmovups %zmm0,0x40(%rdx)
-	LONG $0x04486348 // 1bec: movslq 0x4(%rax),%rcx
-	LONG $0x48538b48 // 1bf0: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1bf4: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1a11 // 1bf8: vmovups %zmm11,(%rdx)
-	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1bfe: vmovups %zmm10,0x40(%rdx)
-	LONG $0x08486348 // 1c05: movslq 0x8(%rax),%rcx
-	LONG $0x48538b48 // 1c09: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1c0d: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0a11 // 1c11: vmovups %zmm9,(%rdx)
-	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1c17: vmovups %zmm8,0x40(%rdx)
-	LONG $0x0c486348 // 1c1e: movslq 0xc(%rax),%rcx
-	LONG $0x48538b48 // 1c22: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1c26: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x3a11 // 1c2a: vmovups %zmm7,(%rdx)
-	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1c30: vmovups %zmm6,0x40(%rdx)
-	LONG $0x10486348 // 1c37: movslq 0x10(%rax),%rcx
-	LONG $0x48538b48 // 1c3b: mov 0x48(%rbx),%rdx
-	LONG $0x8a148d48 // 1c3f: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x2a11 // 1c43: vmovups %zmm5,(%rdx)
-	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1c49: vmovups %zmm4,0x40(%rdx)
-	LONG $0x14506348 // 1c50: movslq 0x14(%rax),%rdx
-	LONG $0x48438b48 // 1c54: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1c58: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1c5c: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1c62: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe88be9; BYTE $0xff // 1c69: jmp 4f9 <multiply+0x4f9>
-	LONG $0x487cf162; WORD $0x0e10 // 1c6e: vmovups (%rsi),%zmm1
-	LONG $0x487cf162; WORD $0x4610; BYTE $0x01 // 1c74: vmovups 0x40(%rsi),%zmm0
-	LONG $0xffeb3ee9; BYTE $0xff // 1c7b: jmp 7be <multiply+0x7be>
-	WORD $0x6348; BYTE $0x12 // 1c80: movslq (%rdx),%rdx
-	LONG $0x48438b48 // 1c83: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1c87: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1c8b: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1c91: vmovups %zmm0,0x40(%rax)
-	LONG $0xffe85ce9; BYTE $0xff // 1c98: jmp 4f9 <multiply+0x4f9>
-	LONG $0x04476348 // 1c9d: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x0810 // 1ca1: vmovups (%r8),%zmm1
-	LONG $0x86048d48 // 1ca7: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x2810 // 1cab: vmovups (%rax),%zmm5
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 1cb1: vmovups 0x40(%rax),%zmm4
-	LONG $0x08476348 // 1cb8: movslq 0x8(%rdi),%rax
-	LONG $0x487cd162; WORD $0x4010; BYTE $0x01 // 1cbc: vmovups 0x40(%r8),%zmm0
-	LONG $0x86048d48 // 1cc3: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x1810 // 1cc7: vmovups (%rax),%zmm3
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 1ccd: vmovups 0x40(%rax),%zmm2
-	LONG $0xffe6cae9; BYTE $0xff // 1cd4: jmp 3a3 <multiply+0x3a3>
-	WORD $0x6348; BYTE $0x16 // 1cd9: movslq (%rsi),%rdx
-	LONG $0x48438b48 // 1cdc: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1ce0: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1ce4: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1cea: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 1cf1: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 1cf5: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1cf9: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1cfd: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1d03: vmovups %zmm4,0x40(%rax)
-	LONG $0x08566348 // 1d0a: movslq 0x8(%rsi),%rdx
-	LONG $0x48438b48 // 1d0e: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1d12: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1d16: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1d1c: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe7d1e9; BYTE $0xff // 1d23: jmp 4f9 <multiply+0x4f9>
-	LONG $0x04406349 // 1d28: movslq 0x4(%r8),%rax
-	LONG $0x487cf162; WORD $0x0e10 // 1d2c: vmovups (%rsi),%zmm1
-	LONG $0x87048d48 // 1d32: lea (%rdi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x4610; BYTE $0x01 // 1d36: vmovups 0x40(%rsi),%zmm0
-	LONG $0x487cf162; WORD $0x1810 // 1d3d: vmovups (%rax),%zmm3
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 1d43: vmovups 0x40(%rax),%zmm2
-	LONG $0xfff33ee9; BYTE $0xff // 1d4a: jmp 108d <multiply+0x108d>
-	WORD $0x6348; BYTE $0x16 // 1d4f: movslq (%rsi),%rdx
-	LONG $0x48438b48 // 1d52: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1d56: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1d5a: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1d60: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 1d67: movslq 0x4(%rsi),%rdx
-	LONG $0x48438b48 // 1d6b: mov 0x48(%rbx),%rax
-	LONG $0x90048d48 // 1d6f: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1d73: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1d79: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe774e9; BYTE $0xff // 1d80: jmp 4f9 <multiply+0x4f9>
-	LONG $0x04476348 // 1d85: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x0810 // 1d89: vmovups (%r8),%zmm1
-	LONG $0x86048d48 // 1d8f: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x3810 // 1d93: vmovups (%rax),%zmm7
-	LONG $0x487cf162; WORD $0x7010; BYTE $0x01 // 1d99: vmovups 0x40(%rax),%zmm6
-	LONG $0x08476348 // 1da0: movslq 0x8(%rdi),%rax
-	LONG $0x487cd162; WORD $0x4010; BYTE $0x01 // 1da4: vmovups 0x40(%r8),%zmm0
-	LONG $0x86048d48 // 1dab: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x2810 // 1daf: vmovups (%rax),%zmm5
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 1db5: vmovups 0x40(%rax),%zmm4
-	LONG $0x0c476348 // 1dbc: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 1dc0: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x1810 // 1dc4: vmovups (%rax),%zmm3
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 1dca: vmovups 0x40(%rax),%zmm2
-	LONG $0xfff01fe9; BYTE $0xff // 1dd1: jmp df5 <multiply+0xdf5>
+	WORD $0x634c; BYTE $0x00 // 1634: movslq (%rax),%r8
+	LONG $0x607b8b48 // 1637: mov 0x60(%rbx),%rdi
+	WORD $0xe6d3 // 163b: shl %cl,%esi
+	WORD $0xceff // 163d: dec %esi
+	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 163f: vmovups %zmm1,(%rdi,%r8,4){%k2}
+	LONG $0xce92f8c5 // 1646: kmovw %esi,%k1
+	QUAD $0x01874411497cb162 // 164a: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04486348 // 1652: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 1656: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 165a: vmovups %zmm11,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5411497c7162 // 1661: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 1669: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 166d: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 1671: vmovups %zmm9,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4411497c7162 // 1678: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 1680: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1684: mov 0x60(%rbx),%rdx
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 1688: vmovups %zmm7,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7411497cf162 // 168f: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 1697: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 169b: mov 0x60(%rbx),%rdx
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x8a // 169f: vmovups %zmm5,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6411497cf162 // 16a6: vmovups %zmm4,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14506348 // 16ae: movslq 0x14(%rax),%rdx
+	LONG $0x60438b48 // 16b2: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 16b6: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 16bd: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff279e9; BYTE $0xff // 16c5: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc1 // 16ca: mov %rax,%r9
+	LONG $0xfffee7e9; BYTE $0xff // 16cd: jmp 15b9 <multiply+0x15b9>
+	LONG $0xc057f8c5 // 16d2: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 16d6: vmovaps %zmm0,%zmm1
+	LONG $0xfffc66e9; BYTE $0xff // 16dc: jmp 1347 <multiply+0x1347>
+	LONG $0xc057f8c5 // 16e1: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 16e5: vmovaps %zmm0,%zmm1
+	LONG $0xfff29ae9; BYTE $0xff // 16eb: jmp 98a <multiply+0x98a>
+	LONG $0x487cf162; WORD $0xd028 // 16f0: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 16f6: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 16fc: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 1702: vmovaps %zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xf028 // 1708: vmovaps %zmm0,%zmm6
+	LONG $0x487cf162; WORD $0xf928 // 170e: vmovaps %zmm1,%zmm7
+	LONG $0x487c7162; WORD $0xc028 // 1714: vmovaps %zmm0,%zmm8
+	LONG $0x487c7162; WORD $0xc928 // 171a: vmovaps %zmm1,%zmm9
+	LONG $0x487c7162; WORD $0xd028 // 1720: vmovaps %zmm0,%zmm10
+	LONG $0x487c7162; WORD $0xd928 // 1726: vmovaps %zmm1,%zmm11
+	LONG $0x487c7162; WORD $0xe028 // 172c: vmovaps %zmm0,%zmm12
+	LONG $0x487c7162; WORD $0xe928 // 1732: vmovaps %zmm1,%zmm13
+	WORD $0x8b48; BYTE $0x03 // 1738: mov (%rbx),%rax
+	LONG $0x9814634b // 173b: movslq (%r8,%r11,4),%rdx
+	LONG $0x902c8d4c // 173f: lea (%rax,%rdx,4),%r13
+	LONG $0x0854634b; BYTE $0x04 // 1743: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x90248d4c // 1748: lea (%rax,%rdx,4),%r12
+	LONG $0x0854634b; BYTE $0x08 // 174c: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x901c8d4c // 1751: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x0c // 1755: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 175a: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x10 // 175e: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 1763: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x14 // 1767: movslq 0x14(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 176c: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x18 // 1770: movslq 0x18(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 1775: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1779: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 1780: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 1784: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 1786: test %r8,%r8
+	LONG $0x00cd8e0f; WORD $0x0000 // 1789: jle 185c <multiply+0x185c>
+	LONG $0xb0b38b4c; WORD $0x0000; BYTE $0x00 // 178f: mov 0xb0(%rbx),%r14
+	LONG $0x060c8d4d // 1796: lea (%r14,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 179a: cmp %rax,%r9
+	LONG $0x01cc8e0f; WORD $0x0000 // 179d: jle 196f <multiply+0x196f>
+	LONG $0x487c7162; WORD $0x3a10 // 17a3: vmovups (%rdx),%zmm15
+	LONG $0x487c7162; WORD $0x7210; BYTE $0x01 // 17a9: vmovups 0x40(%rdx),%zmm14
+	LONG $0x80ea8348 // 17b0: sub $0xffffffffffffff80,%rdx
+	QUAD $0x00854418487dc262 // 17b4: vbroadcastss 0x0(%r13,%rax,4),%zmm16
+	LONG $0x407dd262; WORD $0xcfb8 // 17bc: vfmadd231ps %zmm15,%zmm16,%zmm1
+	LONG $0x407dd262; WORD $0xc6b8 // 17c2: vfmadd231ps %zmm14,%zmm16,%zmm0
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x84 // 17c8: vbroadcastss (%r12,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xefb8 // 17cf: vfmadd231ps %zmm15,%zmm16,%zmm13
+	LONG $0x407d5262; WORD $0xe6b8 // 17d5: vfmadd231ps %zmm14,%zmm16,%zmm12
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x83 // 17db: vbroadcastss (%r11,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xdfb8 // 17e2: vfmadd231ps %zmm15,%zmm16,%zmm11
+	LONG $0x407d5262; WORD $0xd6b8 // 17e8: vfmadd231ps %zmm14,%zmm16,%zmm10
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x82 // 17ee: vbroadcastss (%r10,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xcfb8 // 17f5: vfmadd231ps %zmm15,%zmm16,%zmm9
+	LONG $0x407d5262; WORD $0xc6b8 // 17fb: vfmadd231ps %zmm14,%zmm16,%zmm8
+	LONG $0x487de262; WORD $0x0418; BYTE $0x87 // 1801: vbroadcastss (%rdi,%rax,4),%zmm16
+	LONG $0x407dd262; WORD $0xffb8 // 1808: vfmadd231ps %zmm15,%zmm16,%zmm7
+	LONG $0x407dd262; WORD $0xf6b8 // 180e: vfmadd231ps %zmm14,%zmm16,%zmm6
+	LONG $0x487de262; WORD $0x0418; BYTE $0x86 // 1814: vbroadcastss (%rsi,%rax,4),%zmm16
+	LONG $0x407dd262; WORD $0xefb8 // 181b: vfmadd231ps %zmm15,%zmm16,%zmm5
+	LONG $0x407dd262; WORD $0xe6b8 // 1821: vfmadd231ps %zmm14,%zmm16,%zmm4
+	LONG $0x487de262; WORD $0x0418; BYTE $0x81 // 1827: vbroadcastss (%rcx,%rax,4),%zmm16
+	WORD $0xff48; BYTE $0xc0 // 182e: inc %rax
+	LONG $0x407dd262; WORD $0xdfb8 // 1831: vfmadd231ps %zmm15,%zmm16,%zmm3
+	LONG $0x407dd262; WORD $0xd6b8 // 1837: vfmadd231ps %zmm14,%zmm16,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 183d: cmp %rax,%r9
+	LONG $0xff5d8f0f; WORD $0xffff // 1840: jg 17a3 <multiply+0x17a3>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1846: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xf0 // 184d: sub %r14,%rax
+	WORD $0x014c; BYTE $0xc8 // 1850: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1853: dec %r8
+	LONG $0xff33850f; WORD $0xffff // 1856: jne 178f <multiply+0x178f>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 185c: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1863: mov 0x90(%rbx),%rax
+	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 186a: mov 0xc0(%rbx),%rsi
+	LONG $0x90048d48 // 1871: lea (%rax,%rdx,4),%rax
+	LONG $0x20fe8348 // 1875: cmp $0x20,%rsi
+	LONG $0x0443840f; WORD $0x0000 // 1879: je 1cc2 <multiply+0x1cc2>
+	LONG $0x000010b9; BYTE $0x00 // 187f: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xce // 1884: cmp %rcx,%rsi
+	LONG $0xce4e0f48 // 1887: cmovle %rsi,%rcx
+	WORD $0xd231 // 188b: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 188d: test %rcx,%rcx
+	LONG $0xca480f48 // 1890: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1894: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1899: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 189c: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 189f: mov %r14d,%ecx
+	WORD $0xc9ff // 18a2: dec %ecx
+	LONG $0xd192f8c5 // 18a4: kmovw %ecx,%k2
+	LONG $0xf04e8d48 // 18a8: lea -0x10(%rsi),%rcx
+	LONG $0x000010be; BYTE $0x00 // 18ac: mov $0x10,%esi
+	WORD $0x3948; BYTE $0xf1 // 18b1: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 18b4: cmovg %rsi,%rcx
+	WORD $0xf631 // 18b8: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 18ba: test %rcx,%rcx
+	LONG $0xce480f48 // 18bd: cmovs %rsi,%rcx
+	WORD $0x634c; BYTE $0x00 // 18c1: movslq (%rax),%r8
+	LONG $0x607b8b48 // 18c4: mov 0x60(%rbx),%rdi
+	WORD $0xe2d3 // 18c8: shl %cl,%edx
+	WORD $0x728d; BYTE $0xff // 18ca: lea -0x1(%rdx),%esi
+	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 18cd: vmovups %zmm1,(%rdi,%r8,4){%k2}
+	LONG $0xce92f8c5 // 18d4: kmovw %esi,%k1
+	QUAD $0x01874411497cb162 // 18d8: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04486348 // 18e0: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 18e4: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x8a // 18e8: vmovups %zmm13,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6411497c7162 // 18ef: vmovups %zmm12,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 18f7: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 18fb: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 18ff: vmovups %zmm11,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5411497c7162 // 1906: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 190e: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1912: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 1916: vmovups %zmm9,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4411497c7162 // 191d: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 1925: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 1929: mov 0x60(%rbx),%rdx
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 192d: vmovups %zmm7,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7411497cf162 // 1934: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14486348 // 193c: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 1940: mov 0x60(%rbx),%rdx
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x8a // 1944: vmovups %zmm5,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6411497cf162 // 194b: vmovups %zmm4,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x18506348 // 1953: movslq 0x18(%rax),%rdx
+	LONG $0x60438b48 // 1957: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 195b: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 1962: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffefd4e9; BYTE $0xff // 196a: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc1 // 196f: mov %rax,%r9
+	LONG $0xfffecfe9; BYTE $0xff // 1972: jmp 1846 <multiply+0x1846>
+	LONG $0xc057f8c5 // 1977: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 197b: vmovaps %zmm0,%zmm1
+	LONG $0xfff1a3e9; BYTE $0xff // 1981: jmp b29 <multiply+0xb29>
+	LONG $0x487cf162; WORD $0xd028 // 1986: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 198c: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 1992: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 1998: vmovaps %zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xf028 // 199e: vmovaps %zmm0,%zmm6
+	LONG $0x487cf162; WORD $0xf928 // 19a4: vmovaps %zmm1,%zmm7
+	LONG $0x487c7162; WORD $0xc028 // 19aa: vmovaps %zmm0,%zmm8
+	LONG $0x487c7162; WORD $0xc928 // 19b0: vmovaps %zmm1,%zmm9
+	WORD $0x8b48; BYTE $0x03 // 19b6: mov (%rbx),%rax
+	LONG $0x9814634b // 19b9: movslq (%r8,%r11,4),%rdx
+	LONG $0x901c8d4c // 19bd: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x04 // 19c1: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 19c6: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x08 // 19ca: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 19cf: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x0c // 19d3: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 19d8: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x10 // 19dc: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 19e1: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 19e5: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 19ec: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 19f0: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 19f2: test %r8,%r8
+	LONG $0x00a28e0f; WORD $0x0000 // 19f5: jle 1a9d <multiply+0x1a9d>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 19fb: mov 0xb0(%rbx),%r12
+	LONG $0x040c8d4d // 1a02: lea (%r12,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1a06: cmp %rax,%r9
+	LONG $0x01738e0f; WORD $0x0000 // 1a09: jle 1b82 <multiply+0x1b82>
+	LONG $0x487c7162; WORD $0x1a10 // 1a0f: vmovups (%rdx),%zmm11
+	LONG $0x487c7162; WORD $0x5210; BYTE $0x01 // 1a15: vmovups 0x40(%rdx),%zmm10
+	LONG $0x80ea8348 // 1a1c: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x2418; BYTE $0x83 // 1a20: vbroadcastss (%r11,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xcbb8 // 1a27: vfmadd231ps %zmm11,%zmm12,%zmm1
+	LONG $0x481dd262; WORD $0xc2b8 // 1a2d: vfmadd231ps %zmm10,%zmm12,%zmm0
+	LONG $0x487d5262; WORD $0x2418; BYTE $0x82 // 1a33: vbroadcastss (%r10,%rax,4),%zmm12
+	LONG $0x481d5262; WORD $0xcbb8 // 1a3a: vfmadd231ps %zmm11,%zmm12,%zmm9
+	LONG $0x481d5262; WORD $0xc2b8 // 1a40: vfmadd231ps %zmm10,%zmm12,%zmm8
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x87 // 1a46: vbroadcastss (%rdi,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xfbb8 // 1a4d: vfmadd231ps %zmm11,%zmm12,%zmm7
+	LONG $0x481dd262; WORD $0xf2b8 // 1a53: vfmadd231ps %zmm10,%zmm12,%zmm6
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x86 // 1a59: vbroadcastss (%rsi,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xebb8 // 1a60: vfmadd231ps %zmm11,%zmm12,%zmm5
+	LONG $0x481dd262; WORD $0xe2b8 // 1a66: vfmadd231ps %zmm10,%zmm12,%zmm4
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x81 // 1a6c: vbroadcastss (%rcx,%rax,4),%zmm12
+	WORD $0xff48; BYTE $0xc0 // 1a73: inc %rax
+	LONG $0x481dd262; WORD $0xdbb8 // 1a76: vfmadd231ps %zmm11,%zmm12,%zmm3
+	LONG $0x481dd262; WORD $0xd2b8 // 1a7c: vfmadd231ps %zmm10,%zmm12,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 1a82: cmp %rax,%r9
+	WORD $0x887f // 1a85: jg 1a0f <multiply+0x1a0f>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1a87: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe0 // 1a8e: sub %r12,%rax
+	WORD $0x014c; BYTE $0xc8 // 1a91: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1a94: dec %r8
+	LONG $0xff5e850f; WORD $0xffff // 1a97: jne 19fb <multiply+0x19fb>
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1a9d: mov 0x90(%rbx),%rax
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1aa4: mov 0xc8(%rbx),%rdx
+	LONG $0x90348d48 // 1aab: lea (%rax,%rdx,4),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1aaf: mov 0xc0(%rbx),%rax
+	LONG $0x20f88348 // 1ab6: cmp $0x20,%rax
+	LONG $0x011b840f; WORD $0x0000 // 1aba: je 1bdb <multiply+0x1bdb>
+	LONG $0x000010b9; BYTE $0x00 // 1ac0: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1ac5: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1ac8: cmovle %rax,%rcx
+	WORD $0xd231 // 1acc: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1ace: test %rcx,%rcx
+	LONG $0xca480f48 // 1ad1: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1ad5: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1ada: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1add: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1ae0: mov %r14d,%ecx
+	WORD $0xc9ff // 1ae3: dec %ecx
+	LONG $0xd192f8c5 // 1ae5: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1ae9: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 1aed: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1af2: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1af5: cmovg %rax,%rcx
+	WORD $0xc031 // 1af9: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 1afb: test %rcx,%rcx
+	LONG $0xc8480f48 // 1afe: cmovs %rax,%rcx
+	WORD $0x634c; BYTE $0x06 // 1b02: movslq (%rsi),%r8
+	LONG $0x607b8b48 // 1b05: mov 0x60(%rbx),%rdi
+	WORD $0xe2d3 // 1b09: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 1b0b: lea -0x1(%rdx),%eax
+	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 1b0e: vmovups %zmm1,(%rdi,%r8,4){%k2}
+	LONG $0xc892f8c5 // 1b15: kmovw %eax,%k1
+	QUAD $0x01874411497cb162 // 1b19: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
+	LONG $0x04566348 // 1b21: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1b25: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x90 // 1b29: vmovups %zmm9,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497c7162 // 1b30: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1b38: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1b3c: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 1b40: vmovups %zmm7,(%rax,%rdx,4){%k2}
+	QUAD $0x01907411497cf162 // 1b47: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 1b4f: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1b53: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 1b57: vmovups %zmm5,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 1b5e: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 1b66: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1b6a: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1b6e: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 1b75: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffedc1e9; BYTE $0xff // 1b7d: jmp 943 <multiply+0x943>
+	WORD $0x8949; BYTE $0xc1 // 1b82: mov %rax,%r9
+	LONG $0xfffefde9; BYTE $0xff // 1b85: jmp 1a87 <multiply+0x1a87>
+	LONG $0x04476348 // 1b8a: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 1b8e: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3858 // 1b92: vaddps (%rax),%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1b98: vaddps 0x40(%rax),%zmm0,%zmm6
+	LONG $0x08476348 // 1b9f: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 1ba3: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2858 // 1ba7: vaddps (%rax),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1bad: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x0c476348 // 1bb4: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 1bb8: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1858 // 1bbc: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1bc2: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0858 // 1bc9: vaddps (%r8),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 1bcf: vaddps 0x40(%r8),%zmm0,%zmm0
+	LONG $0xfff3e2e9; BYTE $0xff // 1bd6: jmp fbd <multiply+0xfbd>
+	WORD $0x6348; BYTE $0x16 // 1bdb: movslq (%rsi),%rdx
+	LONG $0x60438b48 // 1bde: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1be2: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0811 // 1be6: vmovups %zmm1,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1bec: vmovups %zmm0,0x40(%rax)
+	LONG $0x04566348 // 1bf3: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1bf7: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1bfb: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x0811 // 1bff: vmovups %zmm9,(%rax)
+	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 1c05: vmovups %zmm8,0x40(%rax)
+	LONG $0x08566348 // 1c0c: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1c10: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1c14: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3811 // 1c18: vmovups %zmm7,(%rax)
+	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 1c1e: vmovups %zmm6,0x40(%rax)
+	LONG $0x0c566348 // 1c25: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1c29: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1c2d: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2811 // 1c31: vmovups %zmm5,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1c37: vmovups %zmm4,0x40(%rax)
+	LONG $0x10566348 // 1c3e: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1c42: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1c46: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 1c4a: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1c50: vmovups %zmm2,0x40(%rax)
+	LONG $0xffece7e9; BYTE $0xff // 1c57: jmp 943 <multiply+0x943>
+	LONG $0x04476348 // 1c5c: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 1c60: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x0858 // 1c64: vaddps (%rax),%zmm1,%zmm9
+	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 1c6a: vaddps 0x40(%rax),%zmm0,%zmm8
+	LONG $0x08476348 // 1c71: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 1c75: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3858 // 1c79: vaddps (%rax),%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1c7f: vaddps 0x40(%rax),%zmm0,%zmm6
+	LONG $0x0c476348 // 1c86: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 1c8a: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2858 // 1c8e: vaddps (%rax),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1c94: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x10476348 // 1c9b: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 1c9f: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1858 // 1ca3: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1ca9: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0a58 // 1cb0: vaddps (%r10),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1cb6: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfffcf4e9; BYTE $0xff // 1cbd: jmp 19b6 <multiply+0x19b6>
+	WORD $0x6348; BYTE $0x08 // 1cc2: movslq (%rax),%rcx
+	LONG $0x60538b48 // 1cc5: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1cc9: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x0a11 // 1ccd: vmovups %zmm1,(%rdx)
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1cd3: vmovups %zmm0,0x40(%rdx)
+	LONG $0x04486348 // 1cda: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 1cde: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1ce2: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x2a11 // 1ce6: vmovups %zmm13,(%rdx)
+	LONG $0x487c7162; WORD $0x6211; BYTE $0x01 // 1cec: vmovups %zmm12,0x40(%rdx)
+	LONG $0x08486348 // 1cf3: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 1cf7: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1cfb: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x1a11 // 1cff: vmovups %zmm11,(%rdx)
+	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1d05: vmovups %zmm10,0x40(%rdx)
+	LONG $0x0c486348 // 1d0c: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1d10: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1d14: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x0a11 // 1d18: vmovups %zmm9,(%rdx)
+	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1d1e: vmovups %zmm8,0x40(%rdx)
+	LONG $0x10486348 // 1d25: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 1d29: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1d2d: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x3a11 // 1d31: vmovups %zmm7,(%rdx)
+	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1d37: vmovups %zmm6,0x40(%rdx)
+	LONG $0x14486348 // 1d3e: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 1d42: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1d46: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x2a11 // 1d4a: vmovups %zmm5,(%rdx)
+	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1d50: vmovups %zmm4,0x40(%rdx)
+	LONG $0x18506348 // 1d57: movslq 0x18(%rax),%rdx
+	LONG $0x60438b48 // 1d5b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1d5f: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 1d63: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1d69: vmovups %zmm2,0x40(%rax)
+	LONG $0xffebcee9; BYTE $0xff // 1d70: jmp 943 <multiply+0x943>
+	LONG $0x044a6348 // 1d75: movslq 0x4(%rdx),%rcx
+	LONG $0x880c8d48 // 1d79: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x2958 // 1d7d: vaddps (%rcx),%zmm1,%zmm13
+	LONG $0x487c7162; WORD $0x6158; BYTE $0x01 // 1d83: vaddps 0x40(%rcx),%zmm0,%zmm12
+	LONG $0x084a6348 // 1d8a: movslq 0x8(%rdx),%rcx
+	LONG $0x880c8d48 // 1d8e: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x1958 // 1d92: vaddps (%rcx),%zmm1,%zmm11
+	LONG $0x487c7162; WORD $0x5158; BYTE $0x01 // 1d98: vaddps 0x40(%rcx),%zmm0,%zmm10
+	LONG $0x0c4a6348 // 1d9f: movslq 0xc(%rdx),%rcx
+	LONG $0x880c8d48 // 1da3: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x0958 // 1da7: vaddps (%rcx),%zmm1,%zmm9
+	LONG $0x487c7162; WORD $0x4158; BYTE $0x01 // 1dad: vaddps 0x40(%rcx),%zmm0,%zmm8
+	LONG $0x104a6348 // 1db4: movslq 0x10(%rdx),%rcx
+	LONG $0x880c8d48 // 1db8: lea (%rax,%rcx,4),%rcx
+	LONG $0x4874f162; WORD $0x3958 // 1dbc: vaddps (%rcx),%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0x7158; BYTE $0x01 // 1dc2: vaddps 0x40(%rcx),%zmm0,%zmm6
+	LONG $0x144a6348 // 1dc9: movslq 0x14(%rdx),%rcx
+	LONG $0x18526348 // 1dcd: movslq 0x18(%rdx),%rdx
+	LONG $0x880c8d48 // 1dd1: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 1dd5: lea (%rax,%rdx,4),%rax
+	LONG $0x4874f162; WORD $0x2958 // 1dd9: vaddps (%rcx),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6158; BYTE $0x01 // 1ddf: vaddps 0x40(%rcx),%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0x1858 // 1de6: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1dec: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0a58 // 1df3: vaddps (%r10),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1df9: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfff933e9; BYTE $0xff // 1e00: jmp 1738 <multiply+0x1738>
+	WORD $0x6348; BYTE $0x08 // 1e05: movslq (%rax),%rcx
+	LONG $0x60538b48 // 1e08: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1e0c: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x0a11 // 1e10: vmovups %zmm1,(%rdx)
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1e16: vmovups %zmm0,0x40(%rdx)
+	LONG $0x04486348 // 1e1d: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 1e21: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1e25: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x1a11 // 1e29: vmovups %zmm11,(%rdx)
+	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1e2f: vmovups %zmm10,0x40(%rdx)
+	LONG $0x08486348 // 1e36: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 1e3a: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1e3e: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x0a11 // 1e42: vmovups %zmm9,(%rdx)
+	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1e48: vmovups %zmm8,0x40(%rdx)
+	LONG $0x0c486348 // 1e4f: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1e53: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1e57: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x3a11 // 1e5b: vmovups %zmm7,(%rdx)
+	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1e61: vmovups %zmm6,0x40(%rdx)
+	LONG $0x10486348 // 1e68: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 1e6c: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1e70: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x2a11 // 1e74: vmovups %zmm5,(%rdx)
+	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1e7a: vmovups %zmm4,0x40(%rdx)
+	LONG $0x14506348 // 1e81: movslq 0x14(%rax),%rdx
+	LONG $0x60438b48 // 1e85: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1e89: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 1e8d: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1e93: vmovups %zmm2,0x40(%rax)
+	LONG $0xffeaa4e9; BYTE $0xff // 1e9a: jmp 943 <multiply+0x943>
+	WORD $0x6348; BYTE $0x12 // 1e9f: movslq (%rdx),%rdx
+	LONG $0x60438b48 // 1ea2: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1ea6: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0811 // 1eaa: vmovups %zmm1,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1eb0: vmovups %zmm0,0x40(%rax)
+	LONG $0xffea87e9; BYTE $0xff // 1eb7: jmp 943 <multiply+0x943>
+	LONG $0x04476348 // 1ebc: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 1ec0: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x1858 // 1ec4: vaddps (%rax),%zmm1,%zmm11
+	LONG $0x487c7162; WORD $0x5058; BYTE $0x01 // 1eca: vaddps 0x40(%rax),%zmm0,%zmm10
+	LONG $0x08476348 // 1ed1: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 1ed5: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x0858 // 1ed9: vaddps (%rax),%zmm1,%zmm9
+	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 1edf: vaddps 0x40(%rax),%zmm0,%zmm8
+	LONG $0x0c476348 // 1ee6: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 1eea: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3858 // 1eee: vaddps (%rax),%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1ef4: vaddps 0x40(%rax),%zmm0,%zmm6
+	LONG $0x10476348 // 1efb: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 1eff: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2858 // 1f03: vaddps (%rax),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1f09: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x14476348 // 1f10: movslq 0x14(%rdi),%rax
+	LONG $0x86048d48 // 1f14: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1858 // 1f18: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1f1e: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0a58 // 1f25: vaddps (%r10),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1f2b: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfff590e9; BYTE $0xff // 1f32: jmp 14c7 <multiply+0x14c7>
+	LONG $0x4874f162; WORD $0x0e58 // 1f37: vaddps (%rsi),%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x4658; BYTE $0x01 // 1f3d: vaddps 0x40(%rsi),%zmm0,%zmm0
+	LONG $0xffe90be9; BYTE $0xff // 1f44: jmp 854 <multiply+0x854>
+	WORD $0x6348; BYTE $0x16 // 1f49: movslq (%rsi),%rdx
+	LONG $0x60438b48 // 1f4c: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1f50: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2811 // 1f54: vmovups %zmm5,(%rax)
+	LONG $0x487cf162; WORD $0x4811; BYTE $0x01 // 1f5a: vmovups %zmm1,0x40(%rax)
+	LONG $0x04566348 // 1f61: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1f65: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1f69: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2011 // 1f6d: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 1f73: vmovups %zmm3,0x40(%rax)
+	LONG $0x08566348 // 1f7a: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1f7e: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1f82: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0011 // 1f86: vmovups %zmm0,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1f8c: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe9abe9; BYTE $0xff // 1f93: jmp 943 <multiply+0x943>
+	WORD $0x6348; BYTE $0x16 // 1f98: movslq (%rsi),%rdx
+	LONG $0x60438b48 // 1f9b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1f9f: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0811 // 1fa3: vmovups %zmm1,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1fa9: vmovups %zmm0,0x40(%rax)
+	LONG $0x04566348 // 1fb0: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1fb4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1fb8: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3811 // 1fbc: vmovups %zmm7,(%rax)
+	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 1fc2: vmovups %zmm6,0x40(%rax)
+	LONG $0x08566348 // 1fc9: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1fcd: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1fd1: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2811 // 1fd5: vmovups %zmm5,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1fdb: vmovups %zmm4,0x40(%rax)
+	LONG $0x0c566348 // 1fe2: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1fe6: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1fea: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 1fee: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1ff4: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe943e9; BYTE $0xff // 1ffb: jmp 943 <multiply+0x943>
+	WORD $0x6348; BYTE $0x16 // 2000: movslq (%rsi),%rdx
+	LONG $0x60438b48 // 2003: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2007: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 200b: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x4811; BYTE $0x01 // 2011: vmovups %zmm1,0x40(%rax)
+	LONG $0x04566348 // 2018: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 201c: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2020: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0011 // 2024: vmovups %zmm0,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 202a: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe90de9; BYTE $0xff // 2031: jmp 943 <multiply+0x943>
+	LONG $0x04476348 // 2036: movslq 0x4(%rdi),%rax
+	LONG $0x487cd162; WORD $0x2858 // 203a: vaddps (%r8),%zmm0,%zmm5
+	LONG $0x86048d48 // 2040: lea (%rsi,%rax,4),%rax
+	LONG $0x487cf162; WORD $0x2058 // 2044: vaddps (%rax),%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0x5858; BYTE $0x01 // 204a: vaddps 0x40(%rax),%zmm1,%zmm3
+	LONG $0x08476348 // 2051: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 2055: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x5058; BYTE $0x01 // 2059: vaddps 0x40(%rax),%zmm1,%zmm2
+	LONG $0x487cf162; WORD $0x0058 // 2060: vaddps (%rax),%zmm0,%zmm0
+	LONG $0x4874d162; WORD $0x4858; BYTE $0x01 // 2066: vaddps 0x40(%r8),%zmm1,%zmm1
+	LONG $0xfff122e9; BYTE $0xff // 206d: jmp 1194 <multiply+0x1194>
+	LONG $0x04406349 // 2072: movslq 0x4(%r8),%rax
+	LONG $0x487cf162; WORD $0x1e58 // 2076: vaddps (%rsi),%zmm0,%zmm3
+	LONG $0x87048d48 // 207c: lea (%rdi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x5058; BYTE $0x01 // 2080: vaddps 0x40(%rax),%zmm1,%zmm2
+	LONG $0x487cf162; WORD $0x0058 // 2087: vaddps (%rax),%zmm0,%zmm0
+	LONG $0x4874f162; WORD $0x4e58; BYTE $0x01 // 208d: vaddps 0x40(%rsi),%zmm1,%zmm1
+	LONG $0xffedcde9; BYTE $0xff // 2094: jmp e66 <multiply+0xe66>
 
 // func correlateAVX512(a *correlateArgs)
 // correlate of csrc/gemm.c
@@ -1814,8 +1926,8 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x00000000d5048d48 // 03cf: lea 0x0(,%rdx,8),%rax
 	WORD $0x2948; BYTE $0xd0 // 03d7: sub %rdx,%rax
 	QUAD $0x01835c11497cf162 // 03da: vmovups %zmm3,0x40(%rbx,%rax,4){%k1}
-	WORD $0x394d; BYTE $0xd8 // 03e2: cmp %r11,%r8
-	LONG $0x01a98d0f; WORD $0x0000 // 03e5: jge 594 <correlate+0x594>
+	WORD $0x394d; BYTE $0xc3 // 03e2: cmp %r8,%r11
+	LONG $0x01a98e0f; WORD $0x0000 // 03e5: jle 594 <correlate+0x594>
 	WORD $0x894d; BYTE $0xc8 // 03eb: mov %r9,%r8
 	LONG $0xfffc2de9; BYTE $0xff // 03ee: jmp 20 <correlate+0x20>
 	QUAD $0x00000000850c8d48 // 03f3: lea 0x0(,%rax,4),%rcx
@@ -1892,459 +2004,458 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x00000000d5048d48 // 0578: lea 0x0(,%rdx,8),%rax
 	WORD $0x2948; BYTE $0xd0 // 0580: sub %rdx,%rax
 	QUAD $0x01835c11487cf162 // 0583: vmovups %zmm3,0x40(%rbx,%rax,4)
-	WORD $0x394d; BYTE $0xd8 // 058b: cmp %r11,%r8
-	LONG $0xfe578c0f; WORD $0xffff // 058e: jl 3eb <correlate+0x3eb>
+	WORD $0x394d; BYTE $0xc3 // 058b: cmp %r8,%r11
+	LONG $0xfe578f0f; WORD $0xffff // 058e: jg 3eb <correlate+0x3eb>
 	LONG $0xf8438d49 // 0594: lea -0x8(%r11),%rax
-	WORD $0x8948; BYTE $0xc2 // 0598: mov %rax,%rdx
-	LONG $0x03eac148 // 059b: shr $0x3,%rdx
-	LONG $0xf8e08348 // 059f: and $0xfffffffffffffff8,%rax
-	QUAD $0x00000008d51c8d48 // 05a3: lea 0x8(,%rdx,8),%rbx
-	LONG $0x0f408d4c // 05ab: lea 0xf(%rax),%r8
-	WORD $0x2949; BYTE $0xdb // 05af: sub %rbx,%r11
-	LONG $0x04fb8349 // 05b2: cmp $0x4,%r11
-	LONG $0x0a94840f; WORD $0x0000 // 05b6: je 1050 <correlate+0x1050>
-	LONG $0x02518f0f; WORD $0x0000 // 05bc: jg 813 <correlate+0x813>
-	LONG $0x02fb8349 // 05c2: cmp $0x2,%r11
-	LONG $0x0d0d840f; WORD $0x0000 // 05c6: je 12d9 <correlate+0x12d9>
-	LONG $0x03fb8349 // 05cc: cmp $0x3,%r11
-	LONG $0x05c2850f; WORD $0x0000 // 05d0: jne b98 <correlate+0xb98>
-	LONG $0x68478b48 // 05d6: mov 0x68(%rdi),%rax
-	LONG $0x30578b48 // 05da: mov 0x30(%rdi),%rdx
-	WORD $0x8948; BYTE $0xc1 // 05de: mov %rax,%rcx
-	LONG $0xcbaf0f48 // 05e1: imul %rbx,%rcx
-	LONG $0x70778b48 // 05e5: mov 0x70(%rdi),%rsi
-	LONG $0x8a148d48 // 05e9: lea (%rdx,%rcx,4),%rdx
-	LONG $0x20fe8348 // 05ed: cmp $0x20,%rsi
-	LONG $0x1220840f; WORD $0x0000 // 05f1: je 1817 <correlate+0x1817>
-	LONG $0x000010b9; BYTE $0x00 // 05f7: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xce // 05fc: cmp %rcx,%rsi
-	LONG $0xce4e0f48 // 05ff: cmovle %rsi,%rcx
-	WORD $0x3145; BYTE $0xc0 // 0603: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc9 // 0606: test %rcx,%rcx
-	LONG $0xc8480f49 // 0609: cmovs %r8,%rcx
-	LONG $0x0001b841; WORD $0x0000 // 060d: mov $0x1,%r8d
-	WORD $0x8945; BYTE $0xc6 // 0613: mov %r8d,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0616: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0619: mov %r14d,%ecx
-	WORD $0xc9ff // 061c: dec %ecx
-	LONG $0xd192f8c5 // 061e: kmovw %ecx,%k2
-	LONG $0xf04e8d48 // 0622: lea -0x10(%rsi),%rcx
-	LONG $0x000010be; BYTE $0x00 // 0626: mov $0x10,%esi
-	WORD $0x3948; BYTE $0xf1 // 062b: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 062e: cmovg %rsi,%rcx
-	WORD $0xf631 // 0632: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0634: test %rcx,%rcx
-	LONG $0xce480f48 // 0637: cmovs %rsi,%rcx
-	LONG $0xca7cf162; WORD $0x2a10 // 063b: vmovups (%rdx),%zmm5{%k2}{z}
-	WORD $0xd341; BYTE $0xe0 // 0641: shl %cl,%r8d
-	LONG $0xff708d41 // 0644: lea -0x1(%r8),%esi
-	LONG $0xce92f8c5 // 0648: kmovw %esi,%k1
-	LONG $0xca7cf162; WORD $0x1c10; BYTE $0x82 // 064c: vmovups (%rdx,%rax,4),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6210; BYTE $0x01 // 0653: vmovups 0x40(%rdx),%zmm4{%k1}{z}
-	QUAD $0x01825410c97cf162 // 065a: vmovups 0x40(%rdx,%rax,4),%zmm2{%k1}{z}
-	LONG $0xca7cf162; WORD $0x0c10; BYTE $0xc2 // 0662: vmovups (%rdx,%rax,8),%zmm1{%k2}{z}
-	QUAD $0x01c24410c97cf162 // 0669: vmovups 0x40(%rdx,%rax,8),%zmm0{%k1}{z}
-	LONG $0x034b8d48 // 0671: lea 0x3(%rbx),%rcx
-	LONG $0x604f3b48 // 0675: cmp 0x60(%rdi),%rcx
-	LONG $0x008f8d0f; WORD $0x0000 // 0679: jge 70e <correlate+0x70e>
-	LONG $0x40048d4c // 067f: lea (%rax,%rax,2),%r8
-	QUAD $0x0000000085348d48 // 0683: lea 0x0(,%rax,4),%rsi
-	LONG $0x820c8d4a // 068b: lea (%rdx,%r8,4),%rcx
-	WORD $0x180f; BYTE $0x09 // 068f: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 0692: add %rsi,%rcx
-	LONG $0x4c180f42; WORD $0x7c82 // 0695: prefetcht0 0x7c(%rdx,%r8,4)
-	WORD $0x180f; BYTE $0x09 // 069b: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0x7cc2 // 069e: prefetcht0 0x7c(%rdx,%r8,8)
-	WORD $0x0148; BYTE $0xf1 // 06a4: add %rsi,%rcx
-	QUAD $0x00000000c5048d4c // 06a7: lea 0x0(,%rax,8),%r8
-	WORD $0x894d; BYTE $0xc2 // 06af: mov %r8,%r10
-	WORD $0x180f; BYTE $0x09 // 06b2: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 06b5: add %rsi,%rcx
-	WORD $0x2949; BYTE $0xc2 // 06b8: sub %rax,%r10
-	WORD $0x8949; BYTE $0xc1 // 06bb: mov %rax,%r9
-	WORD $0x180f; BYTE $0x09 // 06be: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 06c1: add %rsi,%rcx
-	LONG $0x04e1c149 // 06c4: shl $0x4,%r9
-	WORD $0x180f; BYTE $0x09 // 06c8: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0x7c92 // 06cb: prefetcht0 0x7c(%rdx,%r10,4)
-	WORD $0x0148; BYTE $0xf1 // 06d1: add %rsi,%rcx
-	WORD $0x8949; BYTE $0xc2 // 06d4: mov %rax,%r10
-	LONG $0x05e2c149 // 06d7: shl $0x5,%r10
-	LONG $0x4c180f42; WORD $0x7c0a // 06db: prefetcht0 0x7c(%rdx,%r9,1)
-	WORD $0x180f; BYTE $0x09 // 06e1: prefetcht0 (%rcx)
-	LONG $0x060c8d4c // 06e4: lea (%rsi,%rax,1),%r9
-	WORD $0x0148; BYTE $0xf1 // 06e8: add %rsi,%rcx
-	LONG $0x00448d49; BYTE $0x20 // 06eb: lea 0x20(%r8,%rax,1),%rax
-	LONG $0x4c180f42; WORD $0x7c8a // 06f0: prefetcht0 0x7c(%rdx,%r9,4)
-	LONG $0x4c180f42; WORD $0x7c12 // 06f6: prefetcht0 0x7c(%rdx,%r10,1)
-	WORD $0x180f; BYTE $0x09 // 06fc: prefetcht0 (%rcx)
-	LONG $0x824c180f; BYTE $0xfc // 06ff: prefetcht0 -0x4(%rdx,%rax,4)
-	LONG $0x310c180f // 0704: prefetcht0 (%rcx,%rsi,1)
-	LONG $0x4c180f42; WORD $0x7cca // 0708: prefetcht0 0x7c(%rdx,%r9,8)
-	LONG $0x504f8b4c // 070e: mov 0x50(%rdi),%r9
-	WORD $0x8b4c; BYTE $0x07 // 0712: mov (%rdi),%r8
-	LONG $0x18478b48 // 0715: mov 0x18(%rdi),%rax
-	LONG $0x48578b4c // 0719: mov 0x48(%rdi),%r10
-	WORD $0x854d; BYTE $0xc9 // 071d: test %r9,%r9
-	WORD $0x5d7e // 0720: jle 77f <correlate+0x77f>
-	WORD $0xf631 // 0722: xor %esi,%esi
-	LONG $0x487cf162; WORD $0x3810 // 0724: vmovups (%rax),%zmm7
-	LONG $0x487cf162; WORD $0x7010; BYTE $0x01 // 072a: vmovups 0x40(%rax),%zmm6
-	LONG $0x80e88348 // 0731: sub $0xffffffffffffff80,%rax
-	LONG $0xb20c6349 // 0735: movslq (%r10,%rsi,4),%rcx
-	WORD $0xff48; BYTE $0xc6 // 0739: inc %rsi
-	WORD $0x0148; BYTE $0xd9 // 073c: add %rbx,%rcx
-	LONG $0x487d5262; WORD $0x0418; BYTE $0x88 // 073f: vbroadcastss (%r8,%rcx,4),%zmm8
-	LONG $0x483df262; WORD $0xefb8 // 0746: vfmadd231ps %zmm7,%zmm8,%zmm5
-	LONG $0x483df262; WORD $0xe6b8 // 074c: vfmadd231ps %zmm6,%zmm8,%zmm4
-	QUAD $0x01884418487d5262 // 0752: vbroadcastss 0x4(%r8,%rcx,4),%zmm8
-	LONG $0x483df262; WORD $0xdfb8 // 075a: vfmadd231ps %zmm7,%zmm8,%zmm3
-	LONG $0x483df262; WORD $0xd6b8 // 0760: vfmadd231ps %zmm6,%zmm8,%zmm2
-	QUAD $0x02884418487d5262 // 0766: vbroadcastss 0x8(%r8,%rcx,4),%zmm8
-	LONG $0x483df262; WORD $0xcfb8 // 076e: vfmadd231ps %zmm7,%zmm8,%zmm1
-	LONG $0x483df262; WORD $0xc6b8 // 0774: vfmadd231ps %zmm6,%zmm8,%zmm0
-	WORD $0x3949; BYTE $0xf1 // 077a: cmp %rsi,%r9
-	WORD $0xa57f // 077d: jg 724 <correlate+0x724>
-	LONG $0x70478b48 // 077f: mov 0x70(%rdi),%rax
-	LONG $0x20f88348 // 0783: cmp $0x20,%rax
-	LONG $0x1293840f; WORD $0x0000 // 0787: je 1a20 <correlate+0x1a20>
-	LONG $0x000010b9; BYTE $0x00 // 078d: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0792: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0795: cmovle %rax,%rcx
-	WORD $0xdb31 // 0799: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 079b: test %rcx,%rcx
-	LONG $0xcb480f48 // 079e: cmovs %rbx,%rcx
-	LONG $0x000001bb; BYTE $0x00 // 07a2: mov $0x1,%ebx
-	WORD $0xde89 // 07a7: mov %ebx,%esi
-	WORD $0xe6d3 // 07a9: shl %cl,%esi
-	LONG $0xf0488d48 // 07ab: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 07af: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 07b4: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 07b7: cmovg %rax,%rcx
-	WORD $0xc031 // 07bb: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 07bd: test %rcx,%rcx
-	LONG $0xc8480f48 // 07c0: cmovs %rax,%rcx
-	WORD $0x768d; BYTE $0xff // 07c4: lea -0x1(%rsi),%esi
-	WORD $0xe3d3 // 07c7: shl %cl,%ebx
-	WORD $0x438d; BYTE $0xff // 07c9: lea -0x1(%rbx),%eax
-	LONG $0xc892f8c5 // 07cc: kmovw %eax,%k1
-	LONG $0xd692f8c5 // 07d0: kmovw %esi,%k2
-	LONG $0x497cf162; WORD $0x6211; BYTE $0x01 // 07d4: vmovups %zmm4,0x40(%rdx){%k1}
-	LONG $0x4a7cf162; WORD $0x2a11 // 07db: vmovups %zmm5,(%rdx){%k2}
-	LONG $0x68478b48 // 07e1: mov 0x68(%rdi),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x82 // 07e5: vmovups %zmm3,(%rdx,%rax,4){%k2}
-	LONG $0x68478b48 // 07ec: mov 0x68(%rdi),%rax
-	QUAD $0x01825411497cf162 // 07f0: vmovups %zmm2,0x40(%rdx,%rax,4){%k1}
-	LONG $0x68478b48 // 07f8: mov 0x68(%rdi),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0xc2 // 07fc: vmovups %zmm1,(%rdx,%rax,8){%k2}
-	LONG $0x68478b48 // 0803: mov 0x68(%rdi),%rax
-	QUAD $0x01c24411497cf162 // 0807: vmovups %zmm0,0x40(%rdx,%rax,8){%k1}
-	WORD $0xf8c5; BYTE $0x77 // 080f: vzeroupper
-	BYTE $0xc3 // 0812: ret
-	LONG $0x06fb8349 // 0813: cmp $0x6,%r11
-	LONG $0x0cce840f; WORD $0x0000 // 0817: je 14eb <correlate+0x14eb>
-	LONG $0x07fb8349 // 081d: cmp $0x7,%r11
-	LONG $0x0539850f; WORD $0x0000 // 0821: jne d60 <correlate+0xd60>
-	LONG $0x68478b48 // 0827: mov 0x68(%rdi),%rax
-	LONG $0x30578b48 // 082b: mov 0x30(%rdi),%rdx
-	WORD $0x8948; BYTE $0xc1 // 082f: mov %rax,%rcx
-	LONG $0xcbaf0f48 // 0832: imul %rbx,%rcx
-	LONG $0x704f8b4c // 0836: mov 0x70(%rdi),%r9
-	LONG $0x8a148d48 // 083a: lea (%rdx,%rcx,4),%rdx
-	LONG $0x20f98349 // 083e: cmp $0x20,%r9
-	LONG $0x1088840f; WORD $0x0000 // 0842: je 18d0 <correlate+0x18d0>
-	LONG $0x000010b9; BYTE $0x00 // 0848: mov $0x10,%ecx
-	WORD $0x3949; BYTE $0xc9 // 084d: cmp %rcx,%r9
-	LONG $0xc94e0f49 // 0850: cmovle %r9,%rcx
-	WORD $0xf631 // 0854: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0856: test %rcx,%rcx
-	LONG $0xce480f48 // 0859: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 085d: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 0862: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0865: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0868: mov %r14d,%ecx
-	WORD $0xc9ff // 086b: dec %ecx
-	LONG $0xd192f8c5 // 086d: kmovw %ecx,%k2
-	LONG $0xf0498d49 // 0871: lea -0x10(%r9),%rcx
-	LONG $0x0010b941; WORD $0x0000 // 0875: mov $0x10,%r9d
-	WORD $0x394c; BYTE $0xc9 // 087b: cmp %r9,%rcx
-	LONG $0xc94f0f49 // 087e: cmovg %r9,%rcx
-	WORD $0x3145; BYTE $0xc9 // 0882: xor %r9d,%r9d
-	WORD $0x8548; BYTE $0xc9 // 0885: test %rcx,%rcx
-	LONG $0xc9480f49 // 0888: cmovs %r9,%rcx
-	WORD $0x8949; BYTE $0xc1 // 088c: mov %rax,%r9
-	WORD $0xe6d3 // 088f: shl %cl,%esi
-	WORD $0xceff // 0891: dec %esi
-	QUAD $0x00000000850c8d48 // 0893: lea 0x0(,%rax,4),%rcx
-	LONG $0xce92f8c5 // 089b: kmovw %esi,%k1
-	LONG $0xca7c7162; WORD $0x2c10; BYTE $0x0a // 089f: vmovups (%rdx,%rcx,1),%zmm13{%k2}{z}
-	LONG $0x40348d48 // 08a6: lea (%rax,%rax,2),%rsi
-	QUAD $0x018a7410c97cf162 // 08aa: vmovups 0x40(%rdx,%rcx,4),%zmm6{%k1}{z}
-	LONG $0x04e1c149 // 08b2: shl $0x4,%r9
-	WORD $0x0148; BYTE $0xc1 // 08b6: add %rax,%rcx
-	LONG $0xca7c7162; WORD $0x3a10 // 08b9: vmovups (%rdx),%zmm15{%k2}{z}
-	LONG $0xc97c7162; WORD $0x7210; BYTE $0x01 // 08bf: vmovups 0x40(%rdx),%zmm14{%k1}{z}
-	QUAD $0x01826410c97c7162 // 08c6: vmovups 0x40(%rdx,%rax,4),%zmm12{%k1}{z}
-	LONG $0xca7c7162; WORD $0x1c10; BYTE $0xc2 // 08ce: vmovups (%rdx,%rax,8),%zmm11{%k2}{z}
-	QUAD $0x01c25410c97c7162 // 08d5: vmovups 0x40(%rdx,%rax,8),%zmm10{%k1}{z}
-	LONG $0xca7c7162; WORD $0x0c10; BYTE $0xb2 // 08dd: vmovups (%rdx,%rsi,4),%zmm9{%k2}{z}
-	QUAD $0x01b24410c97c7162 // 08e4: vmovups 0x40(%rdx,%rsi,4),%zmm8{%k1}{z}
-	LONG $0xca7cb162; WORD $0x3c10; BYTE $0x0a // 08ec: vmovups (%rdx,%r9,1),%zmm7{%k2}{z}
-	LONG $0xca7cf162; WORD $0x2c10; BYTE $0x8a // 08f3: vmovups (%rdx,%rcx,4),%zmm5{%k2}{z}
-	QUAD $0x018a6410c97cf162 // 08fa: vmovups 0x40(%rdx,%rcx,4),%zmm4{%k1}{z}
-	LONG $0xca7cf162; WORD $0x1c10; BYTE $0xf2 // 0902: vmovups (%rdx,%rsi,8),%zmm3{%k2}{z}
-	QUAD $0x01f25410c97cf162 // 0909: vmovups 0x40(%rdx,%rsi,8),%zmm2{%k1}{z}
-	LONG $0x6047394c // 0911: cmp %r8,0x60(%rdi)
-	LONG $0x00998e0f; WORD $0x0000 // 0915: jle 9b4 <correlate+0x9b4>
-	QUAD $0x00000000c5048d4c // 091b: lea 0x0(,%rax,8),%r8
-	WORD $0x894c; BYTE $0xc6 // 0923: mov %r8,%rsi
-	WORD $0x2948; BYTE $0xc6 // 0926: sub %rax,%rsi
-	LONG $0xb20c8d48 // 0929: lea (%rdx,%rsi,4),%rcx
-	LONG $0x00448d4d; BYTE $0x20 // 092d: lea 0x20(%r8,%rax,1),%r8
-	LONG $0xb24c180f; BYTE $0x7c // 0932: prefetcht0 0x7c(%rdx,%rsi,4)
-	QUAD $0x0000000085348d48 // 0937: lea 0x0(,%rax,4),%rsi
-	LONG $0x4c180f42; WORD $0xfc82 // 093f: prefetcht0 -0x4(%rdx,%r8,4)
-	LONG $0x06048d4c // 0945: lea (%rsi,%rax,1),%r8
-	WORD $0x180f; BYTE $0x09 // 0949: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0x7cc2 // 094c: prefetcht0 0x7c(%rdx,%r8,8)
-	WORD $0x0148; BYTE $0xf1 // 0952: add %rsi,%rcx
-	LONG $0x40448d4e; BYTE $0x20 // 0955: lea 0x20(%rax,%r8,2),%r8
-	WORD $0x180f; BYTE $0x09 // 095a: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0xfc82 // 095d: prefetcht0 -0x4(%rdx,%r8,4)
-	WORD $0x0148; BYTE $0xf1 // 0963: add %rsi,%rcx
-	LONG $0x40048d4c // 0966: lea (%rax,%rax,2),%r8
-	LONG $0x02e0c149 // 096a: shl $0x2,%r8
-	WORD $0x180f; BYTE $0x09 // 096e: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 0971: add %rsi,%rcx
-	WORD $0x8949; BYTE $0xc1 // 0974: mov %rax,%r9
-	WORD $0x180f; BYTE $0x09 // 0977: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0x7c82 // 097a: prefetcht0 0x7c(%rdx,%r8,4)
-	WORD $0x0148; BYTE $0xf1 // 0980: add %rsi,%rcx
-	LONG $0x00448d4d; BYTE $0x20 // 0983: lea 0x20(%r8,%rax,1),%r8
-	LONG $0x0ec06b48 // 0988: imul $0xe,%rax,%rax
-	WORD $0x180f; BYTE $0x09 // 098c: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 098f: add %rsi,%rcx
-	LONG $0x05e1c149 // 0992: shl $0x5,%r9
-	WORD $0x180f; BYTE $0x09 // 0996: prefetcht0 (%rcx)
-	WORD $0x0148; BYTE $0xf1 // 0999: add %rsi,%rcx
-	LONG $0x4c180f42; WORD $0x7c0a // 099c: prefetcht0 0x7c(%rdx,%r9,1)
-	WORD $0x180f; BYTE $0x09 // 09a2: prefetcht0 (%rcx)
-	LONG $0x4c180f42; WORD $0xfc82 // 09a5: prefetcht0 -0x4(%rdx,%r8,4)
-	LONG $0x310c180f // 09ab: prefetcht0 (%rcx,%rsi,1)
-	LONG $0x824c180f; BYTE $0x7c // 09af: prefetcht0 0x7c(%rdx,%rax,4)
-	LONG $0x504f8b4c // 09b4: mov 0x50(%rdi),%r9
-	WORD $0x8b48; BYTE $0x37 // 09b8: mov (%rdi),%rsi
-	LONG $0x18478b48 // 09bb: mov 0x18(%rdi),%rax
-	LONG $0x48578b4c // 09bf: mov 0x48(%rdi),%r10
-	WORD $0x854d; BYTE $0xc9 // 09c3: test %r9,%r9
-	LONG $0x00b28e0f; WORD $0x0000 // 09c6: jle a7e <correlate+0xa7e>
-	WORD $0x3145; BYTE $0xc0 // 09cc: xor %r8d,%r8d
-	LONG $0x487cf162; WORD $0x0810 // 09cf: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 09d5: vmovups 0x40(%rax),%zmm0
-	LONG $0x80e88348 // 09dc: sub $0xffffffffffffff80,%rax
-	LONG $0x820c634b // 09e0: movslq (%r10,%r8,4),%rcx
-	WORD $0xff49; BYTE $0xc0 // 09e4: inc %r8
-	WORD $0x0148; BYTE $0xd9 // 09e7: add %rbx,%rcx
-	LONG $0x487de262; WORD $0x0418; BYTE $0x8e // 09ea: vbroadcastss (%rsi,%rcx,4),%zmm16
-	LONG $0x407d7262; WORD $0xf9b8 // 09f1: vfmadd231ps %zmm1,%zmm16,%zmm15
-	LONG $0x407d7262; WORD $0xf0b8 // 09f7: vfmadd231ps %zmm0,%zmm16,%zmm14
-	QUAD $0x018e4418487de262 // 09fd: vbroadcastss 0x4(%rsi,%rcx,4),%zmm16
-	LONG $0x407d7262; WORD $0xe9b8 // 0a05: vfmadd231ps %zmm1,%zmm16,%zmm13
-	LONG $0x407d7262; WORD $0xe0b8 // 0a0b: vfmadd231ps %zmm0,%zmm16,%zmm12
-	QUAD $0x028e4418487de262 // 0a11: vbroadcastss 0x8(%rsi,%rcx,4),%zmm16
-	LONG $0x407d7262; WORD $0xd9b8 // 0a19: vfmadd231ps %zmm1,%zmm16,%zmm11
-	LONG $0x407d7262; WORD $0xd0b8 // 0a1f: vfmadd231ps %zmm0,%zmm16,%zmm10
-	QUAD $0x038e4418487de262 // 0a25: vbroadcastss 0xc(%rsi,%rcx,4),%zmm16
-	LONG $0x407d7262; WORD $0xc9b8 // 0a2d: vfmadd231ps %zmm1,%zmm16,%zmm9
-	LONG $0x407d7262; WORD $0xc0b8 // 0a33: vfmadd231ps %zmm0,%zmm16,%zmm8
-	QUAD $0x048e4418487de262 // 0a39: vbroadcastss 0x10(%rsi,%rcx,4),%zmm16
-	LONG $0x407df262; WORD $0xf9b8 // 0a41: vfmadd231ps %zmm1,%zmm16,%zmm7
-	LONG $0x407df262; WORD $0xf0b8 // 0a47: vfmadd231ps %zmm0,%zmm16,%zmm6
-	QUAD $0x058e4418487de262 // 0a4d: vbroadcastss 0x14(%rsi,%rcx,4),%zmm16
-	LONG $0x407df262; WORD $0xe9b8 // 0a55: vfmadd231ps %zmm1,%zmm16,%zmm5
-	LONG $0x407df262; WORD $0xe0b8 // 0a5b: vfmadd231ps %zmm0,%zmm16,%zmm4
-	QUAD $0x068e4418487de262 // 0a61: vbroadcastss 0x18(%rsi,%rcx,4),%zmm16
-	LONG $0x407df262; WORD $0xd9b8 // 0a69: vfmadd231ps %zmm1,%zmm16,%zmm3
-	LONG $0x407df262; WORD $0xd0b8 // 0a6f: vfmadd231ps %zmm0,%zmm16,%zmm2
-	WORD $0x394d; BYTE $0xc1 // 0a75: cmp %r8,%r9
-	LONG $0xff518f0f; WORD $0xffff // 0a78: jg 9cf <correlate+0x9cf>
-	LONG $0x70478b48 // 0a7e: mov 0x70(%rdi),%rax
-	LONG $0x20f88348 // 0a82: cmp $0x20,%rax
-	LONG $0x0ed5840f; WORD $0x0000 // 0a86: je 1961 <correlate+0x1961>
-	LONG $0x000010b9; BYTE $0x00 // 0a8c: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0a91: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0a94: cmovle %rax,%rcx
-	WORD $0xdb31 // 0a98: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 0a9a: test %rcx,%rcx
-	LONG $0xcb480f48 // 0a9d: cmovs %rbx,%rcx
-	LONG $0x000001bb; BYTE $0x00 // 0aa1: mov $0x1,%ebx
-	WORD $0xde89 // 0aa6: mov %ebx,%esi
-	WORD $0xe6d3 // 0aa8: shl %cl,%esi
-	LONG $0xf0488d48 // 0aaa: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0aae: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0ab3: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0ab6: cmovg %rax,%rcx
-	WORD $0xc031 // 0aba: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0abc: test %rcx,%rcx
-	LONG $0xc8480f48 // 0abf: cmovs %rax,%rcx
-	WORD $0x768d; BYTE $0xff // 0ac3: lea -0x1(%rsi),%esi
-	WORD $0xe3d3 // 0ac6: shl %cl,%ebx
-	WORD $0x438d; BYTE $0xff // 0ac8: lea -0x1(%rbx),%eax
-	LONG $0xc892f8c5 // 0acb: kmovw %eax,%k1
-	LONG $0xd692f8c5 // 0acf: kmovw %esi,%k2
-	LONG $0x497c7162; WORD $0x7211; BYTE $0x01 // 0ad3: vmovups %zmm14,0x40(%rdx){%k1}
-	LONG $0x4a7c7162; WORD $0x3a11 // 0ada: vmovups %zmm15,(%rdx){%k2}
-	LONG $0x68478b48 // 0ae0: mov 0x68(%rdi),%rax
-	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x82 // 0ae4: vmovups %zmm13,(%rdx,%rax,4){%k2}
-	LONG $0x68478b48 // 0aeb: mov 0x68(%rdi),%rax
-	QUAD $0x01826411497c7162 // 0aef: vmovups %zmm12,0x40(%rdx,%rax,4){%k1}
-	LONG $0x68478b48 // 0af7: mov 0x68(%rdi),%rax
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0xc2 // 0afb: vmovups %zmm11,(%rdx,%rax,8){%k2}
-	LONG $0x68478b48 // 0b02: mov 0x68(%rdi),%rax
-	QUAD $0x01c25411497c7162 // 0b06: vmovups %zmm10,0x40(%rdx,%rax,8){%k1}
-	LONG $0x68478b48 // 0b0e: mov 0x68(%rdi),%rax
-	LONG $0x40048d48 // 0b12: lea (%rax,%rax,2),%rax
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x82 // 0b16: vmovups %zmm9,(%rdx,%rax,4){%k2}
-	LONG $0x68478b48 // 0b1d: mov 0x68(%rdi),%rax
-	LONG $0x40448d48; BYTE $0x10 // 0b21: lea 0x10(%rax,%rax,2),%rax
-	LONG $0x497c7162; WORD $0x0411; BYTE $0x82 // 0b26: vmovups %zmm8,(%rdx,%rax,4){%k1}
-	LONG $0x68478b48 // 0b2d: mov 0x68(%rdi),%rax
-	LONG $0x04e0c148 // 0b31: shl $0x4,%rax
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x02 // 0b35: vmovups %zmm7,(%rdx,%rax,1){%k2}
-	LONG $0x68478b48 // 0b3c: mov 0x68(%rdi),%rax
-	QUAD $0x0000001085048d48 // 0b40: lea 0x10(,%rax,4),%rax
-	LONG $0x497cf162; WORD $0x3411; BYTE $0x82 // 0b48: vmovups %zmm6,(%rdx,%rax,4){%k1}
-	LONG $0x68478b48 // 0b4f: mov 0x68(%rdi),%rax
-	LONG $0x80048d48 // 0b53: lea (%rax,%rax,4),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x82 // 0b57: vmovups %zmm5,(%rdx,%rax,4){%k2}
-	LONG $0x68478b48 // 0b5e: mov 0x68(%rdi),%rax
-	LONG $0x80448d48; BYTE $0x10 // 0b62: lea 0x10(%rax,%rax,4),%rax
-	LONG $0x497cf162; WORD $0x2411; BYTE $0x82 // 0b67: vmovups %zmm4,(%rdx,%rax,4){%k1}
-	LONG $0x68478b48 // 0b6e: mov 0x68(%rdi),%rax
-	LONG $0x40048d48 // 0b72: lea (%rax,%rax,2),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0xc2 // 0b76: vmovups %zmm3,(%rdx,%rax,8){%k2}
-	LONG $0x68478b48 // 0b7d: mov 0x68(%rdi),%rax
-	LONG $0x40048d48 // 0b81: lea (%rax,%rax,2),%rax
-	QUAD $0x01c25411497cf162 // 0b85: vmovups %zmm2,0x40(%rdx,%rax,8){%k1}
-	LONG $0xfffc7de9; BYTE $0xff // 0b8d: jmp 80f <correlate+0x80f>
-	LONG $0x441f0f66; WORD $0x0000 // 0b92: nopw 0x0(%rax,%rax,1)
-	LONG $0x01fb8349 // 0b98: cmp $0x1,%r11
-	LONG $0xfc6d850f; WORD $0xffff // 0b9c: jne 80f <correlate+0x80f>
-	LONG $0x68578b48 // 0ba2: mov 0x68(%rdi),%rdx
-	LONG $0x30478b48 // 0ba6: mov 0x30(%rdi),%rax
-	LONG $0xd3af0f48 // 0baa: imul %rbx,%rdx
-	LONG $0x90148d48 // 0bae: lea (%rax,%rdx,4),%rdx
-	LONG $0x70478b48 // 0bb2: mov 0x70(%rdi),%rax
-	LONG $0x20f88348 // 0bb6: cmp $0x20,%rax
-	LONG $0x0cfe840f; WORD $0x0000 // 0bba: je 18be <correlate+0x18be>
-	LONG $0x000010b9; BYTE $0x00 // 0bc0: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0bc5: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0bc8: cmovle %rax,%rcx
-	WORD $0xf631 // 0bcc: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 0bce: test %rcx,%rcx
-	LONG $0xce480f48 // 0bd1: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 0bd5: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 0bda: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0bdd: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0be0: mov %r14d,%ecx
-	WORD $0xc9ff // 0be3: dec %ecx
-	LONG $0xd992f8c5 // 0be5: kmovw %ecx,%k3
-	LONG $0xf0488d48 // 0be9: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0bed: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0bf2: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0bf5: cmovg %rax,%rcx
-	WORD $0xc031 // 0bf9: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0bfb: test %rcx,%rcx
-	LONG $0xc8480f48 // 0bfe: cmovs %rax,%rcx
-	LONG $0xcb7cf162; WORD $0x0a10 // 0c02: vmovups (%rdx),%zmm1{%k3}{z}
-	WORD $0xe6d3 // 0c08: shl %cl,%esi
-	WORD $0xceff // 0c0a: dec %esi
-	LONG $0xe692f8c5 // 0c0c: kmovw %esi,%k4
-	LONG $0xcc7cf162; WORD $0x4210; BYTE $0x01 // 0c10: vmovups 0x40(%rdx),%zmm0{%k4}{z}
-	LONG $0x01438d48 // 0c17: lea 0x1(%rbx),%rax
-	LONG $0x60473b48 // 0c1b: cmp 0x60(%rdi),%rax
-	LONG $0x008b8d0f; WORD $0x0000 // 0c1f: jge cb0 <correlate+0xcb0>
-	LONG $0x68778b48 // 0c25: mov 0x68(%rdi),%rsi
-	QUAD $0x00000000b5048d4c // 0c29: lea 0x0(,%rsi,4),%r8
-	LONG $0x02048d4a // 0c31: lea (%rdx,%r8,1),%rax
-	WORD $0x180f; BYTE $0x08 // 0c35: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c38: add %r8,%rax
-	WORD $0x180f; BYTE $0x08 // 0c3b: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c3e: add %r8,%rax
-	WORD $0x180f; BYTE $0x08 // 0c41: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c44: add %r8,%rax
-	WORD $0x180f; BYTE $0x08 // 0c47: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c4a: add %r8,%rax
-	WORD $0x180f; BYTE $0x08 // 0c4d: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c50: add %r8,%rax
-	WORD $0x8949; BYTE $0xf2 // 0c53: mov %rsi,%r10
-	WORD $0x180f; BYTE $0x08 // 0c56: prefetcht0 (%rax)
-	WORD $0x014c; BYTE $0xc0 // 0c59: add %r8,%rax
-	QUAD $0x00000000f50c8d48 // 0c5c: lea 0x0(,%rsi,8),%rcx
-	LONG $0x04e2c149 // 0c64: shl $0x4,%r10
-	WORD $0x180f; BYTE $0x08 // 0c68: prefetcht0 (%rax)
-	LONG $0x0c180f42; BYTE $0x00 // 0c6b: prefetcht0 (%rax,%r8,1)
-	WORD $0x8948; BYTE $0xf0 // 0c70: mov %rsi,%rax
-	LONG $0x760c8d4c // 0c73: lea (%rsi,%rsi,2),%r9
-	LONG $0x05e0c148 // 0c77: shl $0x5,%rax
-	LONG $0x0a4c180f; BYTE $0x7c // 0c7b: prefetcht0 0x7c(%rdx,%rcx,1)
-	LONG $0x4c180f42; WORD $0x7c12 // 0c80: prefetcht0 0x7c(%rdx,%r10,1)
-	WORD $0x2948; BYTE $0xf1 // 0c86: sub %rsi,%rcx
-	LONG $0x06548d4e; BYTE $0x20 // 0c89: lea 0x20(%rsi,%r8,1),%r10
-	LONG $0x4c180f42; WORD $0x7c02 // 0c8e: prefetcht0 0x7c(%rdx,%r8,1)
-	LONG $0x4c180f42; WORD $0x7c8a // 0c94: prefetcht0 0x7c(%rdx,%r9,4)
-	LONG $0x4c180f42; WORD $0xfc92 // 0c9a: prefetcht0 -0x4(%rdx,%r10,4)
-	LONG $0x4c180f42; WORD $0x7cca // 0ca0: prefetcht0 0x7c(%rdx,%r9,8)
-	LONG $0x8a4c180f; BYTE $0x7c // 0ca6: prefetcht0 0x7c(%rdx,%rcx,4)
-	LONG $0x024c180f; BYTE $0x7c // 0cab: prefetcht0 0x7c(%rdx,%rax,1)
-	LONG $0x50478b4c // 0cb0: mov 0x50(%rdi),%r8
-	WORD $0x8b4c; BYTE $0x0f // 0cb4: mov (%rdi),%r9
-	LONG $0x18478b48 // 0cb7: mov 0x18(%rdi),%rax
-	LONG $0x48578b4c // 0cbb: mov 0x48(%rdi),%r10
-	WORD $0x854d; BYTE $0xc0 // 0cbf: test %r8,%r8
-	WORD $0x357e // 0cc2: jle cf9 <correlate+0xcf9>
-	WORD $0xc931 // 0cc4: xor %ecx,%ecx
-	LONG $0x487cf162; WORD $0x2010 // 0cc6: vmovups (%rax),%zmm4
-	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0ccc: vmovups 0x40(%rax),%zmm3
-	LONG $0x80e88348 // 0cd3: sub $0xffffffffffffff80,%rax
-	LONG $0x8a346349 // 0cd7: movslq (%r10,%rcx,4),%rsi
-	WORD $0xff48; BYTE $0xc1 // 0cdb: inc %rcx
-	WORD $0x0148; BYTE $0xde // 0cde: add %rbx,%rsi
-	LONG $0x487dd262; WORD $0x1418; BYTE $0xb1 // 0ce1: vbroadcastss (%r9,%rsi,4),%zmm2
-	LONG $0x486df262; WORD $0xccb8 // 0ce8: vfmadd231ps %zmm4,%zmm2,%zmm1
-	LONG $0x486df262; WORD $0xc3b8 // 0cee: vfmadd231ps %zmm3,%zmm2,%zmm0
-	WORD $0x3949; BYTE $0xc8 // 0cf4: cmp %rcx,%r8
-	WORD $0xcd7f // 0cf7: jg cc6 <correlate+0xcc6>
-	LONG $0x70478b48 // 0cf9: mov 0x70(%rdi),%rax
-	LONG $0x20f88348 // 0cfd: cmp $0x20,%rax
-	LONG $0x0f45840f; WORD $0x0000 // 0d01: je 1c4c <correlate+0x1c4c>
-	LONG $0x000010b9; BYTE $0x00 // 0d07: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0d0c: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0d0f: cmovle %rax,%rcx
-	WORD $0xdb31 // 0d13: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc9 // 0d15: test %rcx,%rcx
-	LONG $0xcb480f48 // 0d18: cmovs %rbx,%rcx
-	LONG $0x000001bb; BYTE $0x00 // 0d1c: mov $0x1,%ebx
-	WORD $0xdf89 // 0d21: mov %ebx,%edi
-	WORD $0xe7d3 // 0d23: shl %cl,%edi
-	WORD $0xf989 // 0d25: mov %edi,%ecx
-	WORD $0xc9ff // 0d27: dec %ecx
-	LONG $0xe992f8c5 // 0d29: kmovw %ecx,%k5
-	LONG $0xf0488d48 // 0d2d: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0d31: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0d36: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0d39: cmovg %rax,%rcx
-	WORD $0xc031 // 0d3d: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0d3f: test %rcx,%rcx
-	LONG $0xc8480f48 // 0d42: cmovs %rax,%rcx
-	LONG $0x4d7cf162; WORD $0x0a11 // 0d46: vmovups %zmm1,(%rdx){%k5}
-	WORD $0xe3d3 // 0d4c: shl %cl,%ebx
-	WORD $0xcbff // 0d4e: dec %ebx
-	LONG $0xf392f8c5 // 0d50: kmovw %ebx,%k6
-	LONG $0x4e7cf162; WORD $0x4211; BYTE $0x01 // 0d54: vmovups %zmm0,0x40(%rdx){%k6}
-	LONG $0xfffaafe9; BYTE $0xff // 0d5b: jmp 80f <correlate+0x80f>
+	LONG $0x03e8c148 // 0598: shr $0x3,%rax
+	QUAD $0x00000008c51c8d48 // 059c: lea 0x8(,%rax,8),%rbx
+	QUAD $0x0000000fc50c8d4c // 05a4: lea 0xf(,%rax,8),%r9
+	WORD $0x2949; BYTE $0xdb // 05ac: sub %rbx,%r11
+	LONG $0x04fb8349 // 05af: cmp $0x4,%r11
+	LONG $0x0a97840f; WORD $0x0000 // 05b3: je 1050 <correlate+0x1050>
+	LONG $0x02518f0f; WORD $0x0000 // 05b9: jg 810 <correlate+0x810>
+	LONG $0x02fb8349 // 05bf: cmp $0x2,%r11
+	LONG $0x0d10840f; WORD $0x0000 // 05c3: je 12d9 <correlate+0x12d9>
+	LONG $0x03fb8349 // 05c9: cmp $0x3,%r11
+	LONG $0x05bd850f; WORD $0x0000 // 05cd: jne b90 <correlate+0xb90>
+	LONG $0x68478b48 // 05d3: mov 0x68(%rdi),%rax
+	LONG $0x30578b48 // 05d7: mov 0x30(%rdi),%rdx
+	WORD $0x8948; BYTE $0xc1 // 05db: mov %rax,%rcx
+	LONG $0xcbaf0f48 // 05de: imul %rbx,%rcx
+	LONG $0x70778b48 // 05e2: mov 0x70(%rdi),%rsi
+	LONG $0x8a148d48 // 05e6: lea (%rdx,%rcx,4),%rdx
+	LONG $0x20fe8348 // 05ea: cmp $0x20,%rsi
+	LONG $0x1223840f; WORD $0x0000 // 05ee: je 1817 <correlate+0x1817>
+	LONG $0x000010b9; BYTE $0x00 // 05f4: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xce // 05f9: cmp %rcx,%rsi
+	LONG $0xce4e0f48 // 05fc: cmovle %rsi,%rcx
+	WORD $0x3145; BYTE $0xc0 // 0600: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 0603: test %rcx,%rcx
+	LONG $0xc8480f49 // 0606: cmovs %r8,%rcx
+	LONG $0x0001b841; WORD $0x0000 // 060a: mov $0x1,%r8d
+	WORD $0x8945; BYTE $0xc6 // 0610: mov %r8d,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0613: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0616: mov %r14d,%ecx
+	WORD $0xc9ff // 0619: dec %ecx
+	LONG $0xd192f8c5 // 061b: kmovw %ecx,%k2
+	LONG $0xf04e8d48 // 061f: lea -0x10(%rsi),%rcx
+	LONG $0x000010be; BYTE $0x00 // 0623: mov $0x10,%esi
+	WORD $0x3948; BYTE $0xf1 // 0628: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 062b: cmovg %rsi,%rcx
+	WORD $0xf631 // 062f: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0631: test %rcx,%rcx
+	LONG $0xce480f48 // 0634: cmovs %rsi,%rcx
+	LONG $0xca7cf162; WORD $0x2a10 // 0638: vmovups (%rdx),%zmm5{%k2}{z}
+	WORD $0xd341; BYTE $0xe0 // 063e: shl %cl,%r8d
+	LONG $0xff708d41 // 0641: lea -0x1(%r8),%esi
+	LONG $0xce92f8c5 // 0645: kmovw %esi,%k1
+	LONG $0xca7cf162; WORD $0x1c10; BYTE $0x82 // 0649: vmovups (%rdx,%rax,4),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6210; BYTE $0x01 // 0650: vmovups 0x40(%rdx),%zmm4{%k1}{z}
+	QUAD $0x01825410c97cf162 // 0657: vmovups 0x40(%rdx,%rax,4),%zmm2{%k1}{z}
+	LONG $0xca7cf162; WORD $0x0c10; BYTE $0xc2 // 065f: vmovups (%rdx,%rax,8),%zmm1{%k2}{z}
+	QUAD $0x01c24410c97cf162 // 0666: vmovups 0x40(%rdx,%rax,8),%zmm0{%k1}{z}
+	LONG $0x034b8d48 // 066e: lea 0x3(%rbx),%rcx
+	LONG $0x604f3b48 // 0672: cmp 0x60(%rdi),%rcx
+	LONG $0x008f8d0f; WORD $0x0000 // 0676: jge 70b <correlate+0x70b>
+	LONG $0x40048d4c // 067c: lea (%rax,%rax,2),%r8
+	QUAD $0x0000000085348d48 // 0680: lea 0x0(,%rax,4),%rsi
+	LONG $0x820c8d4a // 0688: lea (%rdx,%r8,4),%rcx
+	WORD $0x180f; BYTE $0x09 // 068c: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 068f: add %rsi,%rcx
+	LONG $0x4c180f42; WORD $0x7c82 // 0692: prefetcht0 0x7c(%rdx,%r8,4)
+	WORD $0x180f; BYTE $0x09 // 0698: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0x7cc2 // 069b: prefetcht0 0x7c(%rdx,%r8,8)
+	WORD $0x0148; BYTE $0xf1 // 06a1: add %rsi,%rcx
+	QUAD $0x00000000c5048d4c // 06a4: lea 0x0(,%rax,8),%r8
+	WORD $0x894d; BYTE $0xc2 // 06ac: mov %r8,%r10
+	WORD $0x180f; BYTE $0x09 // 06af: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 06b2: add %rsi,%rcx
+	WORD $0x2949; BYTE $0xc2 // 06b5: sub %rax,%r10
+	WORD $0x8949; BYTE $0xc1 // 06b8: mov %rax,%r9
+	WORD $0x180f; BYTE $0x09 // 06bb: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 06be: add %rsi,%rcx
+	LONG $0x04e1c149 // 06c1: shl $0x4,%r9
+	WORD $0x180f; BYTE $0x09 // 06c5: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0x7c92 // 06c8: prefetcht0 0x7c(%rdx,%r10,4)
+	WORD $0x0148; BYTE $0xf1 // 06ce: add %rsi,%rcx
+	WORD $0x8949; BYTE $0xc2 // 06d1: mov %rax,%r10
+	LONG $0x05e2c149 // 06d4: shl $0x5,%r10
+	LONG $0x4c180f42; WORD $0x7c0a // 06d8: prefetcht0 0x7c(%rdx,%r9,1)
+	WORD $0x180f; BYTE $0x09 // 06de: prefetcht0 (%rcx)
+	LONG $0x060c8d4c // 06e1: lea (%rsi,%rax,1),%r9
+	WORD $0x0148; BYTE $0xf1 // 06e5: add %rsi,%rcx
+	LONG $0x00448d49; BYTE $0x20 // 06e8: lea 0x20(%r8,%rax,1),%rax
+	LONG $0x4c180f42; WORD $0x7c8a // 06ed: prefetcht0 0x7c(%rdx,%r9,4)
+	LONG $0x4c180f42; WORD $0x7c12 // 06f3: prefetcht0 0x7c(%rdx,%r10,1)
+	WORD $0x180f; BYTE $0x09 // 06f9: prefetcht0 (%rcx)
+	LONG $0x824c180f; BYTE $0xfc // 06fc: prefetcht0 -0x4(%rdx,%rax,4)
+	LONG $0x310c180f // 0701: prefetcht0 (%rcx,%rsi,1)
+	LONG $0x4c180f42; WORD $0x7cca // 0705: prefetcht0 0x7c(%rdx,%r9,8)
+	LONG $0x504f8b4c // 070b: mov 0x50(%rdi),%r9
+	WORD $0x8b4c; BYTE $0x07 // 070f: mov (%rdi),%r8
+	LONG $0x18478b48 // 0712: mov 0x18(%rdi),%rax
+	LONG $0x48578b4c // 0716: mov 0x48(%rdi),%r10
+	WORD $0x854d; BYTE $0xc9 // 071a: test %r9,%r9
+	WORD $0x5d7e // 071d: jle 77c <correlate+0x77c>
+	WORD $0xf631 // 071f: xor %esi,%esi
+	LONG $0x487cf162; WORD $0x3810 // 0721: vmovups (%rax),%zmm7
+	LONG $0x487cf162; WORD $0x7010; BYTE $0x01 // 0727: vmovups 0x40(%rax),%zmm6
+	LONG $0x80e88348 // 072e: sub $0xffffffffffffff80,%rax
+	LONG $0xb20c6349 // 0732: movslq (%r10,%rsi,4),%rcx
+	WORD $0xff48; BYTE $0xc6 // 0736: inc %rsi
+	WORD $0x0148; BYTE $0xd9 // 0739: add %rbx,%rcx
+	LONG $0x487d5262; WORD $0x0418; BYTE $0x88 // 073c: vbroadcastss (%r8,%rcx,4),%zmm8
+	LONG $0x483df262; WORD $0xefb8 // 0743: vfmadd231ps %zmm7,%zmm8,%zmm5
+	LONG $0x483df262; WORD $0xe6b8 // 0749: vfmadd231ps %zmm6,%zmm8,%zmm4
+	QUAD $0x01884418487d5262 // 074f: vbroadcastss 0x4(%r8,%rcx,4),%zmm8
+	LONG $0x483df262; WORD $0xdfb8 // 0757: vfmadd231ps %zmm7,%zmm8,%zmm3
+	LONG $0x483df262; WORD $0xd6b8 // 075d: vfmadd231ps %zmm6,%zmm8,%zmm2
+	QUAD $0x02884418487d5262 // 0763: vbroadcastss 0x8(%r8,%rcx,4),%zmm8
+	LONG $0x483df262; WORD $0xcfb8 // 076b: vfmadd231ps %zmm7,%zmm8,%zmm1
+	LONG $0x483df262; WORD $0xc6b8 // 0771: vfmadd231ps %zmm6,%zmm8,%zmm0
+	WORD $0x3949; BYTE $0xf1 // 0777: cmp %rsi,%r9
+	WORD $0xa57f // 077a: jg 721 <correlate+0x721>
+	LONG $0x70478b48 // 077c: mov 0x70(%rdi),%rax
+	LONG $0x20f88348 // 0780: cmp $0x20,%rax
+	LONG $0x1296840f; WORD $0x0000 // 0784: je 1a20 <correlate+0x1a20>
+	LONG $0x000010b9; BYTE $0x00 // 078a: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 078f: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0792: cmovle %rax,%rcx
+	WORD $0xdb31 // 0796: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0798: test %rcx,%rcx
+	LONG $0xcb480f48 // 079b: cmovs %rbx,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 079f: mov $0x1,%ebx
+	WORD $0xde89 // 07a4: mov %ebx,%esi
+	WORD $0xe6d3 // 07a6: shl %cl,%esi
+	LONG $0xf0488d48 // 07a8: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 07ac: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 07b1: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 07b4: cmovg %rax,%rcx
+	WORD $0xc031 // 07b8: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 07ba: test %rcx,%rcx
+	LONG $0xc8480f48 // 07bd: cmovs %rax,%rcx
+	WORD $0x768d; BYTE $0xff // 07c1: lea -0x1(%rsi),%esi
+	WORD $0xe3d3 // 07c4: shl %cl,%ebx
+	WORD $0x438d; BYTE $0xff // 07c6: lea -0x1(%rbx),%eax
+	LONG $0xc892f8c5 // 07c9: kmovw %eax,%k1
+	LONG $0xd692f8c5 // 07cd: kmovw %esi,%k2
+	LONG $0x497cf162; WORD $0x6211; BYTE $0x01 // 07d1: vmovups %zmm4,0x40(%rdx){%k1}
+	LONG $0x4a7cf162; WORD $0x2a11 // 07d8: vmovups %zmm5,(%rdx){%k2}
+	LONG $0x68478b48 // 07de: mov 0x68(%rdi),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x82 // 07e2: vmovups %zmm3,(%rdx,%rax,4){%k2}
+	LONG $0x68478b48 // 07e9: mov 0x68(%rdi),%rax
+	QUAD $0x01825411497cf162 // 07ed: vmovups %zmm2,0x40(%rdx,%rax,4){%k1}
+	LONG $0x68478b48 // 07f5: mov 0x68(%rdi),%rax
+	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0xc2 // 07f9: vmovups %zmm1,(%rdx,%rax,8){%k2}
+	LONG $0x68478b48 // 0800: mov 0x68(%rdi),%rax
+	QUAD $0x01c24411497cf162 // 0804: vmovups %zmm0,0x40(%rdx,%rax,8){%k1}
+	WORD $0xf8c5; BYTE $0x77 // 080c: vzeroupper
+	BYTE $0xc3 // 080f: ret
+	LONG $0x06fb8349 // 0810: cmp $0x6,%r11
+	LONG $0x0cd1840f; WORD $0x0000 // 0814: je 14eb <correlate+0x14eb>
+	LONG $0x07fb8349 // 081a: cmp $0x7,%r11
+	LONG $0x053c850f; WORD $0x0000 // 081e: jne d60 <correlate+0xd60>
+	LONG $0x68478b48 // 0824: mov 0x68(%rdi),%rax
+	LONG $0x30578b48 // 0828: mov 0x30(%rdi),%rdx
+	WORD $0x8948; BYTE $0xc1 // 082c: mov %rax,%rcx
+	LONG $0xcbaf0f48 // 082f: imul %rbx,%rcx
+	LONG $0x70478b4c // 0833: mov 0x70(%rdi),%r8
+	LONG $0x8a148d48 // 0837: lea (%rdx,%rcx,4),%rdx
+	LONG $0x20f88349 // 083b: cmp $0x20,%r8
+	LONG $0x108b840f; WORD $0x0000 // 083f: je 18d0 <correlate+0x18d0>
+	LONG $0x000010b9; BYTE $0x00 // 0845: mov $0x10,%ecx
+	WORD $0x3949; BYTE $0xc8 // 084a: cmp %rcx,%r8
+	LONG $0xc84e0f49 // 084d: cmovle %r8,%rcx
+	WORD $0xf631 // 0851: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0853: test %rcx,%rcx
+	LONG $0xce480f48 // 0856: cmovs %rsi,%rcx
+	LONG $0x000001be; BYTE $0x00 // 085a: mov $0x1,%esi
+	WORD $0x8941; BYTE $0xf6 // 085f: mov %esi,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0862: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0865: mov %r14d,%ecx
+	WORD $0xc9ff // 0868: dec %ecx
+	LONG $0xd192f8c5 // 086a: kmovw %ecx,%k2
+	LONG $0xf0488d49 // 086e: lea -0x10(%r8),%rcx
+	LONG $0x0010b841; WORD $0x0000 // 0872: mov $0x10,%r8d
+	WORD $0x394c; BYTE $0xc1 // 0878: cmp %r8,%rcx
+	LONG $0xc84f0f49 // 087b: cmovg %r8,%rcx
+	WORD $0x3145; BYTE $0xc0 // 087f: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc9 // 0882: test %rcx,%rcx
+	LONG $0xc8480f49 // 0885: cmovs %r8,%rcx
+	WORD $0x8949; BYTE $0xc0 // 0889: mov %rax,%r8
+	WORD $0xe6d3 // 088c: shl %cl,%esi
+	WORD $0xceff // 088e: dec %esi
+	QUAD $0x00000000850c8d48 // 0890: lea 0x0(,%rax,4),%rcx
+	LONG $0xce92f8c5 // 0898: kmovw %esi,%k1
+	LONG $0xca7c7162; WORD $0x2c10; BYTE $0x0a // 089c: vmovups (%rdx,%rcx,1),%zmm13{%k2}{z}
+	LONG $0x40348d48 // 08a3: lea (%rax,%rax,2),%rsi
+	QUAD $0x018a7410c97cf162 // 08a7: vmovups 0x40(%rdx,%rcx,4),%zmm6{%k1}{z}
+	LONG $0x04e0c149 // 08af: shl $0x4,%r8
+	WORD $0x0148; BYTE $0xc1 // 08b3: add %rax,%rcx
+	LONG $0xca7c7162; WORD $0x3a10 // 08b6: vmovups (%rdx),%zmm15{%k2}{z}
+	LONG $0xc97c7162; WORD $0x7210; BYTE $0x01 // 08bc: vmovups 0x40(%rdx),%zmm14{%k1}{z}
+	QUAD $0x01826410c97c7162 // 08c3: vmovups 0x40(%rdx,%rax,4),%zmm12{%k1}{z}
+	LONG $0xca7c7162; WORD $0x1c10; BYTE $0xc2 // 08cb: vmovups (%rdx,%rax,8),%zmm11{%k2}{z}
+	QUAD $0x01c25410c97c7162 // 08d2: vmovups 0x40(%rdx,%rax,8),%zmm10{%k1}{z}
+	LONG $0xca7c7162; WORD $0x0c10; BYTE $0xb2 // 08da: vmovups (%rdx,%rsi,4),%zmm9{%k2}{z}
+	QUAD $0x01b24410c97c7162 // 08e1: vmovups 0x40(%rdx,%rsi,4),%zmm8{%k1}{z}
+	LONG $0xca7cb162; WORD $0x3c10; BYTE $0x02 // 08e9: vmovups (%rdx,%r8,1),%zmm7{%k2}{z}
+	LONG $0xca7cf162; WORD $0x2c10; BYTE $0x8a // 08f0: vmovups (%rdx,%rcx,4),%zmm5{%k2}{z}
+	QUAD $0x018a6410c97cf162 // 08f7: vmovups 0x40(%rdx,%rcx,4),%zmm4{%k1}{z}
+	LONG $0xca7cf162; WORD $0x1c10; BYTE $0xf2 // 08ff: vmovups (%rdx,%rsi,8),%zmm3{%k2}{z}
+	QUAD $0x01f25410c97cf162 // 0906: vmovups 0x40(%rdx,%rsi,8),%zmm2{%k1}{z}
+	LONG $0x604f394c // 090e: cmp %r9,0x60(%rdi)
+	LONG $0x00998e0f; WORD $0x0000 // 0912: jle 9b1 <correlate+0x9b1>
+	QUAD $0x00000000c5048d4c // 0918: lea 0x0(,%rax,8),%r8
+	WORD $0x894c; BYTE $0xc6 // 0920: mov %r8,%rsi
+	WORD $0x2948; BYTE $0xc6 // 0923: sub %rax,%rsi
+	LONG $0xb20c8d48 // 0926: lea (%rdx,%rsi,4),%rcx
+	LONG $0x00448d4d; BYTE $0x20 // 092a: lea 0x20(%r8,%rax,1),%r8
+	LONG $0xb24c180f; BYTE $0x7c // 092f: prefetcht0 0x7c(%rdx,%rsi,4)
+	QUAD $0x0000000085348d48 // 0934: lea 0x0(,%rax,4),%rsi
+	LONG $0x4c180f42; WORD $0xfc82 // 093c: prefetcht0 -0x4(%rdx,%r8,4)
+	LONG $0x06048d4c // 0942: lea (%rsi,%rax,1),%r8
+	WORD $0x180f; BYTE $0x09 // 0946: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0x7cc2 // 0949: prefetcht0 0x7c(%rdx,%r8,8)
+	WORD $0x0148; BYTE $0xf1 // 094f: add %rsi,%rcx
+	LONG $0x40448d4e; BYTE $0x20 // 0952: lea 0x20(%rax,%r8,2),%r8
+	WORD $0x180f; BYTE $0x09 // 0957: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0xfc82 // 095a: prefetcht0 -0x4(%rdx,%r8,4)
+	WORD $0x0148; BYTE $0xf1 // 0960: add %rsi,%rcx
+	LONG $0x40048d4c // 0963: lea (%rax,%rax,2),%r8
+	LONG $0x02e0c149 // 0967: shl $0x2,%r8
+	WORD $0x180f; BYTE $0x09 // 096b: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 096e: add %rsi,%rcx
+	WORD $0x8949; BYTE $0xc1 // 0971: mov %rax,%r9
+	WORD $0x180f; BYTE $0x09 // 0974: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0x7c82 // 0977: prefetcht0 0x7c(%rdx,%r8,4)
+	WORD $0x0148; BYTE $0xf1 // 097d: add %rsi,%rcx
+	LONG $0x00448d4d; BYTE $0x20 // 0980: lea 0x20(%r8,%rax,1),%r8
+	LONG $0x0ec06b48 // 0985: imul $0xe,%rax,%rax
+	WORD $0x180f; BYTE $0x09 // 0989: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 098c: add %rsi,%rcx
+	LONG $0x05e1c149 // 098f: shl $0x5,%r9
+	WORD $0x180f; BYTE $0x09 // 0993: prefetcht0 (%rcx)
+	WORD $0x0148; BYTE $0xf1 // 0996: add %rsi,%rcx
+	LONG $0x4c180f42; WORD $0x7c0a // 0999: prefetcht0 0x7c(%rdx,%r9,1)
+	WORD $0x180f; BYTE $0x09 // 099f: prefetcht0 (%rcx)
+	LONG $0x4c180f42; WORD $0xfc82 // 09a2: prefetcht0 -0x4(%rdx,%r8,4)
+	LONG $0x310c180f // 09a8: prefetcht0 (%rcx,%rsi,1)
+	LONG $0x824c180f; BYTE $0x7c // 09ac: prefetcht0 0x7c(%rdx,%rax,4)
+	LONG $0x504f8b4c // 09b1: mov 0x50(%rdi),%r9
+	WORD $0x8b48; BYTE $0x37 // 09b5: mov (%rdi),%rsi
+	LONG $0x18478b48 // 09b8: mov 0x18(%rdi),%rax
+	LONG $0x48578b4c // 09bc: mov 0x48(%rdi),%r10
+	WORD $0x854d; BYTE $0xc9 // 09c0: test %r9,%r9
+	LONG $0x00b28e0f; WORD $0x0000 // 09c3: jle a7b <correlate+0xa7b>
+	WORD $0x3145; BYTE $0xc0 // 09c9: xor %r8d,%r8d
+	LONG $0x487cf162; WORD $0x0810 // 09cc: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 09d2: vmovups 0x40(%rax),%zmm0
+	LONG $0x80e88348 // 09d9: sub $0xffffffffffffff80,%rax
+	LONG $0x820c634b // 09dd: movslq (%r10,%r8,4),%rcx
+	WORD $0xff49; BYTE $0xc0 // 09e1: inc %r8
+	WORD $0x0148; BYTE $0xd9 // 09e4: add %rbx,%rcx
+	LONG $0x487de262; WORD $0x0418; BYTE $0x8e // 09e7: vbroadcastss (%rsi,%rcx,4),%zmm16
+	LONG $0x407d7262; WORD $0xf9b8 // 09ee: vfmadd231ps %zmm1,%zmm16,%zmm15
+	LONG $0x407d7262; WORD $0xf0b8 // 09f4: vfmadd231ps %zmm0,%zmm16,%zmm14
+	QUAD $0x018e4418487de262 // 09fa: vbroadcastss 0x4(%rsi,%rcx,4),%zmm16
+	LONG $0x407d7262; WORD $0xe9b8 // 0a02: vfmadd231ps %zmm1,%zmm16,%zmm13
+	LONG $0x407d7262; WORD $0xe0b8 // 0a08: vfmadd231ps %zmm0,%zmm16,%zmm12
+	QUAD $0x028e4418487de262 // 0a0e: vbroadcastss 0x8(%rsi,%rcx,4),%zmm16
+	LONG $0x407d7262; WORD $0xd9b8 // 0a16: vfmadd231ps %zmm1,%zmm16,%zmm11
+	LONG $0x407d7262; WORD $0xd0b8 // 0a1c: vfmadd231ps %zmm0,%zmm16,%zmm10
+	QUAD $0x038e4418487de262 // 0a22: vbroadcastss 0xc(%rsi,%rcx,4),%zmm16
+	LONG $0x407d7262; WORD $0xc9b8 // 0a2a: vfmadd231ps %zmm1,%zmm16,%zmm9
+	LONG $0x407d7262; WORD $0xc0b8 // 0a30: vfmadd231ps %zmm0,%zmm16,%zmm8
+	QUAD $0x048e4418487de262 // 0a36: vbroadcastss 0x10(%rsi,%rcx,4),%zmm16
+	LONG $0x407df262; WORD $0xf9b8 // 0a3e: vfmadd231ps %zmm1,%zmm16,%zmm7
+	LONG $0x407df262; WORD $0xf0b8 // 0a44: vfmadd231ps %zmm0,%zmm16,%zmm6
+	QUAD $0x058e4418487de262 // 0a4a: vbroadcastss 0x14(%rsi,%rcx,4),%zmm16
+	LONG $0x407df262; WORD $0xe9b8 // 0a52: vfmadd231ps %zmm1,%zmm16,%zmm5
+	LONG $0x407df262; WORD $0xe0b8 // 0a58: vfmadd231ps %zmm0,%zmm16,%zmm4
+	QUAD $0x068e4418487de262 // 0a5e: vbroadcastss 0x18(%rsi,%rcx,4),%zmm16
+	LONG $0x407df262; WORD $0xd9b8 // 0a66: vfmadd231ps %zmm1,%zmm16,%zmm3
+	LONG $0x407df262; WORD $0xd0b8 // 0a6c: vfmadd231ps %zmm0,%zmm16,%zmm2
+	WORD $0x394d; BYTE $0xc1 // 0a72: cmp %r8,%r9
+	LONG $0xff518f0f; WORD $0xffff // 0a75: jg 9cc <correlate+0x9cc>
+	LONG $0x70478b48 // 0a7b: mov 0x70(%rdi),%rax
+	LONG $0x20f88348 // 0a7f: cmp $0x20,%rax
+	LONG $0x0ed8840f; WORD $0x0000 // 0a83: je 1961 <correlate+0x1961>
+	LONG $0x000010b9; BYTE $0x00 // 0a89: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0a8e: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0a91: cmovle %rax,%rcx
+	WORD $0xdb31 // 0a95: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0a97: test %rcx,%rcx
+	LONG $0xcb480f48 // 0a9a: cmovs %rbx,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 0a9e: mov $0x1,%ebx
+	WORD $0xde89 // 0aa3: mov %ebx,%esi
+	WORD $0xe6d3 // 0aa5: shl %cl,%esi
+	LONG $0xf0488d48 // 0aa7: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0aab: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0ab0: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0ab3: cmovg %rax,%rcx
+	WORD $0xc031 // 0ab7: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0ab9: test %rcx,%rcx
+	LONG $0xc8480f48 // 0abc: cmovs %rax,%rcx
+	WORD $0x768d; BYTE $0xff // 0ac0: lea -0x1(%rsi),%esi
+	WORD $0xe3d3 // 0ac3: shl %cl,%ebx
+	WORD $0x438d; BYTE $0xff // 0ac5: lea -0x1(%rbx),%eax
+	LONG $0xc892f8c5 // 0ac8: kmovw %eax,%k1
+	LONG $0xd692f8c5 // 0acc: kmovw %esi,%k2
+	LONG $0x497c7162; WORD $0x7211; BYTE $0x01 // 0ad0: vmovups %zmm14,0x40(%rdx){%k1}
+	LONG $0x4a7c7162; WORD $0x3a11 // 0ad7: vmovups %zmm15,(%rdx){%k2}
+	LONG $0x68478b48 // 0add: mov 0x68(%rdi),%rax
+	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x82 // 0ae1: vmovups %zmm13,(%rdx,%rax,4){%k2}
+	LONG $0x68478b48 // 0ae8: mov 0x68(%rdi),%rax
+	QUAD $0x01826411497c7162 // 0aec: vmovups %zmm12,0x40(%rdx,%rax,4){%k1}
+	LONG $0x68478b48 // 0af4: mov 0x68(%rdi),%rax
+	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0xc2 // 0af8: vmovups %zmm11,(%rdx,%rax,8){%k2}
+	LONG $0x68478b48 // 0aff: mov 0x68(%rdi),%rax
+	QUAD $0x01c25411497c7162 // 0b03: vmovups %zmm10,0x40(%rdx,%rax,8){%k1}
+	LONG $0x68478b48 // 0b0b: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 0b0f: lea (%rax,%rax,2),%rax
+	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x82 // 0b13: vmovups %zmm9,(%rdx,%rax,4){%k2}
+	LONG $0x68478b48 // 0b1a: mov 0x68(%rdi),%rax
+	LONG $0x40448d48; BYTE $0x10 // 0b1e: lea 0x10(%rax,%rax,2),%rax
+	LONG $0x497c7162; WORD $0x0411; BYTE $0x82 // 0b23: vmovups %zmm8,(%rdx,%rax,4){%k1}
+	LONG $0x68478b48 // 0b2a: mov 0x68(%rdi),%rax
+	LONG $0x04e0c148 // 0b2e: shl $0x4,%rax
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x02 // 0b32: vmovups %zmm7,(%rdx,%rax,1){%k2}
+	LONG $0x68478b48 // 0b39: mov 0x68(%rdi),%rax
+	QUAD $0x0000001085048d48 // 0b3d: lea 0x10(,%rax,4),%rax
+	LONG $0x497cf162; WORD $0x3411; BYTE $0x82 // 0b45: vmovups %zmm6,(%rdx,%rax,4){%k1}
+	LONG $0x68478b48 // 0b4c: mov 0x68(%rdi),%rax
+	LONG $0x80048d48 // 0b50: lea (%rax,%rax,4),%rax
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x82 // 0b54: vmovups %zmm5,(%rdx,%rax,4){%k2}
+	LONG $0x68478b48 // 0b5b: mov 0x68(%rdi),%rax
+	LONG $0x80448d48; BYTE $0x10 // 0b5f: lea 0x10(%rax,%rax,4),%rax
+	LONG $0x497cf162; WORD $0x2411; BYTE $0x82 // 0b64: vmovups %zmm4,(%rdx,%rax,4){%k1}
+	LONG $0x68478b48 // 0b6b: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 0b6f: lea (%rax,%rax,2),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0xc2 // 0b73: vmovups %zmm3,(%rdx,%rax,8){%k2}
+	LONG $0x68478b48 // 0b7a: mov 0x68(%rdi),%rax
+	LONG $0x40048d48 // 0b7e: lea (%rax,%rax,2),%rax
+	QUAD $0x01c25411497cf162 // 0b82: vmovups %zmm2,0x40(%rdx,%rax,8){%k1}
+	LONG $0xfffc7de9; BYTE $0xff // 0b8a: jmp 80c <correlate+0x80c>
+	BYTE $0x90 // 0b8f: nop
+	LONG $0x01fb8349 // 0b90: cmp $0x1,%r11
+	LONG $0xfc72850f; WORD $0xffff // 0b94: jne 80c <correlate+0x80c>
+	LONG $0x68578b48 // 0b9a: mov 0x68(%rdi),%rdx
+	LONG $0x30478b48 // 0b9e: mov 0x30(%rdi),%rax
+	LONG $0xd3af0f48 // 0ba2: imul %rbx,%rdx
+	LONG $0x90148d48 // 0ba6: lea (%rax,%rdx,4),%rdx
+	LONG $0x70478b48 // 0baa: mov 0x70(%rdi),%rax
+	LONG $0x20f88348 // 0bae: cmp $0x20,%rax
+	LONG $0x0d06840f; WORD $0x0000 // 0bb2: je 18be <correlate+0x18be>
+	LONG $0x000010b9; BYTE $0x00 // 0bb8: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0bbd: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0bc0: cmovle %rax,%rcx
+	WORD $0xf631 // 0bc4: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0bc6: test %rcx,%rcx
+	LONG $0xce480f48 // 0bc9: cmovs %rsi,%rcx
+	LONG $0x000001be; BYTE $0x00 // 0bcd: mov $0x1,%esi
+	WORD $0x8941; BYTE $0xf6 // 0bd2: mov %esi,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0bd5: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0bd8: mov %r14d,%ecx
+	WORD $0xc9ff // 0bdb: dec %ecx
+	LONG $0xd992f8c5 // 0bdd: kmovw %ecx,%k3
+	LONG $0xf0488d48 // 0be1: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0be5: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0bea: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0bed: cmovg %rax,%rcx
+	WORD $0xc031 // 0bf1: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0bf3: test %rcx,%rcx
+	LONG $0xc8480f48 // 0bf6: cmovs %rax,%rcx
+	LONG $0xcb7cf162; WORD $0x0a10 // 0bfa: vmovups (%rdx),%zmm1{%k3}{z}
+	WORD $0xe6d3 // 0c00: shl %cl,%esi
+	WORD $0xceff // 0c02: dec %esi
+	LONG $0xe692f8c5 // 0c04: kmovw %esi,%k4
+	LONG $0xcc7cf162; WORD $0x4210; BYTE $0x01 // 0c08: vmovups 0x40(%rdx),%zmm0{%k4}{z}
+	LONG $0x01438d48 // 0c0f: lea 0x1(%rbx),%rax
+	LONG $0x60473b48 // 0c13: cmp 0x60(%rdi),%rax
+	LONG $0x008b8d0f; WORD $0x0000 // 0c17: jge ca8 <correlate+0xca8>
+	LONG $0x68778b48 // 0c1d: mov 0x68(%rdi),%rsi
+	QUAD $0x00000000b5048d4c // 0c21: lea 0x0(,%rsi,4),%r8
+	LONG $0x02048d4a // 0c29: lea (%rdx,%r8,1),%rax
+	WORD $0x180f; BYTE $0x08 // 0c2d: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c30: add %r8,%rax
+	WORD $0x180f; BYTE $0x08 // 0c33: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c36: add %r8,%rax
+	WORD $0x180f; BYTE $0x08 // 0c39: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c3c: add %r8,%rax
+	WORD $0x180f; BYTE $0x08 // 0c3f: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c42: add %r8,%rax
+	WORD $0x180f; BYTE $0x08 // 0c45: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c48: add %r8,%rax
+	WORD $0x8949; BYTE $0xf2 // 0c4b: mov %rsi,%r10
+	WORD $0x180f; BYTE $0x08 // 0c4e: prefetcht0 (%rax)
+	WORD $0x014c; BYTE $0xc0 // 0c51: add %r8,%rax
+	QUAD $0x00000000f50c8d48 // 0c54: lea 0x0(,%rsi,8),%rcx
+	LONG $0x04e2c149 // 0c5c: shl $0x4,%r10
+	WORD $0x180f; BYTE $0x08 // 0c60: prefetcht0 (%rax)
+	LONG $0x0c180f42; BYTE $0x00 // 0c63: prefetcht0 (%rax,%r8,1)
+	WORD $0x8948; BYTE $0xf0 // 0c68: mov %rsi,%rax
+	LONG $0x760c8d4c // 0c6b: lea (%rsi,%rsi,2),%r9
+	LONG $0x05e0c148 // 0c6f: shl $0x5,%rax
+	LONG $0x0a4c180f; BYTE $0x7c // 0c73: prefetcht0 0x7c(%rdx,%rcx,1)
+	LONG $0x4c180f42; WORD $0x7c12 // 0c78: prefetcht0 0x7c(%rdx,%r10,1)
+	WORD $0x2948; BYTE $0xf1 // 0c7e: sub %rsi,%rcx
+	LONG $0x06548d4e; BYTE $0x20 // 0c81: lea 0x20(%rsi,%r8,1),%r10
+	LONG $0x4c180f42; WORD $0x7c02 // 0c86: prefetcht0 0x7c(%rdx,%r8,1)
+	LONG $0x4c180f42; WORD $0x7c8a // 0c8c: prefetcht0 0x7c(%rdx,%r9,4)
+	LONG $0x4c180f42; WORD $0xfc92 // 0c92: prefetcht0 -0x4(%rdx,%r10,4)
+	LONG $0x4c180f42; WORD $0x7cca // 0c98: prefetcht0 0x7c(%rdx,%r9,8)
+	LONG $0x8a4c180f; BYTE $0x7c // 0c9e: prefetcht0 0x7c(%rdx,%rcx,4)
+	LONG $0x024c180f; BYTE $0x7c // 0ca3: prefetcht0 0x7c(%rdx,%rax,1)
+	LONG $0x50478b4c // 0ca8: mov 0x50(%rdi),%r8
+	WORD $0x8b4c; BYTE $0x0f // 0cac: mov (%rdi),%r9
+	LONG $0x18478b48 // 0caf: mov 0x18(%rdi),%rax
+	LONG $0x48578b4c // 0cb3: mov 0x48(%rdi),%r10
+	WORD $0x854d; BYTE $0xc0 // 0cb7: test %r8,%r8
+	WORD $0x357e // 0cba: jle cf1 <correlate+0xcf1>
+	WORD $0xc931 // 0cbc: xor %ecx,%ecx
+	LONG $0x487cf162; WORD $0x2010 // 0cbe: vmovups (%rax),%zmm4
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0cc4: vmovups 0x40(%rax),%zmm3
+	LONG $0x80e88348 // 0ccb: sub $0xffffffffffffff80,%rax
+	LONG $0x8a346349 // 0ccf: movslq (%r10,%rcx,4),%rsi
+	WORD $0xff48; BYTE $0xc1 // 0cd3: inc %rcx
+	WORD $0x0148; BYTE $0xde // 0cd6: add %rbx,%rsi
+	LONG $0x487dd262; WORD $0x1418; BYTE $0xb1 // 0cd9: vbroadcastss (%r9,%rsi,4),%zmm2
+	LONG $0x486df262; WORD $0xccb8 // 0ce0: vfmadd231ps %zmm4,%zmm2,%zmm1
+	LONG $0x486df262; WORD $0xc3b8 // 0ce6: vfmadd231ps %zmm3,%zmm2,%zmm0
+	WORD $0x3949; BYTE $0xc8 // 0cec: cmp %rcx,%r8
+	WORD $0xcd7f // 0cef: jg cbe <correlate+0xcbe>
+	LONG $0x70478b48 // 0cf1: mov 0x70(%rdi),%rax
+	LONG $0x20f88348 // 0cf5: cmp $0x20,%rax
+	LONG $0x0f4d840f; WORD $0x0000 // 0cf9: je 1c4c <correlate+0x1c4c>
+	LONG $0x000010b9; BYTE $0x00 // 0cff: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0d04: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0d07: cmovle %rax,%rcx
+	WORD $0xdb31 // 0d0b: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0d0d: test %rcx,%rcx
+	LONG $0xcb480f48 // 0d10: cmovs %rbx,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 0d14: mov $0x1,%ebx
+	WORD $0xdf89 // 0d19: mov %ebx,%edi
+	WORD $0xe7d3 // 0d1b: shl %cl,%edi
+	WORD $0xf989 // 0d1d: mov %edi,%ecx
+	WORD $0xc9ff // 0d1f: dec %ecx
+	LONG $0xe992f8c5 // 0d21: kmovw %ecx,%k5
+	LONG $0xf0488d48 // 0d25: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0d29: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0d2e: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0d31: cmovg %rax,%rcx
+	WORD $0xc031 // 0d35: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0d37: test %rcx,%rcx
+	LONG $0xc8480f48 // 0d3a: cmovs %rax,%rcx
+	LONG $0x4d7cf162; WORD $0x0a11 // 0d3e: vmovups %zmm1,(%rdx){%k5}
+	WORD $0xe3d3 // 0d44: shl %cl,%ebx
+	WORD $0xcbff // 0d46: dec %ebx
+	LONG $0xf392f8c5 // 0d48: kmovw %ebx,%k6
+	LONG $0x4e7cf162; WORD $0x4211; BYTE $0x01 // 0d4c: vmovups %zmm0,0x40(%rdx){%k6}
+	LONG $0xfffab4e9; BYTE $0xff // 0d53: jmp 80c <correlate+0x80c>
+	QUAD $0x0000000000841f0f // 0d58: nopl 0x0(%rax,%rax,1)
 	LONG $0x05fb8349 // 0d60: cmp $0x5,%r11
-	LONG $0xfaa5850f; WORD $0xffff // 0d64: jne 80f <correlate+0x80f>
+	LONG $0xfaa2850f; WORD $0xffff // 0d64: jne 80c <correlate+0x80c>
 	LONG $0x68478b48 // 0d6a: mov 0x68(%rdi),%rax
 	LONG $0x30578b48 // 0d6e: mov 0x30(%rdi),%rdx
 	WORD $0x8948; BYTE $0xc1 // 0d72: mov %rax,%rcx
@@ -2502,7 +2613,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1038: mov 0x68(%rdi),%rax
 	QUAD $0x0000001085048d48 // 103c: lea 0x10(,%rax,4),%rax
 	LONG $0x497cf162; WORD $0x0411; BYTE $0x82 // 1044: vmovups %zmm0,(%rdx,%rax,4){%k1}
-	LONG $0xfff7bfe9; BYTE $0xff // 104b: jmp 80f <correlate+0x80f>
+	LONG $0xfff7bce9; BYTE $0xff // 104b: jmp 80c <correlate+0x80c>
 	LONG $0x68478b48 // 1050: mov 0x68(%rdi),%rax
 	LONG $0x30578b48 // 1054: mov 0x30(%rdi),%rdx
 	WORD $0x8948; BYTE $0xc1 // 1058: mov %rax,%rcx
@@ -2647,7 +2758,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 12c4: mov 0x68(%rdi),%rax
 	LONG $0x40448d48; BYTE $0x10 // 12c8: lea 0x10(%rax,%rax,2),%rax
 	LONG $0x497cf162; WORD $0x0411; BYTE $0x82 // 12cd: vmovups %zmm0,(%rdx,%rax,4){%k1}
-	LONG $0xfff536e9; BYTE $0xff // 12d4: jmp 80f <correlate+0x80f>
+	LONG $0xfff533e9; BYTE $0xff // 12d4: jmp 80c <correlate+0x80c>
 	LONG $0x68478b48 // 12d9: mov 0x68(%rdi),%rax
 	LONG $0x30578b48 // 12dd: mov 0x30(%rdi),%rdx
 	WORD $0x8948; BYTE $0xc1 // 12e1: mov %rax,%rcx
@@ -2770,10 +2881,10 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x82 // 14c6: vmovups %zmm1,(%rdx,%rax,4){%k2}
 	LONG $0x68478b48 // 14cd: mov 0x68(%rdi),%rax
 	QUAD $0x01824411497cf162 // 14d1: vmovups %zmm0,0x40(%rdx,%rax,4){%k1}
-	LONG $0xfff331e9; BYTE $0xff // 14d9: jmp 80f <correlate+0x80f>
-	WORD $0xdb31 // 14de: xor %ebx,%ebx
-	LONG $0x0007b841; WORD $0x0000 // 14e0: mov $0x7,%r8d
-	LONG $0xfff0c7e9; BYTE $0xff // 14e6: jmp 5b2 <correlate+0x5b2>
+	LONG $0xfff32ee9; BYTE $0xff // 14d9: jmp 80c <correlate+0x80c>
+	LONG $0x0007b941; WORD $0x0000 // 14de: mov $0x7,%r9d
+	WORD $0xdb31 // 14e4: xor %ebx,%ebx
+	LONG $0xfff0c4e9; BYTE $0xff // 14e6: jmp 5af <correlate+0x5af>
 	LONG $0x68478b48 // 14eb: mov 0x68(%rdi),%rax
 	LONG $0x30578b48 // 14ef: mov 0x30(%rdi),%rdx
 	WORD $0x8948; BYTE $0xc1 // 14f3: mov %rax,%rcx
@@ -2944,7 +3055,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1802: mov 0x68(%rdi),%rax
 	LONG $0x80448d48; BYTE $0x10 // 1806: lea 0x10(%rax,%rax,4),%rax
 	LONG $0x497cf162; WORD $0x1411; BYTE $0x82 // 180b: vmovups %zmm2,(%rdx,%rax,4){%k1}
-	LONG $0xffeff8e9; BYTE $0xff // 1812: jmp 80f <correlate+0x80f>
+	LONG $0xffeff5e9; BYTE $0xff // 1812: jmp 80c <correlate+0x80c>
 	QUAD $0x0000000085348d48 // 1817: lea 0x0(,%rax,4),%rsi
 	LONG $0x320c8d48 // 181f: lea (%rdx,%rsi,1),%rcx
 	LONG $0x487cf162; WORD $0x2a10 // 1823: vmovups (%rdx),%zmm5
@@ -2953,7 +3064,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x01325410487cf162 // 1836: vmovups 0x40(%rdx,%rsi,1),%zmm2
 	LONG $0x487cf162; WORD $0x0c10; BYTE $0x81 // 183e: vmovups (%rcx,%rax,4),%zmm1
 	QUAD $0x01c24410487cf162 // 1845: vmovups 0x40(%rdx,%rax,8),%zmm0
-	LONG $0xffee1fe9; BYTE $0xff // 184d: jmp 671 <correlate+0x671>
+	LONG $0xffee1ce9; BYTE $0xff // 184d: jmp 66e <correlate+0x66e>
 	QUAD $0x0000000085348d48 // 1852: lea 0x0(,%rax,4),%rsi
 	LONG $0x320c8d48 // 185a: lea (%rdx,%rsi,1),%rcx
 	LONG $0x487cf162; WORD $0x3910 // 185e: vmovups (%rcx),%zmm7
@@ -2975,33 +3086,33 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0xfff578e9; BYTE $0xff // 18b9: jmp e36 <correlate+0xe36>
 	LONG $0x487cf162; WORD $0x0a10 // 18be: vmovups (%rdx),%zmm1
 	LONG $0x487cf162; WORD $0x4210; BYTE $0x01 // 18c4: vmovups 0x40(%rdx),%zmm0
-	LONG $0xfff347e9; BYTE $0xff // 18cb: jmp c17 <correlate+0xc17>
+	LONG $0xfff33fe9; BYTE $0xff // 18cb: jmp c0f <correlate+0xc0f>
 	QUAD $0x0000000085348d48 // 18d0: lea 0x0(,%rax,4),%rsi
 	LONG $0x320c8d48 // 18d8: lea (%rdx,%rsi,1),%rcx
 	LONG $0x487c7162; WORD $0x2910 // 18dc: vmovups (%rcx),%zmm13
 	WORD $0x0148; BYTE $0xf1 // 18e2: add %rsi,%rcx
 	LONG $0x487c7162; WORD $0x1910 // 18e5: vmovups (%rcx),%zmm11
 	WORD $0x0148; BYTE $0xf1 // 18eb: add %rsi,%rcx
-	LONG $0x000c8d4c // 18ee: lea (%rax,%rax,1),%r9
+	LONG $0x00048d4c // 18ee: lea (%rax,%rax,1),%r8
 	LONG $0x487c7162; WORD $0x0910 // 18f2: vmovups (%rcx),%zmm9
 	WORD $0x8949; BYTE $0xc2 // 18f8: mov %rax,%r10
 	WORD $0x0148; BYTE $0xf1 // 18fb: add %rsi,%rcx
 	QUAD $0x01326410487c7162 // 18fe: vmovups 0x40(%rdx,%rsi,1),%zmm12
-	QUAD $0x018a5410487c3162 // 1906: vmovups 0x40(%rdx,%r9,4),%zmm10
+	QUAD $0x01825410487c3162 // 1906: vmovups 0x40(%rdx,%r8,4),%zmm10
 	LONG $0x487cf162; WORD $0x3910 // 190e: vmovups (%rcx),%zmm7
-	WORD $0x0149; BYTE $0xc1 // 1914: add %rax,%r9
+	WORD $0x0149; BYTE $0xc0 // 1914: add %rax,%r8
 	WORD $0x0148; BYTE $0xf1 // 1917: add %rsi,%rcx
 	LONG $0x04e2c149 // 191a: shl $0x4,%r10
 	LONG $0x06748d48; BYTE $0x10 // 191e: lea 0x10(%rsi,%rax,1),%rsi
 	LONG $0x487c7162; WORD $0x3a10 // 1923: vmovups (%rdx),%zmm15
 	LONG $0x487c7162; WORD $0x7210; BYTE $0x01 // 1929: vmovups 0x40(%rdx),%zmm14
-	QUAD $0x018a4410487c3162 // 1930: vmovups 0x40(%rdx,%r9,4),%zmm8
+	QUAD $0x01824410487c3162 // 1930: vmovups 0x40(%rdx,%r8,4),%zmm8
 	QUAD $0x01127410487cb162 // 1938: vmovups 0x40(%rdx,%r10,1),%zmm6
 	LONG $0x487cf162; WORD $0x2910 // 1940: vmovups (%rcx),%zmm5
 	LONG $0x487cf162; WORD $0x2410; BYTE $0xb2 // 1946: vmovups (%rdx,%rsi,4),%zmm4
 	LONG $0x487cf162; WORD $0x1c10; BYTE $0x81 // 194d: vmovups (%rcx,%rax,4),%zmm3
-	QUAD $0x01ca5410487cb162 // 1954: vmovups 0x40(%rdx,%r9,8),%zmm2
-	LONG $0xffefb0e9; BYTE $0xff // 195c: jmp 911 <correlate+0x911>
+	QUAD $0x01c25410487cb162 // 1954: vmovups 0x40(%rdx,%r8,8),%zmm2
+	LONG $0xffefade9; BYTE $0xff // 195c: jmp 90e <correlate+0x90e>
 	LONG $0x487c7162; WORD $0x3a11 // 1961: vmovups %zmm15,(%rdx)
 	LONG $0x487c7162; WORD $0x7211; BYTE $0x01 // 1967: vmovups %zmm14,0x40(%rdx)
 	LONG $0x68478b48 // 196e: mov 0x68(%rdi),%rax
@@ -3036,7 +3147,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1a0b: mov 0x68(%rdi),%rax
 	LONG $0x40048d48 // 1a0f: lea (%rax,%rax,2),%rax
 	QUAD $0x01c25411487cf162 // 1a13: vmovups %zmm2,0x40(%rdx,%rax,8)
-	LONG $0xffedefe9; BYTE $0xff // 1a1b: jmp 80f <correlate+0x80f>
+	LONG $0xffedece9; BYTE $0xff // 1a1b: jmp 80c <correlate+0x80c>
 	LONG $0x487cf162; WORD $0x2a11 // 1a20: vmovups %zmm5,(%rdx)
 	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1a26: vmovups %zmm4,0x40(%rdx)
 	LONG $0x68478b48 // 1a2d: mov 0x68(%rdi),%rax
@@ -3047,7 +3158,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cf162; WORD $0x0c11; BYTE $0xc2 // 1a48: vmovups %zmm1,(%rdx,%rax,8)
 	LONG $0x68478b48 // 1a4f: mov 0x68(%rdi),%rax
 	QUAD $0x01c24411487cf162 // 1a53: vmovups %zmm0,0x40(%rdx,%rax,8)
-	LONG $0xffedafe9; BYTE $0xff // 1a5b: jmp 80f <correlate+0x80f>
+	LONG $0xffedace9; BYTE $0xff // 1a5b: jmp 80c <correlate+0x80c>
 	LONG $0x487c7162; WORD $0x2a11 // 1a60: vmovups %zmm13,(%rdx)
 	LONG $0x487c7162; WORD $0x6211; BYTE $0x01 // 1a66: vmovups %zmm12,0x40(%rdx)
 	LONG $0x68478b48 // 1a6d: mov 0x68(%rdi),%rax
@@ -3076,7 +3187,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1aeb: mov 0x68(%rdi),%rax
 	LONG $0x80448d48; BYTE $0x10 // 1aef: lea 0x10(%rax,%rax,4),%rax
 	LONG $0x487cf162; WORD $0x1411; BYTE $0x82 // 1af4: vmovups %zmm2,(%rdx,%rax,4)
-	LONG $0xffed0fe9; BYTE $0xff // 1afb: jmp 80f <correlate+0x80f>
+	LONG $0xffed0ce9; BYTE $0xff // 1afb: jmp 80c <correlate+0x80c>
 	QUAD $0x0000000085348d48 // 1b00: lea 0x0(,%rax,4),%rsi
 	LONG $0x320c8d48 // 1b08: lea (%rdx,%rsi,1),%rcx
 	LONG $0x00048d4c // 1b0c: lea (%rax,%rax,1),%r8
@@ -3106,7 +3217,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cf162; WORD $0x0c11; BYTE $0x82 // 1b92: vmovups %zmm1,(%rdx,%rax,4)
 	LONG $0x68478b48 // 1b99: mov 0x68(%rdi),%rax
 	QUAD $0x01824411487cf162 // 1b9d: vmovups %zmm0,0x40(%rdx,%rax,4)
-	LONG $0xffec65e9; BYTE $0xff // 1ba5: jmp 80f <correlate+0x80f>
+	LONG $0xffec62e9; BYTE $0xff // 1ba5: jmp 80c <correlate+0x80c>
 	LONG $0x487cf162; WORD $0x1a10 // 1baa: vmovups (%rdx),%zmm3
 	LONG $0x487cf162; WORD $0x5210; BYTE $0x01 // 1bb0: vmovups 0x40(%rdx),%zmm2
 	LONG $0x487cf162; WORD $0x0c10; BYTE $0x82 // 1bb7: vmovups (%rdx,%rax,4),%zmm1
@@ -3134,10 +3245,10 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1c34: mov 0x68(%rdi),%rax
 	QUAD $0x0000001085048d48 // 1c38: lea 0x10(,%rax,4),%rax
 	LONG $0x487cf162; WORD $0x0411; BYTE $0x82 // 1c40: vmovups %zmm0,(%rdx,%rax,4)
-	LONG $0xffebc3e9; BYTE $0xff // 1c47: jmp 80f <correlate+0x80f>
+	LONG $0xffebc0e9; BYTE $0xff // 1c47: jmp 80c <correlate+0x80c>
 	LONG $0x487cf162; WORD $0x0a11 // 1c4c: vmovups %zmm1,(%rdx)
 	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1c52: vmovups %zmm0,0x40(%rdx)
-	LONG $0xffebb1e9; BYTE $0xff // 1c59: jmp 80f <correlate+0x80f>
+	LONG $0xffebaee9; BYTE $0xff // 1c59: jmp 80c <correlate+0x80c>
 	LONG $0x487cf162; WORD $0x3a11 // 1c5e: vmovups %zmm7,(%rdx)
 	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1c64: vmovups %zmm6,0x40(%rdx)
 	LONG $0x68478b48 // 1c6b: mov 0x68(%rdi),%rax
@@ -3154,7 +3265,7 @@ TEXT ·correlateAVX512(SB), NOSPLIT, $0-8
 	LONG $0x68478b48 // 1ca8: mov 0x68(%rdi),%rax
 	LONG $0x40448d48; BYTE $0x10 // 1cac: lea 0x10(%rax,%rax,2),%rax
 	LONG $0x487cf162; WORD $0x0411; BYTE $0x82 // 1cb1: vmovups %zmm0,(%rdx,%rax,4)
-	LONG $0xffeb52e9; BYTE $0xff // 1cb8: jmp 80f <correlate+0x80f>
+	LONG $0xffeb4fe9; BYTE $0xff // 1cb8: jmp 80c <correlate+0x80c>
 	QUAD $0x0000000085348d48 // 1cbd: lea 0x0(,%rax,4),%rsi
 	LONG $0x320c8d48 // 1cc5: lea (%rdx,%rsi,1),%rcx
 	LONG $0x487cf162; WORD $0x2910 // 1cc9: vmovups (%rcx),%zmm5

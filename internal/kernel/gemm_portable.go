@@ -18,7 +18,19 @@ func load(s []float32) (q quad) {
 	return q
 }
 
-func multiplyPortable(a *multiplyArgs) {
+// plus is q with s added, zeros behind its end.
+func (q quad) plus(s []float32) quad {
+	for i, v := range s {
+		q[i] += v
+	}
+	return q
+}
+
+func multiplyPortable(a *multiplyArgs) { multiplyTiles(a, dot2) }
+
+// multiplyTiles is multiply by dot, which adds the products of two rows of
+// cells with four columns.
+func multiplyTiles(a *multiplyArgs, dot func(s0, s1 quad, x0, x1, b []float32) (quad, quad)) {
 	rows := len(a.xat)
 	for r := 0; r < rows; r += 2 {
 		// An odd last row is computed twice: one loop, one order of rounding.
@@ -30,13 +42,15 @@ func multiplyPortable(a *multiplyArgs) {
 			if len(a.bias) > 0 {
 				s0 = load(a.bias[j:])
 				s1 = s0
-			} else {
-				s0, s1 = load(y0), load(y1)
+			}
+			if len(a.from) > 0 {
+				s0 = s0.plus(a.from[int(a.yat[r])+j:][:cols])
+				s1 = s1.plus(a.from[int(a.yat[next])+j:][:cols])
 			}
 			for s := range a.segments {
 				x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
 				x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
-				s0, s1 = dot2(s0, s1, x0, x1, a.b[s*a.length*portableWidth+j:])
+				s0, s1 = dot(s0, s1, x0, x1, a.b[s*a.length*portableWidth+j:])
 			}
 			copy(y0, s0[:])
 			copy(y1, s1[:])
@@ -64,13 +78,15 @@ func dot2(s0, s1 quad, x0, x1, b []float32) (quad, quad) {
 	return quad{a0, a1, a2, a3}, quad{c0, c1, c2, c3}
 }
 
-func correlatePortable(a *correlateArgs) {
+func correlatePortable(a *correlateArgs) { correlateTiles(a, outer2) }
+
+func correlateTiles(a *correlateArgs, outer func(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad, quad)) {
 	for r := 0; r < a.rows; r += 2 {
 		next := min(r+1, a.rows-1)
 		for j := 0; j < a.cols; j += len(quad{}) {
 			cols := min(a.cols-j, len(quad{}))
 			dw0, dw1 := a.dw[r*a.stride+j:][:cols], a.dw[next*a.stride+j:][:cols]
-			s0, s1 := outer2(load(dw0), load(dw1), a.x[r:], next-r, a.xat, a.dy[j:])
+			s0, s1 := outer(load(dw0), load(dw1), a.x[r:], next-r, a.xat, a.dy[j:])
 			copy(dw0, s0[:])
 			copy(dw1, s1[:])
 		}

@@ -68,19 +68,20 @@ func scaleShift(a, b, mean, rstd, gamma, beta []float32) {
 
 // GroupNormBackward is GroupNorm's gradient: it writes dx and adds to dgamma
 // and dbeta, image by image. x, mean, rstd, gamma and beta are the forward's.
-// dx may be dy.
+// from, unless it is nil, is added to dx. dx may be dy or from.
 //
 // With x̂ = (x−mean)·rstd, du the gradient before silu and M values a group,
 //
 //	dbeta = Σdu, dgamma = Σdu·x̂ over pixels
 //	dx = rstd·(gamma·du − Σgamma·du/M − x̂·Σgamma·du·x̂/M), the sums over the group
-func (s *Set) GroupNormBackward(ws *Workspace, dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta []float32, n, hw, c, groups int, silu bool) {
+func (s *Set) GroupNormBackward(ws *Workspace, dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, from []float32, n, hw, c, groups int, silu bool) {
 	mark := ws.mark()
 	defer ws.release(mark)
 	sdu, sdux, means := ws.float32s(c), ws.float32s(c), ws.float32s(c)
 	a, b := ws.float32s(c), ws.float32s(c)
 	k1, k0 := ws.float32s(c), ws.float32s(c)
 	per := c / groups
+	scratch := ws.float32s(hw * c) // for du
 	for i := range n {
 		xi, du := x[i*hw*c:(i+1)*hw*c], dy[i*hw*c:(i+1)*hw*c]
 		dxi := dx[i*hw*c : (i+1)*hw*c]
@@ -93,16 +94,22 @@ func (s *Set) GroupNormBackward(ws *Workspace, dx, dgamma, dbeta, dy, x, mean, r
 		clear(sdux)
 		inRows(hw, c, func(j, k int) {
 			if silu {
-				s.vec.siluNormSums(sdu, sdux, dxi[j:k], du[j:k], xi[j:k], a, b, means)
+				s.vec.siluNormSums(sdu, sdux, scratch[j:k], du[j:k], xi[j:k], a, b, means)
 			} else {
 				s.vec.normSums(sdu, sdux, du[j:k], xi[j:k], means)
 			}
 		})
-		if silu { // dx holds du between the two passes
-			du = dxi
+		if silu {
+			du = scratch
 		}
 		groupNormSlopes(k1, k0, dgamma, dbeta, sdu, sdux, m, r, gamma, hw)
-		inRows(hw, c, func(j, k int) { s.vec.affine2(dxi[j:k], du[j:k], xi[j:k], a, k1, k0) })
+		inRows(hw, c, func(j, k int) {
+			var plus []float32
+			if from != nil {
+				plus = from[i*hw*c:][j:k]
+			}
+			s.vec.affine2(dxi[j:k], du[j:k], xi[j:k], a, k1, k0, plus)
+		})
 	}
 }
 

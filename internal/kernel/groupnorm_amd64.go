@@ -1,8 +1,8 @@
 package kernel
 
 type normArgs struct {
-	sum, sq, y, x, dy, a, b, k, mean *float32
-	rows, c                          int
+	sum, sq, y, x, dy, a, b, k, mean, from *float32
+	rows, c                                int
 }
 
 func (i isa) moments(sum, sq, x []float32) {
@@ -32,7 +32,11 @@ func (i isa) siluNormSums(sdu, sdux, du, dy, x, a, b, mean []float32) {
 	})
 }
 
-func (i isa) affine2(dx, du, x, a, k1, k0 []float32) {
+func (i isa) affine2(dx, du, x, a, k1, k0, from []float32) {
 	c := len(a)
-	i.affine2Kernel(&normArgs{y: &dx[0], dy: &du[0], x: &x[0], a: &a[0], k: &k1[0], b: &k0[0], rows: len(x) / c, c: c})
+	n := normArgs{y: &dx[0], dy: &du[0], x: &x[0], a: &a[0], k: &k1[0], b: &k0[0], rows: len(x) / c, c: c}
+	if from != nil {
+		n.from = &from[0]
+	}
+	i.affine2Kernel(&n)
 }

@@ -12,7 +12,7 @@
 TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x50478b48 // 0000: mov 0x50(%rdi),%rax
+	LONG $0x58478b48 // 0000: mov 0x58(%rdi),%rax
 	WORD $0x8948; BYTE $0xf9 // 0004: mov %rdi,%rcx
 	LONG $0x1ff88348 // 0007: cmp $0x1f,%rax
 	LONG $0x050e8e0f; WORD $0x0000 // 000b: jle 51f <moments+0x51f>
@@ -45,7 +45,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x117c21c4; WORD $0x102c // 0089: vmovups %ymm13,(%rax,%r10,1)
 	LONG $0x08418b48 // 008f: mov 0x8(%rcx),%rax
 	LONG $0x117c21c4; WORD $0x102c // 0093: vmovups %ymm13,(%rax,%r10,1)
-	LONG $0x48418b48 // 0099: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0099: mov 0x50(%rcx),%rax
 	WORD $0x8548; BYTE $0xc0 // 009d: test %rax,%rax
 	LONG $0x01598e0f; WORD $0x0000 // 00a0: jle 1ff <moments+0x1ff>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00a6: data16 cs nopw 0x0(%rax,%rax,1)
@@ -59,7 +59,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xc7297cc5 // 00d3: vmovaps %ymm8,%ymm7
 	LONG $0xc6297cc5 // 00d7: vmovaps %ymm8,%ymm6
 	LONG $0xf04e0f48 // 00db: cmovle %rax,%rsi
-	LONG $0x50418b48 // 00df: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 00df: mov 0x58(%rcx),%rax
 	LONG $0xc5297cc5 // 00e3: vmovaps %ymm8,%ymm5
 	LONG $0xc4297cc5 // 00e7: vmovaps %ymm8,%ymm4
 	WORD $0x8948; BYTE $0xf2 // 00eb: mov %rsi,%rdx
@@ -125,10 +125,10 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd0 // 01e7: add %r10,%rax
 	LONG $0x00583cc5 // 01ea: vaddps (%rax),%ymm8,%ymm8
 	LONG $0x00117cc5 // 01ee: vmovups %ymm8,(%rax)
-	LONG $0x48418b48 // 01f2: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 01f2: mov 0x50(%rcx),%rax
 	WORD $0x3948; BYTE $0xf8 // 01f6: cmp %rdi,%rax
 	LONG $0xfec18f0f; WORD $0xffff // 01f9: jg c0 <moments+0xc0>
-	LONG $0x50418b48 // 01ff: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 01ff: mov 0x58(%rcx),%rax
 	LONG $0x3f558d49 // 0203: lea 0x3f(%r13),%rdx
 	LONG $0x205d8d49 // 0207: lea 0x20(%r13),%rbx
 	WORD $0x3948; BYTE $0xc2 // 020b: cmp %rax,%rdx
@@ -154,7 +154,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x117ca1c4; WORD $0x1804 // 0260: vmovups %ymm0,(%rax,%r11,1)
 	LONG $0x08418b48 // 0266: mov 0x8(%rcx),%rax
 	LONG $0x117ca1c4; WORD $0x1804 // 026a: vmovups %ymm0,(%rax,%r11,1)
-	LONG $0x48418b48 // 0270: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0270: mov 0x50(%rcx),%rax
 	WORD $0x8548; BYTE $0xc0 // 0274: test %rax,%rax
 	LONG $0x00c08e0f; WORD $0x0000 // 0277: jle 33d <moments+0x33d>
 	WORD $0x294c; BYTE $0xd0 // 027d: sub %r10,%rax
@@ -165,7 +165,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xdc28fcc5 // 028f: vmovaps %ymm4,%ymm3
 	LONG $0xd428fcc5 // 0293: vmovaps %ymm4,%ymm2
 	LONG $0xf84e0f48 // 0297: cmovle %rax,%rdi
-	LONG $0x50418b48 // 029b: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 029b: mov 0x58(%rcx),%rax
 	LONG $0xcc28fcc5 // 029f: vmovaps %ymm4,%ymm1
 	WORD $0x8948; BYTE $0xfa // 02a3: mov %rdi,%rdx
 	QUAD $0x0000000085348d48 // 02a6: lea 0x0(,%rax,4),%rsi
@@ -202,10 +202,10 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd8 // 0325: add %r11,%rax
 	LONG $0x2058dcc5 // 0328: vaddps (%rax),%ymm4,%ymm4
 	LONG $0x2011fcc5 // 032c: vmovups %ymm4,(%rax)
-	LONG $0x48418b48 // 0330: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0330: mov 0x50(%rcx),%rax
 	WORD $0x394c; BYTE $0xd0 // 0334: cmp %r10,%rax
 	LONG $0xff408f0f; WORD $0xffff // 0337: jg 27d <moments+0x27d>
-	LONG $0x50418b48 // 033d: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 033d: mov 0x58(%rcx),%rax
 	LONG $0x10c38348 // 0341: add $0x10,%rbx
 	LONG $0x07538d48 // 0345: lea 0x7(%rbx),%rdx
 	WORD $0x3948; BYTE $0xc2 // 0349: cmp %rax,%rdx
@@ -220,7 +220,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x117ca1c4; WORD $0x0004 // 0370: vmovups %ymm0,(%rax,%r8,1)
 	LONG $0x08418b48 // 0376: mov 0x8(%rcx),%rax
 	LONG $0x117ca1c4; WORD $0x0004 // 037a: vmovups %ymm0,(%rax,%r8,1)
-	LONG $0x48418b48 // 0380: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0380: mov 0x50(%rcx),%rax
 	WORD $0x8548; BYTE $0xc0 // 0384: test %rax,%rax
 	LONG $0x00818e0f; WORD $0x0000 // 0387: jle 40e <moments+0x40e>
 	WORD $0x294c; BYTE $0xc8 // 038d: sub %r9,%rax
@@ -230,7 +230,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xd7 // 039c: mov %rdx,%rdi
 	LONG $0xd128fcc5 // 039f: vmovaps %ymm1,%ymm2
 	LONG $0xf84e0f48 // 03a3: cmovle %rax,%rdi
-	LONG $0x50418b48 // 03a7: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 03a7: mov 0x58(%rcx),%rax
 	WORD $0x8948; BYTE $0xfa // 03ab: mov %rdi,%rdx
 	QUAD $0x0000000085348d48 // 03ae: lea 0x0(,%rax,4),%rsi
 	WORD $0x894c; BYTE $0xd0 // 03b6: mov %r10,%rax
@@ -253,10 +253,10 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xc0 // 03f6: add %r8,%rax
 	LONG $0x0858f4c5 // 03f9: vaddps (%rax),%ymm1,%ymm1
 	LONG $0x0811fcc5 // 03fd: vmovups %ymm1,(%rax)
-	LONG $0x48418b48 // 0401: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0401: mov 0x50(%rcx),%rax
 	WORD $0x394c; BYTE $0xc8 // 0405: cmp %r9,%rax
 	LONG $0xff7f8f0f; WORD $0xffff // 0408: jg 38d <moments+0x38d>
-	LONG $0x50418b48 // 040e: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 040e: mov 0x58(%rcx),%rax
 	LONG $0x08c38348 // 0412: add $0x8,%rbx
 	WORD $0x3948; BYTE $0xc3 // 0416: cmp %rax,%rbx
 	LONG $0x00fc8d0f; WORD $0x0000 // 0419: jge 51b <moments+0x51b>
@@ -280,7 +280,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x08418b48 // 0467: mov 0x8(%rcx),%rax
 	WORD $0x0148; BYTE $0xf8 // 046b: add %rdi,%rax
 	LONG $0x2e7de2c4; BYTE $0x08 // 046e: vmaskmovps %ymm1,%ymm0,(%rax)
-	LONG $0x48418b48 // 0473: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 0473: mov 0x50(%rcx),%rax
 	WORD $0x8548; BYTE $0xc0 // 0477: test %rax,%rax
 	LONG $0x009b8e0f; WORD $0x0000 // 047a: jle 51b <moments+0x51b>
 	WORD $0x294c; BYTE $0xc0 // 0480: sub %r8,%rax
@@ -290,7 +290,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xd6 // 048f: mov %rdx,%rsi
 	LONG $0xd128fcc5 // 0492: vmovaps %ymm1,%ymm2
 	LONG $0xf04e0f48 // 0496: cmovle %rax,%rsi
-	LONG $0x50418b48 // 049a: mov 0x50(%rcx),%rax
+	LONG $0x58418b48 // 049a: mov 0x58(%rcx),%rax
 	WORD $0x8948; BYTE $0xf2 // 049e: mov %rsi,%rdx
 	QUAD $0x00000000851c8d48 // 04a1: lea 0x0(,%rax,4),%rbx
 	WORD $0x894c; BYTE $0xc8 // 04a9: mov %r9,%rax
@@ -316,7 +316,7 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x2c65e2c4; BYTE $0x00 // 0500: vmaskmovps (%rax),%ymm3,%ymm0
 	LONG $0xc858f4c5 // 0505: vaddps %ymm0,%ymm1,%ymm1
 	LONG $0x2e65e2c4; BYTE $0x08 // 0509: vmaskmovps %ymm1,%ymm3,(%rax)
-	LONG $0x48418b48 // 050e: mov 0x48(%rcx),%rax
+	LONG $0x50418b48 // 050e: mov 0x50(%rcx),%rax
 	WORD $0x394c; BYTE $0xc0 // 0512: cmp %r8,%rax
 	LONG $0xff658f0f; WORD $0xffff // 0515: jg 480 <moments+0x480>
 	WORD $0xf8c5; BYTE $0x77 // 051b: vzeroupper
@@ -342,7 +342,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	LONG $0x507f8b48 // 0003: mov 0x50(%rdi),%rdi
+	LONG $0x587f8b48 // 0003: mov 0x58(%rdi),%rdi
 	WORD $0x3145; BYTE $0xc0 // 0007: xor %r8d,%r8d
 	LONG $0x1fff8348 // 000a: cmp $0x1f,%rdi
 	LONG $0x02768e0f; WORD $0x0000 // 000e: jle 28a <affine+0x28a>
@@ -363,7 +363,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0x18538b48 // 0060: mov 0x18(%rbx),%rdx
 	WORD $0x0148; BYTE $0xc2 // 0064: add %rax,%rdx
 	LONG $0x10430348 // 0067: add 0x10(%rbx),%rax
-	LONG $0x487b8348; BYTE $0x00 // 006b: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 006b: cmpq $0x0,0x50(%rbx)
 	WORD $0x637e // 0070: jle d5 <affine+0xd5>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0072: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x1f0f; BYTE $0x00 // 007d: nopl (%rax)
@@ -380,11 +380,11 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0xc528fcc5 // 00ae: vmovaps %ymm5,%ymm0
 	LONG $0x9875e2c4; WORD $0x6042 // 00b2: vfmadd132ps 0x60(%rdx),%ymm1,%ymm0
 	LONG $0x4011fcc5; BYTE $0x60 // 00b8: vmovups %ymm0,0x60(%rax)
-	LONG $0x507b8b48 // 00bd: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 00bd: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd348d48 // 00c1: lea 0x0(,%rdi,4),%rsi
 	WORD $0x0148; BYTE $0xf2 // 00c9: add %rsi,%rdx
 	WORD $0x0148; BYTE $0xf0 // 00cc: add %rsi,%rax
-	LONG $0x484b3b48 // 00cf: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 00cf: cmp 0x50(%rbx),%rcx
 	WORD $0xab7c // 00d3: jl 80 <affine+0x80>
 	LONG $0x3f508d49 // 00d5: lea 0x3f(%r8),%rdx
 	LONG $0x20408d49 // 00d9: lea 0x20(%r8),%rax
@@ -405,7 +405,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0x0c10fcc5; BYTE $0x16 // 0119: vmovups (%rsi,%rdx,1),%ymm1
 	LONG $0x5410fcc5; WORD $0x2016 // 011e: vmovups 0x20(%rsi,%rdx,1),%ymm2
 	LONG $0x10530348 // 0124: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 0128: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 0128: cmpq $0x0,0x50(%rbx)
 	WORD $0x487e // 012d: jle 177 <affine+0x177>
 	WORD $0xf631 // 012f: xor %esi,%esi
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0131: data16 cs nopw 0x0(%rax,%rax,1)
@@ -417,11 +417,11 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0xc428fcc5 // 0150: vmovaps %ymm4,%ymm0
 	LONG $0x986de2c4; WORD $0x2041 // 0154: vfmadd132ps 0x20(%rcx),%ymm2,%ymm0
 	LONG $0x4211fcc5; BYTE $0x20 // 015a: vmovups %ymm0,0x20(%rdx)
-	LONG $0x507b8b48 // 015f: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 015f: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd048d4c // 0163: lea 0x0(,%rdi,4),%r8
 	WORD $0x014c; BYTE $0xc1 // 016b: add %r8,%rcx
 	WORD $0x014c; BYTE $0xc2 // 016e: add %r8,%rdx
-	LONG $0x48733b48 // 0171: cmp 0x48(%rbx),%rsi
+	LONG $0x50733b48 // 0171: cmp 0x50(%rbx),%rsi
 	WORD $0xc97c // 0175: jl 140 <affine+0x140>
 	LONG $0x10c08348 // 0177: add $0x10,%rax
 	LONG $0x07508d48 // 017b: lea 0x7(%rax),%rdx
@@ -435,7 +435,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	WORD $0x0148; BYTE $0xd6 // 019d: add %rdx,%rsi
 	LONG $0x0c10fcc5; BYTE $0x11 // 01a0: vmovups (%rcx,%rdx,1),%ymm1
 	LONG $0x10530348 // 01a5: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 01a9: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 01a9: cmpq $0x0,0x50(%rbx)
 	WORD $0x387e // 01ae: jle 1e8 <affine+0x1e8>
 	WORD $0xc931 // 01b0: xor %ecx,%ecx
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01b2: data16 cs nopw 0x0(%rax,%rax,1)
@@ -444,11 +444,11 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0x9875e2c4; BYTE $0x06 // 01c4: vfmadd132ps (%rsi),%ymm1,%ymm0
 	WORD $0xff48; BYTE $0xc1 // 01c9: inc %rcx
 	LONG $0x0211fcc5 // 01cc: vmovups %ymm0,(%rdx)
-	LONG $0x507b8b48 // 01d0: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 01d0: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd048d4c // 01d4: lea 0x0(,%rdi,4),%r8
 	WORD $0x014c; BYTE $0xc6 // 01dc: add %r8,%rsi
 	WORD $0x014c; BYTE $0xc2 // 01df: add %r8,%rdx
-	LONG $0x484b3b48 // 01e2: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 01e2: cmp 0x50(%rbx),%rcx
 	WORD $0xd87c // 01e6: jl 1c0 <affine+0x1c0>
 	LONG $0x08c08348 // 01e8: add $0x8,%rax
 	WORD $0x3948; BYTE $0xf8 // 01ec: cmp %rdi,%rax
@@ -470,7 +470,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	LONG $0xca6ffdc5 // 0232: vmovdqa %ymm2,%ymm1
 	WORD $0x0148; BYTE $0xd0 // 0236: add %rdx,%rax
 	LONG $0x10530348 // 0239: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 023d: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 023d: cmpq $0x0,0x50(%rbx)
 	LONG $0x2c6de2c4; BYTE $0x10 // 0242: vmaskmovps (%rax),%ymm2,%ymm2
 	WORD $0x3d7e // 0247: jle 286 <affine+0x286>
 	WORD $0xc931 // 0249: xor %ecx,%ecx
@@ -480,11 +480,11 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-8
 	WORD $0xff48; BYTE $0xc1 // 0265: inc %rcx
 	LONG $0x986de2c4; BYTE $0xc3 // 0268: vfmadd132ps %ymm3,%ymm2,%ymm0
 	LONG $0x2e75e2c4; BYTE $0x02 // 026d: vmaskmovps %ymm0,%ymm1,(%rdx)
-	LONG $0x50438b48 // 0272: mov 0x50(%rbx),%rax
+	LONG $0x58438b48 // 0272: mov 0x58(%rbx),%rax
 	LONG $0x02e0c148 // 0276: shl $0x2,%rax
 	WORD $0x0148; BYTE $0xc6 // 027a: add %rax,%rsi
 	WORD $0x0148; BYTE $0xc2 // 027d: add %rax,%rdx
-	LONG $0x484b3b48 // 0280: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 0280: cmp 0x50(%rbx),%rcx
 	WORD $0xda7c // 0284: jl 260 <affine+0x260>
 	WORD $0xf8c5; BYTE $0x77 // 0286: vzeroupper
 	BYTE $0xc3 // 0289: ret
@@ -513,7 +513,7 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xf9 // 0000: mov %rdi,%rcx
 	LONG $0x187f8b48 // 0003: mov 0x18(%rdi),%rdi
-	LONG $0x48798348; BYTE $0x00 // 0007: cmpq $0x0,0x48(%rcx)
+	LONG $0x50798348; BYTE $0x00 // 0007: cmpq $0x0,0x50(%rcx)
 	LONG $0x10718b48 // 000c: mov 0x10(%rcx),%rsi
 	LONG $0x02548e0f; WORD $0x0000 // 0010: jle 26a <affineSiLU+0x26a>
 	QUAD $0x0002c13d187d62c4; BYTE $0x00 // 0016: vbroadcastss 0x2c1(%rip),%ymm15 # 2e0 <lanes+0x60>
@@ -525,7 +525,7 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0002a32d187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x2a3(%rip),%ymm13 # 2f0 <lanes+0x70>
 	QUAD $0x00029e25187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x29e(%rip),%ymm12 # 2f4 <lanes+0x74>
 	QUAD $0x0002991d187d62c4; BYTE $0x00 // 0056: vbroadcastss 0x299(%rip),%ymm11 # 2f8 <lanes+0x78>
-	LONG $0x50598b48 // 005f: mov 0x50(%rcx),%rbx
+	LONG $0x58598b48 // 005f: mov 0x58(%rcx),%rbx
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0063: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006e: data16 cs nopw 0x0(%rax,%rax,1)
 	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0079: nopl 0x0(%rax)
@@ -564,7 +564,7 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	LONG $0xc358fcc5 // 012d: vaddps %ymm3,%ymm0,%ymm0
 	LONG $0xc85ef4c5 // 0131: vdivps %ymm0,%ymm1,%ymm1
 	LONG $0x0c11fcc5; BYTE $0x86 // 0135: vmovups %ymm1,(%rsi,%rax,4)
-	LONG $0x50598b48 // 013a: mov 0x50(%rcx),%rbx
+	LONG $0x58598b48 // 013a: mov 0x58(%rcx),%rbx
 	LONG $0x08c08348 // 013e: add $0x8,%rax
 	WORD $0x3948; BYTE $0xda // 0142: cmp %rbx,%rdx
 	LONG $0xff758c0f; WORD $0xffff // 0145: jl c0 <affineSiLU+0xc0>
@@ -613,12 +613,12 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 	LONG $0xc358fcc5 // 023a: vaddps %ymm3,%ymm0,%ymm0
 	LONG $0xc85ef4c5 // 023e: vdivps %ymm0,%ymm1,%ymm1
 	LONG $0x2e45e2c4; WORD $0x160c // 0242: vmaskmovps %ymm1,%ymm7,(%rsi,%rdx,1)
-	LONG $0x50598b48 // 0248: mov 0x50(%rcx),%rbx
+	LONG $0x58598b48 // 0248: mov 0x58(%rcx),%rbx
 	QUAD $0x000000009d048d48 // 024c: lea 0x0(,%rbx,4),%rax
 	WORD $0xff49; BYTE $0xc0 // 0254: inc %r8
 	WORD $0x0148; BYTE $0xc7 // 0257: add %rax,%rdi
 	WORD $0x0148; BYTE $0xc6 // 025a: add %rax,%rsi
-	LONG $0x4841394c // 025d: cmp %r8,0x48(%rcx)
+	LONG $0x5041394c // 025d: cmp %r8,0x50(%rcx)
 	LONG $0xfe198f0f; WORD $0xffff // 0261: jg 80 <affineSiLU+0x80>
 	WORD $0xf8c5; BYTE $0x77 // 0267: vzeroupper
 	BYTE $0xc3 // 026a: ret
@@ -648,7 +648,7 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-8
 TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x505f8b48 // 0000: mov 0x50(%rdi),%rbx
+	LONG $0x585f8b48 // 0000: mov 0x58(%rdi),%rbx
 	WORD $0x8949; BYTE $0xf8 // 0004: mov %rdi,%r8
 	WORD $0x3145; BYTE $0xe4 // 0007: xor %r12d,%r12d
 	LONG $0x1ffb8348 // 000a: cmp $0x1f,%rbx
@@ -661,7 +661,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x204e8d4c // 0030: lea 0x20(%rsi),%r9
 	LONG $0x40568d4c // 0034: lea 0x40(%rsi),%r10
 	LONG $0x605e8d4c // 0038: lea 0x60(%rsi),%r11
-	LONG $0x48788b49 // 003c: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 003c: mov 0x50(%r8),%rdi
 	LONG $0x24107cc5; BYTE $0x30 // 0040: vmovups (%rax,%rsi,1),%ymm12
 	LONG $0x107c21c4; WORD $0x081c // 0045: vmovups (%rax,%r9,1),%ymm11
 	WORD $0x0148; BYTE $0xf2 // 004b: add %rsi,%rdx
@@ -734,7 +734,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x24448d49; BYTE $0x20 // 0168: lea 0x20(%r12),%rax
 	LONG $0x583c41c4; BYTE $0x03 // 016d: vaddps (%r11),%ymm8,%ymm8
 	LONG $0x117c41c4; BYTE $0x03 // 0172: vmovups %ymm8,(%r11)
-	LONG $0x50588b49 // 0177: mov 0x50(%r8),%rbx
+	LONG $0x58588b49 // 0177: mov 0x58(%r8),%rbx
 	WORD $0x3948; BYTE $0xda // 017b: cmp %rbx,%rdx
 	WORD $0x2e7d // 017e: jge 1ae <normSums+0x1ae>
 	WORD $0x8949; BYTE $0xc4 // 0180: mov %rax,%r12
@@ -755,7 +755,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x00000000850c8d4c // 01bf: lea 0x0(,%rax,4),%r9
 	LONG $0x20488b49 // 01c7: mov 0x20(%r8),%rcx
 	LONG $0x20518d4d // 01cb: lea 0x20(%r9),%r10
-	LONG $0x48788b49 // 01cf: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 01cf: mov 0x50(%r8),%rdi
 	LONG $0x107ca1c4; WORD $0x0a2c // 01d3: vmovups (%rdx,%r9,1),%ymm5
 	LONG $0x107ca1c4; WORD $0x1234 // 01d9: vmovups (%rdx,%r10,1),%ymm6
 	WORD $0x014c; BYTE $0xc9 // 01df: add %r9,%rcx
@@ -800,7 +800,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x0850034d // 0281: add 0x8(%r8),%r10
 	LONG $0x5874c1c4; BYTE $0x0a // 0285: vaddps (%r10),%ymm1,%ymm1
 	LONG $0x117cc1c4; BYTE $0x0a // 028a: vmovups %ymm1,(%r10)
-	LONG $0x50588b49 // 028f: mov 0x50(%r8),%rbx
+	LONG $0x58588b49 // 028f: mov 0x58(%r8),%rbx
 	LONG $0x07508d48 // 0293: lea 0x7(%rax),%rdx
 	WORD $0x8948; BYTE $0xde // 0297: mov %rbx,%rsi
 	WORD $0x3948; BYTE $0xda // 029a: cmp %rbx,%rdx
@@ -809,7 +809,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x18488b49 // 02a7: mov 0x18(%r8),%rcx
 	QUAD $0x00000000850c8d4c // 02ab: lea 0x0(,%rax,4),%r9
 	LONG $0x20708b49 // 02b3: mov 0x20(%r8),%rsi
-	LONG $0x48788b49 // 02b7: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 02b7: mov 0x50(%r8),%rdi
 	LONG $0x107ca1c4; WORD $0x0a1c // 02bb: vmovups (%rdx,%r9,1),%ymm3
 	WORD $0x014c; BYTE $0xc9 // 02c1: add %r9,%rcx
 	WORD $0x014c; BYTE $0xce // 02c4: add %r9,%rsi
@@ -837,13 +837,13 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x0848034d // 0311: add 0x8(%r8),%r9
 	LONG $0x5874c1c4; BYTE $0x09 // 0315: vaddps (%r9),%ymm1,%ymm1
 	LONG $0x117cc1c4; BYTE $0x09 // 031a: vmovups %ymm1,(%r9)
-	LONG $0x50708b49 // 031f: mov 0x50(%r8),%rsi
+	LONG $0x58708b49 // 031f: mov 0x58(%r8),%rsi
 	WORD $0x3948; BYTE $0xf0 // 0323: cmp %rsi,%rax
 	LONG $0x00bf8d0f; WORD $0x0000 // 0326: jge 3eb <normSums+0x3eb>
 	WORD $0x8948; BYTE $0xf2 // 032c: mov %rsi,%rdx
 	QUAD $0x00000000850c8d4c // 032f: lea 0x0(,%rax,4),%r9
 	LONG $0x20488b49 // 0337: mov 0x20(%r8),%rcx
-	LONG $0x48788b49 // 033b: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 033b: mov 0x50(%r8),%rdi
 	WORD $0x2948; BYTE $0xc2 // 033f: sub %rax,%rdx
 	LONG $0x000008b8; BYTE $0x00 // 0342: mov $0x8,%eax
 	WORD $0x3948; BYTE $0xc2 // 0347: cmp %rax,%rdx
@@ -920,7 +920,7 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfa // 0000: mov %rdi,%rdx
 	LONG $0x187f8b48 // 0003: mov 0x18(%rdi),%rdi
-	LONG $0x487a8348; BYTE $0x00 // 0007: cmpq $0x0,0x48(%rdx)
+	LONG $0x507a8348; BYTE $0x00 // 0007: cmpq $0x0,0x50(%rdx)
 	LONG $0x20428b4c // 000c: mov 0x20(%rdx),%r8
 	LONG $0x10728b48 // 0010: mov 0x10(%rdx),%rsi
 	LONG $0x02cf8e0f; WORD $0x0000 // 0014: jle 2e9 <siluNormSums+0x2e9>
@@ -932,7 +932,7 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x00032435187de2c4; BYTE $0x00 // 003f: vbroadcastss 0x324(%rip),%ymm6 # 36c <lanes+0x6c>
 	QUAD $0x00031f2d187d62c4; BYTE $0x00 // 0048: vbroadcastss 0x31f(%rip),%ymm13 # 370 <lanes+0x70>
 	QUAD $0x00031a25187d62c4; BYTE $0x00 // 0051: vbroadcastss 0x31a(%rip),%ymm12 # 374 <lanes+0x74>
-	LONG $0x505a8b48 // 005a: mov 0x50(%rdx),%rbx
+	LONG $0x585a8b48 // 005a: mov 0x58(%rdx),%rbx
 	WORD $0x9066 // 005e: xchg %ax,%ax
 	QUAD $0x00031315187de2c4; BYTE $0x00 // 0060: vbroadcastss 0x313(%rip),%ymm2 # 37c <lanes+0x7c>
 	QUAD $0x00030e1d187de2c4; BYTE $0x00 // 0069: vbroadcastss 0x30e(%rip),%ymm3 # 380 <lanes+0x80>
@@ -985,7 +985,7 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0x0fc08348 // 015c: add $0xf,%rax
 	LONG $0xa85de2c4; BYTE $0x03 // 0160: vfmadd213ps (%rbx),%ymm4,%ymm0
 	LONG $0x0311fcc5 // 0165: vmovups %ymm0,(%rbx)
-	LONG $0x505a8b48 // 0169: mov 0x50(%rdx),%rbx
+	LONG $0x585a8b48 // 0169: mov 0x58(%rdx),%rbx
 	WORD $0x3948; BYTE $0xd8 // 016d: cmp %rbx,%rax
 	LONG $0xff2a8c0f; WORD $0xffff // 0170: jl a0 <siluNormSums+0xa0>
 	WORD $0x3948; BYTE $0xcb // 0176: cmp %rcx,%rbx
@@ -1051,13 +1051,13 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 	LONG $0xea5cd4c5 // 02b6: vsubps %ymm2,%ymm5,%ymm5
 	LONG $0x9875e2c4; BYTE $0xc5 // 02ba: vfmadd132ps %ymm5,%ymm1,%ymm0
 	LONG $0x2e5de2c4; BYTE $0x01 // 02bf: vmaskmovps %ymm0,%ymm4,(%rcx)
-	LONG $0x505a8b48 // 02c4: mov 0x50(%rdx),%rbx
+	LONG $0x585a8b48 // 02c4: mov 0x58(%rdx),%rbx
 	QUAD $0x000000009d048d48 // 02c8: lea 0x0(,%rbx,4),%rax
 	WORD $0xff49; BYTE $0xc1 // 02d0: inc %r9
 	WORD $0x0148; BYTE $0xc7 // 02d3: add %rax,%rdi
 	WORD $0x0149; BYTE $0xc0 // 02d6: add %rax,%r8
 	WORD $0x0148; BYTE $0xc6 // 02d9: add %rax,%rsi
-	LONG $0x484a394c // 02dc: cmp %r9,0x48(%rdx)
+	LONG $0x504a394c // 02dc: cmp %r9,0x50(%rdx)
 	LONG $0xfd7a8f0f; WORD $0xffff // 02e0: jg 60 <siluNormSums+0x60>
 	WORD $0xf8c5; BYTE $0x77 // 02e6: vzeroupper
 	BYTE $0xc3 // 02e9: ret
@@ -1087,205 +1087,400 @@ TEXT ·siluNormSumsAVX2(SB), NOSPLIT, $0-8
 TEXT ·affine2AVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x50478b4c // 0000: mov 0x50(%rdi),%r8
-	WORD $0x8948; BYTE $0xfe // 0004: mov %rdi,%rsi
-	WORD $0x3145; BYTE $0xc9 // 0007: xor %r9d,%r9d
-	LONG $0x1ff88349 // 000a: cmp $0x1f,%r8
-	LONG $0x03238e0f; WORD $0x0000 // 000e: jle 337 <affine2+0x337>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0014: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 001f: nop
-	LONG $0x28568b48 // 0020: mov 0x28(%rsi),%rdx
-	QUAD $0x000000008d048d4a // 0024: lea 0x0(,%r9,4),%rax
-	LONG $0x184e8b48 // 002c: mov 0x18(%rsi),%rcx
-	WORD $0xff31 // 0030: xor %edi,%edi
-	LONG $0x24107cc5; BYTE $0x02 // 0032: vmovups (%rdx,%rax,1),%ymm12
-	LONG $0x5c107cc5; WORD $0x2002 // 0037: vmovups 0x20(%rdx,%rax,1),%ymm11
-	WORD $0x0148; BYTE $0xc1 // 003d: add %rax,%rcx
-	LONG $0x54107cc5; WORD $0x4002 // 0040: vmovups 0x40(%rdx,%rax,1),%ymm10
-	LONG $0x4c107cc5; WORD $0x6002 // 0046: vmovups 0x60(%rdx,%rax,1),%ymm9
-	LONG $0x38568b48 // 004c: mov 0x38(%rsi),%rdx
-	LONG $0x04107cc5; BYTE $0x02 // 0050: vmovups (%rdx,%rax,1),%ymm8
-	LONG $0x7c10fcc5; WORD $0x2002 // 0055: vmovups 0x20(%rdx,%rax,1),%ymm7
-	LONG $0x7410fcc5; WORD $0x4002 // 005b: vmovups 0x40(%rdx,%rax,1),%ymm6
-	LONG $0x6c10fcc5; WORD $0x6002 // 0061: vmovups 0x60(%rdx,%rax,1),%ymm5
-	LONG $0x30568b48 // 0067: mov 0x30(%rsi),%rdx
-	LONG $0x2410fcc5; BYTE $0x02 // 006b: vmovups (%rdx,%rax,1),%ymm4
-	LONG $0x5c10fcc5; WORD $0x2002 // 0070: vmovups 0x20(%rdx,%rax,1),%ymm3
-	LONG $0x5410fcc5; WORD $0x4002 // 0076: vmovups 0x40(%rdx,%rax,1),%ymm2
-	LONG $0x4c10fcc5; WORD $0x6002 // 007c: vmovups 0x60(%rdx,%rax,1),%ymm1
-	LONG $0x20568b48 // 0082: mov 0x20(%rsi),%rdx
-	WORD $0x0148; BYTE $0xc2 // 0086: add %rax,%rdx
-	LONG $0x10460348 // 0089: add 0x10(%rsi),%rax
-	LONG $0x487e8348; BYTE $0x00 // 008d: cmpq $0x0,0x48(%rsi)
-	WORD $0x7b7e // 0092: jle 10f <affine2+0x10f>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0094: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x484f8b4c // 0000: mov 0x48(%rdi),%r9
+	LONG $0x58478b4c // 0004: mov 0x58(%rdi),%r8
+	WORD $0x854d; BYTE $0xc9 // 0008: test %r9,%r9
+	LONG $0x0372840f; WORD $0x0000 // 000b: je 383 <affine2+0x383>
+	WORD $0x3145; BYTE $0xd2 // 0011: xor %r10d,%r10d
+	LONG $0x1ff88349 // 0014: cmp $0x1f,%r8
+	LONG $0x06558e0f; WORD $0x0000 // 0018: jle 673 <affine2+0x673>
+	WORD $0x9066 // 001e: xchg %ax,%ax
+	LONG $0x28578b48 // 0020: mov 0x28(%rdi),%rdx
+	QUAD $0x0000000095048d4a // 0024: lea 0x0(,%r10,4),%rax
+	LONG $0x185f8b48 // 002c: mov 0x18(%rdi),%rbx
+	LONG $0x204f8b48 // 0030: mov 0x20(%rdi),%rcx
+	LONG $0x24107cc5; BYTE $0x02 // 0034: vmovups (%rdx,%rax,1),%ymm12
+	LONG $0x5c107cc5; WORD $0x2002 // 0039: vmovups 0x20(%rdx,%rax,1),%ymm11
+	WORD $0x0148; BYTE $0xc3 // 003f: add %rax,%rbx
+	LONG $0x54107cc5; WORD $0x4002 // 0042: vmovups 0x40(%rdx,%rax,1),%ymm10
+	LONG $0x4c107cc5; WORD $0x6002 // 0048: vmovups 0x60(%rdx,%rax,1),%ymm9
+	WORD $0x0148; BYTE $0xc1 // 004e: add %rax,%rcx
+	LONG $0x38578b48 // 0051: mov 0x38(%rdi),%rdx
+	LONG $0x04107cc5; BYTE $0x02 // 0055: vmovups (%rdx,%rax,1),%ymm8
+	LONG $0x7c10fcc5; WORD $0x2002 // 005a: vmovups 0x20(%rdx,%rax,1),%ymm7
+	LONG $0x7410fcc5; WORD $0x4002 // 0060: vmovups 0x40(%rdx,%rax,1),%ymm6
+	LONG $0x6c10fcc5; WORD $0x6002 // 0066: vmovups 0x60(%rdx,%rax,1),%ymm5
+	LONG $0x30578b48 // 006c: mov 0x30(%rdi),%rdx
+	LONG $0x2410fcc5; BYTE $0x02 // 0070: vmovups (%rdx,%rax,1),%ymm4
+	LONG $0x5c10fcc5; WORD $0x2002 // 0075: vmovups 0x20(%rdx,%rax,1),%ymm3
+	LONG $0x5410fcc5; WORD $0x4002 // 007b: vmovups 0x40(%rdx,%rax,1),%ymm2
+	LONG $0x4c10fcc5; WORD $0x6002 // 0081: vmovups 0x60(%rdx,%rax,1),%ymm1
+	LONG $0x10578b48 // 0087: mov 0x10(%rdi),%rdx
+	WORD $0x0148; BYTE $0xc2 // 008b: add %rax,%rdx
+	WORD $0x014c; BYTE $0xc8 // 008e: add %r9,%rax
+	WORD $0x3145; BYTE $0xc9 // 0091: xor %r9d,%r9d
+	LONG $0x507f8348; BYTE $0x00 // 0094: cmpq $0x0,0x50(%rdi)
+	LONG $0x008a8e0f; WORD $0x0000 // 0099: jle 129 <affine2+0x129>
 	BYTE $0x90 // 009f: nop
 	LONG $0xc0297cc5 // 00a0: vmovaps %ymm8,%ymm0
-	LONG $0x985de2c4; BYTE $0x01 // 00a4: vfmadd132ps (%rcx),%ymm4,%ymm0
-	WORD $0xff48; BYTE $0xc7 // 00a9: inc %rdi
-	LONG $0xb81de2c4; BYTE $0x02 // 00ac: vfmadd231ps (%rdx),%ymm12,%ymm0
-	LONG $0x0011fcc5 // 00b1: vmovups %ymm0,(%rax)
-	LONG $0xc728fcc5 // 00b5: vmovaps %ymm7,%ymm0
-	LONG $0x9865e2c4; WORD $0x2041 // 00b9: vfmadd132ps 0x20(%rcx),%ymm3,%ymm0
-	LONG $0xb825e2c4; WORD $0x2042 // 00bf: vfmadd231ps 0x20(%rdx),%ymm11,%ymm0
-	LONG $0x4011fcc5; BYTE $0x20 // 00c5: vmovups %ymm0,0x20(%rax)
-	LONG $0xc628fcc5 // 00ca: vmovaps %ymm6,%ymm0
-	LONG $0x986de2c4; WORD $0x4041 // 00ce: vfmadd132ps 0x40(%rcx),%ymm2,%ymm0
-	LONG $0xb82de2c4; WORD $0x4042 // 00d4: vfmadd231ps 0x40(%rdx),%ymm10,%ymm0
-	LONG $0x4011fcc5; BYTE $0x40 // 00da: vmovups %ymm0,0x40(%rax)
-	LONG $0xc528fcc5 // 00df: vmovaps %ymm5,%ymm0
-	LONG $0x9875e2c4; WORD $0x6041 // 00e3: vfmadd132ps 0x60(%rcx),%ymm1,%ymm0
-	LONG $0xb835e2c4; WORD $0x6042 // 00e9: vfmadd231ps 0x60(%rdx),%ymm9,%ymm0
-	LONG $0x4011fcc5; BYTE $0x60 // 00ef: vmovups %ymm0,0x60(%rax)
-	LONG $0x50468b4c // 00f4: mov 0x50(%rsi),%r8
-	QUAD $0x00000000851c8d4a // 00f8: lea 0x0(,%r8,4),%rbx
-	WORD $0x0148; BYTE $0xd9 // 0100: add %rbx,%rcx
-	WORD $0x0148; BYTE $0xda // 0103: add %rbx,%rdx
-	WORD $0x0148; BYTE $0xd8 // 0106: add %rbx,%rax
-	LONG $0x487e3b48 // 0109: cmp 0x48(%rsi),%rdi
-	WORD $0x917c // 010d: jl a0 <affine2+0xa0>
-	LONG $0x3f518d49 // 010f: lea 0x3f(%r9),%rdx
-	LONG $0x20418d49 // 0113: lea 0x20(%r9),%rax
-	WORD $0x394c; BYTE $0xc2 // 0117: cmp %r8,%rdx
-	WORD $0x087d // 011a: jge 124 <affine2+0x124>
-	WORD $0x8949; BYTE $0xc1 // 011c: mov %rax,%r9
-	LONG $0xfffefce9; BYTE $0xff // 011f: jmp 20 <affine2+0x20>
-	LONG $0x2fc18349 // 0124: add $0x2f,%r9
-	WORD $0x394d; BYTE $0xc1 // 0128: cmp %r8,%r9
-	LONG $0x00b88d0f; WORD $0x0000 // 012b: jge 1e9 <affine2+0x1e9>
-	LONG $0x285e8b48 // 0131: mov 0x28(%rsi),%rbx
-	QUAD $0x0000000085148d48 // 0135: lea 0x0(,%rax,4),%rdx
-	LONG $0x184e8b48 // 013d: mov 0x18(%rsi),%rcx
-	LONG $0x2c10fcc5; BYTE $0x13 // 0141: vmovups (%rbx,%rdx,1),%ymm5
-	LONG $0x7410fcc5; WORD $0x2013 // 0146: vmovups 0x20(%rbx,%rdx,1),%ymm6
-	WORD $0x0148; BYTE $0xd1 // 014c: add %rdx,%rcx
-	LONG $0x385e8b48 // 014f: mov 0x38(%rsi),%rbx
-	LONG $0x1c10fcc5; BYTE $0x13 // 0153: vmovups (%rbx,%rdx,1),%ymm3
-	LONG $0x6410fcc5; WORD $0x2013 // 0158: vmovups 0x20(%rbx,%rdx,1),%ymm4
-	LONG $0x305e8b48 // 015e: mov 0x30(%rsi),%rbx
-	LONG $0x0c10fcc5; BYTE $0x13 // 0162: vmovups (%rbx,%rdx,1),%ymm1
-	LONG $0x5410fcc5; WORD $0x2013 // 0167: vmovups 0x20(%rbx,%rdx,1),%ymm2
-	LONG $0x205e8b48 // 016d: mov 0x20(%rsi),%rbx
-	WORD $0x0148; BYTE $0xd3 // 0171: add %rdx,%rbx
-	LONG $0x10560348 // 0174: add 0x10(%rsi),%rdx
-	LONG $0x487e8348; BYTE $0x00 // 0178: cmpq $0x0,0x48(%rsi)
-	WORD $0x667e // 017d: jle 1e5 <affine2+0x1e5>
-	WORD $0x3145; BYTE $0xc9 // 017f: xor %r9d,%r9d
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0182: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 018d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0198: nopl 0x0(%rax,%rax,1)
-	LONG $0xc328fcc5 // 01a0: vmovaps %ymm3,%ymm0
-	LONG $0x9875e2c4; BYTE $0x01 // 01a4: vfmadd132ps (%rcx),%ymm1,%ymm0
-	WORD $0xff49; BYTE $0xc1 // 01a9: inc %r9
-	LONG $0xb855e2c4; BYTE $0x03 // 01ac: vfmadd231ps (%rbx),%ymm5,%ymm0
-	LONG $0x0211fcc5 // 01b1: vmovups %ymm0,(%rdx)
-	LONG $0xc428fcc5 // 01b5: vmovaps %ymm4,%ymm0
-	LONG $0x986de2c4; WORD $0x2041 // 01b9: vfmadd132ps 0x20(%rcx),%ymm2,%ymm0
-	LONG $0xb84de2c4; WORD $0x2043 // 01bf: vfmadd231ps 0x20(%rbx),%ymm6,%ymm0
-	LONG $0x4211fcc5; BYTE $0x20 // 01c5: vmovups %ymm0,0x20(%rdx)
-	LONG $0x50468b4c // 01ca: mov 0x50(%rsi),%r8
-	QUAD $0x00000000853c8d4a // 01ce: lea 0x0(,%r8,4),%rdi
-	WORD $0x0148; BYTE $0xf9 // 01d6: add %rdi,%rcx
-	WORD $0x0148; BYTE $0xfb // 01d9: add %rdi,%rbx
-	WORD $0x0148; BYTE $0xfa // 01dc: add %rdi,%rdx
-	LONG $0x484e3b4c // 01df: cmp 0x48(%rsi),%r9
-	WORD $0xbb7c // 01e3: jl 1a0 <affine2+0x1a0>
-	LONG $0x10c08348 // 01e5: add $0x10,%rax
-	LONG $0x07508d48 // 01e9: lea 0x7(%rax),%rdx
-	WORD $0x394c; BYTE $0xc2 // 01ed: cmp %r8,%rdx
-	LONG $0x007e8d0f; WORD $0x0000 // 01f0: jge 274 <affine2+0x274>
-	LONG $0x28568b48 // 01f6: mov 0x28(%rsi),%rdx
-	QUAD $0x00000000850c8d48 // 01fa: lea 0x0(,%rax,4),%rcx
-	LONG $0x187e8b48 // 0202: mov 0x18(%rsi),%rdi
-	LONG $0x204e8b4c // 0206: mov 0x20(%rsi),%r9
-	LONG $0x1c10fcc5; BYTE $0x0a // 020a: vmovups (%rdx,%rcx,1),%ymm3
-	LONG $0x38568b48 // 020f: mov 0x38(%rsi),%rdx
-	WORD $0x0148; BYTE $0xcf // 0213: add %rcx,%rdi
-	WORD $0x0149; BYTE $0xc9 // 0216: add %rcx,%r9
-	LONG $0x1410fcc5; BYTE $0x0a // 0219: vmovups (%rdx,%rcx,1),%ymm2
-	LONG $0x30568b48 // 021e: mov 0x30(%rsi),%rdx
-	LONG $0x0c10fcc5; BYTE $0x0a // 0222: vmovups (%rdx,%rcx,1),%ymm1
-	LONG $0x104e0348 // 0227: add 0x10(%rsi),%rcx
-	LONG $0x487e8348; BYTE $0x00 // 022b: cmpq $0x0,0x48(%rsi)
-	WORD $0x3e7e // 0230: jle 270 <affine2+0x270>
-	WORD $0xdb31 // 0232: xor %ebx,%ebx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0234: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 023f: nop
-	LONG $0xc228fcc5 // 0240: vmovaps %ymm2,%ymm0
-	LONG $0x9875e2c4; BYTE $0x07 // 0244: vfmadd132ps (%rdi),%ymm1,%ymm0
-	WORD $0xff48; BYTE $0xc3 // 0249: inc %rbx
-	LONG $0xb865c2c4; BYTE $0x01 // 024c: vfmadd231ps (%r9),%ymm3,%ymm0
-	LONG $0x0111fcc5 // 0251: vmovups %ymm0,(%rcx)
-	LONG $0x50468b4c // 0255: mov 0x50(%rsi),%r8
-	QUAD $0x0000000085148d4a // 0259: lea 0x0(,%r8,4),%rdx
-	WORD $0x0148; BYTE $0xd7 // 0261: add %rdx,%rdi
-	WORD $0x0149; BYTE $0xd1 // 0264: add %rdx,%r9
-	WORD $0x0148; BYTE $0xd1 // 0267: add %rdx,%rcx
-	LONG $0x485e3b48 // 026a: cmp 0x48(%rsi),%rbx
-	WORD $0xd07c // 026e: jl 240 <affine2+0x240>
-	LONG $0x08c08348 // 0270: add $0x8,%rax
-	WORD $0x394c; BYTE $0xc0 // 0274: cmp %r8,%rax
-	LONG $0x00b68d0f; WORD $0x0000 // 0277: jge 333 <affine2+0x333>
-	QUAD $0x0000000085148d48 // 027d: lea 0x0(,%rax,4),%rdx
-	WORD $0x2949; BYTE $0xc0 // 0285: sub %rax,%r8
-	LONG $0x000008b8; BYTE $0x00 // 0288: mov $0x8,%eax
-	LONG $0xec0d8d48; WORD $0x0000; BYTE $0x00 // 028d: lea 0xec(%rip),%rcx # 380 <lanes>
-	WORD $0x3949; BYTE $0xc0 // 0294: cmp %rax,%r8
-	LONG $0x185e8b48 // 0297: mov 0x18(%rsi),%rbx
-	LONG $0x207e8b48 // 029b: mov 0x20(%rsi),%rdi
-	LONG $0xc04f0f4c // 029f: cmovg %rax,%r8
-	WORD $0x294c; BYTE $0xc0 // 02a3: sub %r8,%rax
-	LONG $0x1c6ffec5; BYTE $0x81 // 02a6: vmovdqu (%rcx,%rax,4),%ymm3
-	LONG $0x28468b48 // 02ab: mov 0x28(%rsi),%rax
-	WORD $0x0148; BYTE $0xd3 // 02af: add %rdx,%rbx
-	WORD $0x0148; BYTE $0xd7 // 02b2: add %rdx,%rdi
-	WORD $0x0148; BYTE $0xd0 // 02b5: add %rdx,%rax
-	LONG $0x2c65e2c4; BYTE $0x28 // 02b8: vmaskmovps (%rax),%ymm3,%ymm5
-	LONG $0x38468b48 // 02bd: mov 0x38(%rsi),%rax
-	LONG $0xd36ffdc5 // 02c1: vmovdqa %ymm3,%ymm2
-	WORD $0x0148; BYTE $0xd0 // 02c5: add %rdx,%rax
-	LONG $0x2c65e2c4; BYTE $0x20 // 02c8: vmaskmovps (%rax),%ymm3,%ymm4
-	LONG $0x30468b48 // 02cd: mov 0x30(%rsi),%rax
-	WORD $0x0148; BYTE $0xd0 // 02d1: add %rdx,%rax
-	LONG $0x10560348 // 02d4: add 0x10(%rsi),%rdx
-	LONG $0x487e8348; BYTE $0x00 // 02d8: cmpq $0x0,0x48(%rsi)
-	LONG $0x2c65e2c4; BYTE $0x18 // 02dd: vmaskmovps (%rax),%ymm3,%ymm3
-	WORD $0x4f7e // 02e2: jle 333 <affine2+0x333>
-	WORD $0xc931 // 02e4: xor %ecx,%ecx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02e6: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02f1: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00401f0f // 02fc: nopl 0x0(%rax)
-	LONG $0x2c6de2c4; BYTE $0x0b // 0300: vmaskmovps (%rbx),%ymm2,%ymm1
-	LONG $0x2c6de2c4; BYTE $0x07 // 0305: vmaskmovps (%rdi),%ymm2,%ymm0
-	WORD $0xff48; BYTE $0xc1 // 030a: inc %rcx
-	LONG $0x9865e2c4; BYTE $0xcc // 030d: vfmadd132ps %ymm4,%ymm3,%ymm1
-	LONG $0x9875e2c4; BYTE $0xc5 // 0312: vfmadd132ps %ymm5,%ymm1,%ymm0
-	LONG $0x2e6de2c4; BYTE $0x02 // 0317: vmaskmovps %ymm0,%ymm2,(%rdx)
-	LONG $0x50468b48 // 031c: mov 0x50(%rsi),%rax
-	LONG $0x02e0c148 // 0320: shl $0x2,%rax
-	WORD $0x0148; BYTE $0xc3 // 0324: add %rax,%rbx
-	WORD $0x0148; BYTE $0xc7 // 0327: add %rax,%rdi
-	WORD $0x0148; BYTE $0xc2 // 032a: add %rax,%rdx
-	LONG $0x484e3b48 // 032d: cmp 0x48(%rsi),%rcx
-	WORD $0xcd7c // 0331: jl 300 <affine2+0x300>
-	WORD $0xf8c5; BYTE $0x77 // 0333: vzeroupper
-	BYTE $0xc3 // 0336: ret
-	LONG $0x000fb941; WORD $0x0000 // 0337: mov $0xf,%r9d
-	WORD $0xc031 // 033d: xor %eax,%eax
-	LONG $0xfffde4e9; BYTE $0xff // 033f: jmp 128 <affine2+0x128>
-	LONG $0x1f0f2e66 // 0344
-	QUAD $0x2e66000000000084 // 0348
-	QUAD $0x0000000000841f0f // 0350
-	QUAD $0x000000841f0f2e66 // 0358
-	QUAD $0x00841f0f2e660000 // 0360
-	QUAD $0x1f0f2e6600000000 // 0368
-	QUAD $0x2e66000000000084 // 0370
-	QUAD $0x0000000000841f0f // 0378
-	QUAD $0xffffffffffffffff // 0380
-	QUAD $0xffffffffffffffff // 0388
-	QUAD $0xffffffffffffffff // 0390
-	QUAD $0xffffffffffffffff // 0398
-	QUAD $0x0000000000000000 // 03a0
-	QUAD $0x0000000000000000 // 03a8
-	QUAD $0x0000000000000000 // 03b0
-	QUAD $0x0000000000000000 // 03b8
+	LONG $0x985de2c4; BYTE $0x03 // 00a4: vfmadd132ps (%rbx),%ymm4,%ymm0
+	WORD $0xff49; BYTE $0xc1 // 00a9: inc %r9
+	LONG $0xb81de2c4; BYTE $0x01 // 00ac: vfmadd231ps (%rcx),%ymm12,%ymm0
+	LONG $0x0058fcc5 // 00b1: vaddps (%rax),%ymm0,%ymm0
+	LONG $0x0211fcc5 // 00b5: vmovups %ymm0,(%rdx)
+	LONG $0xc728fcc5 // 00b9: vmovaps %ymm7,%ymm0
+	LONG $0x9865e2c4; WORD $0x2043 // 00bd: vfmadd132ps 0x20(%rbx),%ymm3,%ymm0
+	LONG $0xb825e2c4; WORD $0x2041 // 00c3: vfmadd231ps 0x20(%rcx),%ymm11,%ymm0
+	LONG $0x4058fcc5; BYTE $0x20 // 00c9: vaddps 0x20(%rax),%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0x20 // 00ce: vmovups %ymm0,0x20(%rdx)
+	LONG $0xc628fcc5 // 00d3: vmovaps %ymm6,%ymm0
+	LONG $0x986de2c4; WORD $0x4043 // 00d7: vfmadd132ps 0x40(%rbx),%ymm2,%ymm0
+	LONG $0xb82de2c4; WORD $0x4041 // 00dd: vfmadd231ps 0x40(%rcx),%ymm10,%ymm0
+	LONG $0x4058fcc5; BYTE $0x40 // 00e3: vaddps 0x40(%rax),%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0x40 // 00e8: vmovups %ymm0,0x40(%rdx)
+	LONG $0xc528fcc5 // 00ed: vmovaps %ymm5,%ymm0
+	LONG $0x9875e2c4; WORD $0x6043 // 00f1: vfmadd132ps 0x60(%rbx),%ymm1,%ymm0
+	LONG $0xb835e2c4; WORD $0x6041 // 00f7: vfmadd231ps 0x60(%rcx),%ymm9,%ymm0
+	LONG $0x4058fcc5; BYTE $0x60 // 00fd: vaddps 0x60(%rax),%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0x60 // 0102: vmovups %ymm0,0x60(%rdx)
+	LONG $0x58478b4c // 0107: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085348d4a // 010b: lea 0x0(,%r8,4),%rsi
+	WORD $0x0148; BYTE $0xf0 // 0113: add %rsi,%rax
+	WORD $0x0148; BYTE $0xf3 // 0116: add %rsi,%rbx
+	WORD $0x0148; BYTE $0xf1 // 0119: add %rsi,%rcx
+	WORD $0x0148; BYTE $0xf2 // 011c: add %rsi,%rdx
+	LONG $0x504f3b4c // 011f: cmp 0x50(%rdi),%r9
+	LONG $0xff778c0f; WORD $0xffff // 0123: jl a0 <affine2+0xa0>
+	LONG $0x3f528d49 // 0129: lea 0x3f(%r10),%rdx
+	LONG $0x20428d49 // 012d: lea 0x20(%r10),%rax
+	WORD $0x394c; BYTE $0xc2 // 0131: cmp %r8,%rdx
+	WORD $0x0c7d // 0134: jge 142 <affine2+0x142>
+	LONG $0x484f8b4c // 0136: mov 0x48(%rdi),%r9
+	WORD $0x8949; BYTE $0xc2 // 013a: mov %rax,%r10
+	LONG $0xfffedee9; BYTE $0xff // 013d: jmp 20 <affine2+0x20>
+	LONG $0x2fc28349 // 0142: add $0x2f,%r10
+	WORD $0x394d; BYTE $0xc2 // 0146: cmp %r8,%r10
+	LONG $0x00c88d0f; WORD $0x0000 // 0149: jge 217 <affine2+0x217>
+	LONG $0x285f8b48 // 014f: mov 0x28(%rdi),%rbx
+	QUAD $0x00000000850c8d48 // 0153: lea 0x0(,%rax,4),%rcx
+	LONG $0x20778b48 // 015b: mov 0x20(%rdi),%rsi
+	LONG $0x104f8b4c // 015f: mov 0x10(%rdi),%r9
+	LONG $0x2c10fcc5; BYTE $0x0b // 0163: vmovups (%rbx,%rcx,1),%ymm5
+	LONG $0x7410fcc5; WORD $0x200b // 0168: vmovups 0x20(%rbx,%rcx,1),%ymm6
+	WORD $0x0148; BYTE $0xce // 016e: add %rcx,%rsi
+	LONG $0x385f8b48 // 0171: mov 0x38(%rdi),%rbx
+	WORD $0x0149; BYTE $0xc9 // 0175: add %rcx,%r9
+	LONG $0x1c10fcc5; BYTE $0x0b // 0178: vmovups (%rbx,%rcx,1),%ymm3
+	LONG $0x6410fcc5; WORD $0x200b // 017d: vmovups 0x20(%rbx,%rcx,1),%ymm4
+	LONG $0x305f8b48 // 0183: mov 0x30(%rdi),%rbx
+	LONG $0x0c10fcc5; BYTE $0x0b // 0187: vmovups (%rbx,%rcx,1),%ymm1
+	LONG $0x5410fcc5; WORD $0x200b // 018c: vmovups 0x20(%rbx,%rcx,1),%ymm2
+	LONG $0x185f8b48 // 0192: mov 0x18(%rdi),%rbx
+	WORD $0x0148; BYTE $0xcb // 0196: add %rcx,%rbx
+	LONG $0x484f0348 // 0199: add 0x48(%rdi),%rcx
+	LONG $0x507f8348; BYTE $0x00 // 019d: cmpq $0x0,0x50(%rdi)
+	WORD $0x6f7e // 01a2: jle 213 <affine2+0x213>
+	WORD $0x3145; BYTE $0xd2 // 01a4: xor %r10d,%r10d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01a7: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01b2: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 01bd: nopl (%rax)
+	LONG $0xc328fcc5 // 01c0: vmovaps %ymm3,%ymm0
+	LONG $0x9875e2c4; BYTE $0x03 // 01c4: vfmadd132ps (%rbx),%ymm1,%ymm0
+	WORD $0xff49; BYTE $0xc2 // 01c9: inc %r10
+	LONG $0xb855e2c4; BYTE $0x06 // 01cc: vfmadd231ps (%rsi),%ymm5,%ymm0
+	LONG $0x0158fcc5 // 01d1: vaddps (%rcx),%ymm0,%ymm0
+	LONG $0x117cc1c4; BYTE $0x01 // 01d5: vmovups %ymm0,(%r9)
+	LONG $0xc428fcc5 // 01da: vmovaps %ymm4,%ymm0
+	LONG $0x986de2c4; WORD $0x2043 // 01de: vfmadd132ps 0x20(%rbx),%ymm2,%ymm0
+	LONG $0xb84de2c4; WORD $0x2046 // 01e4: vfmadd231ps 0x20(%rsi),%ymm6,%ymm0
+	LONG $0x4158fcc5; BYTE $0x20 // 01ea: vaddps 0x20(%rcx),%ymm0,%ymm0
+	LONG $0x117cc1c4; WORD $0x2041 // 01ef: vmovups %ymm0,0x20(%r9)
+	LONG $0x58478b4c // 01f5: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085148d4a // 01f9: lea 0x0(,%r8,4),%rdx
+	WORD $0x0148; BYTE $0xd1 // 0201: add %rdx,%rcx
+	WORD $0x0148; BYTE $0xd3 // 0204: add %rdx,%rbx
+	WORD $0x0148; BYTE $0xd6 // 0207: add %rdx,%rsi
+	WORD $0x0149; BYTE $0xd1 // 020a: add %rdx,%r9
+	LONG $0x50573b4c // 020d: cmp 0x50(%rdi),%r10
+	WORD $0xad7c // 0211: jl 1c0 <affine2+0x1c0>
+	LONG $0x10c08348 // 0213: add $0x10,%rax
+	LONG $0x07508d48 // 0217: lea 0x7(%rax),%rdx
+	WORD $0x394c; BYTE $0xc2 // 021b: cmp %r8,%rdx
+	LONG $0x00988d0f; WORD $0x0000 // 021e: jge 2bc <affine2+0x2bc>
+	LONG $0x28578b48 // 0224: mov 0x28(%rdi),%rdx
+	QUAD $0x00000000850c8d48 // 0228: lea 0x0(,%rax,4),%rcx
+	LONG $0x18778b48 // 0230: mov 0x18(%rdi),%rsi
+	LONG $0x204f8b4c // 0234: mov 0x20(%rdi),%r9
+	LONG $0x10578b4c // 0238: mov 0x10(%rdi),%r10
+	LONG $0x1c10fcc5; BYTE $0x0a // 023c: vmovups (%rdx,%rcx,1),%ymm3
+	LONG $0x38578b48 // 0241: mov 0x38(%rdi),%rdx
+	WORD $0x0148; BYTE $0xce // 0245: add %rcx,%rsi
+	WORD $0x0149; BYTE $0xc9 // 0248: add %rcx,%r9
+	WORD $0x0149; BYTE $0xca // 024b: add %rcx,%r10
+	LONG $0x1410fcc5; BYTE $0x0a // 024e: vmovups (%rdx,%rcx,1),%ymm2
+	LONG $0x30578b48 // 0253: mov 0x30(%rdi),%rdx
+	LONG $0x0c10fcc5; BYTE $0x0a // 0257: vmovups (%rdx,%rcx,1),%ymm1
+	LONG $0x484f0348 // 025c: add 0x48(%rdi),%rcx
+	LONG $0x507f8348; BYTE $0x00 // 0260: cmpq $0x0,0x50(%rdi)
+	WORD $0x517e // 0265: jle 2b8 <affine2+0x2b8>
+	WORD $0xdb31 // 0267: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0269: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0274: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 027f: nop
+	LONG $0xc228fcc5 // 0280: vmovaps %ymm2,%ymm0
+	LONG $0x9875e2c4; BYTE $0x06 // 0284: vfmadd132ps (%rsi),%ymm1,%ymm0
+	WORD $0xff48; BYTE $0xc3 // 0289: inc %rbx
+	LONG $0xb865c2c4; BYTE $0x01 // 028c: vfmadd231ps (%r9),%ymm3,%ymm0
+	LONG $0x0158fcc5 // 0291: vaddps (%rcx),%ymm0,%ymm0
+	LONG $0x117cc1c4; BYTE $0x02 // 0295: vmovups %ymm0,(%r10)
+	LONG $0x58478b4c // 029a: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085148d4a // 029e: lea 0x0(,%r8,4),%rdx
+	WORD $0x0148; BYTE $0xd1 // 02a6: add %rdx,%rcx
+	WORD $0x0148; BYTE $0xd6 // 02a9: add %rdx,%rsi
+	WORD $0x0149; BYTE $0xd1 // 02ac: add %rdx,%r9
+	WORD $0x0149; BYTE $0xd2 // 02af: add %rdx,%r10
+	LONG $0x505f3b48 // 02b2: cmp 0x50(%rdi),%rbx
+	WORD $0xc87c // 02b6: jl 280 <affine2+0x280>
+	LONG $0x08c08348 // 02b8: add $0x8,%rax
+	WORD $0x394c; BYTE $0xc0 // 02bc: cmp %r8,%rax
+	LONG $0x00ba8d0f; WORD $0x0000 // 02bf: jge 37f <affine2+0x37f>
+	QUAD $0x00000000850c8d48 // 02c5: lea 0x0(,%rax,4),%rcx
+	WORD $0x2949; BYTE $0xc0 // 02cd: sub %rax,%r8
+	LONG $0x000008b8; BYTE $0x00 // 02d0: mov $0x8,%eax
+	LONG $0xe4158d48; WORD $0x0003; BYTE $0x00 // 02d5: lea 0x3e4(%rip),%rdx # 6c0 <lanes>
+	WORD $0x3949; BYTE $0xc0 // 02dc: cmp %rax,%r8
+	LONG $0x18778b48 // 02df: mov 0x18(%rdi),%rsi
+	LONG $0xc04f0f4c // 02e3: cmovg %rax,%r8
+	WORD $0x294c; BYTE $0xc0 // 02e7: sub %r8,%rax
+	LONG $0x20478b4c // 02ea: mov 0x20(%rdi),%r8
+	LONG $0x1c6ffec5; BYTE $0x82 // 02ee: vmovdqu (%rdx,%rax,4),%ymm3
+	LONG $0x28478b48 // 02f3: mov 0x28(%rdi),%rax
+	LONG $0x10578b48 // 02f7: mov 0x10(%rdi),%rdx
+	WORD $0x0148; BYTE $0xce // 02fb: add %rcx,%rsi
+	WORD $0x0149; BYTE $0xc8 // 02fe: add %rcx,%r8
+	WORD $0x0148; BYTE $0xc8 // 0301: add %rcx,%rax
+	LONG $0x2c65e2c4; BYTE $0x28 // 0304: vmaskmovps (%rax),%ymm3,%ymm5
+	LONG $0x38478b48 // 0309: mov 0x38(%rdi),%rax
+	WORD $0x0148; BYTE $0xca // 030d: add %rcx,%rdx
+	LONG $0xcb6ffdc5 // 0310: vmovdqa %ymm3,%ymm1
+	WORD $0x0148; BYTE $0xc8 // 0314: add %rcx,%rax
+	LONG $0x2c65e2c4; BYTE $0x20 // 0317: vmaskmovps (%rax),%ymm3,%ymm4
+	LONG $0x30478b48 // 031c: mov 0x30(%rdi),%rax
+	WORD $0x0148; BYTE $0xc8 // 0320: add %rcx,%rax
+	LONG $0x484f0348 // 0323: add 0x48(%rdi),%rcx
+	LONG $0x507f8348; BYTE $0x00 // 0327: cmpq $0x0,0x50(%rdi)
+	LONG $0x2c65e2c4; BYTE $0x18 // 032c: vmaskmovps (%rax),%ymm3,%ymm3
+	WORD $0x4c7e // 0331: jle 37f <affine2+0x37f>
+	WORD $0xdb31 // 0333: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0335: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x2c75e2c4; BYTE $0x16 // 0340: vmaskmovps (%rsi),%ymm1,%ymm2
+	LONG $0x2c75c2c4; BYTE $0x00 // 0345: vmaskmovps (%r8),%ymm1,%ymm0
+	WORD $0xff48; BYTE $0xc3 // 034a: inc %rbx
+	LONG $0x9865e2c4; BYTE $0xd4 // 034d: vfmadd132ps %ymm4,%ymm3,%ymm2
+	LONG $0x986de2c4; BYTE $0xc5 // 0352: vfmadd132ps %ymm5,%ymm2,%ymm0
+	LONG $0x2c75e2c4; BYTE $0x11 // 0357: vmaskmovps (%rcx),%ymm1,%ymm2
+	LONG $0xc258fcc5 // 035c: vaddps %ymm2,%ymm0,%ymm0
+	LONG $0x2e75e2c4; BYTE $0x02 // 0360: vmaskmovps %ymm0,%ymm1,(%rdx)
+	LONG $0x58478b48 // 0365: mov 0x58(%rdi),%rax
+	LONG $0x02e0c148 // 0369: shl $0x2,%rax
+	WORD $0x0148; BYTE $0xc1 // 036d: add %rax,%rcx
+	WORD $0x0148; BYTE $0xc6 // 0370: add %rax,%rsi
+	WORD $0x0149; BYTE $0xc0 // 0373: add %rax,%r8
+	WORD $0x0148; BYTE $0xc2 // 0376: add %rax,%rdx
+	LONG $0x505f3b48 // 0379: cmp 0x50(%rdi),%rbx
+	WORD $0xc17c // 037d: jl 340 <affine2+0x340>
+	WORD $0xf8c5; BYTE $0x77 // 037f: vzeroupper
+	BYTE $0xc3 // 0382: ret
+	LONG $0x1ff88349 // 0383: cmp $0x1f,%r8
+	LONG $0x02f38e0f; WORD $0x0000 // 0387: jle 680 <affine2+0x680>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 038d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0398: nopl 0x0(%rax,%rax,1)
+	LONG $0x28578b48 // 03a0: mov 0x28(%rdi),%rdx
+	QUAD $0x000000008d048d4a // 03a4: lea 0x0(,%r9,4),%rax
+	LONG $0x184f8b48 // 03ac: mov 0x18(%rdi),%rcx
+	WORD $0xf631 // 03b0: xor %esi,%esi
+	LONG $0x24107cc5; BYTE $0x02 // 03b2: vmovups (%rdx,%rax,1),%ymm12
+	LONG $0x5c107cc5; WORD $0x2002 // 03b7: vmovups 0x20(%rdx,%rax,1),%ymm11
+	WORD $0x0148; BYTE $0xc1 // 03bd: add %rax,%rcx
+	LONG $0x54107cc5; WORD $0x4002 // 03c0: vmovups 0x40(%rdx,%rax,1),%ymm10
+	LONG $0x4c107cc5; WORD $0x6002 // 03c6: vmovups 0x60(%rdx,%rax,1),%ymm9
+	LONG $0x38578b48 // 03cc: mov 0x38(%rdi),%rdx
+	LONG $0x04107cc5; BYTE $0x02 // 03d0: vmovups (%rdx,%rax,1),%ymm8
+	LONG $0x7c10fcc5; WORD $0x2002 // 03d5: vmovups 0x20(%rdx,%rax,1),%ymm7
+	LONG $0x7410fcc5; WORD $0x4002 // 03db: vmovups 0x40(%rdx,%rax,1),%ymm6
+	LONG $0x6c10fcc5; WORD $0x6002 // 03e1: vmovups 0x60(%rdx,%rax,1),%ymm5
+	LONG $0x30578b48 // 03e7: mov 0x30(%rdi),%rdx
+	LONG $0x2410fcc5; BYTE $0x02 // 03eb: vmovups (%rdx,%rax,1),%ymm4
+	LONG $0x5c10fcc5; WORD $0x2002 // 03f0: vmovups 0x20(%rdx,%rax,1),%ymm3
+	LONG $0x5410fcc5; WORD $0x4002 // 03f6: vmovups 0x40(%rdx,%rax,1),%ymm2
+	LONG $0x4c10fcc5; WORD $0x6002 // 03fc: vmovups 0x60(%rdx,%rax,1),%ymm1
+	LONG $0x20578b48 // 0402: mov 0x20(%rdi),%rdx
+	WORD $0x0148; BYTE $0xc2 // 0406: add %rax,%rdx
+	LONG $0x10470348 // 0409: add 0x10(%rdi),%rax
+	LONG $0x507f8348; BYTE $0x00 // 040d: cmpq $0x0,0x50(%rdi)
+	WORD $0x7b7e // 0412: jle 48f <affine2+0x48f>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0414: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 041f: nop
+	LONG $0xc0297cc5 // 0420: vmovaps %ymm8,%ymm0
+	LONG $0x985de2c4; BYTE $0x01 // 0424: vfmadd132ps (%rcx),%ymm4,%ymm0
+	WORD $0xff48; BYTE $0xc6 // 0429: inc %rsi
+	LONG $0xb81de2c4; BYTE $0x02 // 042c: vfmadd231ps (%rdx),%ymm12,%ymm0
+	LONG $0x0011fcc5 // 0431: vmovups %ymm0,(%rax)
+	LONG $0xc728fcc5 // 0435: vmovaps %ymm7,%ymm0
+	LONG $0x9865e2c4; WORD $0x2041 // 0439: vfmadd132ps 0x20(%rcx),%ymm3,%ymm0
+	LONG $0xb825e2c4; WORD $0x2042 // 043f: vfmadd231ps 0x20(%rdx),%ymm11,%ymm0
+	LONG $0x4011fcc5; BYTE $0x20 // 0445: vmovups %ymm0,0x20(%rax)
+	LONG $0xc628fcc5 // 044a: vmovaps %ymm6,%ymm0
+	LONG $0x986de2c4; WORD $0x4041 // 044e: vfmadd132ps 0x40(%rcx),%ymm2,%ymm0
+	LONG $0xb82de2c4; WORD $0x4042 // 0454: vfmadd231ps 0x40(%rdx),%ymm10,%ymm0
+	LONG $0x4011fcc5; BYTE $0x40 // 045a: vmovups %ymm0,0x40(%rax)
+	LONG $0xc528fcc5 // 045f: vmovaps %ymm5,%ymm0
+	LONG $0x9875e2c4; WORD $0x6041 // 0463: vfmadd132ps 0x60(%rcx),%ymm1,%ymm0
+	LONG $0xb835e2c4; WORD $0x6042 // 0469: vfmadd231ps 0x60(%rdx),%ymm9,%ymm0
+	LONG $0x4011fcc5; BYTE $0x60 // 046f: vmovups %ymm0,0x60(%rax)
+	LONG $0x58478b4c // 0474: mov 0x58(%rdi),%r8
+	QUAD $0x00000000851c8d4a // 0478: lea 0x0(,%r8,4),%rbx
+	WORD $0x0148; BYTE $0xd9 // 0480: add %rbx,%rcx
+	WORD $0x0148; BYTE $0xda // 0483: add %rbx,%rdx
+	WORD $0x0148; BYTE $0xd8 // 0486: add %rbx,%rax
+	LONG $0x50773b48 // 0489: cmp 0x50(%rdi),%rsi
+	WORD $0x917c // 048d: jl 420 <affine2+0x420>
+	LONG $0x3f518d49 // 048f: lea 0x3f(%r9),%rdx
+	LONG $0x20418d49 // 0493: lea 0x20(%r9),%rax
+	WORD $0x394c; BYTE $0xc2 // 0497: cmp %r8,%rdx
+	WORD $0x087d // 049a: jge 4a4 <affine2+0x4a4>
+	WORD $0x8949; BYTE $0xc1 // 049c: mov %rax,%r9
+	LONG $0xfffefce9; BYTE $0xff // 049f: jmp 3a0 <affine2+0x3a0>
+	LONG $0x2fc18349 // 04a4: add $0x2f,%r9
+	WORD $0x394d; BYTE $0xc1 // 04a8: cmp %r8,%r9
+	LONG $0x009a8d0f; WORD $0x0000 // 04ab: jge 54b <affine2+0x54b>
+	LONG $0x285f8b48 // 04b1: mov 0x28(%rdi),%rbx
+	QUAD $0x0000000085148d48 // 04b5: lea 0x0(,%rax,4),%rdx
+	LONG $0x184f8b48 // 04bd: mov 0x18(%rdi),%rcx
+	LONG $0x2c10fcc5; BYTE $0x13 // 04c1: vmovups (%rbx,%rdx,1),%ymm5
+	LONG $0x7410fcc5; WORD $0x2013 // 04c6: vmovups 0x20(%rbx,%rdx,1),%ymm6
+	WORD $0x0148; BYTE $0xd1 // 04cc: add %rdx,%rcx
+	LONG $0x385f8b48 // 04cf: mov 0x38(%rdi),%rbx
+	LONG $0x1c10fcc5; BYTE $0x13 // 04d3: vmovups (%rbx,%rdx,1),%ymm3
+	LONG $0x6410fcc5; WORD $0x2013 // 04d8: vmovups 0x20(%rbx,%rdx,1),%ymm4
+	LONG $0x305f8b48 // 04de: mov 0x30(%rdi),%rbx
+	LONG $0x0c10fcc5; BYTE $0x13 // 04e2: vmovups (%rbx,%rdx,1),%ymm1
+	LONG $0x5410fcc5; WORD $0x2013 // 04e7: vmovups 0x20(%rbx,%rdx,1),%ymm2
+	LONG $0x205f8b48 // 04ed: mov 0x20(%rdi),%rbx
+	WORD $0x0148; BYTE $0xd3 // 04f1: add %rdx,%rbx
+	LONG $0x10570348 // 04f4: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 04f8: cmpq $0x0,0x50(%rdi)
+	WORD $0x487e // 04fd: jle 547 <affine2+0x547>
+	WORD $0x3145; BYTE $0xc9 // 04ff: xor %r9d,%r9d
+	LONG $0xc328fcc5 // 0502: vmovaps %ymm3,%ymm0
+	LONG $0x9875e2c4; BYTE $0x01 // 0506: vfmadd132ps (%rcx),%ymm1,%ymm0
+	WORD $0xff49; BYTE $0xc1 // 050b: inc %r9
+	LONG $0xb855e2c4; BYTE $0x03 // 050e: vfmadd231ps (%rbx),%ymm5,%ymm0
+	LONG $0x0211fcc5 // 0513: vmovups %ymm0,(%rdx)
+	LONG $0xc428fcc5 // 0517: vmovaps %ymm4,%ymm0
+	LONG $0x986de2c4; WORD $0x2041 // 051b: vfmadd132ps 0x20(%rcx),%ymm2,%ymm0
+	LONG $0xb84de2c4; WORD $0x2043 // 0521: vfmadd231ps 0x20(%rbx),%ymm6,%ymm0
+	LONG $0x4211fcc5; BYTE $0x20 // 0527: vmovups %ymm0,0x20(%rdx)
+	LONG $0x58478b4c // 052c: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085348d4a // 0530: lea 0x0(,%r8,4),%rsi
+	WORD $0x0148; BYTE $0xf1 // 0538: add %rsi,%rcx
+	WORD $0x0148; BYTE $0xf3 // 053b: add %rsi,%rbx
+	WORD $0x0148; BYTE $0xf2 // 053e: add %rsi,%rdx
+	LONG $0x504f3b4c // 0541: cmp 0x50(%rdi),%r9
+	WORD $0xbb7c // 0545: jl 502 <affine2+0x502>
+	LONG $0x10c08348 // 0547: add $0x10,%rax
+	LONG $0x07508d48 // 054b: lea 0x7(%rax),%rdx
+	WORD $0x394c; BYTE $0xc2 // 054f: cmp %r8,%rdx
+	WORD $0x727d // 0552: jge 5c6 <affine2+0x5c6>
+	LONG $0x284f8b48 // 0554: mov 0x28(%rdi),%rcx
+	QUAD $0x0000000085148d48 // 0558: lea 0x0(,%rax,4),%rdx
+	LONG $0x184f8b4c // 0560: mov 0x18(%rdi),%r9
+	LONG $0x20778b48 // 0564: mov 0x20(%rdi),%rsi
+	LONG $0x1c10fcc5; BYTE $0x11 // 0568: vmovups (%rcx,%rdx,1),%ymm3
+	LONG $0x384f8b48 // 056d: mov 0x38(%rdi),%rcx
+	WORD $0x0149; BYTE $0xd1 // 0571: add %rdx,%r9
+	WORD $0x0148; BYTE $0xd6 // 0574: add %rdx,%rsi
+	LONG $0x1410fcc5; BYTE $0x11 // 0577: vmovups (%rcx,%rdx,1),%ymm2
+	LONG $0x304f8b48 // 057c: mov 0x30(%rdi),%rcx
+	LONG $0x0c10fcc5; BYTE $0x11 // 0580: vmovups (%rcx,%rdx,1),%ymm1
+	LONG $0x10570348 // 0585: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 0589: cmpq $0x0,0x50(%rdi)
+	WORD $0x327e // 058e: jle 5c2 <affine2+0x5c2>
+	WORD $0xdb31 // 0590: xor %ebx,%ebx
+	LONG $0xc228fcc5 // 0592: vmovaps %ymm2,%ymm0
+	LONG $0x9875c2c4; BYTE $0x01 // 0596: vfmadd132ps (%r9),%ymm1,%ymm0
+	WORD $0xff48; BYTE $0xc3 // 059b: inc %rbx
+	LONG $0xb865e2c4; BYTE $0x06 // 059e: vfmadd231ps (%rsi),%ymm3,%ymm0
+	LONG $0x0211fcc5 // 05a3: vmovups %ymm0,(%rdx)
+	LONG $0x58478b4c // 05a7: mov 0x58(%rdi),%r8
+	QUAD $0x00000000850c8d4a // 05ab: lea 0x0(,%r8,4),%rcx
+	WORD $0x0149; BYTE $0xc9 // 05b3: add %rcx,%r9
+	WORD $0x0148; BYTE $0xce // 05b6: add %rcx,%rsi
+	WORD $0x0148; BYTE $0xca // 05b9: add %rcx,%rdx
+	LONG $0x505f3b48 // 05bc: cmp 0x50(%rdi),%rbx
+	WORD $0xd07c // 05c0: jl 592 <affine2+0x592>
+	LONG $0x08c08348 // 05c2: add $0x8,%rax
+	WORD $0x394c; BYTE $0xc0 // 05c6: cmp %r8,%rax
+	LONG $0xfdb08d0f; WORD $0xffff // 05c9: jge 37f <affine2+0x37f>
+	QUAD $0x0000000085148d48 // 05cf: lea 0x0(,%rax,4),%rdx
+	WORD $0x2949; BYTE $0xc0 // 05d7: sub %rax,%r8
+	LONG $0x000008b8; BYTE $0x00 // 05da: mov $0x8,%eax
+	LONG $0xda0d8d48; WORD $0x0000; BYTE $0x00 // 05df: lea 0xda(%rip),%rcx # 6c0 <lanes>
+	WORD $0x3949; BYTE $0xc0 // 05e6: cmp %rax,%r8
+	LONG $0x18778b48 // 05e9: mov 0x18(%rdi),%rsi
+	LONG $0x205f8b48 // 05ed: mov 0x20(%rdi),%rbx
+	LONG $0xc04f0f4c // 05f1: cmovg %rax,%r8
+	WORD $0x294c; BYTE $0xc0 // 05f5: sub %r8,%rax
+	LONG $0x1c6ffec5; BYTE $0x81 // 05f8: vmovdqu (%rcx,%rax,4),%ymm3
+	LONG $0x28478b48 // 05fd: mov 0x28(%rdi),%rax
+	WORD $0x0148; BYTE $0xd6 // 0601: add %rdx,%rsi
+	WORD $0x0148; BYTE $0xd3 // 0604: add %rdx,%rbx
+	WORD $0x0148; BYTE $0xd0 // 0607: add %rdx,%rax
+	LONG $0x2c65e2c4; BYTE $0x28 // 060a: vmaskmovps (%rax),%ymm3,%ymm5
+	LONG $0x38478b48 // 060f: mov 0x38(%rdi),%rax
+	LONG $0xd36ffdc5 // 0613: vmovdqa %ymm3,%ymm2
+	WORD $0x0148; BYTE $0xd0 // 0617: add %rdx,%rax
+	LONG $0x2c65e2c4; BYTE $0x20 // 061a: vmaskmovps (%rax),%ymm3,%ymm4
+	LONG $0x30478b48 // 061f: mov 0x30(%rdi),%rax
+	WORD $0x0148; BYTE $0xd0 // 0623: add %rdx,%rax
+	LONG $0x10570348 // 0626: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 062a: cmpq $0x0,0x50(%rdi)
+	LONG $0x2c65e2c4; BYTE $0x18 // 062f: vmaskmovps (%rax),%ymm3,%ymm3
+	LONG $0xfd458e0f; WORD $0xffff // 0634: jle 37f <affine2+0x37f>
+	WORD $0xc931 // 063a: xor %ecx,%ecx
+	LONG $0x2c6de2c4; BYTE $0x0e // 063c: vmaskmovps (%rsi),%ymm2,%ymm1
+	LONG $0x2c6de2c4; BYTE $0x03 // 0641: vmaskmovps (%rbx),%ymm2,%ymm0
+	WORD $0xff48; BYTE $0xc1 // 0646: inc %rcx
+	LONG $0x9865e2c4; BYTE $0xcc // 0649: vfmadd132ps %ymm4,%ymm3,%ymm1
+	LONG $0x9875e2c4; BYTE $0xc5 // 064e: vfmadd132ps %ymm5,%ymm1,%ymm0
+	LONG $0x2e6de2c4; BYTE $0x02 // 0653: vmaskmovps %ymm0,%ymm2,(%rdx)
+	LONG $0x58478b48 // 0658: mov 0x58(%rdi),%rax
+	LONG $0x02e0c148 // 065c: shl $0x2,%rax
+	WORD $0x0148; BYTE $0xc6 // 0660: add %rax,%rsi
+	WORD $0x0148; BYTE $0xc3 // 0663: add %rax,%rbx
+	WORD $0x0148; BYTE $0xc2 // 0666: add %rax,%rdx
+	LONG $0x504f3b48 // 0669: cmp 0x50(%rdi),%rcx
+	WORD $0xcd7c // 066d: jl 63c <affine2+0x63c>
+	WORD $0xf8c5; BYTE $0x77 // 066f: vzeroupper
+	BYTE $0xc3 // 0672: ret
+	LONG $0x000fba41; WORD $0x0000 // 0673: mov $0xf,%r10d
+	WORD $0xc031 // 0679: xor %eax,%eax
+	LONG $0xfffac6e9; BYTE $0xff // 067b: jmp 146 <affine2+0x146>
+	LONG $0x000fb941; WORD $0x0000 // 0680: mov $0xf,%r9d
+	WORD $0xc031 // 0686: xor %eax,%eax
+	LONG $0xfffe1be9; BYTE $0xff // 0688: jmp 4a8 <affine2+0x4a8>
+	WORD $0x2e66; BYTE $0x0f // 068d
+	QUAD $0x660000000000841f // 0690
+	QUAD $0x00000000841f0f2e // 0698
+	QUAD $0x0000841f0f2e6600 // 06a0
+	QUAD $0x841f0f2e66000000 // 06a8
+	QUAD $0x0f2e660000000000 // 06b0
+	QUAD $0x900000000000841f // 06b8
+	QUAD $0xffffffffffffffff // 06c0
+	QUAD $0xffffffffffffffff // 06c8
+	QUAD $0xffffffffffffffff // 06d0
+	QUAD $0xffffffffffffffff // 06d8
+	QUAD $0x0000000000000000 // 06e0
+	QUAD $0x0000000000000000 // 06e8
+	QUAD $0x0000000000000000 // 06f0
+	QUAD $0x0000000000000000 // 06f8

@@ -12,7 +12,7 @@
 TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x504f8b48 // 0000: mov 0x50(%rdi),%rcx
+	LONG $0x584f8b48 // 0000: mov 0x58(%rdi),%rcx
 	WORD $0x8948; BYTE $0xfb // 0004: mov %rdi,%rbx
 	LONG $0x3ff98348 // 0007: cmp $0x3f,%rcx
 	LONG $0x05758e0f; WORD $0x0000 // 000b: jle 586 <moments+0x586>
@@ -45,7 +45,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x08438b48 // 00a3: mov 0x8(%rbx),%rax
 	WORD $0xff31 // 00a7: xor %edi,%edi
 	QUAD $0x03086c11487c3162 // 00a9: vmovups %zmm13,0xc0(%rax,%r9,1)
-	LONG $0x48438b48 // 00b1: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 00b1: mov 0x50(%rbx),%rax
 	WORD $0x8548; BYTE $0xc0 // 00b5: test %rax,%rax
 	LONG $0x01798e0f; WORD $0x0000 // 00b8: jle 237 <moments+0x237>
 	WORD $0x9066 // 00be: xchg %ax,%ax
@@ -54,7 +54,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x3948; BYTE $0xd0 // 00c8: cmp %rdx,%rax
 	WORD $0x8948; BYTE $0xd6 // 00cb: mov %rdx,%rsi
 	LONG $0xf04e0f48 // 00ce: cmovle %rax,%rsi
-	LONG $0x50438b48 // 00d2: mov 0x50(%rbx),%rax
+	LONG $0x58438b48 // 00d2: mov 0x58(%rbx),%rax
 	LONG $0x573841c4; BYTE $0xc0 // 00d6: vxorps %xmm8,%xmm8,%xmm8
 	QUAD $0x00000000850c8d48 // 00db: lea 0x0(,%rax,4),%rcx
 	WORD $0x8948; BYTE $0xf2 // 00e3: mov %rsi,%rdx
@@ -122,10 +122,10 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd0 // 021b: add %r10,%rax
 	LONG $0x483c7162; WORD $0x0058 // 021e: vaddps (%rax),%zmm8,%zmm8
 	LONG $0x487c7162; WORD $0x0011 // 0224: vmovups %zmm8,(%rax)
-	LONG $0x48438b48 // 022a: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 022a: mov 0x50(%rbx),%rax
 	WORD $0x3948; BYTE $0xf8 // 022e: cmp %rdi,%rax
 	LONG $0xfe898f0f; WORD $0xffff // 0231: jg c0 <moments+0xc0>
-	LONG $0x504b8b48 // 0237: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 0237: mov 0x58(%rbx),%rcx
 	LONG $0x7f458d49 // 023b: lea 0x7f(%r13),%rax
 	LONG $0x40758d49 // 023f: lea 0x40(%r13),%rsi
 	WORD $0x3948; BYTE $0xc8 // 0243: cmp %rcx,%rax
@@ -151,7 +151,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x08438b48 // 02a1: mov 0x8(%rbx),%rax
 	WORD $0x3145; BYTE $0xd2 // 02a5: xor %r10d,%r10d
 	QUAD $0x01004411487cb162 // 02a8: vmovups %zmm0,0x40(%rax,%r8,1)
-	LONG $0x48438b48 // 02b0: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 02b0: mov 0x50(%rbx),%rax
 	WORD $0x8548; BYTE $0xc0 // 02b4: test %rax,%rax
 	LONG $0x00de8e0f; WORD $0x0000 // 02b7: jle 39b <moments+0x39b>
 	WORD $0x294c; BYTE $0xd0 // 02bd: sub %r10,%rax
@@ -159,7 +159,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x3948; BYTE $0xd0 // 02c5: cmp %rdx,%rax
 	WORD $0x8948; BYTE $0xd7 // 02c8: mov %rdx,%rdi
 	LONG $0xf84e0f48 // 02cb: cmovle %rax,%rdi
-	LONG $0x50438b48 // 02cf: mov 0x50(%rbx),%rax
+	LONG $0x58438b48 // 02cf: mov 0x58(%rbx),%rax
 	LONG $0xe457d8c5 // 02d3: vxorps %xmm4,%xmm4,%xmm4
 	QUAD $0x00000000850c8d48 // 02d7: lea 0x0(,%rax,4),%rcx
 	WORD $0x8948; BYTE $0xfa // 02df: mov %rdi,%rdx
@@ -198,10 +198,10 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd8 // 037f: add %r11,%rax
 	LONG $0x485cf162; WORD $0x2058 // 0382: vaddps (%rax),%zmm4,%zmm4
 	LONG $0x487cf162; WORD $0x2011 // 0388: vmovups %zmm4,(%rax)
-	LONG $0x48438b48 // 038e: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 038e: mov 0x50(%rbx),%rax
 	WORD $0x394c; BYTE $0xd0 // 0392: cmp %r10,%rax
 	LONG $0xff228f0f; WORD $0xffff // 0395: jg 2bd <moments+0x2bd>
-	LONG $0x504b8b48 // 039b: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 039b: mov 0x58(%rbx),%rcx
 	LONG $0x20c68348 // 039f: add $0x20,%rsi
 	LONG $0x0f468d48 // 03a3: lea 0xf(%rsi),%rax
 	WORD $0x3948; BYTE $0xc8 // 03a7: cmp %rcx,%rax
@@ -216,7 +216,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x08438b48 // 03d3: mov 0x8(%rbx),%rax
 	WORD $0x3145; BYTE $0xc0 // 03d7: xor %r8d,%r8d
 	LONG $0x487cf162; WORD $0x0411; BYTE $0xb0 // 03da: vmovups %zmm0,(%rax,%rsi,4)
-	LONG $0x48438b48 // 03e1: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 03e1: mov 0x50(%rbx),%rax
 	WORD $0x8548; BYTE $0xc0 // 03e5: test %rax,%rax
 	LONG $0x008f8e0f; WORD $0x0000 // 03e8: jle 47d <moments+0x47d>
 	WORD $0x294c; BYTE $0xc0 // 03ee: sub %r8,%rax
@@ -224,7 +224,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x3948; BYTE $0xd0 // 03f6: cmp %rdx,%rax
 	WORD $0x8948; BYTE $0xd7 // 03f9: mov %rdx,%rdi
 	LONG $0xf84e0f48 // 03fc: cmovle %rax,%rdi
-	LONG $0x50438b48 // 0400: mov 0x50(%rbx),%rax
+	LONG $0x58438b48 // 0400: mov 0x58(%rbx),%rax
 	LONG $0xc957f0c5 // 0404: vxorps %xmm1,%xmm1,%xmm1
 	QUAD $0x00000000850c8d48 // 0408: lea 0x0(,%rax,4),%rcx
 	WORD $0x8948; BYTE $0xfa // 0410: mov %rdi,%rdx
@@ -249,10 +249,10 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd0 // 0461: add %r10,%rax
 	LONG $0x4874f162; WORD $0x0858 // 0464: vaddps (%rax),%zmm1,%zmm1
 	LONG $0x487cf162; WORD $0x0811 // 046a: vmovups %zmm1,(%rax)
-	LONG $0x48438b48 // 0470: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 0470: mov 0x50(%rbx),%rax
 	WORD $0x394c; BYTE $0xc0 // 0474: cmp %r8,%rax
 	LONG $0xff718f0f; WORD $0xffff // 0477: jg 3ee <moments+0x3ee>
-	LONG $0x504b8b48 // 047d: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 047d: mov 0x58(%rbx),%rcx
 	LONG $0x10c68348 // 0481: add $0x10,%rsi
 	WORD $0x3948; BYTE $0xce // 0485: cmp %rcx,%rsi
 	LONG $0x00f48d0f; WORD $0x0000 // 0488: jge 582 <moments+0x582>
@@ -276,7 +276,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0xf631 // 04d3: xor %esi,%esi
 	WORD $0x0148; BYTE $0xf8 // 04d5: add %rdi,%rax
 	LONG $0x4a7cf162; WORD $0x0011 // 04d8: vmovups %zmm0,(%rax){%k2}
-	LONG $0x48438b48 // 04de: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 04de: mov 0x50(%rbx),%rax
 	LONG $0xca90f8c5 // 04e2: kmovw %k2,%k1
 	WORD $0x8548; BYTE $0xc0 // 04e6: test %rax,%rax
 	LONG $0x00938e0f; WORD $0x0000 // 04e9: jle 582 <moments+0x582>
@@ -284,7 +284,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x2948; BYTE $0xf0 // 04f4: sub %rsi,%rax
 	WORD $0x3948; BYTE $0xc8 // 04f7: cmp %rcx,%rax
 	LONG $0xc14f0f48 // 04fa: cmovg %rcx,%rax
-	LONG $0x504b8b48 // 04fe: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 04fe: mov 0x58(%rbx),%rcx
 	LONG $0xc957f0c5 // 0502: vxorps %xmm1,%xmm1,%xmm1
 	LONG $0x487cf162; WORD $0xd128 // 0506: vmovaps %zmm1,%zmm2
 	LONG $0x02e1c148 // 050c: shl $0x2,%rcx
@@ -308,7 +308,7 @@ TEXT ·momentsAVX512(SB), NOSPLIT, $0-8
 	LONG $0xc97cf162; WORD $0x0010 // 0563: vmovups (%rax),%zmm0{%k1}{z}
 	LONG $0x4874f162; WORD $0xc858 // 0569: vaddps %zmm0,%zmm1,%zmm1
 	LONG $0x497cf162; WORD $0x0811 // 056f: vmovups %zmm1,(%rax){%k1}
-	LONG $0x48438b48 // 0575: mov 0x48(%rbx),%rax
+	LONG $0x50438b48 // 0575: mov 0x50(%rbx),%rax
 	WORD $0x3948; BYTE $0xf0 // 0579: cmp %rsi,%rax
 	LONG $0xff6d8f0f; WORD $0xffff // 057c: jg 4ef <moments+0x4ef>
 	WORD $0xf8c5; BYTE $0x77 // 0582: vzeroupper
@@ -323,7 +323,7 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	LONG $0x507f8b48 // 0003: mov 0x50(%rdi),%rdi
+	LONG $0x587f8b48 // 0003: mov 0x58(%rdi),%rdi
 	WORD $0x3145; BYTE $0xc0 // 0007: xor %r8d,%r8d
 	LONG $0x3fff8348 // 000a: cmp $0x3f,%rdi
 	LONG $0x02b98e0f; WORD $0x0000 // 000e: jle 2cd <affine+0x2cd>
@@ -344,7 +344,7 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x18538b48 // 0070: mov 0x18(%rbx),%rdx
 	WORD $0x0148; BYTE $0xc2 // 0074: add %rax,%rdx
 	LONG $0x10430348 // 0077: add 0x10(%rbx),%rax
-	LONG $0x487b8348; BYTE $0x00 // 007b: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 007b: cmpq $0x0,0x50(%rbx)
 	LONG $0x00838e0f; WORD $0x0000 // 0080: jle 109 <affine+0x109>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0086: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0091: data16 cs nopw 0x0(%rax,%rax,1)
@@ -362,11 +362,11 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cf162; WORD $0xc528 // 00dd: vmovaps %zmm5,%zmm0
 	LONG $0x4875f262; WORD $0x4298; BYTE $0x03 // 00e3: vfmadd132ps 0xc0(%rdx),%zmm1,%zmm0
 	LONG $0x487cf162; WORD $0x4011; BYTE $0x03 // 00ea: vmovups %zmm0,0xc0(%rax)
-	LONG $0x507b8b48 // 00f1: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 00f1: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd348d48 // 00f5: lea 0x0(,%rdi,4),%rsi
 	WORD $0x0148; BYTE $0xf2 // 00fd: add %rsi,%rdx
 	WORD $0x0148; BYTE $0xf0 // 0100: add %rsi,%rax
-	LONG $0x484b3b48 // 0103: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 0103: cmp 0x50(%rbx),%rcx
 	WORD $0x977c // 0107: jl a0 <affine+0xa0>
 	LONG $0x7f508d49 // 0109: lea 0x7f(%r8),%rdx
 	LONG $0x40408d49 // 010d: lea 0x40(%r8),%rax
@@ -387,7 +387,7 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x184b8b48 // 0159: mov 0x18(%rbx),%rcx
 	WORD $0x0148; BYTE $0xd1 // 015d: add %rdx,%rcx
 	LONG $0x10530348 // 0160: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 0164: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 0164: cmpq $0x0,0x50(%rbx)
 	WORD $0x567e // 0169: jle 1c1 <affine+0x1c1>
 	WORD $0xf631 // 016b: xor %esi,%esi
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 016d: data16 cs nopw 0x0(%rax,%rax,1)
@@ -399,11 +399,11 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cf162; WORD $0xc428 // 0195: vmovaps %zmm4,%zmm0
 	LONG $0x486df262; WORD $0x4198; BYTE $0x01 // 019b: vfmadd132ps 0x40(%rcx),%zmm2,%zmm0
 	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 01a2: vmovups %zmm0,0x40(%rdx)
-	LONG $0x507b8b48 // 01a9: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 01a9: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd048d4c // 01ad: lea 0x0(,%rdi,4),%r8
 	WORD $0x014c; BYTE $0xc1 // 01b5: add %r8,%rcx
 	WORD $0x014c; BYTE $0xc2 // 01b8: add %r8,%rdx
-	LONG $0x48733b48 // 01bb: cmp 0x48(%rbx),%rsi
+	LONG $0x50733b48 // 01bb: cmp 0x50(%rbx),%rsi
 	WORD $0xbf7c // 01bf: jl 180 <affine+0x180>
 	LONG $0x20c08348 // 01c1: add $0x20,%rax
 	LONG $0x0f508d48 // 01c5: lea 0xf(%rax),%rdx
@@ -416,7 +416,7 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x304b8b48 // 01e5: mov 0x30(%rbx),%rcx
 	WORD $0x0148; BYTE $0xd6 // 01e9: add %rdx,%rsi
 	LONG $0x10530348 // 01ec: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 01f0: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 01f0: cmpq $0x0,0x50(%rbx)
 	LONG $0x487cf162; WORD $0x0c10; BYTE $0x81 // 01f5: vmovups (%rcx,%rax,4),%zmm1
 	WORD $0x2f7e // 01fc: jle 22d <affine+0x22d>
 	WORD $0xc931 // 01fe: xor %ecx,%ecx
@@ -424,11 +424,11 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	LONG $0x4875f262; WORD $0x0698 // 0206: vfmadd132ps (%rsi),%zmm1,%zmm0
 	WORD $0xff48; BYTE $0xc1 // 020c: inc %rcx
 	LONG $0x487cf162; WORD $0x0211 // 020f: vmovups %zmm0,(%rdx)
-	LONG $0x507b8b48 // 0215: mov 0x50(%rbx),%rdi
+	LONG $0x587b8b48 // 0215: mov 0x58(%rbx),%rdi
 	QUAD $0x00000000bd048d4c // 0219: lea 0x0(,%rdi,4),%r8
 	WORD $0x014c; BYTE $0xc6 // 0221: add %r8,%rsi
 	WORD $0x014c; BYTE $0xc2 // 0224: add %r8,%rdx
-	LONG $0x484b3b48 // 0227: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 0227: cmp 0x50(%rbx),%rcx
 	WORD $0xd37c // 022b: jl 200 <affine+0x200>
 	LONG $0x10c08348 // 022d: add $0x10,%rax
 	WORD $0x3948; BYTE $0xf8 // 0231: cmp %rdi,%rax
@@ -452,7 +452,7 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	WORD $0x0148; BYTE $0xd1 // 0278: add %rdx,%rcx
 	WORD $0xb70f; BYTE $0xf8 // 027b: movzwl %ax,%edi
 	LONG $0x10530348 // 027e: add 0x10(%rbx),%rdx
-	LONG $0x487b8348; BYTE $0x00 // 0282: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 0282: cmpq $0x0,0x50(%rbx)
 	LONG $0xca7cf162; WORD $0x0910 // 0287: vmovups (%rcx),%zmm1{%k2}{z}
 	LONG $0xcf92fbc5 // 028d: kmovd %edi,%k1
 	WORD $0x367e // 0291: jle 2c9 <affine+0x2c9>
@@ -462,11 +462,11 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-8
 	WORD $0xff48; BYTE $0xc1 // 02a6: inc %rcx
 	LONG $0x4875f262; WORD $0xc298 // 02a9: vfmadd132ps %zmm2,%zmm1,%zmm0
 	LONG $0x497cf162; WORD $0x0211 // 02af: vmovups %zmm0,(%rdx){%k1}
-	LONG $0x50438b48 // 02b5: mov 0x50(%rbx),%rax
+	LONG $0x58438b48 // 02b5: mov 0x58(%rbx),%rax
 	LONG $0x02e0c148 // 02b9: shl $0x2,%rax
 	WORD $0x0148; BYTE $0xc6 // 02bd: add %rax,%rsi
 	WORD $0x0148; BYTE $0xc2 // 02c0: add %rax,%rdx
-	LONG $0x484b3b48 // 02c3: cmp 0x48(%rbx),%rcx
+	LONG $0x504b3b48 // 02c3: cmp 0x50(%rbx),%rcx
 	WORD $0xd77c // 02c7: jl 2a0 <affine+0x2a0>
 	WORD $0xf8c5; BYTE $0x77 // 02c9: vzeroupper
 	BYTE $0xc3 // 02cc: ret
@@ -480,11 +480,11 @@ TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	LONG $0x487b8348; BYTE $0x00 // 0003: cmpq $0x0,0x48(%rbx)
+	LONG $0x507b8348; BYTE $0x00 // 0003: cmpq $0x0,0x50(%rbx)
 	LONG $0x187f8b48 // 0008: mov 0x18(%rdi),%rdi
 	LONG $0x10738b48 // 000c: mov 0x10(%rbx),%rsi
 	LONG $0x026d8e0f; WORD $0x0000 // 0010: jle 283 <affineSiLU+0x283>
-	LONG $0x504b8b48 // 0016: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 0016: mov 0x58(%rbx),%rcx
 	QUAD $0x029c3518487d7262; WORD $0x0000 // 001a: vbroadcastss 0x29c(%rip),%zmm14 # 2c0 <affineSiLU+0x2c0>
 	QUAD $0x02962d18487d7262; WORD $0x0000 // 0024: vbroadcastss 0x296(%rip),%zmm13 # 2c4 <affineSiLU+0x2c4>
 	QUAD $0x02902d18487df262; WORD $0x0000 // 002e: vbroadcastss 0x290(%rip),%zmm5 # 2c8 <affineSiLU+0x2c8>
@@ -527,7 +527,7 @@ TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cd162; WORD $0xc758 // 0125: vaddps %zmm15,%zmm0,%zmm0
 	LONG $0x4874f162; WORD $0xc85e // 012b: vdivps %zmm0,%zmm1,%zmm1
 	LONG $0x487cf162; WORD $0x0c11; BYTE $0x86 // 0131: vmovups %zmm1,(%rsi,%rax,4)
-	LONG $0x504b8b48 // 0138: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 0138: mov 0x58(%rbx),%rcx
 	LONG $0x10c08348 // 013c: add $0x10,%rax
 	WORD $0x3948; BYTE $0xca // 0140: cmp %rcx,%rdx
 	LONG $0xff578c0f; WORD $0xffff // 0143: jl a0 <affineSiLU+0xa0>
@@ -575,12 +575,12 @@ TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487cd162; WORD $0xc758 // 024e: vaddps %zmm15,%zmm0,%zmm0
 	LONG $0x4874f162; WORD $0xc85e // 0254: vdivps %zmm0,%zmm1,%zmm1
 	LONG $0x497cf162; WORD $0x0c11; BYTE $0x16 // 025a: vmovups %zmm1,(%rsi,%rdx,1){%k1}
-	LONG $0x504b8b48 // 0261: mov 0x50(%rbx),%rcx
+	LONG $0x584b8b48 // 0261: mov 0x58(%rbx),%rcx
 	QUAD $0x000000008d048d48 // 0265: lea 0x0(,%rcx,4),%rax
 	WORD $0xff49; BYTE $0xc0 // 026d: inc %r8
 	WORD $0x0148; BYTE $0xc7 // 0270: add %rax,%rdi
 	WORD $0x0148; BYTE $0xc6 // 0273: add %rax,%rsi
-	LONG $0x4843394c // 0276: cmp %r8,0x48(%rbx)
+	LONG $0x5043394c // 0276: cmp %r8,0x50(%rbx)
 	LONG $0xfe008f0f; WORD $0xffff // 027a: jg 80 <affineSiLU+0x80>
 	WORD $0xf8c5; BYTE $0x77 // 0280: vzeroupper
 	BYTE $0xc3 // 0283: ret
@@ -604,7 +604,7 @@ TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-8
 TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x505f8b48 // 0000: mov 0x50(%rdi),%rbx
+	LONG $0x585f8b48 // 0000: mov 0x58(%rdi),%rbx
 	WORD $0x8949; BYTE $0xf8 // 0004: mov %rdi,%r8
 	WORD $0x3145; BYTE $0xe4 // 0007: xor %r12d,%r12d
 	LONG $0x00001fb8; BYTE $0x00 // 000a: mov $0x1f,%eax
@@ -620,7 +620,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x03325410487c7162 // 0043: vmovups 0xc0(%rdx,%rsi,1),%zmm10
 	LONG $0x20408b49 // 004b: mov 0x20(%r8),%rax
 	LONG $0x18508b49 // 004f: mov 0x18(%r8),%rdx
-	LONG $0x48788b49 // 0053: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 0053: mov 0x50(%r8),%rdi
 	LONG $0x404e8d4c // 0057: lea 0x40(%rsi),%r9
 	LONG $0x80968d4c; WORD $0x0000; BYTE $0x00 // 005b: lea 0x80(%rsi),%r10
 	LONG $0xc09e8d4c; WORD $0x0000; BYTE $0x00 // 0062: lea 0xc0(%rsi),%r11
@@ -695,7 +695,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x48345162; WORD $0x0b58 // 01d1: vaddps (%r11),%zmm9,%zmm9
 	LONG $0x24448d49; BYTE $0x7f // 01d7: lea 0x7f(%r12),%rax
 	LONG $0x487c5162; WORD $0x0b11 // 01dc: vmovups %zmm9,(%r11)
-	LONG $0x50588b49 // 01e2: mov 0x50(%r8),%rbx
+	LONG $0x58588b49 // 01e2: mov 0x58(%r8),%rbx
 	WORD $0x3948; BYTE $0xd8 // 01e6: cmp %rbx,%rax
 	WORD $0x087d // 01e9: jge 1f3 <normSums+0x1f3>
 	WORD $0x8949; BYTE $0xd4 // 01eb: mov %rdx,%r12
@@ -709,7 +709,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x01087c10487cb162 // 0214: vmovups 0x40(%rax,%r9,1),%zmm7
 	LONG $0x20488b49 // 021c: mov 0x20(%r8),%rcx
 	LONG $0x18408b49 // 0220: mov 0x18(%r8),%rax
-	LONG $0x48788b49 // 0224: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 0224: mov 0x50(%r8),%rdi
 	LONG $0x40518d4d // 0228: lea 0x40(%r9),%r10
 	WORD $0x014c; BYTE $0xc8 // 022c: add %r9,%rax
 	WORD $0x014c; BYTE $0xc9 // 022f: add %r9,%rcx
@@ -753,14 +753,14 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x014c; BYTE $0xd0 // 02e8: add %r10,%rax
 	LONG $0x486cf162; WORD $0x1058 // 02eb: vaddps (%rax),%zmm2,%zmm2
 	LONG $0x487cf162; WORD $0x1011 // 02f1: vmovups %zmm2,(%rax)
-	LONG $0x50588b49 // 02f7: mov 0x50(%r8),%rbx
+	LONG $0x58588b49 // 02f7: mov 0x58(%r8),%rbx
 	LONG $0x0f428d48 // 02fb: lea 0xf(%rdx),%rax
 	WORD $0x3948; BYTE $0xd8 // 02ff: cmp %rbx,%rax
 	LONG $0x00ae8d0f; WORD $0x0000 // 0302: jge 3b6 <normSums+0x3b6>
 	LONG $0x40408b49 // 0308: mov 0x40(%r8),%rax
 	LONG $0x18488b49 // 030c: mov 0x18(%r8),%rcx
 	LONG $0x20708b49 // 0310: mov 0x20(%r8),%rsi
-	LONG $0x48788b49 // 0314: mov 0x48(%r8),%rdi
+	LONG $0x50788b49 // 0314: mov 0x50(%r8),%rdi
 	QUAD $0x00000000950c8d4c // 0318: lea 0x0(,%rdx,4),%r9
 	LONG $0x487cf162; WORD $0x2410; BYTE $0x90 // 0320: vmovups (%rax,%rdx,4),%zmm4
 	WORD $0x014c; BYTE $0xc9 // 0327: add %r9,%rcx
@@ -792,7 +792,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x0848034d // 03a2: add 0x8(%r8),%r9
 	LONG $0x486cd162; WORD $0x1158 // 03a6: vaddps (%r9),%zmm2,%zmm2
 	LONG $0x487cd162; WORD $0x1111 // 03ac: vmovups %zmm2,(%r9)
-	LONG $0x50588b49 // 03b2: mov 0x50(%r8),%rbx
+	LONG $0x58588b49 // 03b2: mov 0x58(%r8),%rbx
 	WORD $0x3948; BYTE $0xda // 03b6: cmp %rbx,%rdx
 	LONG $0x00bc8d0f; WORD $0x0000 // 03b9: jge 47b <normSums+0x47b>
 	WORD $0x8948; BYTE $0xd9 // 03bf: mov %rbx,%rcx
@@ -812,7 +812,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	WORD $0x0148; BYTE $0xf1 // 03f5: add %rsi,%rcx
 	WORD $0x0148; BYTE $0xf2 // 03f8: add %rsi,%rdx
 	LONG $0xdb57e0c5 // 03fb: vxorps %xmm3,%xmm3,%xmm3
-	LONG $0x48788349; BYTE $0x00 // 03ff: cmpq $0x0,0x48(%r8)
+	LONG $0x50788349; BYTE $0x00 // 03ff: cmpq $0x0,0x50(%r8)
 	LONG $0xca7cf162; WORD $0x2010 // 0404: vmovups (%rax),%zmm4{%k2}{z}
 	LONG $0x487cf162; WORD $0xd328 // 040a: vmovaps %zmm3,%zmm2
 	LONG $0xca90f8c5 // 0410: kmovw %k2,%k1
@@ -828,7 +828,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x4875f262; WORD $0xd8b8 // 043b: vfmadd231ps %zmm0,%zmm1,%zmm3
 	WORD $0x0148; BYTE $0xd9 // 0441: add %rbx,%rcx
 	WORD $0x0148; BYTE $0xda // 0444: add %rbx,%rdx
-	LONG $0x48403b49 // 0447: cmp 0x48(%r8),%rax
+	LONG $0x50403b49 // 0447: cmp 0x50(%r8),%rax
 	WORD $0xd37c // 044b: jl 420 <normSums+0x420>
 	WORD $0x8b49; BYTE $0x00 // 044d: mov (%r8),%rax
 	WORD $0x0148; BYTE $0xf0 // 0450: add %rsi,%rax
@@ -865,12 +865,12 @@ TEXT ·siluNormSumsAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfa // 0000: mov %rdi,%rdx
-	LONG $0x487a8348; BYTE $0x00 // 0003: cmpq $0x0,0x48(%rdx)
+	LONG $0x507a8348; BYTE $0x00 // 0003: cmpq $0x0,0x50(%rdx)
 	LONG $0x187f8b48 // 0008: mov 0x18(%rdi),%rdi
 	LONG $0x20428b4c // 000c: mov 0x20(%rdx),%r8
 	LONG $0x10728b48 // 0010: mov 0x10(%rdx),%rsi
 	LONG $0x031a8e0f; WORD $0x0000 // 0014: jle 334 <siluNormSums+0x334>
-	LONG $0x504a8b48 // 001a: mov 0x50(%rdx),%rcx
+	LONG $0x584a8b48 // 001a: mov 0x58(%rdx),%rcx
 	QUAD $0x03183d18487d7262; WORD $0x0000 // 001e: vbroadcastss 0x318(%rip),%zmm15 # 340 <siluNormSums+0x340>
 	QUAD $0x03123518487d7262; WORD $0x0000 // 0028: vbroadcastss 0x312(%rip),%zmm14 # 344 <siluNormSums+0x344>
 	QUAD $0x030c3d18487df262; WORD $0x0000 // 0032: vbroadcastss 0x30c(%rip),%zmm7 # 348 <siluNormSums+0x348>
@@ -928,7 +928,7 @@ TEXT ·siluNormSumsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x4875f262; WORD $0x01a8 // 017a: vfmadd213ps (%rcx),%zmm1,%zmm0
 	LONG $0x10c08348 // 0180: add $0x10,%rax
 	LONG $0x487cf162; WORD $0x0111 // 0184: vmovups %zmm0,(%rcx)
-	LONG $0x504a8b48 // 018a: mov 0x50(%rdx),%rcx
+	LONG $0x584a8b48 // 018a: mov 0x58(%rdx),%rcx
 	WORD $0x3948; BYTE $0xcb // 018e: cmp %rcx,%rbx
 	LONG $0xff098c0f; WORD $0xffff // 0191: jl a0 <siluNormSums+0xa0>
 	WORD $0x3948; BYTE $0xc1 // 0197: cmp %rax,%rcx
@@ -993,13 +993,13 @@ TEXT ·siluNormSumsAVX512(SB), NOSPLIT, $0-8
 	LONG $0x486cf162; WORD $0xc95c // 02fd: vsubps %zmm1,%zmm2,%zmm1
 	LONG $0x4865f262; WORD $0xc198 // 0303: vfmadd132ps %zmm1,%zmm3,%zmm0
 	LONG $0x497cf162; WORD $0x0011 // 0309: vmovups %zmm0,(%rax){%k1}
-	LONG $0x504a8b48 // 030f: mov 0x50(%rdx),%rcx
+	LONG $0x584a8b48 // 030f: mov 0x58(%rdx),%rcx
 	QUAD $0x000000008d048d48 // 0313: lea 0x0(,%rcx,4),%rax
 	WORD $0xff49; BYTE $0xc1 // 031b: inc %r9
 	WORD $0x0148; BYTE $0xc7 // 031e: add %rax,%rdi
 	WORD $0x0149; BYTE $0xc0 // 0321: add %rax,%r8
 	WORD $0x0148; BYTE $0xc6 // 0324: add %rax,%rsi
-	LONG $0x484a394c // 0327: cmp %r9,0x48(%rdx)
+	LONG $0x504a394c // 0327: cmp %r9,0x50(%rdx)
 	LONG $0xfd4f8f0f; WORD $0xffff // 032b: jg 80 <siluNormSums+0x80>
 	WORD $0xf8c5; BYTE $0x77 // 0331: vzeroupper
 	BYTE $0xc3 // 0334: ret
@@ -1017,190 +1017,388 @@ TEXT ·siluNormSumsAVX512(SB), NOSPLIT, $0-8
 TEXT ·affine2AVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x50478b4c // 0000: mov 0x50(%rdi),%r8
-	WORD $0x8948; BYTE $0xfe // 0004: mov %rdi,%rsi
-	WORD $0x3145; BYTE $0xc9 // 0007: xor %r9d,%r9d
-	LONG $0x3ff88349 // 000a: cmp $0x3f,%r8
-	LONG $0x03888e0f; WORD $0x0000 // 000e: jle 39c <affine2+0x39c>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0014: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 001f: nop
-	LONG $0x28568b48 // 0020: mov 0x28(%rsi),%rdx
-	QUAD $0x000000008d048d4a // 0024: lea 0x0(,%r9,4),%rax
-	QUAD $0x01025c10487c7162 // 002c: vmovups 0x40(%rdx,%rax,1),%zmm11
-	QUAD $0x02025410487c7162 // 0034: vmovups 0x80(%rdx,%rax,1),%zmm10
-	QUAD $0x03024c10487c7162 // 003c: vmovups 0xc0(%rdx,%rax,1),%zmm9
-	LONG $0x487c3162; WORD $0x2410; BYTE $0x8a // 0044: vmovups (%rdx,%r9,4),%zmm12
-	LONG $0x38568b48 // 004b: mov 0x38(%rsi),%rdx
-	LONG $0x184e8b48 // 004f: mov 0x18(%rsi),%rcx
-	QUAD $0x01027c10487cf162 // 0053: vmovups 0x40(%rdx,%rax,1),%zmm7
-	QUAD $0x02027410487cf162 // 005b: vmovups 0x80(%rdx,%rax,1),%zmm6
-	QUAD $0x03026c10487cf162 // 0063: vmovups 0xc0(%rdx,%rax,1),%zmm5
-	LONG $0x487c3162; WORD $0x0410; BYTE $0x8a // 006b: vmovups (%rdx,%r9,4),%zmm8
-	LONG $0x30568b48 // 0072: mov 0x30(%rsi),%rdx
-	WORD $0x0148; BYTE $0xc1 // 0076: add %rax,%rcx
-	QUAD $0x01025c10487cf162 // 0079: vmovups 0x40(%rdx,%rax,1),%zmm3
-	QUAD $0x02025410487cf162 // 0081: vmovups 0x80(%rdx,%rax,1),%zmm2
-	QUAD $0x03024c10487cf162 // 0089: vmovups 0xc0(%rdx,%rax,1),%zmm1
-	LONG $0x487cb162; WORD $0x2410; BYTE $0x8a // 0091: vmovups (%rdx,%r9,4),%zmm4
-	LONG $0x20568b48 // 0098: mov 0x20(%rsi),%rdx
-	WORD $0xff31 // 009c: xor %edi,%edi
-	WORD $0x0148; BYTE $0xc2 // 009e: add %rax,%rdx
-	LONG $0x10460348 // 00a1: add 0x10(%rsi),%rax
-	LONG $0x487e8348; BYTE $0x00 // 00a5: cmpq $0x0,0x48(%rsi)
-	LONG $0x009b8e0f; WORD $0x0000 // 00aa: jle 14b <affine2+0x14b>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00b0: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 00bb: nopl 0x0(%rax,%rax,1)
+	LONG $0x48478b48 // 0000: mov 0x48(%rdi),%rax
+	LONG $0x58478b4c // 0004: mov 0x58(%rdi),%r8
+	WORD $0x8548; BYTE $0xc0 // 0008: test %rax,%rax
+	LONG $0x03da840f; WORD $0x0000 // 000b: je 3eb <affine2+0x3eb>
+	WORD $0x3145; BYTE $0xd2 // 0011: xor %r10d,%r10d
+	LONG $0x3ff88349 // 0014: cmp $0x3f,%r8
+	LONG $0x071e8e0f; WORD $0x0000 // 0018: jle 73c <affine2+0x73c>
+	WORD $0x9066 // 001e: xchg %ax,%ax
+	LONG $0x28578b48 // 0020: mov 0x28(%rdi),%rdx
+	QUAD $0x0000000095348d4a // 0024: lea 0x0(,%r10,4),%rsi
+	LONG $0x487c3162; WORD $0x2410; BYTE $0x92 // 002c: vmovups (%rdx,%r10,4),%zmm12
+	QUAD $0x01325c10487c7162 // 0033: vmovups 0x40(%rdx,%rsi,1),%zmm11
+	QUAD $0x02325410487c7162 // 003b: vmovups 0x80(%rdx,%rsi,1),%zmm10
+	QUAD $0x03324c10487c7162 // 0043: vmovups 0xc0(%rdx,%rsi,1),%zmm9
+	LONG $0x38578b48 // 004b: mov 0x38(%rdi),%rdx
+	LONG $0x185f8b48 // 004f: mov 0x18(%rdi),%rbx
+	LONG $0x487c3162; WORD $0x0410; BYTE $0x92 // 0053: vmovups (%rdx,%r10,4),%zmm8
+	QUAD $0x01327c10487cf162 // 005a: vmovups 0x40(%rdx,%rsi,1),%zmm7
+	QUAD $0x02327410487cf162 // 0062: vmovups 0x80(%rdx,%rsi,1),%zmm6
+	QUAD $0x03326c10487cf162 // 006a: vmovups 0xc0(%rdx,%rsi,1),%zmm5
+	LONG $0x30578b48 // 0072: mov 0x30(%rdi),%rdx
+	LONG $0x204f8b48 // 0076: mov 0x20(%rdi),%rcx
+	LONG $0x487cb162; WORD $0x2410; BYTE $0x92 // 007a: vmovups (%rdx,%r10,4),%zmm4
+	QUAD $0x01325c10487cf162 // 0081: vmovups 0x40(%rdx,%rsi,1),%zmm3
+	QUAD $0x02325410487cf162 // 0089: vmovups 0x80(%rdx,%rsi,1),%zmm2
+	QUAD $0x03324c10487cf162 // 0091: vmovups 0xc0(%rdx,%rsi,1),%zmm1
+	LONG $0x10578b48 // 0099: mov 0x10(%rdi),%rdx
+	WORD $0x0148; BYTE $0xf3 // 009d: add %rsi,%rbx
+	WORD $0x0148; BYTE $0xf1 // 00a0: add %rsi,%rcx
+	WORD $0x0148; BYTE $0xf2 // 00a3: add %rsi,%rdx
+	WORD $0x0148; BYTE $0xf0 // 00a6: add %rsi,%rax
+	WORD $0x3145; BYTE $0xc9 // 00a9: xor %r9d,%r9d
+	LONG $0x507f8348; BYTE $0x00 // 00ac: cmpq $0x0,0x50(%rdi)
+	LONG $0x00b28e0f; WORD $0x0000 // 00b1: jle 169 <affine2+0x169>
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 00b7: nopw 0x0(%rax,%rax,1)
 	LONG $0x487cd162; WORD $0xc028 // 00c0: vmovaps %zmm8,%zmm0
-	LONG $0x485df262; WORD $0x0198 // 00c6: vfmadd132ps (%rcx),%zmm4,%zmm0
-	WORD $0xff48; BYTE $0xc7 // 00cc: inc %rdi
-	LONG $0x481df262; WORD $0x02b8 // 00cf: vfmadd231ps (%rdx),%zmm12,%zmm0
-	LONG $0x487cf162; WORD $0x0011 // 00d5: vmovups %zmm0,(%rax)
-	LONG $0x487cf162; WORD $0xc728 // 00db: vmovaps %zmm7,%zmm0
-	LONG $0x4865f262; WORD $0x4198; BYTE $0x01 // 00e1: vfmadd132ps 0x40(%rcx),%zmm3,%zmm0
-	LONG $0x4825f262; WORD $0x42b8; BYTE $0x01 // 00e8: vfmadd231ps 0x40(%rdx),%zmm11,%zmm0
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 00ef: vmovups %zmm0,0x40(%rax)
-	LONG $0x487cf162; WORD $0xc628 // 00f6: vmovaps %zmm6,%zmm0
-	LONG $0x486df262; WORD $0x4198; BYTE $0x02 // 00fc: vfmadd132ps 0x80(%rcx),%zmm2,%zmm0
-	LONG $0x482df262; WORD $0x42b8; BYTE $0x02 // 0103: vfmadd231ps 0x80(%rdx),%zmm10,%zmm0
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x02 // 010a: vmovups %zmm0,0x80(%rax)
-	LONG $0x487cf162; WORD $0xc528 // 0111: vmovaps %zmm5,%zmm0
-	LONG $0x4875f262; WORD $0x4198; BYTE $0x03 // 0117: vfmadd132ps 0xc0(%rcx),%zmm1,%zmm0
-	LONG $0x4835f262; WORD $0x42b8; BYTE $0x03 // 011e: vfmadd231ps 0xc0(%rdx),%zmm9,%zmm0
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x03 // 0125: vmovups %zmm0,0xc0(%rax)
-	LONG $0x50468b4c // 012c: mov 0x50(%rsi),%r8
-	QUAD $0x00000000851c8d4a // 0130: lea 0x0(,%r8,4),%rbx
-	WORD $0x0148; BYTE $0xd9 // 0138: add %rbx,%rcx
-	WORD $0x0148; BYTE $0xda // 013b: add %rbx,%rdx
-	WORD $0x0148; BYTE $0xd8 // 013e: add %rbx,%rax
-	LONG $0x487e3b48 // 0141: cmp 0x48(%rsi),%rdi
-	LONG $0xff758c0f; WORD $0xffff // 0145: jl c0 <affine2+0xc0>
-	LONG $0x7f518d49 // 014b: lea 0x7f(%r9),%rdx
-	LONG $0x40418d49 // 014f: lea 0x40(%r9),%rax
-	WORD $0x394c; BYTE $0xc2 // 0153: cmp %r8,%rdx
-	WORD $0x087d // 0156: jge 160 <affine2+0x160>
-	WORD $0x8949; BYTE $0xc1 // 0158: mov %rax,%r9
-	LONG $0xfffec0e9; BYTE $0xff // 015b: jmp 20 <affine2+0x20>
-	LONG $0x5fc18349 // 0160: add $0x5f,%r9
-	WORD $0x394d; BYTE $0xc1 // 0164: cmp %r8,%r9
-	LONG $0x00c88d0f; WORD $0x0000 // 0167: jge 235 <affine2+0x235>
-	LONG $0x284e8b48 // 016d: mov 0x28(%rsi),%rcx
-	QUAD $0x0000000085148d48 // 0171: lea 0x0(,%rax,4),%rdx
-	QUAD $0x01117410487cf162 // 0179: vmovups 0x40(%rcx,%rdx,1),%zmm6
-	LONG $0x487cf162; WORD $0x2c10; BYTE $0x81 // 0181: vmovups (%rcx,%rax,4),%zmm5
-	LONG $0x384e8b48 // 0188: mov 0x38(%rsi),%rcx
-	LONG $0x205e8b48 // 018c: mov 0x20(%rsi),%rbx
-	QUAD $0x01116410487cf162 // 0190: vmovups 0x40(%rcx,%rdx,1),%zmm4
-	LONG $0x487cf162; WORD $0x1c10; BYTE $0x81 // 0198: vmovups (%rcx,%rax,4),%zmm3
-	LONG $0x304e8b48 // 019f: mov 0x30(%rsi),%rcx
-	WORD $0x0148; BYTE $0xd3 // 01a3: add %rdx,%rbx
-	QUAD $0x01115410487cf162 // 01a6: vmovups 0x40(%rcx,%rdx,1),%zmm2
-	LONG $0x487cf162; WORD $0x0c10; BYTE $0x81 // 01ae: vmovups (%rcx,%rax,4),%zmm1
-	LONG $0x184e8b48 // 01b5: mov 0x18(%rsi),%rcx
-	WORD $0x0148; BYTE $0xd1 // 01b9: add %rdx,%rcx
-	LONG $0x10560348 // 01bc: add 0x10(%rsi),%rdx
-	LONG $0x487e8348; BYTE $0x00 // 01c0: cmpq $0x0,0x48(%rsi)
-	WORD $0x6a7e // 01c5: jle 231 <affine2+0x231>
-	WORD $0x3145; BYTE $0xc9 // 01c7: xor %r9d,%r9d
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ca: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01d5: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0xc328 // 01e0: vmovaps %zmm3,%zmm0
-	LONG $0x4875f262; WORD $0x0198 // 01e6: vfmadd132ps (%rcx),%zmm1,%zmm0
-	WORD $0xff49; BYTE $0xc1 // 01ec: inc %r9
-	LONG $0x4855f262; WORD $0x03b8 // 01ef: vfmadd231ps (%rbx),%zmm5,%zmm0
-	LONG $0x487cf162; WORD $0x0211 // 01f5: vmovups %zmm0,(%rdx)
-	LONG $0x487cf162; WORD $0xc428 // 01fb: vmovaps %zmm4,%zmm0
-	LONG $0x486df262; WORD $0x4198; BYTE $0x01 // 0201: vfmadd132ps 0x40(%rcx),%zmm2,%zmm0
-	LONG $0x484df262; WORD $0x43b8; BYTE $0x01 // 0208: vfmadd231ps 0x40(%rbx),%zmm6,%zmm0
-	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 020f: vmovups %zmm0,0x40(%rdx)
-	LONG $0x50468b4c // 0216: mov 0x50(%rsi),%r8
-	QUAD $0x00000000853c8d4a // 021a: lea 0x0(,%r8,4),%rdi
-	WORD $0x0148; BYTE $0xf9 // 0222: add %rdi,%rcx
-	WORD $0x0148; BYTE $0xfb // 0225: add %rdi,%rbx
-	WORD $0x0148; BYTE $0xfa // 0228: add %rdi,%rdx
-	LONG $0x484e3b4c // 022b: cmp 0x48(%rsi),%r9
-	WORD $0xaf7c // 022f: jl 1e0 <affine2+0x1e0>
-	LONG $0x20c08348 // 0231: add $0x20,%rax
-	LONG $0x0f508d48 // 0235: lea 0xf(%rax),%rdx
-	WORD $0x394c; BYTE $0xc2 // 0239: cmp %r8,%rdx
-	LONG $0x00988d0f; WORD $0x0000 // 023c: jge 2da <affine2+0x2da>
-	LONG $0x28568b48 // 0242: mov 0x28(%rsi),%rdx
-	LONG $0x187e8b48 // 0246: mov 0x18(%rsi),%rdi
-	LONG $0x487cf162; WORD $0x1c10; BYTE $0x82 // 024a: vmovups (%rdx,%rax,4),%zmm3
-	LONG $0x38568b48 // 0251: mov 0x38(%rsi),%rdx
-	LONG $0x204e8b4c // 0255: mov 0x20(%rsi),%r9
-	QUAD $0x00000000850c8d48 // 0259: lea 0x0(,%rax,4),%rcx
-	LONG $0x487cf162; WORD $0x1410; BYTE $0x82 // 0261: vmovups (%rdx,%rax,4),%zmm2
-	LONG $0x30568b48 // 0268: mov 0x30(%rsi),%rdx
-	WORD $0x0148; BYTE $0xcf // 026c: add %rcx,%rdi
-	WORD $0x0149; BYTE $0xc9 // 026f: add %rcx,%r9
-	LONG $0x104e0348 // 0272: add 0x10(%rsi),%rcx
-	LONG $0x487e8348; BYTE $0x00 // 0276: cmpq $0x0,0x48(%rsi)
-	LONG $0x487cf162; WORD $0x0c10; BYTE $0x82 // 027b: vmovups (%rdx,%rax,4),%zmm1
-	WORD $0x527e // 0282: jle 2d6 <affine2+0x2d6>
-	WORD $0xdb31 // 0284: xor %ebx,%ebx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0286: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0291: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00401f0f // 029c: nopl 0x0(%rax)
-	LONG $0x487cf162; WORD $0xc228 // 02a0: vmovaps %zmm2,%zmm0
-	LONG $0x4875f262; WORD $0x0798 // 02a6: vfmadd132ps (%rdi),%zmm1,%zmm0
-	WORD $0xff48; BYTE $0xc3 // 02ac: inc %rbx
-	LONG $0x4865d262; WORD $0x01b8 // 02af: vfmadd231ps (%r9),%zmm3,%zmm0
-	LONG $0x487cf162; WORD $0x0111 // 02b5: vmovups %zmm0,(%rcx)
-	LONG $0x50468b4c // 02bb: mov 0x50(%rsi),%r8
-	QUAD $0x0000000085148d4a // 02bf: lea 0x0(,%r8,4),%rdx
-	WORD $0x0148; BYTE $0xd7 // 02c7: add %rdx,%rdi
-	WORD $0x0149; BYTE $0xd1 // 02ca: add %rdx,%r9
-	WORD $0x0148; BYTE $0xd1 // 02cd: add %rdx,%rcx
-	LONG $0x485e3b48 // 02d0: cmp 0x48(%rsi),%rbx
-	WORD $0xca7c // 02d4: jl 2a0 <affine2+0x2a0>
-	LONG $0x10c08348 // 02d6: add $0x10,%rax
-	WORD $0x394c; BYTE $0xc0 // 02da: cmp %r8,%rax
-	LONG $0x00b58d0f; WORD $0x0000 // 02dd: jge 398 <affine2+0x398>
-	QUAD $0x0000000085148d48 // 02e3: lea 0x0(,%rax,4),%rdx
-	WORD $0x2949; BYTE $0xc0 // 02eb: sub %rax,%r8
-	LONG $0x000010b8; BYTE $0x00 // 02ee: mov $0x10,%eax
-	WORD $0x3949; BYTE $0xc0 // 02f3: cmp %rax,%r8
-	LONG $0xc04f0f4c // 02f6: cmovg %rax,%r8
-	LONG $0x000001b8; BYTE $0x00 // 02fa: mov $0x1,%eax
-	WORD $0x8944; BYTE $0xc1 // 02ff: mov %r8d,%ecx
-	WORD $0xe0d3 // 0302: shl %cl,%eax
-	WORD $0xc8ff // 0304: dec %eax
-	LONG $0xd092f8c5 // 0306: kmovw %eax,%k2
-	LONG $0x28468b48 // 030a: mov 0x28(%rsi),%rax
-	LONG $0x185e8b48 // 030e: mov 0x18(%rsi),%rbx
-	WORD $0x0148; BYTE $0xd0 // 0312: add %rdx,%rax
-	LONG $0xca7cf162; WORD $0x2010 // 0315: vmovups (%rax),%zmm4{%k2}{z}
-	LONG $0x38468b48 // 031b: mov 0x38(%rsi),%rax
-	LONG $0x207e8b48 // 031f: mov 0x20(%rsi),%rdi
-	WORD $0x0148; BYTE $0xd0 // 0323: add %rdx,%rax
-	LONG $0xca7cf162; WORD $0x1810 // 0326: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0x30468b48 // 032c: mov 0x30(%rsi),%rax
-	WORD $0x0148; BYTE $0xd3 // 0330: add %rdx,%rbx
-	WORD $0x0148; BYTE $0xd0 // 0333: add %rdx,%rax
-	WORD $0x0148; BYTE $0xd7 // 0336: add %rdx,%rdi
-	LONG $0x10560348 // 0339: add 0x10(%rsi),%rdx
-	LONG $0x487e8348; BYTE $0x00 // 033d: cmpq $0x0,0x48(%rsi)
-	LONG $0xca7cf162; WORD $0x1010 // 0342: vmovups (%rax),%zmm2{%k2}{z}
-	LONG $0xca90f8c5 // 0348: kmovw %k2,%k1
-	WORD $0x4a7e // 034c: jle 398 <affine2+0x398>
-	WORD $0xc931 // 034e: xor %ecx,%ecx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0350: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 035b: nopl 0x0(%rax,%rax,1)
-	LONG $0xc97cf162; WORD $0x0b10 // 0360: vmovups (%rbx),%zmm1{%k1}{z}
-	LONG $0xc97cf162; WORD $0x0710 // 0366: vmovups (%rdi),%zmm0{%k1}{z}
-	LONG $0x486df262; WORD $0xcb98 // 036c: vfmadd132ps %zmm3,%zmm2,%zmm1
-	WORD $0xff48; BYTE $0xc1 // 0372: inc %rcx
-	LONG $0x4875f262; WORD $0xc498 // 0375: vfmadd132ps %zmm4,%zmm1,%zmm0
-	LONG $0x497cf162; WORD $0x0211 // 037b: vmovups %zmm0,(%rdx){%k1}
-	LONG $0x50468b48 // 0381: mov 0x50(%rsi),%rax
-	LONG $0x02e0c148 // 0385: shl $0x2,%rax
-	WORD $0x0148; BYTE $0xc3 // 0389: add %rax,%rbx
-	WORD $0x0148; BYTE $0xc7 // 038c: add %rax,%rdi
-	WORD $0x0148; BYTE $0xc2 // 038f: add %rax,%rdx
-	LONG $0x484e3b48 // 0392: cmp 0x48(%rsi),%rcx
-	WORD $0xc87c // 0396: jl 360 <affine2+0x360>
-	WORD $0xf8c5; BYTE $0x77 // 0398: vzeroupper
-	BYTE $0xc3 // 039b: ret
-	LONG $0x001fb941; WORD $0x0000 // 039c: mov $0x1f,%r9d
-	WORD $0xc031 // 03a2: xor %eax,%eax
-	LONG $0xfffdbbe9; BYTE $0xff // 03a4: jmp 164 <affine2+0x164>
+	LONG $0x485df262; WORD $0x0398 // 00c6: vfmadd132ps (%rbx),%zmm4,%zmm0
+	WORD $0xff49; BYTE $0xc1 // 00cc: inc %r9
+	LONG $0x481df262; WORD $0x01b8 // 00cf: vfmadd231ps (%rcx),%zmm12,%zmm0
+	LONG $0x487cf162; WORD $0x0058 // 00d5: vaddps (%rax),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x0211 // 00db: vmovups %zmm0,(%rdx)
+	LONG $0x487cf162; WORD $0xc728 // 00e1: vmovaps %zmm7,%zmm0
+	LONG $0x4865f262; WORD $0x4398; BYTE $0x01 // 00e7: vfmadd132ps 0x40(%rbx),%zmm3,%zmm0
+	LONG $0x4825f262; WORD $0x41b8; BYTE $0x01 // 00ee: vfmadd231ps 0x40(%rcx),%zmm11,%zmm0
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 00f5: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 00fc: vmovups %zmm0,0x40(%rdx)
+	LONG $0x487cf162; WORD $0xc628 // 0103: vmovaps %zmm6,%zmm0
+	LONG $0x486df262; WORD $0x4398; BYTE $0x02 // 0109: vfmadd132ps 0x80(%rbx),%zmm2,%zmm0
+	LONG $0x482df262; WORD $0x41b8; BYTE $0x02 // 0110: vfmadd231ps 0x80(%rcx),%zmm10,%zmm0
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x02 // 0117: vaddps 0x80(%rax),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x02 // 011e: vmovups %zmm0,0x80(%rdx)
+	LONG $0x487cf162; WORD $0xc528 // 0125: vmovaps %zmm5,%zmm0
+	LONG $0x4875f262; WORD $0x4398; BYTE $0x03 // 012b: vfmadd132ps 0xc0(%rbx),%zmm1,%zmm0
+	LONG $0x4835f262; WORD $0x41b8; BYTE $0x03 // 0132: vfmadd231ps 0xc0(%rcx),%zmm9,%zmm0
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x03 // 0139: vaddps 0xc0(%rax),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x03 // 0140: vmovups %zmm0,0xc0(%rdx)
+	LONG $0x58478b4c // 0147: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085348d4a // 014b: lea 0x0(,%r8,4),%rsi
+	WORD $0x0148; BYTE $0xf0 // 0153: add %rsi,%rax
+	WORD $0x0148; BYTE $0xf3 // 0156: add %rsi,%rbx
+	WORD $0x0148; BYTE $0xf1 // 0159: add %rsi,%rcx
+	WORD $0x0148; BYTE $0xf2 // 015c: add %rsi,%rdx
+	LONG $0x504f3b4c // 015f: cmp 0x50(%rdi),%r9
+	LONG $0xff578c0f; WORD $0xffff // 0163: jl c0 <affine2+0xc0>
+	LONG $0x7f428d49 // 0169: lea 0x7f(%r10),%rax
+	LONG $0x40528d49 // 016d: lea 0x40(%r10),%rdx
+	WORD $0x394c; BYTE $0xc0 // 0171: cmp %r8,%rax
+	WORD $0x0c7d // 0174: jge 182 <affine2+0x182>
+	LONG $0x48478b48 // 0176: mov 0x48(%rdi),%rax
+	WORD $0x8949; BYTE $0xd2 // 017a: mov %rdx,%r10
+	LONG $0xfffe9ee9; BYTE $0xff // 017d: jmp 20 <affine2+0x20>
+	LONG $0x5fc28349 // 0182: add $0x5f,%r10
+	WORD $0x394d; BYTE $0xc2 // 0186: cmp %r8,%r10
+	LONG $0x00d68d0f; WORD $0x0000 // 0189: jge 265 <affine2+0x265>
+	LONG $0x28478b48 // 018f: mov 0x28(%rdi),%rax
+	QUAD $0x00000000950c8d48 // 0193: lea 0x0(,%rdx,4),%rcx
+	QUAD $0x01087410487cf162 // 019b: vmovups 0x40(%rax,%rcx,1),%zmm6
+	LONG $0x487cf162; WORD $0x2c10; BYTE $0x90 // 01a3: vmovups (%rax,%rdx,4),%zmm5
+	LONG $0x38478b48 // 01aa: mov 0x38(%rdi),%rax
+	LONG $0x185f8b48 // 01ae: mov 0x18(%rdi),%rbx
+	QUAD $0x01086410487cf162 // 01b2: vmovups 0x40(%rax,%rcx,1),%zmm4
+	LONG $0x487cf162; WORD $0x1c10; BYTE $0x90 // 01ba: vmovups (%rax,%rdx,4),%zmm3
+	LONG $0x20778b48 // 01c1: mov 0x20(%rdi),%rsi
+	LONG $0x30478b48 // 01c5: mov 0x30(%rdi),%rax
+	LONG $0x104f8b4c // 01c9: mov 0x10(%rdi),%r9
+	WORD $0x0148; BYTE $0xcb // 01cd: add %rcx,%rbx
+	WORD $0x0148; BYTE $0xce // 01d0: add %rcx,%rsi
+	WORD $0x0149; BYTE $0xc9 // 01d3: add %rcx,%r9
+	QUAD $0x01085410487cf162 // 01d6: vmovups 0x40(%rax,%rcx,1),%zmm2
+	LONG $0x484f0348 // 01de: add 0x48(%rdi),%rcx
+	LONG $0x507f8348; BYTE $0x00 // 01e2: cmpq $0x0,0x50(%rdi)
+	LONG $0x487cf162; WORD $0x0c10; BYTE $0x90 // 01e7: vmovups (%rax,%rdx,4),%zmm1
+	WORD $0x717e // 01ee: jle 261 <affine2+0x261>
+	WORD $0x3145; BYTE $0xd2 // 01f0: xor %r10d,%r10d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01f3: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 01fe: xchg %ax,%ax
+	LONG $0x487cf162; WORD $0xc328 // 0200: vmovaps %zmm3,%zmm0
+	LONG $0x4875f262; WORD $0x0398 // 0206: vfmadd132ps (%rbx),%zmm1,%zmm0
+	WORD $0xff49; BYTE $0xc2 // 020c: inc %r10
+	LONG $0x4855f262; WORD $0x06b8 // 020f: vfmadd231ps (%rsi),%zmm5,%zmm0
+	LONG $0x487cf162; WORD $0x0158 // 0215: vaddps (%rcx),%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x0111 // 021b: vmovups %zmm0,(%r9)
+	LONG $0x487cf162; WORD $0xc428 // 0221: vmovaps %zmm4,%zmm0
+	LONG $0x486df262; WORD $0x4398; BYTE $0x01 // 0227: vfmadd132ps 0x40(%rbx),%zmm2,%zmm0
+	LONG $0x484df262; WORD $0x46b8; BYTE $0x01 // 022e: vfmadd231ps 0x40(%rsi),%zmm6,%zmm0
+	LONG $0x487cf162; WORD $0x4158; BYTE $0x01 // 0235: vaddps 0x40(%rcx),%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x4111; BYTE $0x01 // 023c: vmovups %zmm0,0x40(%r9)
+	LONG $0x58478b4c // 0243: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085048d4a // 0247: lea 0x0(,%r8,4),%rax
+	WORD $0x0148; BYTE $0xc1 // 024f: add %rax,%rcx
+	WORD $0x0148; BYTE $0xc3 // 0252: add %rax,%rbx
+	WORD $0x0148; BYTE $0xc6 // 0255: add %rax,%rsi
+	WORD $0x0149; BYTE $0xc1 // 0258: add %rax,%r9
+	LONG $0x50573b4c // 025b: cmp 0x50(%rdi),%r10
+	WORD $0x9f7c // 025f: jl 200 <affine2+0x200>
+	LONG $0x20c28348 // 0261: add $0x20,%rdx
+	LONG $0x0f428d48 // 0265: lea 0xf(%rdx),%rax
+	WORD $0x394c; BYTE $0xc0 // 0269: cmp %r8,%rax
+	LONG $0x00918d0f; WORD $0x0000 // 026c: jge 303 <affine2+0x303>
+	LONG $0x28478b48 // 0272: mov 0x28(%rdi),%rax
+	LONG $0x18778b48 // 0276: mov 0x18(%rdi),%rsi
+	LONG $0x487cf162; WORD $0x1c10; BYTE $0x90 // 027a: vmovups (%rax,%rdx,4),%zmm3
+	LONG $0x38478b48 // 0281: mov 0x38(%rdi),%rax
+	LONG $0x204f8b4c // 0285: mov 0x20(%rdi),%r9
+	LONG $0x10578b4c // 0289: mov 0x10(%rdi),%r10
+	QUAD $0x00000000950c8d48 // 028d: lea 0x0(,%rdx,4),%rcx
+	LONG $0x487cf162; WORD $0x1410; BYTE $0x90 // 0295: vmovups (%rax,%rdx,4),%zmm2
+	LONG $0x30478b48 // 029c: mov 0x30(%rdi),%rax
+	WORD $0x0148; BYTE $0xce // 02a0: add %rcx,%rsi
+	WORD $0x0149; BYTE $0xc9 // 02a3: add %rcx,%r9
+	WORD $0x0149; BYTE $0xca // 02a6: add %rcx,%r10
+	LONG $0x484f0348 // 02a9: add 0x48(%rdi),%rcx
+	LONG $0x507f8348; BYTE $0x00 // 02ad: cmpq $0x0,0x50(%rdi)
+	LONG $0x487cf162; WORD $0x0c10; BYTE $0x90 // 02b2: vmovups (%rax,%rdx,4),%zmm1
+	WORD $0x447e // 02b9: jle 2ff <affine2+0x2ff>
+	WORD $0xdb31 // 02bb: xor %ebx,%ebx
+	WORD $0x1f0f; BYTE $0x00 // 02bd: nopl (%rax)
+	LONG $0x487cf162; WORD $0xc228 // 02c0: vmovaps %zmm2,%zmm0
+	LONG $0x4875f262; WORD $0x0698 // 02c6: vfmadd132ps (%rsi),%zmm1,%zmm0
+	WORD $0xff48; BYTE $0xc3 // 02cc: inc %rbx
+	LONG $0x4865d262; WORD $0x01b8 // 02cf: vfmadd231ps (%r9),%zmm3,%zmm0
+	LONG $0x487cf162; WORD $0x0158 // 02d5: vaddps (%rcx),%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x0211 // 02db: vmovups %zmm0,(%r10)
+	LONG $0x58478b4c // 02e1: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085048d4a // 02e5: lea 0x0(,%r8,4),%rax
+	WORD $0x0148; BYTE $0xc1 // 02ed: add %rax,%rcx
+	WORD $0x0148; BYTE $0xc6 // 02f0: add %rax,%rsi
+	WORD $0x0149; BYTE $0xc1 // 02f3: add %rax,%r9
+	WORD $0x0149; BYTE $0xc2 // 02f6: add %rax,%r10
+	LONG $0x505f3b48 // 02f9: cmp 0x50(%rdi),%rbx
+	WORD $0xc17c // 02fd: jl 2c0 <affine2+0x2c0>
+	LONG $0x10c28348 // 02ff: add $0x10,%rdx
+	WORD $0x394c; BYTE $0xc2 // 0303: cmp %r8,%rdx
+	LONG $0x00db8d0f; WORD $0x0000 // 0306: jge 3e7 <affine2+0x3e7>
+	QUAD $0x0000000095048d48 // 030c: lea 0x0(,%rdx,4),%rax
+	WORD $0x2949; BYTE $0xd0 // 0314: sub %rdx,%r8
+	LONG $0x000010ba; BYTE $0x00 // 0317: mov $0x10,%edx
+	WORD $0x3949; BYTE $0xd0 // 031c: cmp %rdx,%r8
+	LONG $0xc24f0f4c // 031f: cmovg %rdx,%r8
+	LONG $0x000001ba; BYTE $0x00 // 0323: mov $0x1,%edx
+	WORD $0x8944; BYTE $0xc1 // 0328: mov %r8d,%ecx
+	WORD $0xe2d3 // 032b: shl %cl,%edx
+	WORD $0x5a8d; BYTE $0xff // 032d: lea -0x1(%rdx),%ebx
+	LONG $0x28578b48 // 0330: mov 0x28(%rdi),%rdx
+	LONG $0xd392f8c5 // 0334: kmovw %ebx,%k2
+	WORD $0x0148; BYTE $0xc2 // 0338: add %rax,%rdx
+	LONG $0xca7cf162; WORD $0x2210 // 033b: vmovups (%rdx),%zmm4{%k2}{z}
+	LONG $0x38578b48 // 0341: mov 0x38(%rdi),%rdx
+	LONG $0x18778b48 // 0345: mov 0x18(%rdi),%rsi
+	WORD $0x0148; BYTE $0xc2 // 0349: add %rax,%rdx
+	LONG $0xca7cf162; WORD $0x1a10 // 034c: vmovups (%rdx),%zmm3{%k2}{z}
+	LONG $0x30578b48 // 0352: mov 0x30(%rdi),%rdx
+	LONG $0x20478b4c // 0356: mov 0x20(%rdi),%r8
+	WORD $0x0148; BYTE $0xc2 // 035a: add %rax,%rdx
+	LONG $0xca7cf162; WORD $0x1210 // 035d: vmovups (%rdx),%zmm2{%k2}{z}
+	LONG $0x10578b48 // 0363: mov 0x10(%rdi),%rdx
+	WORD $0x0148; BYTE $0xc6 // 0367: add %rax,%rsi
+	WORD $0x0149; BYTE $0xc0 // 036a: add %rax,%r8
+	WORD $0x0148; BYTE $0xc2 // 036d: add %rax,%rdx
+	LONG $0x48470348 // 0370: add 0x48(%rdi),%rax
+	LONG $0x507f8348; BYTE $0x00 // 0374: cmpq $0x0,0x50(%rdi)
+	WORD $0x8948; BYTE $0xc1 // 0379: mov %rax,%rcx
+	LONG $0xca90f8c5 // 037c: kmovw %k2,%k1
+	WORD $0x657e // 0380: jle 3e7 <affine2+0x3e7>
+	WORD $0xdb31 // 0382: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0384: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 038f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 039a: nopw 0x0(%rax,%rax,1)
+	LONG $0xc97cf162; WORD $0x0e10 // 03a0: vmovups (%rsi),%zmm1{%k1}{z}
+	LONG $0xc97cd162; WORD $0x0010 // 03a6: vmovups (%r8),%zmm0{%k1}{z}
+	LONG $0x486df262; WORD $0xcb98 // 03ac: vfmadd132ps %zmm3,%zmm2,%zmm1
+	WORD $0xff48; BYTE $0xc3 // 03b2: inc %rbx
+	LONG $0x4875f262; WORD $0xc498 // 03b5: vfmadd132ps %zmm4,%zmm1,%zmm0
+	LONG $0xc97cf162; WORD $0x0910 // 03bb: vmovups (%rcx),%zmm1{%k1}{z}
+	LONG $0x487cf162; WORD $0xc158 // 03c1: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x497cf162; WORD $0x0211 // 03c7: vmovups %zmm0,(%rdx){%k1}
+	LONG $0x58478b48 // 03cd: mov 0x58(%rdi),%rax
+	LONG $0x02e0c148 // 03d1: shl $0x2,%rax
+	WORD $0x0148; BYTE $0xc1 // 03d5: add %rax,%rcx
+	WORD $0x0148; BYTE $0xc6 // 03d8: add %rax,%rsi
+	WORD $0x0149; BYTE $0xc0 // 03db: add %rax,%r8
+	WORD $0x0148; BYTE $0xc2 // 03de: add %rax,%rdx
+	LONG $0x505f3b48 // 03e1: cmp 0x50(%rdi),%rbx
+	WORD $0xb97c // 03e5: jl 3a0 <affine2+0x3a0>
+	WORD $0xf8c5; BYTE $0x77 // 03e7: vzeroupper
+	BYTE $0xc3 // 03ea: ret
+	WORD $0x3145; BYTE $0xc9 // 03eb: xor %r9d,%r9d
+	LONG $0x3ff88349 // 03ee: cmp $0x3f,%r8
+	LONG $0x03518e0f; WORD $0x0000 // 03f2: jle 749 <affine2+0x749>
+	QUAD $0x0000000000841f0f // 03f8: nopl 0x0(%rax,%rax,1)
+	LONG $0x28578b48 // 0400: mov 0x28(%rdi),%rdx
+	QUAD $0x000000008d048d4a // 0404: lea 0x0(,%r9,4),%rax
+	QUAD $0x01025c10487c7162 // 040c: vmovups 0x40(%rdx,%rax,1),%zmm11
+	QUAD $0x02025410487c7162 // 0414: vmovups 0x80(%rdx,%rax,1),%zmm10
+	QUAD $0x03024c10487c7162 // 041c: vmovups 0xc0(%rdx,%rax,1),%zmm9
+	LONG $0x487c3162; WORD $0x2410; BYTE $0x8a // 0424: vmovups (%rdx,%r9,4),%zmm12
+	LONG $0x38578b48 // 042b: mov 0x38(%rdi),%rdx
+	LONG $0x184f8b48 // 042f: mov 0x18(%rdi),%rcx
+	QUAD $0x01027c10487cf162 // 0433: vmovups 0x40(%rdx,%rax,1),%zmm7
+	QUAD $0x02027410487cf162 // 043b: vmovups 0x80(%rdx,%rax,1),%zmm6
+	QUAD $0x03026c10487cf162 // 0443: vmovups 0xc0(%rdx,%rax,1),%zmm5
+	LONG $0x487c3162; WORD $0x0410; BYTE $0x8a // 044b: vmovups (%rdx,%r9,4),%zmm8
+	LONG $0x30578b48 // 0452: mov 0x30(%rdi),%rdx
+	WORD $0x0148; BYTE $0xc1 // 0456: add %rax,%rcx
+	QUAD $0x01025c10487cf162 // 0459: vmovups 0x40(%rdx,%rax,1),%zmm3
+	QUAD $0x02025410487cf162 // 0461: vmovups 0x80(%rdx,%rax,1),%zmm2
+	QUAD $0x03024c10487cf162 // 0469: vmovups 0xc0(%rdx,%rax,1),%zmm1
+	LONG $0x487cb162; WORD $0x2410; BYTE $0x8a // 0471: vmovups (%rdx,%r9,4),%zmm4
+	LONG $0x20578b48 // 0478: mov 0x20(%rdi),%rdx
+	WORD $0xf631 // 047c: xor %esi,%esi
+	WORD $0x0148; BYTE $0xc2 // 047e: add %rax,%rdx
+	LONG $0x10470348 // 0481: add 0x10(%rdi),%rax
+	LONG $0x507f8348; BYTE $0x00 // 0485: cmpq $0x0,0x50(%rdi)
+	LONG $0x009b8e0f; WORD $0x0000 // 048a: jle 52b <affine2+0x52b>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0490: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 049b: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cd162; WORD $0xc028 // 04a0: vmovaps %zmm8,%zmm0
+	LONG $0x485df262; WORD $0x0198 // 04a6: vfmadd132ps (%rcx),%zmm4,%zmm0
+	WORD $0xff48; BYTE $0xc6 // 04ac: inc %rsi
+	LONG $0x481df262; WORD $0x02b8 // 04af: vfmadd231ps (%rdx),%zmm12,%zmm0
+	LONG $0x487cf162; WORD $0x0011 // 04b5: vmovups %zmm0,(%rax)
+	LONG $0x487cf162; WORD $0xc728 // 04bb: vmovaps %zmm7,%zmm0
+	LONG $0x4865f262; WORD $0x4198; BYTE $0x01 // 04c1: vfmadd132ps 0x40(%rcx),%zmm3,%zmm0
+	LONG $0x4825f262; WORD $0x42b8; BYTE $0x01 // 04c8: vfmadd231ps 0x40(%rdx),%zmm11,%zmm0
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 04cf: vmovups %zmm0,0x40(%rax)
+	LONG $0x487cf162; WORD $0xc628 // 04d6: vmovaps %zmm6,%zmm0
+	LONG $0x486df262; WORD $0x4198; BYTE $0x02 // 04dc: vfmadd132ps 0x80(%rcx),%zmm2,%zmm0
+	LONG $0x482df262; WORD $0x42b8; BYTE $0x02 // 04e3: vfmadd231ps 0x80(%rdx),%zmm10,%zmm0
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x02 // 04ea: vmovups %zmm0,0x80(%rax)
+	LONG $0x487cf162; WORD $0xc528 // 04f1: vmovaps %zmm5,%zmm0
+	LONG $0x4875f262; WORD $0x4198; BYTE $0x03 // 04f7: vfmadd132ps 0xc0(%rcx),%zmm1,%zmm0
+	LONG $0x4835f262; WORD $0x42b8; BYTE $0x03 // 04fe: vfmadd231ps 0xc0(%rdx),%zmm9,%zmm0
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x03 // 0505: vmovups %zmm0,0xc0(%rax)
+	LONG $0x58478b4c // 050c: mov 0x58(%rdi),%r8
+	QUAD $0x00000000851c8d4a // 0510: lea 0x0(,%r8,4),%rbx
+	WORD $0x0148; BYTE $0xd9 // 0518: add %rbx,%rcx
+	WORD $0x0148; BYTE $0xda // 051b: add %rbx,%rdx
+	WORD $0x0148; BYTE $0xd8 // 051e: add %rbx,%rax
+	LONG $0x50773b48 // 0521: cmp 0x50(%rdi),%rsi
+	LONG $0xff758c0f; WORD $0xffff // 0525: jl 4a0 <affine2+0x4a0>
+	LONG $0x7f518d49 // 052b: lea 0x7f(%r9),%rdx
+	LONG $0x40418d49 // 052f: lea 0x40(%r9),%rax
+	WORD $0x394c; BYTE $0xc2 // 0533: cmp %r8,%rdx
+	WORD $0x087d // 0536: jge 540 <affine2+0x540>
+	WORD $0x8949; BYTE $0xc1 // 0538: mov %rax,%r9
+	LONG $0xfffec0e9; BYTE $0xff // 053b: jmp 400 <affine2+0x400>
+	LONG $0x5fc18349 // 0540: add $0x5f,%r9
+	WORD $0x394d; BYTE $0xc8 // 0544: cmp %r9,%r8
+	LONG $0x00b28e0f; WORD $0x0000 // 0547: jle 5ff <affine2+0x5ff>
+	LONG $0x284f8b48 // 054d: mov 0x28(%rdi),%rcx
+	QUAD $0x0000000085148d48 // 0551: lea 0x0(,%rax,4),%rdx
+	QUAD $0x01117410487cf162 // 0559: vmovups 0x40(%rcx,%rdx,1),%zmm6
+	LONG $0x487cf162; WORD $0x2c10; BYTE $0x81 // 0561: vmovups (%rcx,%rax,4),%zmm5
+	LONG $0x384f8b48 // 0568: mov 0x38(%rdi),%rcx
+	LONG $0x205f8b48 // 056c: mov 0x20(%rdi),%rbx
+	QUAD $0x01116410487cf162 // 0570: vmovups 0x40(%rcx,%rdx,1),%zmm4
+	LONG $0x487cf162; WORD $0x1c10; BYTE $0x81 // 0578: vmovups (%rcx,%rax,4),%zmm3
+	LONG $0x304f8b48 // 057f: mov 0x30(%rdi),%rcx
+	WORD $0x0148; BYTE $0xd3 // 0583: add %rdx,%rbx
+	QUAD $0x01115410487cf162 // 0586: vmovups 0x40(%rcx,%rdx,1),%zmm2
+	LONG $0x487cf162; WORD $0x0c10; BYTE $0x81 // 058e: vmovups (%rcx,%rax,4),%zmm1
+	LONG $0x184f8b48 // 0595: mov 0x18(%rdi),%rcx
+	WORD $0x0148; BYTE $0xd1 // 0599: add %rdx,%rcx
+	LONG $0x10570348 // 059c: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 05a0: cmpq $0x0,0x50(%rdi)
+	WORD $0x547e // 05a5: jle 5fb <affine2+0x5fb>
+	WORD $0x3145; BYTE $0xc9 // 05a7: xor %r9d,%r9d
+	LONG $0x487cf162; WORD $0xc328 // 05aa: vmovaps %zmm3,%zmm0
+	LONG $0x4875f262; WORD $0x0198 // 05b0: vfmadd132ps (%rcx),%zmm1,%zmm0
+	WORD $0xff49; BYTE $0xc1 // 05b6: inc %r9
+	LONG $0x4855f262; WORD $0x03b8 // 05b9: vfmadd231ps (%rbx),%zmm5,%zmm0
+	LONG $0x487cf162; WORD $0x0211 // 05bf: vmovups %zmm0,(%rdx)
+	LONG $0x487cf162; WORD $0xc428 // 05c5: vmovaps %zmm4,%zmm0
+	LONG $0x486df262; WORD $0x4198; BYTE $0x01 // 05cb: vfmadd132ps 0x40(%rcx),%zmm2,%zmm0
+	LONG $0x484df262; WORD $0x43b8; BYTE $0x01 // 05d2: vfmadd231ps 0x40(%rbx),%zmm6,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 05d9: vmovups %zmm0,0x40(%rdx)
+	LONG $0x58478b4c // 05e0: mov 0x58(%rdi),%r8
+	QUAD $0x0000000085348d4a // 05e4: lea 0x0(,%r8,4),%rsi
+	WORD $0x0148; BYTE $0xf1 // 05ec: add %rsi,%rcx
+	WORD $0x0148; BYTE $0xf3 // 05ef: add %rsi,%rbx
+	WORD $0x0148; BYTE $0xf2 // 05f2: add %rsi,%rdx
+	LONG $0x504f3b4c // 05f5: cmp 0x50(%rdi),%r9
+	WORD $0xaf7c // 05f9: jl 5aa <affine2+0x5aa>
+	LONG $0x20c08348 // 05fb: add $0x20,%rax
+	LONG $0x0f508d48 // 05ff: lea 0xf(%rax),%rdx
+	WORD $0x394c; BYTE $0xc2 // 0603: cmp %r8,%rdx
+	WORD $0x7e7d // 0606: jge 686 <affine2+0x686>
+	LONG $0x284f8b48 // 0608: mov 0x28(%rdi),%rcx
+	LONG $0x184f8b4c // 060c: mov 0x18(%rdi),%r9
+	LONG $0x487cf162; WORD $0x1c10; BYTE $0x81 // 0610: vmovups (%rcx,%rax,4),%zmm3
+	LONG $0x384f8b48 // 0617: mov 0x38(%rdi),%rcx
+	LONG $0x20778b48 // 061b: mov 0x20(%rdi),%rsi
+	QUAD $0x0000000085148d48 // 061f: lea 0x0(,%rax,4),%rdx
+	LONG $0x487cf162; WORD $0x1410; BYTE $0x81 // 0627: vmovups (%rcx,%rax,4),%zmm2
+	LONG $0x304f8b48 // 062e: mov 0x30(%rdi),%rcx
+	WORD $0x0149; BYTE $0xd1 // 0632: add %rdx,%r9
+	WORD $0x0148; BYTE $0xd6 // 0635: add %rdx,%rsi
+	LONG $0x10570348 // 0638: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 063c: cmpq $0x0,0x50(%rdi)
+	LONG $0x487cf162; WORD $0x0c10; BYTE $0x81 // 0641: vmovups (%rcx,%rax,4),%zmm1
+	WORD $0x387e // 0648: jle 682 <affine2+0x682>
+	WORD $0xdb31 // 064a: xor %ebx,%ebx
+	LONG $0x487cf162; WORD $0xc228 // 064c: vmovaps %zmm2,%zmm0
+	LONG $0x4875d262; WORD $0x0198 // 0652: vfmadd132ps (%r9),%zmm1,%zmm0
+	WORD $0xff48; BYTE $0xc3 // 0658: inc %rbx
+	LONG $0x4865f262; WORD $0x06b8 // 065b: vfmadd231ps (%rsi),%zmm3,%zmm0
+	LONG $0x487cf162; WORD $0x0211 // 0661: vmovups %zmm0,(%rdx)
+	LONG $0x58478b4c // 0667: mov 0x58(%rdi),%r8
+	QUAD $0x00000000850c8d4a // 066b: lea 0x0(,%r8,4),%rcx
+	WORD $0x0149; BYTE $0xc9 // 0673: add %rcx,%r9
+	WORD $0x0148; BYTE $0xce // 0676: add %rcx,%rsi
+	WORD $0x0148; BYTE $0xca // 0679: add %rcx,%rdx
+	LONG $0x505f3b48 // 067c: cmp 0x50(%rdi),%rbx
+	WORD $0xca7c // 0680: jl 64c <affine2+0x64c>
+	LONG $0x10c08348 // 0682: add $0x10,%rax
+	WORD $0x394c; BYTE $0xc0 // 0686: cmp %r8,%rax
+	LONG $0xfd588d0f; WORD $0xffff // 0689: jge 3e7 <affine2+0x3e7>
+	QUAD $0x0000000085148d48 // 068f: lea 0x0(,%rax,4),%rdx
+	WORD $0x2949; BYTE $0xc0 // 0697: sub %rax,%r8
+	LONG $0x000010b8; BYTE $0x00 // 069a: mov $0x10,%eax
+	WORD $0x3949; BYTE $0xc0 // 069f: cmp %rax,%r8
+	LONG $0xc04f0f4c // 06a2: cmovg %rax,%r8
+	LONG $0x000001b8; BYTE $0x00 // 06a6: mov $0x1,%eax
+	WORD $0x8944; BYTE $0xc1 // 06ab: mov %r8d,%ecx
+	WORD $0xe0d3 // 06ae: shl %cl,%eax
+	WORD $0xc8ff // 06b0: dec %eax
+	LONG $0xd092f8c5 // 06b2: kmovw %eax,%k2
+	LONG $0x28478b48 // 06b6: mov 0x28(%rdi),%rax
+	LONG $0x18778b48 // 06ba: mov 0x18(%rdi),%rsi
+	WORD $0x0148; BYTE $0xd0 // 06be: add %rdx,%rax
+	LONG $0xca7cf162; WORD $0x2010 // 06c1: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0x38478b48 // 06c7: mov 0x38(%rdi),%rax
+	LONG $0x205f8b48 // 06cb: mov 0x20(%rdi),%rbx
+	WORD $0x0148; BYTE $0xd0 // 06cf: add %rdx,%rax
+	LONG $0xca7cf162; WORD $0x1810 // 06d2: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0x30478b48 // 06d8: mov 0x30(%rdi),%rax
+	WORD $0x0148; BYTE $0xd6 // 06dc: add %rdx,%rsi
+	WORD $0x0148; BYTE $0xd0 // 06df: add %rdx,%rax
+	WORD $0x0148; BYTE $0xd3 // 06e2: add %rdx,%rbx
+	LONG $0x10570348 // 06e5: add 0x10(%rdi),%rdx
+	LONG $0x507f8348; BYTE $0x00 // 06e9: cmpq $0x0,0x50(%rdi)
+	LONG $0xca7cf162; WORD $0x1010 // 06ee: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xca90f8c5 // 06f4: kmovw %k2,%k1
+	LONG $0xfce98e0f; WORD $0xffff // 06f8: jle 3e7 <affine2+0x3e7>
+	WORD $0xc931 // 06fe: xor %ecx,%ecx
+	LONG $0xc97cf162; WORD $0x0e10 // 0700: vmovups (%rsi),%zmm1{%k1}{z}
+	LONG $0xc97cf162; WORD $0x0310 // 0706: vmovups (%rbx),%zmm0{%k1}{z}
+	LONG $0x486df262; WORD $0xcb98 // 070c: vfmadd132ps %zmm3,%zmm2,%zmm1
+	WORD $0xff48; BYTE $0xc1 // 0712: inc %rcx
+	LONG $0x4875f262; WORD $0xc498 // 0715: vfmadd132ps %zmm4,%zmm1,%zmm0
+	LONG $0x497cf162; WORD $0x0211 // 071b: vmovups %zmm0,(%rdx){%k1}
+	LONG $0x58478b48 // 0721: mov 0x58(%rdi),%rax
+	LONG $0x02e0c148 // 0725: shl $0x2,%rax
+	WORD $0x0148; BYTE $0xc6 // 0729: add %rax,%rsi
+	WORD $0x0148; BYTE $0xc3 // 072c: add %rax,%rbx
+	WORD $0x0148; BYTE $0xc2 // 072f: add %rax,%rdx
+	LONG $0x504f3b48 // 0732: cmp 0x50(%rdi),%rcx
+	WORD $0xc87c // 0736: jl 700 <affine2+0x700>
+	WORD $0xf8c5; BYTE $0x77 // 0738: vzeroupper
+	BYTE $0xc3 // 073b: ret
+	LONG $0x001fba41; WORD $0x0000 // 073c: mov $0x1f,%r10d
+	WORD $0xd231 // 0742: xor %edx,%edx
+	LONG $0xfffa3de9; BYTE $0xff // 0744: jmp 186 <affine2+0x186>
+	LONG $0x001fb941; WORD $0x0000 // 0749: mov $0x1f,%r9d
+	LONG $0xfffdf0e9; BYTE $0xff // 074f: jmp 544 <affine2+0x544>

@@ -60,10 +60,14 @@ func siluNormSumsPortable(sdu, sdux, du, dy, x, a, b, mean []float32) {
 	}
 }
 
-func affine2Portable(dx, du, x, a, k1, k0 []float32) {
+func affine2Portable(dx, du, x, a, k1, k0, from []float32) {
 	for i := 0; i < len(x); i += len(a) {
 		for j, v := range x[i : i+len(a)] {
-			dx[i+j] = a[j]*du[i+j] + (k1[j]*v + k0[j])
+			d := a[j]*du[i+j] + (k1[j]*v + k0[j])
+			if from != nil {
+				d += from[i+j]
+			}
+			dx[i+j] = d
 		}
 	}
 }

@@ -94,7 +94,7 @@ func checkGroupNorm(t *testing.T, s *Set, n, hw, c, groups int, silu bool, mean,
 	wantGamma, wantBeta := doubles(dgamma), doubles(dbeta)
 	ws := NewPoisonedWorkspace()
 	s.GroupNorm(ws, y, m, r, x, gamma, beta, n, hw, c, groups, eps, silu)
-	s.GroupNormBackward(ws, dx, dgamma, dbeta, dy, x, m, r, gamma, beta, n, hw, c, groups, silu)
+	s.GroupNormBackward(ws, dx, dgamma, dbeta, dy, x, m, r, gamma, beta, nil, n, hw, c, groups, silu)
 	for i := range n {
 		at, end := i*hw*c, (i+1)*hw*c
 		want := groupNorm64(x[at:end], dy[at:end], gamma, beta, hw, c, groups, eps, silu)
@@ -109,6 +109,13 @@ func checkGroupNorm(t *testing.T, s *Set, n, hw, c, groups int, silu bool, mean,
 	}
 	checkClose(t, "dgamma", dgamma, wantGamma, 3e-6*slack)
 	checkClose(t, "dbeta", dbeta, wantBeta, 3e-6*slack)
+	plus := normals(7, n*hw*c, 0, 1)
+	want := doubles(dx)
+	for i, v := range plus {
+		want[i] += float64(v)
+	}
+	s.GroupNormBackward(ws, plus, dgamma, dbeta, dy, x, m, r, gamma, beta, plus, n, hw, c, groups, silu)
+	checkClose(t, "dx added in place", plus, want, 1e-6)
 }
 
 // TestGroupNormOfAnOutlier: the first pixel, about which moments are taken, is
@@ -168,7 +175,7 @@ func TestGroupNormOfAnImageStandsAlone(t *testing.T) {
 			m, r := poison(n*groups), poison(n*groups)
 			ws := NewPoisonedWorkspace()
 			s.GroupNorm(ws, y, m, r, x, gamma, beta, n, hw, c, groups, 1e-5, true)
-			s.GroupNormBackward(ws, dx, make([]float32, c), make([]float32, c), dy, x, m, r, gamma, beta, n, hw, c, groups, true)
+			s.GroupNormBackward(ws, dx, make([]float32, c), make([]float32, c), dy, x, m, r, gamma, beta, nil, n, hw, c, groups, true)
 			return y, dx
 		}
 		y, dx := run(x, dy, n)

@@ -6,32 +6,37 @@ import "fmt"
 // goroutines may use one while nobody packs it anew.
 type Packed struct {
 	conv     Conv
-	forward  []*form // one for each of the Conv's forward passes
-	backward []*form // one for each backward pass; nil without gradient
-	sum      []float32
+	forward  []*form   // one for each of the Conv's forward passes
+	backward []*form   // one for each backward pass; nil without gradient
+	sum      []float32 // of weights, [Cin][Cout]
+	row      []float32 // of cells, as long as the widest
 }
 
 // form is weights packed for one pass: for each panel of width output channels
-// the terms of the sums in order, [out/width][down][across][in][width].
+// the cells of the sums in order, [out/width][down][across][cells][width].
 // Channels that fill up the last panel have zero weights.
 type form struct {
-	width, down, across, in, out int
-	weights                      []float32
+	gemm         *gemm
+	width        int // gemm's
+	down, across int
+	in, out      int
+	cells        int // that hold in terms
+	weights      []float32
 }
 
 // panel is the part for the output channels from j on, a multiple of width.
 func (f *form) panel(j int) []float32 {
-	n := f.down * f.across * f.in
+	n := f.down * f.across * f.cells
 	return f.weights[j*n:][:n*f.width]
 }
 
 // newForm allocates an all-zero form.
 func (g *gemm) newForm(down, across axis, in, out int) *form {
-	f := &form{width: g.width, down: down.count, across: across.count, in: in, out: out}
+	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in)}
 	if f.down*f.across == 0 {
 		f.down, f.across = 0, 0 // sees nothing
 	}
-	f.weights = aligned[float32](g.padded(out) * f.down * f.across * in)
+	f.weights = aligned[float32](g.padded(out) * f.down * f.across * f.cells)
 	return f
 }
 
@@ -54,6 +59,7 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	if c.Upsample {
 		p.sum = make([]float32, c.Cin*c.Cout)
 	}
+	p.row = make([]float32, max(c.Cin, c.Cout))
 	return p
 }
 
@@ -72,7 +78,7 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.forward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]))
+				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.row)
 			}
 		}
 	}
@@ -80,7 +86,7 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.backward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				f.transposeTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]))
+				f.transposeTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.row)
 			}
 		}
 	}
@@ -115,26 +121,49 @@ func (c Conv) at(w []float32, ky, kx int) []float32 {
 // tap is the part of a form for the output channels from j on and one input
 // that the window sees.
 func (f *form) tap(j, ty, tx int) []float32 {
-	n := f.in * f.width
+	n := f.cells * f.width
 	return f.panel(j)[(ty*f.across+tx)*n:][:n]
 }
 
-// copyTap fills one tap from w, [in][out].
-func (f *form) copyTap(ty, tx int, w []float32) {
+// copyTap fills one tap from w, [in][out]. scratch has room for a row.
+func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
 		to, cols := f.tap(j, ty, tx), min(f.width, f.out-j)
-		for i := range f.in {
-			copy(to[i*f.width:], w[i*f.out+j:][:cols])
+		row := func(i int) []float32 { return w[i*f.out+j:][:cols] }
+		for i := range f.cells {
+			cell := to[i*f.width:][:cols]
+			switch {
+			case !f.gemm.pairs:
+				copy(cell, row(i))
+			case 2*i+1 < f.in:
+				f.gemm.zip(cell, row(2*i), row(2*i+1))
+			default:
+				zeros := scratch[:cols]
+				clear(zeros)
+				f.gemm.zip(cell, row(2*i), zeros)
+			}
 		}
 	}
 }
 
-// transposeTap fills one tap from w, [out][in].
-func (f *form) transposeTap(ty, tx int, w []float32) {
+// transposeTap fills one tap from w, [out][in]. scratch has room for a row.
+func (f *form) transposeTap(ty, tx int, w, scratch []float32) {
 	for j := range f.out {
-		to := f.tap(j/f.width*f.width, ty, tx)
-		for i, v := range w[j*f.in:][:f.in] {
-			to[i*f.width+j%f.width] = v
+		to := f.tap(j/f.width*f.width, ty, tx)[j%f.width:]
+		for i, v := range f.gemm.row(scratch, w[j*f.in:][:f.in]) {
+			to[i*f.width] = v
 		}
 	}
+}
+
+// row is the cells of the terms x: x itself, or pairs in scratch.
+func (g *gemm) row(scratch, x []float32) []float32 {
+	if !g.pairs {
+		return x
+	}
+	g.narrow(scratch, x)
+	if n := len(x); n%2 != 0 {
+		scratch[n/2] = pair(x[n-1], 0)
+	}
+	return scratch[:g.cells(len(x))]
 }

@@ -18,17 +18,60 @@ import (
 	"strings"
 )
 
-// Set is the kernels for one instruction set.
+// Set is the kernels for one instruction set, in one precision.
 type Set struct {
-	name string
-	gemm *gemm    // micro-kernels of convolutions and linear layers
-	vec  *vectors // micro-kernels of everything else
+	name       string
+	full, half *gemm    // micro-kernels of convolutions and linear layers, float32 and bfloat16
+	vec        *vectors // micro-kernels of everything else
+	bf16       string   // what multiplies in bfloat16, such as an instruction's name
+
+	gemm *gemm // full or half
 }
 
-var portable = &Set{name: "portable", gemm: &portableGemm, vec: &portableVectors}
+// Precision is what convolutions and linear layers multiply in. Everything else
+// is float32, and so are all sums.
+type Precision int
+
+// The precisions.
+const (
+	FP32 Precision = iota // IEEE 754 binary32
+	BF16                  // its upper half: 8 bits of significand; operands are rounded to nearest even
+)
+
+var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, bf16: "emulated"}
 
 // sets are those this machine can run, slowest first.
-var sets = append([]*Set{portable}, machineSets()...)
+var sets = inFP32(append([]*Set{portable}, machineSets()...))
+
+func inFP32(all []*Set) []*Set {
+	for _, s := range all {
+		s.gemm = s.full
+	}
+	return all
+}
+
+// In is the Set in another precision. Weights packed in one are no use in the
+// other.
+func (s *Set) In(p Precision) *Set {
+	other := *s
+	other.gemm = s.full
+	if p == BF16 {
+		other.gemm = s.half
+	}
+	return &other
+}
+
+// Precision is what the Set multiplies in.
+func (s *Set) Precision() Precision {
+	if s.gemm.pairs {
+		return BF16
+	}
+	return FP32
+}
+
+// BF16 says how the Set multiplies in bfloat16: by which instruction, or
+// "emulated" in float32.
+func (s *Set) BF16() string { return s.bf16 }
 
 // Sets returns the Sets this machine can run, "portable" first, the fastest last.
 func Sets() []*Set { return append([]*Set(nil), sets...) }

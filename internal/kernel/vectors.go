@@ -30,7 +30,7 @@ type vectors struct {
 	affineSiLU   func(y, x, a, b []float32)                       // y = silu(a·x+b)
 	normSums     func(sdu, sdux, du, x, mean []float32)           // add Σdu, Σdu·(x−mean)
 	siluNormSums func(sdu, sdux, du, dy, x, a, b, mean []float32) // du = dy·silu'(a·x+b), and normSums
-	affine2      func(dx, du, x, a, k1, k0 []float32)             // dx = a·du+k1·x+k0
+	affine2      func(dx, du, x, a, k1, k0, from []float32)       // dx = a·du+k1·x+k0, + from unless it is nil
 	addRow       func(y, x, e []float32)                          // y = x+e
 	sumRows      func(de, dy []float32)                           // Σdy
 

@@ -137,8 +137,8 @@ func (u *UNet) resnet(name string, in, out int) *resnet {
 
 // apply takes temb already passed through SiLU.
 func (r *resnet) apply(b *builder, x, temb *G.Node) (y *G.Node) {
-	h := r.conv1.apply(b, r.norm1.apply(b, x, true), true)
 	e := r.timeEmbProj.apply(b, temb)
+	h := r.conv1.apply(b, r.norm1.apply(b, x, true), true)
 	b.Scope(r.name, func() { h = b.AddChannels(h, e) })
 	h = r.conv2.apply(b, r.norm2.apply(b, h, true), true)
 	if r.shortcut != nil {

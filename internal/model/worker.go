@@ -94,7 +94,7 @@ func (w *worker) Predict(y, x []float32, t []float64) (err error) {
 	if err := r.graph.Run(len(t)); err != nil {
 		return err
 	}
-	copy(y, r.y.Value().(*tensor.Dense).Float32s())
+	copy(y, r.graph.Result(r.y))
 	return nil
 }
 

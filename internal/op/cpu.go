@@ -14,7 +14,7 @@ func CPU(set *kernel.Set) Backend { return cpuBackend{set} }
 type cpuBackend struct{ set *kernel.Set }
 
 func (c cpuBackend) NewDevice() Device {
-	return &cpu{set: c.set, ws: kernel.NewWorkspace(), engine: &engine{set: c.set}}
+	return &cpu{set: c.set, ws: kernel.NewWorkspace()}
 }
 
 func (c cpuBackend) NewFilter(g kernel.Conv, grad bool) Filter { return c.set.NewPacked(g, grad) }
@@ -22,29 +22,52 @@ func (c cpuBackend) Pack(f Filter, w []float32)                { c.set.Pack(f.(*
 
 // cpu is one worker's device: a kernel set and its scratch memory.
 type cpu struct {
-	set    *kernel.Set
-	ws     *kernel.Workspace
-	engine *engine
+	set *kernel.Set
+	ws  *kernel.Workspace
 }
-
-func (d *cpu) Engine() tensor.Engine { return d.engine }
 
 func (d *cpu) New(shape ...int) *tensor.Dense {
-	return d.tensor(make([]float32, tensor.Shape(shape).TotalSize()), shape)
+	return dense(make([]float32, tensor.Shape(shape).TotalSize()), shape)
 }
 
-func (d *cpu) View(t *tensor.Dense, shape ...int) *tensor.Dense { return d.tensor(t.Float32s(), shape) }
+func (d *cpu) View(t *tensor.Dense, shape ...int) *tensor.Dense { return dense(t.Float32s(), shape) }
 
-func (d *cpu) tensor(data []float32, shape []int) *tensor.Dense {
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data), tensor.WithEngine(d.engine))
+func (d *cpu) Images(t *tensor.Dense, lo, n int) *tensor.Dense {
+	shape := t.Shape().Clone()
+	size := shape.TotalSize() / shape[0]
+	shape[0] = n
+	return dense(t.Float32s()[lo*size:(lo+n)*size], shape)
 }
 
-func (d *cpu) Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv) {
-	d.set.ConvForward(d.ws, output(y, c), input(x, c), f.(*kernel.Packed), bias.Float32s(), c)
+func dense(data []float32, shape []int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
 }
 
-func (d *cpu) ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv) {
-	d.set.ConvBackwardData(d.ws, input(dx, c), output(dy, c), f.(*kernel.Packed), c)
+// floats is a tensor's memory; nil for none.
+func floats(t *tensor.Dense) []float32 {
+	if t == nil {
+		return nil
+	}
+	return t.Float32s()
+}
+
+func (d *cpu) Conv(y, x *tensor.Dense, f Filter, bias, rows, from *tensor.Dense, c kernel.Conv) {
+	start := kernel.Start{Bias: bias.Float32s()}
+	if rows != nil {
+		start.Rows = front(rows, c.N)
+	}
+	if from != nil {
+		start.From = output(from, c)
+	}
+	d.set.ConvForward(d.ws, output(y, c), input(x, c), f.(*kernel.Packed), start, c)
+}
+
+func (d *cpu) ConvBackwardData(dx, dy *tensor.Dense, f Filter, from *tensor.Dense, c kernel.Conv) {
+	var plus []float32
+	if from != nil {
+		plus = input(from, c)
+	}
+	d.set.ConvBackwardData(d.ws, input(dx, c), output(dy, c), f.(*kernel.Packed), plus, c)
 }
 
 func (d *cpu) ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv) {
@@ -57,10 +80,10 @@ func (d *cpu) GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g No
 		gamma.Float32s(), beta.Float32s(), n, hw, c, g.Groups, g.Eps, g.SiLU)
 }
 
-func (d *cpu) GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta *tensor.Dense, n int, g Norm) {
+func (d *cpu) GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, from *tensor.Dense, n int, g Norm) {
 	hw, c := pixels(x), channels(x)
 	d.set.GroupNormBackward(d.ws, dx.Float32s(), dgamma.Float32s(), dbeta.Float32s(), dy.Float32s(), x.Float32s(),
-		mean.Float32s(), rstd.Float32s(), gamma.Float32s(), beta.Float32s(), n, hw, c, g.Groups, g.SiLU)
+		mean.Float32s(), rstd.Float32s(), gamma.Float32s(), beta.Float32s(), floats(from), n, hw, c, g.Groups, g.SiLU)
 }
 
 func (d *cpu) Attention(o, lse, q, k, v *tensor.Dense, n, heads int) {
@@ -139,28 +162,4 @@ func channels(t *tensor.Dense) int { s := t.Shape(); return s[len(s)-1] }
 func pixels(t *tensor.Dense) int {
 	s := t.Shape()
 	return s.TotalSize() / (s[0] * s[len(s)-1])
-}
-
-// engine is Gorgonia's standard engine with our kernel for the one thing that
-// Gorgonia computes itself: the sum of the gradients of a value used twice.
-type engine struct {
-	tensor.StdEng
-	set *kernel.Set
-}
-
-// Add is a + b, into the memory that Gorgonia asks for: a tensor to reuse, or a
-// where that is dead.
-func (e *engine) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
-	x, okX := a.(*tensor.Dense)
-	y, okY := b.(*tensor.Dense)
-	o := tensor.ParseFuncOpts(opts...)
-	to := x
-	if o.Reuse() != nil {
-		to, _ = o.Reuse().(*tensor.Dense)
-	}
-	if !okX || !okY || to == nil || o.Safe() && o.Reuse() == nil || o.Incr() != nil || x.Dtype() != tensor.Float32 {
-		return e.StdEng.Add(a, b, opts...)
-	}
-	e.set.Add(to.Float32s(), x.Float32s(), y.Float32s())
-	return to, nil
 }

@@ -25,19 +25,22 @@ type Filter any
 // work on, rows the number of channel vectors. Gradients of parameters are
 // added to, everything else is overwritten.
 type Device interface {
-	// Engine is what Gorgonia stamps on values and adds gradients with.
-	Engine() tensor.Engine
 	// New is a tensor of zeros in this device's memory.
 	New(shape ...int) *tensor.Dense
 	// View is another shape over t's memory.
 	View(t *tensor.Dense, shape ...int) *tensor.Dense
+	// Images is n images of t's memory, from number lo on.
+	Images(t *tensor.Dense, lo, n int) *tensor.Dense
 
-	Conv(y, x *tensor.Dense, f Filter, bias *tensor.Dense, c kernel.Conv)
-	ConvBackwardData(dx, dy *tensor.Dense, f Filter, c kernel.Conv)
+	// Conv adds rows, one for each image, and from, shaped as y, unless they are nil.
+	Conv(y, x *tensor.Dense, f Filter, bias, rows, from *tensor.Dense, c kernel.Conv)
+	// ConvBackwardData adds from, shaped as dx, unless it is nil.
+	ConvBackwardData(dx, dy *tensor.Dense, f Filter, from *tensor.Dense, c kernel.Conv)
 	ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv)
 
 	GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm)
-	GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta *tensor.Dense, n int, g Norm)
+	// GroupNormBackward adds from, shaped as dx, unless it is nil.
+	GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, from *tensor.Dense, n int, g Norm)
 
 	Attention(o, lse, q, k, v *tensor.Dense, n, heads int)
 	AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int)

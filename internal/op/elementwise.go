@@ -8,18 +8,14 @@ import (
 // SiLU is x·sigmoid(x).
 func (b *Graph) SiLU(x *G.Node) *G.Node {
 	return b.must(spec{
-		kind: "silu", shape: x.Shape().Clone(), wrt: []bool{true},
-		forward: func(y *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.SiLU(y, in[0], b.active)
-			return y, nil
-		},
+		kind: "silu", class: "elementwise", shape: x.Shape().Clone(), wrt: []bool{true},
+		work:    b.passWork(x.Shape(), 2),
+		compute: func(p *part) { b.dev.SiLU(p.out[0], p.in[0], p.n) },
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			return G.Nodes{b.must(spec{
-				kind: "dx", shape: in[0].Shape().Clone(),
-				forward: func(dx *tensor.Dense, v []*tensor.Dense) (*tensor.Dense, error) {
-					b.dev.SiLUBackward(dx, v[0], v[1], b.active)
-					return dx, nil
-				},
+				kind: "dx", class: "elementwise", shape: in[0].Shape().Clone(), over: []int{0},
+				work:    b.passWork(x.Shape(), 3),
+				compute: func(p *part) { b.dev.SiLUBackward(p.out[0], p.in[0], p.in[1], p.n) },
 			}, dy, in[0])}, nil
 		},
 	}, x)
@@ -27,31 +23,33 @@ func (b *Graph) SiLU(x *G.Node) *G.Node {
 
 // Add is x + y, of the same shape; both gradients are the sum's.
 func (b *Graph) Add(x, y *G.Node) *G.Node {
-	return b.must(spec{
-		kind: "add", shape: x.Shape().Clone(), wrt: []bool{true, true},
-		forward: func(out *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.Add(out, in[0], in[1], b.active)
-			return out, nil
-		},
-		backward: func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) { return G.Nodes{dy, dy}, nil },
-	}, x, y)
+	s := b.addition("add", x.Shape())
+	s.wrt = []bool{true, true}
+	s.backward = func(_ G.Nodes, _, dy *G.Node) (G.Nodes, error) { return G.Nodes{dy, dy}, nil }
+	return b.must(s, x, y)
+}
+
+// addition is the op of a sum, without its gradient.
+func (b *Graph) addition(kind string, shape tensor.Shape) spec {
+	return spec{
+		kind: kind, class: "elementwise", shape: shape.Clone(), sum: true, over: []int{0, 1},
+		work:    b.passWork(shape, 3),
+		compute: func(p *part) { b.dev.Add(p.out[0], p.in[0], p.in[1], p.n) },
+	}
 }
 
 // AddChannels adds e (n, c) to every pixel of x (n, h, w, c).
 func (b *Graph) AddChannels(x, e *G.Node) *G.Node {
 	return b.must(spec{
-		kind: "add_channels", shape: x.Shape().Clone(), wrt: []bool{true, true},
-		forward: func(y *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.AddChannels(y, in[0], in[1], b.active)
-			return y, nil
-		},
+		kind: "add_channels", class: "elementwise", shape: x.Shape().Clone(), wrt: []bool{true, true},
+		addsRows: true, over: []int{0},
+		work:    b.passWork(x.Shape(), 2),
+		compute: func(p *part) { b.dev.AddChannels(p.out[0], p.in[0], p.in[1], p.n) },
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			de := b.must(spec{
-				kind: "de", shape: in[1].Shape().Clone(),
-				forward: func(de *tensor.Dense, v []*tensor.Dense) (*tensor.Dense, error) {
-					b.dev.SumPixels(de, v[0], b.active)
-					return de, nil
-				},
+				kind: "de", class: "elementwise", shape: in[1].Shape().Clone(),
+				work:    b.passWork(x.Shape(), 1),
+				compute: func(p *part) { b.dev.SumPixels(p.out[0], p.in[0], p.n) },
 			}, dy)
 			return G.Nodes{dy, de}, nil
 		},
@@ -63,21 +61,17 @@ func (b *Graph) Concat(x, y *G.Node) *G.Node {
 	shape := x.Shape().Clone()
 	shape[len(shape)-1] += y.Shape()[len(shape)-1]
 	return b.must(spec{
-		kind: "concat", shape: shape, wrt: []bool{true, true},
-		forward: func(out *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.Concat(out, in[0], in[1], b.active)
-			return out, nil
-		},
+		kind: "concat", class: "concat", shape: shape, wrt: []bool{true, true},
+		work:    b.passWork(shape, 2),
+		compute: func(p *part) { b.dev.Concat(p.out[0], p.in[0], p.in[1], p.n) },
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
-			second := b.dev.New(in[1].Shape()...)
+			second := b.cell(in[1].Shape()...)
 			dx := b.must(spec{
-				kind: "dx", shape: in[0].Shape().Clone(),
-				forward: func(dx *tensor.Dense, v []*tensor.Dense) (*tensor.Dense, error) {
-					b.dev.Split(dx, second, v[0], b.active)
-					return dx, nil
-				},
+				kind: "dx", class: "concat", shape: in[0].Shape().Clone(), makes: []*cell{second},
+				work:    b.passWork(shape, 2),
+				compute: func(p *part) { b.dev.Split(p.out[0], p.out[1], p.in[0], p.n) },
 			}, dy)
-			return G.Nodes{dx, b.hand("dy", in[1].Shape(), func() *tensor.Dense { return second }, dx)}, nil
+			return G.Nodes{dx, b.hand("dy", second.shape, second, dx)}, nil
 		},
 	}, x, y)
 }
@@ -86,10 +80,7 @@ func (b *Graph) Concat(x, y *G.Node) *G.Node {
 // is data: it has no gradient.
 func (b *Graph) Embed(t *G.Node, dim int) *G.Node {
 	return b.must(spec{
-		kind: "time_proj", shape: tensor.Shape{b.N, dim},
-		forward: func(y *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.Embed(y, in[0], b.active)
-			return y, nil
-		},
+		kind: "time_proj", class: "elementwise", shape: tensor.Shape{b.N, dim},
+		compute: func(p *part) { b.dev.Embed(p.out[0], p.in[0], p.n) },
 	}, t)
 }

@@ -29,18 +29,26 @@ type leaf struct {
 	data []float32
 	node *G.Node
 	grad *G.Node
-	sink *tensor.Dense
+	sink *tensor.Dense // where a parameter's gradient is added to; nil for images
 }
 
 // leaf adds a parameter of normal values around mean.
 func (tr *trial) leaf(name string, mean float32, shape ...int) *G.Node {
 	data := make([]float32, tensor.Shape(shape).TotalSize())
-	rng.Normal(data, 7, rng.Noise, uint64(len(tr.params)), 0)
-	for i := range data {
-		data[i] = mean + 0.7*data[i]
+	return tr.add(&leaf{name: name, data: data, sink: tr.g.dev.New(shape...), node: tr.g.Param(name, data, shape...)}, mean)
+}
+
+// images adds an input of normal values around mean, one of shape for each image.
+func (tr *trial) images(name string, mean float32, shape ...int) *G.Node {
+	node, data := tr.g.Input(name, append([]int{tr.g.N}, shape...)...)
+	return tr.add(&leaf{name: name, data: data, node: node}, mean)
+}
+
+func (tr *trial) add(l *leaf, mean float32) *G.Node {
+	rng.Normal(l.data, 7, rng.Noise, uint64(len(tr.params)), 0)
+	for i := range l.data {
+		l.data[i] = mean + 0.7*l.data[i]
 	}
-	l := &leaf{name: name, data: data, sink: tr.g.dev.New(shape...)}
-	l.node = tr.g.Param(name, data, shape...)
 	tr.params = append(tr.params, l)
 	return l.node
 }
@@ -58,7 +66,9 @@ func (tr *trial) at() float64 {
 		pack()
 	}
 	for _, p := range tr.params {
-		p.sink.Zero()
+		if p.sink != nil {
+			p.sink.Zero()
+		}
 	}
 	if err := tr.g.Run(tr.g.active); err != nil {
 		tr.t.Fatal(err)
@@ -129,9 +139,12 @@ func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial
 			d := make([]float32, len(p.data))
 			rng.Normal(d, 9, rng.Noise, uint64(i), uint64(trip))
 			tr.at()
-			g := p.grad.Value().(*tensor.Dense).Float32s()
-			if p.node.Shape()[0] == n { // only the active images of a batch have a gradient
-				d = d[:len(d)/n*active]
+			var g []float32
+			if p.sink != nil {
+				g = p.sink.Float32s()
+			} else {
+				g = tr.g.Result(p.grad)
+				d = d[:len(d)/n*active] // only the active images of a batch have a gradient
 			}
 			var dot, size float64
 			for j := range d {
@@ -157,7 +170,7 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 		return conv(tr, 3, 5, kernel.Conv{Cin: 13, Cout: 9, Kernel: 1, Stride: 1})
 	},
 	"linear": func(tr *trial) *G.Node {
-		x, w := tr.leaf("x", 0, tr.g.N, 3, 5, 13), tr.leaf("w", 0, 13, 21)
+		x, w := tr.images("x", 0, 3, 5, 13), tr.leaf("w", 0, 13, 21)
 		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Kernel: 1, Stride: 1})
 		return tr.g.Linear(x, w, tr.leaf("bias", 0, 21), f)
 	},
@@ -167,39 +180,54 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 		return attention(tr, 24, 3)
 	},
 	"attention dim 5": func(tr *trial) *G.Node { return attention(tr, 15, 3) },
-	"silu":            func(tr *trial) *G.Node { return tr.g.SiLU(tr.leaf("x", 0, tr.g.N, 3, 13)) },
+	"silu":            func(tr *trial) *G.Node { return tr.g.SiLU(tr.images("x", 0, 3, 13)) },
 	"add": func(tr *trial) *G.Node {
-		return tr.g.Add(tr.leaf("x", 0, tr.g.N, 3, 5, 7), tr.leaf("y", 0, tr.g.N, 3, 5, 7))
+		return tr.g.Add(tr.images("x", 0, 3, 5, 7), tr.images("y", 0, 3, 5, 7))
 	},
 	"add channels": func(tr *trial) *G.Node {
-		return tr.g.AddChannels(tr.leaf("x", 0, tr.g.N, 3, 5, 13), tr.leaf("e", 0, tr.g.N, 13))
+		return tr.g.AddChannels(tr.images("x", 0, 3, 5, 13), tr.images("e", 0, 13))
 	},
 	"concat": func(tr *trial) *G.Node {
-		return tr.g.Concat(tr.leaf("x", 0, tr.g.N, 3, 5, 7), tr.leaf("y", 0, tr.g.N, 3, 5, 11))
+		return tr.g.Concat(tr.images("x", 0, 3, 5, 7), tr.images("y", 0, 3, 5, 11))
 	},
 	"conv3 upsampled": func(tr *trial) *G.Node {
 		return conv(tr, 3, 5, kernel.Conv{Cin: 7, Cout: 19, Kernel: 3, Stride: 1, Upsample: true})
 	},
+	// A ResNet block's folds: rows and a residual into convolutions, sums of
+	// gradients into norms and convolutions.
+	"residual": func(tr *trial) *G.Node {
+		x, e := tr.images("x", 0.5, 5, 3, 6), tr.images("e", 0, 6)
+		h := tr.g.GroupNorm(x, tr.leaf("gamma", 1, 6), tr.leaf("beta", 0, 6), Norm{Groups: 2, Eps: 1e-5, SiLU: true})
+		c := kernel.Conv{Cin: 6, Cout: 6, Kernel: 3, Stride: 1}
+		f := func(name string) (*G.Node, Filter) {
+			w := tr.leaf(name, 0, 3, 3, 6, 6)
+			return w, tr.filter(c)
+		}
+		w1, f1 := f("w1")
+		h = tr.g.AddChannels(tr.g.Conv(h, w1, tr.leaf("bias1", 0, 6), f1, c, true), e)
+		w2, f2 := f("w2")
+		return tr.g.Add(x, tr.g.Conv(h, w2, tr.leaf("bias2", 0, 6), f2, c, true))
+	},
 	// A value used three times: Gorgonia adds the gradients, with our kernel.
 	"fan-out": func(tr *trial) *G.Node {
-		x := tr.leaf("x", 0, tr.g.N, 3, 5, 7)
+		x := tr.images("x", 0, 3, 5, 7)
 		return tr.g.Add(tr.g.Add(tr.g.SiLU(x), x), tr.g.SiLU(tr.g.SiLU(x)))
 	},
 }
 
 func conv(tr *trial, h, w int, c kernel.Conv) *G.Node {
-	x, k := tr.leaf("x", 0, tr.g.N, h, w, c.Cin), tr.leaf("w", 0, c.Kernel, c.Kernel, c.Cin, c.Cout)
+	x, k := tr.images("x", 0, h, w, c.Cin), tr.leaf("w", 0, c.Kernel, c.Kernel, c.Cin, c.Cout)
 	f := tr.filter(c)
 	return tr.g.Conv(x, k, tr.leaf("bias", 0, c.Cout), f, c, true)
 }
 
 func groupNorm(tr *trial, channels, groups int, silu bool) *G.Node {
-	x := tr.leaf("x", 0.5, tr.g.N, 3, 5, channels)
+	x := tr.images("x", 0.5, 3, 5, channels)
 	return tr.g.GroupNorm(x, tr.leaf("gamma", 1, channels), tr.leaf("beta", 0, channels), Norm{Groups: groups, Eps: 1e-5, SiLU: silu})
 }
 
 func attention(tr *trial, channels, heads int) *G.Node {
-	leaf := func(name string) *G.Node { return tr.leaf(name, 0, tr.g.N, 3, 7, channels) }
+	leaf := func(name string) *G.Node { return tr.images(name, 0, 3, 7, channels) }
 	return tr.g.Attention(leaf("q"), leaf("k"), leaf("v"), heads)
 }
 

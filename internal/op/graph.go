@@ -10,31 +10,35 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"diffuse/internal/profile"
 )
 
 // Graph is one replica of a net: a Gorgonia graph for a micro-batch of up to N
-// images, its tape and its buffers. It belongs to one goroutine.
+// images, the program it is compiled to and its buffers. It belongs to one
+// goroutine.
 //
 // Build it with Input, Param and the ops, then call Compile once; after that
 // fill the inputs and call Run.
 type Graph struct {
 	N int // images the buffers hold
 
-	g      *G.ExprGraph
-	dev    Device
-	ops    []*op
-	scope  []string
-	active int
-	sinks  map[string]*tensor.Dense
-	grads  []*sink
-	vm     G.VM
-	check  bool   // look at every output of the next run
-	first  string // the first op whose output was not finite
+	g       *G.ExprGraph
+	dev     Device
+	ops     int // so far: an op's number is its identity
+	scope   []string
+	leaves  map[*G.Node]*value
+	grads   []*sink
+	program *program
+	active  int              // images of the last run
+	profile *profile.Profile // where runs are measured; nil where they are not
+	check   bool             // look at every output of the next run
+	first   string           // the first op whose output was not finite
 }
 
 // NewGraph makes an empty graph for up to n images on a device.
 func NewGraph(n int, dev Device) *Graph {
-	return &Graph{N: n, active: n, g: G.NewGraph(), dev: dev, sinks: map[string]*tensor.Dense{}}
+	return &Graph{N: n, active: n, g: G.NewGraph(), dev: dev, leaves: map[*G.Node]*value{}}
 }
 
 // Scope names the ops that build adds, as in "down_blocks.0.resnets.1".
@@ -52,14 +56,21 @@ func (b *Graph) name(kind string) string {
 // returns the memory that Run reads it from.
 func (b *Graph) Input(name string, shape ...int) (*G.Node, []float32) {
 	v := b.dev.New(shape...)
-	return G.NodeFromAny(b.g, v, G.WithName(name)), v.Float32s()
+	return b.leaf(name, v, true), v.Float32s()
 }
 
 // Param adds a parameter whose value is data, in compute layout. Many graphs
 // may share data; none of them writes it.
 func (b *Graph) Param(name string, data []float32, shape ...int) *G.Node {
-	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data), tensor.WithEngine(b.dev.Engine()))
-	return G.NodeFromAny(b.g, v, G.WithName(name))
+	return b.leaf(name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data)), false)
+}
+
+// leaf adds a node whose value is there before a run; batch says that its first
+// dimension counts images.
+func (b *Graph) leaf(name string, v *tensor.Dense, batch bool) *G.Node {
+	n := G.NodeFromAny(b.g, v, G.WithName(name))
+	b.leaves[n] = &value{shape: v.Shape(), batch: batch, whole: v}
+	return n
 }
 
 // sink is where a parameter's gradient is added to: SetGradients points it at
@@ -92,32 +103,5 @@ func (b *Graph) Differentiate(loss *G.Node, params ...*G.Node) error {
 	return nil
 }
 
-// Compile plans the buffers and compiles the tape; results are the nodes whose
-// values are read after a run.
-func (b *Graph) Compile(results ...*G.Node) error {
-	if err := b.plan(results); err != nil {
-		return err
-	}
-	b.vm = G.NewTapeMachine(b.g, G.WithEngine(b.dev.Engine()))
-	return nil
-}
-
-// Run computes the graph for the first n images of its inputs.
-func (b *Graph) Run(n int) error {
-	if n < 1 || n > b.N {
-		return fmt.Errorf("a graph for %d images cannot run %d", b.N, n)
-	}
-	b.active = n
-	b.vm.Reset()
-	return b.vm.RunAll()
-}
-
-// FirstNonFinite runs the graph once more on the inputs it has and names the
-// first op, in the order of computation, whose output holds a NaN or an
-// infinity; it is empty where there is none.
-func (b *Graph) FirstNonFinite() (string, error) {
-	b.check, b.first = true, ""
-	defer func() { b.check = false }()
-	err := b.Run(b.active)
-	return b.first, err
-}
+// Measure makes runs add to p where their time goes.
+func (b *Graph) Measure(p *profile.Profile) { b.profile = p }

@@ -2,7 +2,6 @@ package op
 
 import (
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 )
 
 // Loss is what SquaredError reads and writes at each run.
@@ -12,25 +11,20 @@ type Loss struct {
 }
 
 // SquaredError is the scalar Scale·Σ(y−target)² over the active images; target
-// is data.
+// is data. The sum itself is left to the reader of PerImage.
 func (b *Graph) SquaredError(y, target *G.Node) (*G.Node, *Loss) {
 	l := &Loss{Scale: 1, PerImage: make([]float64, b.N)}
-	dy := b.dev.New(y.Shape()...)
-	total := b.dev.New(1)
+	dy := b.cell(y.Shape()...)
 	return b.must(spec{
-		kind: "loss", wrt: []bool{true, false}, alias: true,
-		forward: func(_ *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error) {
-			b.dev.SquaredError(dy, in[0], in[1], b.active, l.Scale, l.PerImage)
-			var sum float64
-			for _, e := range l.PerImage[:b.active] {
-				sum += e
-			}
-			total.Float32s()[0] = l.Scale * float32(sum)
-			return total, nil
+		kind: "loss", class: "loss", wrt: []bool{true, false},
+		makes: []*cell{dy},
+		work:  b.passWork(y.Shape(), 3),
+		compute: func(p *part) {
+			b.dev.SquaredError(p.out[1], p.in[0], p.in[1], p.n, l.Scale, l.PerImage[p.lo:])
 		},
 		// The gradient is of the loss itself, so the seed of one is not needed.
 		backward: func(_ G.Nodes, loss, _ *G.Node) (G.Nodes, error) {
-			return G.Nodes{b.hand("dy", y.Shape(), func() *tensor.Dense { return dy }, loss), nil}, nil
+			return G.Nodes{b.hand("dy", dy.shape, dy, loss), nil}, nil
 		},
 	}, y, target), l
 }

@@ -11,26 +11,59 @@ import (
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"diffuse/internal/profile"
 )
 
 // spec says what an op is: its output's shape, how to compute it, and the
 // nodes of its gradients.
 type spec struct {
 	kind  string
+	class string       // what a profile counts it as
 	shape tensor.Shape // empty for a scalar
 
-	// forward computes the output from the inputs' values. out is owned by the
-	// op, holds what the last run left, and is nil where alias is set.
-	forward func(out *tensor.Dense, in []*tensor.Dense) (*tensor.Dense, error)
-	// alias says that the output is memory of someone else's, the first
-	// input's or a cell's, so no buffer is planned for it.
-	alias bool
+	// compute fills p.out from p.in; nil for a node that hands out what another
+	// op has made.
+	compute func(p *part)
+	hands   *cell // what such a node hands out; nil where nobody reads it
+
+	makes []*cell // what compute fills besides the output: p.out[1:]
+	uses  []*cell // what compute reads besides the inputs: the end of p.in
+	over  []int   // inputs whose memory the output may take
+	sinks bool    // compute adds to gradients of parameters and writes no output
+
+	// What may be folded into the op by Compile.
+	sum      bool // the op adds its two inputs and does nothing else
+	plus     bool // compute adds p.from to the output unless it is nil
+	addsRows bool // the op adds a row for each image to its first input
+	rows     bool // compute adds p.rows, a row an image, to every pixel unless it is nil
+
+	// work is what an image costs.
+	work profile.Work
 
 	// wrt says with respect to which inputs the op has a gradient.
 	wrt []bool
 	// backward builds the gradient of each input that wrt names from that of
 	// the output, dy.
 	backward func(in G.Nodes, y, dy *G.Node) (G.Nodes, error)
+}
+
+// cell is a tensor that one op makes beside its output for another one.
+type cell struct {
+	shape tensor.Shape // the first dimension counts images
+	value *value       // once compiled
+}
+
+// cell makes one.
+func (b *Graph) cell(shape ...int) *cell { return &cell{shape: tensor.Shape(shape)} }
+
+// part is what an op computes at a time: images [lo, lo+n) of the micro-batch.
+// Tensors of a batch hold at least n images, those from lo on; parameters are
+// whole.
+type part struct {
+	lo, n      int
+	out, in    []*tensor.Dense
+	from, rows *tensor.Dense // see spec.plus and spec.rows
 }
 
 // op is a spec in a graph; it implements Gorgonia's Op and SDOp.
@@ -40,8 +73,6 @@ type op struct {
 	name string
 	b    *Graph
 	in   []hm.Type
-	out  *tensor.Dense
-	args []*tensor.Dense
 }
 
 var (
@@ -51,11 +82,11 @@ var (
 
 // apply adds an op on inputs to the graph.
 func (b *Graph) apply(s spec, inputs ...*G.Node) (*G.Node, error) {
-	o := &op{spec: s, id: len(b.ops), name: b.name(s.kind), b: b, args: make([]*tensor.Dense, len(inputs))}
+	o := &op{spec: s, id: b.ops, name: b.name(s.kind), b: b}
 	for _, n := range inputs {
 		o.in = append(o.in, n.Type())
 	}
-	b.ops = append(b.ops, o)
+	b.ops++
 	n, err := G.ApplyOp(o, inputs...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
@@ -138,34 +169,7 @@ func (o *op) SymDiff(in G.Nodes, out, dy *G.Node) (grads G.Nodes, err error) {
 	return o.backward(in, out, dy)
 }
 
-// Do computes the op; a panic in it becomes an error that names it.
-func (o *op) Do(values ...G.Value) (v G.Value, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: %v", o.name, r)
-		}
-	}()
-	for i, v := range values {
-		o.args[i], _ = v.(*tensor.Dense) // nil for a scalar
-	}
-	out, err := o.forward(o.out, o.args)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.name, err)
-	}
-	if o.b.check && o.b.first == "" && !o.finite(out) {
-		o.b.first = o.name
-	}
-	if len(o.shape) == 0 {
-		return G.NewF32(out.Float32s()[0]), nil
-	}
-	return out, nil
-}
-
-// finite looks at the active images of a batch, or the whole of anything else.
-func (o *op) finite(t *tensor.Dense) bool {
-	x := t.Float32s()
-	if s := t.Shape(); len(s) > 0 && s[0] == o.b.N {
-		x = x[:len(x)/o.b.N*o.b.active]
-	}
-	return o.b.dev.AllFinite(x)
+// Do is for Gorgonia's own machines, which we do without.
+func (o *op) Do(...G.Value) (G.Value, error) {
+	return nil, fmt.Errorf("%s: runs in a compiled graph only", o.name)
 }

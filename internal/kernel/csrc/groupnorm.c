@@ -6,6 +6,7 @@ struct normArgs {
 	const float *x, *dy;    // [rows][c]
 	const float *a, *b, *k; // [c] coefficients
 	const float *mean;      // [c]
+	const float *from;      // [rows][c] to add, or null
 	int64_t rows, c;
 };
 
@@ -101,15 +102,32 @@ KERNEL(siluNormSums, normArgs) {
 		EACH(a->c, siluNormSumsStep, a, du, dy, x);
 }
 
-INLINE void affine2Few(const struct normArgs *a, int64_t i, const int count, part w) {
+INLINE void affine2Of(const struct normArgs *a, int64_t i, const int count, part w, const int plus) {
 	vf slope[4], k1[4], k0[4];
 	FEW(v, count) slope[v] = get(w, a->a + i + v * VW);
 	FEW(v, count) k1[v] = get(w, a->k + i + v * VW);
 	FEW(v, count) k0[v] = get(w, a->b + i + v * VW);
 	const float *x = a->x + i, *du = a->dy + i;
 	float *dx = a->y + i;
-	for (int64_t r = 0; r < a->rows; r++, x += a->c, du += a->c, dx += a->c)
-		FEW(v, count) put(w, dx + v * VW, vfma(get(w, du + v * VW), slope[v], vfma(get(w, x + v * VW), k1[v], k0[v])));
+	const float *from = plus ? a->from + i : 0;
+	for (int64_t r = 0; r < a->rows; r++, x += a->c, du += a->c, dx += a->c) {
+		FEW(v, count) {
+			vf d = vfma(get(w, du + v * VW), slope[v], vfma(get(w, x + v * VW), k1[v], k0[v]));
+			if (plus)
+				d = vadd(d, get(w, from + v * VW));
+			put(w, dx + v * VW, d);
+		}
+		if (plus)
+			from += a->c;
+	}
 }
 
-KERNEL(affine2, normArgs) { EACH_FEW(a->c, affine2Few, a); }
+INLINE void affine2Few(const struct normArgs *a, int64_t i, const int count, part w) { affine2Of(a, i, count, w, 0); }
+INLINE void affine2PlusFew(const struct normArgs *a, int64_t i, const int count, part w) { affine2Of(a, i, count, w, 1); }
+
+KERNEL(affine2, normArgs) {
+	if (a->from)
+		EACH_FEW(a->c, affine2PlusFew, a);
+	else
+		EACH_FEW(a->c, affine2Few, a);
+}

@@ -16,6 +16,7 @@ type isa struct {
 	name  string   // in file names
 	title string   // in Go identifiers
 	flags []string // of gcc
+	only  string   // the one source that is built for it; all if empty
 }
 
 var isas = []isa{
@@ -25,7 +26,14 @@ var isas = []isa{
 		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl",
 		"-mprefer-vector-width=512", "-mno-stv", "-mtune=icelake-server", "-DVW=16",
 	}},
+	{name: "avx512bf16", title: "AVX512BF16", only: "pairs.c", flags: []string{
+		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16",
+		"-mprefer-vector-width=512", "-mno-stv", "-mtune=icelake-server", "-DVW=16",
+	}},
 }
+
+// builds says whether source is built for the instruction set.
+func (set isa) builds(source string) bool { return set.only == "" || set.only == filepath.Base(source) }
 
 // kernel is a function to translate: "KERNEL(name, args) {" at the start of a line.
 type kernel struct{ name, args string }
@@ -57,6 +65,9 @@ func generate(csrc string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: no KERNEL(name, args) at the start of a line", source)
 		}
 		for _, set := range isas {
+			if !set.builds(source) {
+				continue
+			}
 			base := strings.TrimSuffix(filepath.Base(source), ".c") + "_" + set.name + "_amd64"
 			asm, err := assembly(source, kernels, set, made)
 			if err != nil {
@@ -113,6 +124,9 @@ func dispatch(source string, kernels []kernel) []byte {
 	for _, k := range kernels {
 		fmt.Fprintf(&b, "\nfunc (i isa) %sKernel(a *%s) {\n\tswitch i {\n", k.name, k.args)
 		for _, set := range isas {
+			if !set.builds(source) {
+				continue
+			}
 			fmt.Fprintf(&b, "\tcase %s:\n\t\t%s%s(a)\n", set.name, k.name, set.title)
 		}
 		fmt.Fprintf(&b, "\t}\n}\n")
