@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"diffuse/internal/kernel"
 	"diffuse/internal/machine"
 	"diffuse/internal/model"
+	"diffuse/internal/profile"
 	"diffuse/internal/rng"
 	"diffuse/internal/schedule"
 	"diffuse/internal/train"
@@ -29,6 +31,10 @@ type BenchOptions struct {
 	Config string
 	Runs   int
 	Warmup int
+
+	Profile bool // say where the time goes
+	Apart   bool // layer by layer
+	notes   *profile.Profile
 }
 
 // BenchResult is what a benchmark measured.
@@ -47,6 +53,9 @@ type BenchResult struct {
 	MaxS         float64   `json:"max_s"`
 	RunsS        []float64 `json:"runs_s"`
 	PeakRSSBytes int64     `json:"peak_rss_bytes"`
+	GarbageBytes int64     `json:"garbage_bytes"` // allocated by a run, on average
+
+	Profile *BenchProfile `json:"profile,omitempty"`
 }
 
 // NewBench is `diffuse bench`.
@@ -60,22 +69,26 @@ Steps run on random images, so no data set is needed. The first runs warm up
 and are not counted; the median of the others is what to quote, beside their
 spread: on a shared machine single figures mean little.`, fault.Interrupted),
 		Example: `  diffuse bench train --config fashion.yaml --batch 64
-  diffuse bench infer --config fashion.yaml --batch 64 --json`,
+  diffuse bench infer --config fashion.yaml --batch 64 --json
+  diffuse bench train --config fashion.yaml --profile
+  diffuse bench op --config fashion.yaml`,
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newBench(stdio, g, "train", "Time training steps: gradient, optimizer and all", benchTrain),
-		newBench(stdio, g, "infer", "Time forward passes of the net", benchInfer),
+		newBench(stdio, g, "train", "Time training steps: gradient, optimizer and all", benchTrain, false),
+		newBench(stdio, g, "infer", "Time forward passes of the net", benchInfer, false),
+		newBench(stdio, g, "op", "Time each layer of the net within training steps", benchTrain, true),
 	)
 	return cmd
 }
 
-// measure times one run of what is benchmarked; it is made for a config.
-type measure func(ctx context.Context, c *config.Config, workers int) (net *model.UNet, run func() error, err error)
+// measure makes one run of what is benchmarked for a config; runs add to notes
+// where their time goes.
+type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (net *model.UNet, run func() error, err error)
 
-func newBench(stdio *IO, g *Global, what, short string, m measure) *cobra.Command {
-	o := &BenchOptions{IO: stdio, Global: g}
+func newBench(stdio *IO, g *Global, what, short string, m measure, apart bool) *cobra.Command {
+	o := &BenchOptions{IO: stdio, Global: g, Profile: apart, Apart: apart}
 	cmd := &cobra.Command{
 		Use:   what,
 		Short: short,
@@ -95,10 +108,13 @@ func newBench(stdio *IO, g *Global, what, short string, m measure) *cobra.Comman
 	AddConfigFlag(cmd, &o.Config)
 	g.AddSetFlag(cmd)
 	cmd.Flags().Int("batch", 0, "images a step (key train.batch)")
-	cmd.Flags().String("precision", "", "arithmetic of the net (key train.precision)")
+	cmd.Flags().String("precision", "", "what the net multiplies in (key train.precision)")
 	cmd.Flags().IntVar(&o.Runs, "reps", 5, "timed runs")
 	cmd.Flags().IntVar(&o.Warmup, "warmup", 1, "runs before them that are not counted")
-	complete(cmd, "precision", "fp32\t32-bit floating point")
+	if !apart {
+		cmd.Flags().BoolVar(&o.Profile, "profile", false, "say where the time goes, beside what the work would take at this machine's peak")
+	}
+	completePrecision(cmd)
 	return cmd
 }
 
@@ -107,35 +123,49 @@ func benchRun(ctx context.Context, o *BenchOptions, what string, r *config.Resol
 		return fault.New(fault.Usage, "", "--reps must be at least 1 and --warmup at least 0, got %d and %d", o.Runs, o.Warmup)
 	}
 	c := &r.Config
-	net, run, err := m(ctx, c, o.Global.Workers)
+	if o.Profile {
+		o.notes = profile.New()
+	}
+	net, run, err := m(ctx, c, o)
 	if err != nil {
 		return err
 	}
-	seconds, err := timeRuns(ctx, o, run)
+	seconds, garbage, err := timeRuns(ctx, o, run)
 	if err != nil {
 		return err
 	}
 	sorted := slices.Sorted(slices.Values(seconds))
 	median := medianOf(sorted)
-	return printBench(o, BenchResult{
+	result := BenchResult{
 		What: what, Config: c.Name, Precision: c.Train.Precision, Batch: c.Train.Batch, Workers: o.Global.Workers,
 		Kernels: kernel.Best().Name(), CPU: machine.CPU(), Parameters: net.Params().Count(),
 		ImgPerS: round(float64(c.Train.Batch)/median, 4), MedianS: round(median, 6),
 		MinS: round(sorted[0], 6), MaxS: round(sorted[len(sorted)-1], 6), RunsS: seconds,
-		PeakRSSBytes: machine.PeakRSS(),
-	})
+		PeakRSSBytes: machine.PeakRSS(), GarbageBytes: garbage,
+	}
+	if o.Profile {
+		result.Profile = o.profileOf(kernel.Best().In(kernel.Precision(c.Train.Precision)), seconds)
+	}
+	return printBench(o, result)
 }
 
-// timeRuns is the seconds of each counted run.
-func timeRuns(ctx context.Context, o *BenchOptions, run func() error) ([]float64, error) {
-	var seconds []float64
+// timeRuns is the seconds of each counted run, and the bytes of the heap that
+// one takes on average.
+func timeRuns(ctx context.Context, o *BenchOptions, run func() error) (seconds []float64, garbage int64, err error) {
+	var before, after runtime.MemStats
 	for i := range o.Warmup + o.Runs {
 		if ctx.Err() != nil {
-			return nil, fault.New(fault.Interrupted, "", "interrupted after %d of %d runs", i, o.Warmup+o.Runs)
+			return nil, 0, fault.New(fault.Interrupted, "", "interrupted after %d of %d runs", i, o.Warmup+o.Runs)
+		}
+		if i == o.Warmup {
+			runtime.ReadMemStats(&before)
+			if o.notes != nil {
+				o.notes.Reset()
+			}
 		}
 		began := time.Now()
 		if err := run(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		took := time.Since(began).Seconds()
 		o.Global.Log.Debug("run", "number", i+1, "seconds", took, "warmup", i < o.Warmup)
@@ -143,7 +173,8 @@ func timeRuns(ctx context.Context, o *BenchOptions, run func() error) ([]float64
 			seconds = append(seconds, round(took, 6))
 		}
 	}
-	return seconds, nil
+	runtime.ReadMemStats(&after)
+	return seconds, int64(after.TotalAlloc-before.TotalAlloc) / int64(o.Runs), nil
 }
 
 func medianOf(sorted []float64) float64 {
@@ -164,10 +195,13 @@ func printBench(o *BenchOptions, r BenchResult) error {
 	_, err := fmt.Fprintf(o.IO.Out, `%s %s, %s, batch %d: %.1f images/s
   median %.3f s a batch, %.3f to %.3f in %d runs
   %d workers, kernels %s, %s
-  %s parameters, peak memory %s
+  %s parameters, peak memory %s, %s of garbage a batch
 `,
 		r.What, r.Config, r.Precision, r.Batch, r.ImgPerS, r.MedianS, r.MinS, r.MaxS, len(r.RunsS),
-		r.Workers, r.Kernels, r.CPU, thousands(r.Parameters), machine.Bytes(r.PeakRSSBytes))
+		r.Workers, r.Kernels, r.CPU, thousands(r.Parameters), machine.Bytes(r.PeakRSSBytes), machine.Bytes(r.GarbageBytes))
+	if err == nil && r.Profile != nil {
+		err = r.Profile.print(o.IO.Out)
+	}
 	return err
 }
 
@@ -181,23 +215,25 @@ func thousands(n int) string {
 }
 
 // benchTrain makes a whole optimizer step over random images.
-func benchTrain(ctx context.Context, c *config.Config, workers int) (*model.UNet, func() error, error) {
+func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (*model.UNet, func() error, error) {
 	images := randomImages(c)
 	c.Train.Epochs, c.Train.Steps = 1_000_000, 0 // never reaches the end
 	if err := fitsMemory(c, images.C, machine.Memory()); err != nil {
 		return nil, nil, err
 	}
-	net, err := model.NewUNet(c.Model, c.Data.Size, images.C, true)
+	kernels := kernel.Best().In(kernel.Precision(c.Train.Precision))
+	net, err := model.NewUNet(c.Model, c.Data.Size, images.C, true, kernels)
 	if err != nil {
 		return nil, nil, err
 	}
+	net.Measure(o.notes, o.Apart)
 	net.Init(c.Train.Seed, c.Model.Init == "ddpm")
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		return nil, nil, err
 	}
 	t, err := train.New(train.Setup{
-		Config: c, Net: net, Schedule: s, Train: images, Valid: images, Kernels: kernel.Best(), Workers: workers,
+		Config: c, Net: net, Schedule: s, Train: images, Valid: images, Kernels: kernels, Workers: o.Global.Workers, Profile: o.notes,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -222,13 +258,15 @@ func randomImages(c *config.Config) *dataset.Set {
 
 // benchInfer runs a batch through the net, a micro-batch at a time on each
 // worker.
-func benchInfer(_ context.Context, c *config.Config, workers int) (*model.UNet, func() error, error) {
+func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (*model.UNet, func() error, error) {
 	channels := dataset.Channels(c.Data.Set)
-	net, err := model.NewUNet(c.Model, c.Data.Size, channels, false)
+	net, err := model.NewUNet(c.Model, c.Data.Size, channels, false, kernel.Best().In(kernel.Precision(c.Train.Precision)))
 	if err != nil {
 		return nil, nil, err
 	}
+	net.Measure(o.notes, o.Apart)
 	net.Init(c.Train.Seed, c.Model.Init == "ddpm")
+	workers := o.Global.Workers
 	batch, size := c.Train.Batch, c.Data.Size*c.Data.Size*channels
 	micro := min((batch+workers-1)/workers, c.Sample.Batch) // every worker has a share
 	x, y, times := make([]float32, batch*size), make([]float32, batch*size), make([]float64, batch)

@@ -41,3 +41,8 @@ func completeKeys(_ *cobra.Command, _ []string, text string) ([]string, cobra.Sh
 	}
 	return words, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
+
+// completePrecision completes the flag --precision.
+func completePrecision(cmd *cobra.Command) {
+	complete(cmd, "precision", "fp32\t32-bit floating point", "bf16\tbfloat16 products, added in 32 bits")
+}

@@ -13,6 +13,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -45,7 +46,7 @@ var samplerFlags = []struct{ flag, sampler, usage string }{
 // sampleKeys are the flags that set a key of the config.
 var sampleKeys = map[string]string{
 	"n": "sample.n", "seed": "sample.seed", "steps": "sample.steps", "eta": "sample.eta",
-	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch",
+	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch", "precision": "sample.precision",
 }
 
 // NewSample is `diffuse sample`, which draws images.
@@ -59,7 +60,7 @@ none is named. The sampler and its steps are those of the run's config unless
 flags say otherwise.
 
 An image is its seed: the image of seed s is the same whatever the number of
-images, the batch or the workers.
+images, the batch or the workers. In bf16 it differs a little from fp32.
 
 --out decides the form by its ending: .png is a grid, .npy float32 (N,C,H,W) in
 the range the net was trained in, .gif the way from noise to images, and a name
@@ -104,6 +105,7 @@ func (o *SampleOptions) addFlags(cmd *cobra.Command) {
 	f.String("variance", "", "DDPM's sigma² (key sample.variance)")
 	f.String("clip", "", "clamp x0_hat to `LO,HI`, or none (key sample.clip)")
 	f.Int("batch", 0, "images a worker denoises at a time (key sample.batch)")
+	f.String("precision", "", "what the net multiplies in (key sample.precision)")
 	f.StringVar(&o.Checkpoint, "checkpoint", train.Last, "which of the run's checkpoints")
 	f.BoolVar(&o.EMA, "ema", false, "use the moving average of the weights (the default where there is one)")
 	f.BoolVar(&o.Raw, "raw", false, "use the weights themselves")
@@ -111,6 +113,7 @@ func (o *SampleOptions) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
+	completePrecision(cmd)
 	complete(cmd, "spacing", "leading", "trailing", "linspace", "quadratic")
 	complete(cmd, "variance", "fixed_large\tbeta, the lesson's", "fixed_small\tthe posterior's, diffusers'")
 	complete(cmd, "checkpoint", "last", "best")
@@ -238,7 +241,7 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 
 // nets are the checkpoint's net, once for each worker that has images to draw.
 func (j *sampleJob) nets() ([]sample.Denoiser, error) {
-	net, err := j.checkpoint.UNet(j.average)
+	net, err := j.checkpoint.UNet(j.average, kernel.Best().In(kernel.Precision(j.conf.Precision)))
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +286,7 @@ type sampleJSON struct {
 	Weights    string   `json:"weights"` // "ema" or "raw"
 	Sampler    string   `json:"sampler"`
 	NetCalls   int      `json:"net_calls"` // for each image
+	Precision  string   `json:"precision"`
 	N          int      `json:"n"`
 	Seeds      []uint64 `json:"seeds"`
 	Seconds    float64  `json:"seconds"`
@@ -294,7 +298,7 @@ func (j *sampleJob) report(seconds float64) error {
 	n := len(j.seeds)
 	a := sampleJSON{
 		Out: j.out, Checkpoint: j.checkpoint.Path, Step: j.checkpoint.Step, Weights: j.weights(),
-		Sampler: j.sampler.Name, NetCalls: j.sampler.NetCalls(), N: n, Seeds: j.seeds,
+		Sampler: j.sampler.Name, NetCalls: j.sampler.NetCalls(), N: n, Seeds: j.seeds, Precision: j.conf.Precision,
 		Seconds: seconds, ImgPerS: float64(n) / seconds,
 	}
 	if j.Global.JSON {

@@ -53,7 +53,7 @@ func tinyRun(t *testing.T, runs, name string) run.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.NewUNet(r.Model, r.Data.Size, set.C, true)
+	net, err := model.NewUNet(r.Model, r.Data.Size, set.C, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestSample(t *testing.T) {
 		want := sampleJSON{
 			Out:        filepath.Join(newer.SamplesDir(), "ddim-5-eta-0.5-ema-step-2-seeds-0-2.png"),
 			Checkpoint: newer.LastPath(), Step: 2, Weights: "ema", Sampler: "ddim",
-			NetCalls: 5, N: 3, Seeds: []uint64{0, 1, 2}, Seconds: a.Seconds, ImgPerS: a.ImgPerS,
+			NetCalls: 5, Precision: "fp32", N: 3, Seeds: []uint64{0, 1, 2}, Seconds: a.Seconds, ImgPerS: a.ImgPerS,
 		}
 		if d := cmp.Diff(want, a); d != "" {
 			t.Errorf("(-want +got):\n%s", d)

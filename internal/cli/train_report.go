@@ -162,8 +162,8 @@ func (t *training) printDry(step train.Step, loss float64) error {
 		kept, passes = 4, 2
 	}
 	r.CheckpointBytes = int64(kept) * 4 * int64(r.Parameters)
-	r.EpochSeconds = round((float64(t.images.N)+passes*float64(t.valid.N)/3)/r.ImgPerS, 1)
-	r.RunSeconds = round(r.EpochSeconds*float64(total)/float64(perEpoch), 1)
+	r.EpochSeconds = round((float64(t.images.N)+passes*float64(t.valid.N)/3)/r.ImgPerS, 3)
+	r.RunSeconds = round(r.EpochSeconds*float64(total)/float64(perEpoch), 3)
 	if t.o.Global.JSON {
 		return t.o.IO.PrintJSON(r)
 	}

@@ -44,7 +44,7 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if err := fitsMemory(&r.Config, t.images.C, machine.Memory()); err != nil {
 		return nil, err
 	}
-	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true); err != nil {
+	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true, kernel.Best().In(kernel.Precision(r.Train.Precision))); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
 	if initialise {

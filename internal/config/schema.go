@@ -53,7 +53,7 @@ type Train struct {
 	Batch           int        `mapstructure:"batch" validate:"min=1,max=1000000" doc:"images a step"`
 	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1,max=4096" doc:"most images a worker takes at a time; memory follows it"`
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
-	Precision       string     `mapstructure:"precision" validate:"oneof=fp32" doc:"arithmetic of the net"`
+	Precision       string     `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in; sums and all else are fp32"`
 	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`
 	LR              float64    `mapstructure:"lr" validate:"gt=0" doc:"learning rate, the highest one of the schedule"`
 	Betas           [2]float64 `mapstructure:"betas" validate:"dive,gte=0,lt=1" doc:"Adam's beta1 and beta2 (onecycle cycles beta1)"`
@@ -83,4 +83,5 @@ type Sample struct {
 	Seed      int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
 	N         int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
 	Batch     int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
+	Precision string    `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in when it draws"`
 }

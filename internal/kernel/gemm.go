@@ -16,6 +16,11 @@ type gemm struct {
 	correlate func(*correlateArgs)
 	panel     func(*panelArgs)
 
+	// peak does so many rounds of peakProducts products of vectors of cells in
+	// registers; terms is how many products of values such a vector holds.
+	peak  func(rounds int)
+	terms int
+
 	// Of pairs only: cells of neighbours, x[2i] with x[2i+1], for each whole
 	// pair in x; and of two rows, low[i] with high[i].
 	narrow func(cells, x []float32)

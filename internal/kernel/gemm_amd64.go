@@ -5,6 +5,7 @@ func (i isa) gemm(rows int) *gemm {
 	return &gemm{
 		width: 2 * i.lanes(), rows: rows,
 		multiply: i.multiplyKernel, correlate: i.correlateKernel, panel: i.panelKernel,
+		peak: i.peak, terms: i.lanes(),
 	}
 }
 
@@ -14,7 +15,23 @@ func (i isa) pairs(rows int) *gemm {
 		width: 2 * i.lanes(), rows: rows, pairs: true,
 		multiply: i.multiplyPairsKernel, correlate: i.correlatePairsKernel, panel: i.panelPairs,
 		narrow: i.narrow, zip: i.zip,
+		peak: i.peakPairs, terms: 2 * i.lanes(),
 	}
+}
+
+type peakArgs struct {
+	sums, x *float32
+	rounds  int
+}
+
+func (i isa) peak(rounds int) {
+	var sums, x [maxLanes]float32
+	i.peakKernel(&peakArgs{&sums[0], &x[0], rounds})
+}
+
+func (i isa) peakPairs(rounds int) {
+	var sums, x [maxLanes]float32
+	i.peakPairsKernel(&peakArgs{&sums[0], &x[0], rounds})
 }
 
 type pairPanelArgs struct {

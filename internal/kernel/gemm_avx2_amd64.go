@@ -9,4 +9,7 @@ func multiplyAVX2(a *multiplyArgs)
 func correlateAVX2(a *correlateArgs)
 
 //go:noescape
+func peakAVX2(a *peakArgs)
+
+//go:noescape
 func panelAVX2(a *panelArgs)

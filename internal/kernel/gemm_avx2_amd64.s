@@ -2118,6 +2118,35 @@ TEXT ·correlateAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 10f0
 	QUAD $0x0000000000000000 // 10f8
 
+// func peakAVX2(a *peakArgs)
+// peak of csrc/gemm.c
+TEXT ·peakAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
+	WORD $0x8b48; BYTE $0x17 // 0004: mov (%rdi),%rdx
+	LONG $0x0810fcc5 // 0007: vmovups (%rax),%ymm1
+	LONG $0x10478b48 // 000b: mov 0x10(%rdi),%rax
+	LONG $0x0210fcc5 // 000f: vmovups (%rdx),%ymm0
+	WORD $0x8548; BYTE $0xc0 // 0013: test %rax,%rax
+	WORD $0x127e // 0016: jle 2a <peak+0x2a>
+	QUAD $0x0000000000841f0f // 0018: nopl 0x0(%rax,%rax,1)
+	WORD $0xff48; BYTE $0xc8 // 0020: dec %rax
+	LONG $0xb875e2c4; BYTE $0xc1 // 0023: vfmadd231ps %ymm1,%ymm1,%ymm0
+	WORD $0xf675 // 0028: jne 20 <peak+0x20>
+	LONG $0xc858fcc5 // 002a: vaddps %ymm0,%ymm0,%ymm1
+	LONG $0xc858f4c5 // 002e: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0032: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0036: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 003a: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 003e: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0042: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0046: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc058f4c5 // 004a: vaddps %ymm0,%ymm1,%ymm0
+	LONG $0x0211fcc5 // 004e: vmovups %ymm0,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0052: vzeroupper
+	BYTE $0xc3 // 0055: ret
+
 // func panelAVX2(a *panelArgs)
 // panel of csrc/gemm.c
 TEXT ·panelAVX2(SB), NOSPLIT, $0-8

@@ -9,4 +9,7 @@ func multiplyAVX512(a *multiplyArgs)
 func correlateAVX512(a *correlateArgs)
 
 //go:noescape
+func peakAVX512(a *peakArgs)
+
+//go:noescape
 func panelAVX512(a *panelArgs)

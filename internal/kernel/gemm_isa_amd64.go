@@ -20,6 +20,15 @@ func (i isa) correlateKernel(a *correlateArgs) {
 	}
 }
 
+func (i isa) peakKernel(a *peakArgs) {
+	switch i {
+	case avx2:
+		peakAVX2(a)
+	case avx512:
+		peakAVX512(a)
+	}
+}
+
 func (i isa) panelKernel(a *panelArgs) {
 	switch i {
 	case avx2:

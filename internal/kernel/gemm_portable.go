@@ -6,6 +6,7 @@ const portableWidth = 16
 var portableGemm = gemm{
 	width: portableWidth, rows: 2,
 	multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable,
+	peak: func(rounds int) { peakPortable(rounds, dot2) }, terms: 1,
 }
 
 // quad is four neighbouring columns: with two rows of them, the sums of an
@@ -77,6 +78,19 @@ func dot2(s0, s1 quad, x0, x1, b []float32) (quad, quad) {
 	}
 	return quad{a0, a1, a2, a3}, quad{c0, c1, c2, c3}
 }
+
+// peakPortable does rounds of peakProducts products of cells. Go keeps what it can in registers.
+func peakPortable(rounds int, dot func(s0, s1 quad, x0, x1, b []float32) (quad, quad)) {
+	var s0, s1 quad
+	var x [peakRow]float32
+	var b [peakRow * portableWidth]float32
+	for range rounds * peakProducts / (2 * len(s0) * peakRow) {
+		s0, s1 = dot(s0, s1, x[:], x[:], b[:])
+	}
+}
+
+// peakRow is a row of cells that stays in the nearest cache with its weights.
+const peakRow = 64
 
 func correlatePortable(a *correlateArgs) { correlateTiles(a, outer2) }
 

@@ -9,6 +9,9 @@ func multiplyPairsAVX2(a *multiplyArgs)
 func correlatePairsAVX2(a *correlateArgs)
 
 //go:noescape
+func peakPairsAVX2(a *peakArgs)
+
+//go:noescape
 func zipAVX2(a *zipArgs)
 
 //go:noescape

@@ -1284,6 +1284,42 @@ TEXT ·correlatePairsAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 09f8
 	LONG $0xffff0000 // 0a00
 
+// func peakPairsAVX2(a *peakArgs)
+// peakPairs of csrc/pairs.c
+TEXT ·peakPairsAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
+	QUAD $0x00007305187de2c4; BYTE $0x00 // 0004: vbroadcastss 0x73(%rip),%ymm0 # 80 <peakPairs+0x80>
+	WORD $0x8b48; BYTE $0x17 // 000d: mov (%rdi),%rdx
+	LONG $0x0810fcc5 // 0010: vmovups (%rax),%ymm1
+	LONG $0x10478b48 // 0014: mov 0x10(%rdi),%rax
+	LONG $0xf172edc5; BYTE $0x10 // 0018: vpslld $0x10,%ymm1,%ymm2
+	LONG $0xc854f4c5 // 001d: vandps %ymm0,%ymm1,%ymm1
+	LONG $0x0210fcc5 // 0021: vmovups (%rdx),%ymm0
+	WORD $0x8548; BYTE $0xc0 // 0025: test %rax,%rax
+	WORD $0x257e // 0028: jle 4f <peakPairs+0x4f>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 002a: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0035: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0xb875e2c4; BYTE $0xc1 // 0040: vfmadd231ps %ymm1,%ymm1,%ymm0
+	WORD $0xff48; BYTE $0xc8 // 0045: dec %rax
+	LONG $0xb86de2c4; BYTE $0xc2 // 0048: vfmadd231ps %ymm2,%ymm2,%ymm0
+	WORD $0xf175 // 004d: jne 40 <peakPairs+0x40>
+	LONG $0xc858fcc5 // 004f: vaddps %ymm0,%ymm0,%ymm1
+	LONG $0xc858f4c5 // 0053: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0057: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 005b: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 005f: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0063: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 0067: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc858f4c5 // 006b: vaddps %ymm0,%ymm1,%ymm1
+	LONG $0xc058f4c5 // 006f: vaddps %ymm0,%ymm1,%ymm0
+	LONG $0x0211fcc5 // 0073: vmovups %ymm0,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0077: vzeroupper
+	BYTE $0xc3 // 007a: ret
+	LONG $0x00441f0f; BYTE $0x00 // 007b
+	LONG $0xffff0000 // 0080
+
 // func zipAVX2(a *zipArgs)
 // zip of csrc/pairs.c
 TEXT ·zipAVX2(SB), NOSPLIT, $0-8

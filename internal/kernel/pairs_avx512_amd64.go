@@ -9,6 +9,9 @@ func multiplyPairsAVX512(a *multiplyArgs)
 func correlatePairsAVX512(a *correlateArgs)
 
 //go:noescape
+func peakPairsAVX512(a *peakArgs)
+
+//go:noescape
 func zipAVX512(a *zipArgs)
 
 //go:noescape

@@ -3667,6 +3667,47 @@ TEXT ·correlatePairsAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000841f0f // 2278
 	LONG $0xffff0000 // 2280
 
+// func peakPairsAVX512(a *peakArgs)
+// peakPairs of csrc/pairs.c
+TEXT ·peakPairsAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
+	QUAD $0x00b20518487df262; WORD $0x0000 // 0004: vbroadcastss 0xb2(%rip),%zmm0 # c0 <peakPairs+0xc0>
+	LONG $0x487cf162; WORD $0x0810 // 000e: vmovups (%rax),%zmm1
+	WORD $0x8b48; BYTE $0x17 // 0014: mov (%rdi),%rdx
+	LONG $0x10478b48 // 0017: mov 0x10(%rdi),%rax
+	LONG $0x486df162; WORD $0xf172; BYTE $0x10 // 001b: vpslld $0x10,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xc854 // 0022: vandps %zmm0,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x0210 // 0028: vmovups (%rdx),%zmm0
+	WORD $0x8548; BYTE $0xc0 // 002e: test %rax,%rax
+	WORD $0x1e7e // 0031: jle 51 <peakPairs+0x51>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0033: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 003e: xchg %ax,%ax
+	LONG $0x4875f262; WORD $0xc1b8 // 0040: vfmadd231ps %zmm1,%zmm1,%zmm0
+	LONG $0x486df262; WORD $0xc2b8 // 0046: vfmadd231ps %zmm2,%zmm2,%zmm0
+	WORD $0xff48; BYTE $0xc8 // 004c: dec %rax
+	WORD $0xef75 // 004f: jne 40 <peakPairs+0x40>
+	LONG $0x487cf162; WORD $0xc858 // 0051: vaddps %zmm0,%zmm0,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0057: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 005d: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0063: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0069: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 006f: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0075: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 007b: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc058 // 0081: vaddps %zmm0,%zmm1,%zmm0
+	LONG $0x487cf162; WORD $0x0211 // 0087: vmovups %zmm0,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 008d: vzeroupper
+	BYTE $0xc3 // 0090: ret
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0091
+	QUAD $0x841f0f2e66000000 // 0098
+	QUAD $0x0f2e660000000000 // 00a0
+	QUAD $0x660000000000841f // 00a8
+	QUAD $0x00000000841f0f2e // 00b0
+	QUAD $0x00000000801f0f00 // 00b8
+	LONG $0xffff0000 // 00c0
+
 // func zipAVX512(a *zipArgs)
 // zip of csrc/pairs.c
 TEXT ·zipAVX512(SB), NOSPLIT, $0-8

@@ -9,6 +9,9 @@ func multiplyPairsAVX512BF16(a *multiplyArgs)
 func correlatePairsAVX512BF16(a *correlateArgs)
 
 //go:noescape
+func peakPairsAVX512BF16(a *peakArgs)
+
+//go:noescape
 func zipAVX512BF16(a *zipArgs)
 
 //go:noescape

@@ -3281,6 +3281,35 @@ TEXT ·correlatePairsAVX512BF16(SB), NOSPLIT, $0-8
 	LONG $0x487cf162; WORD $0x0410; BYTE $0x8a // 1d05: vmovups (%rdx,%rcx,4),%zmm0
 	LONG $0xfff3ede9; BYTE $0xff // 1d0c: jmp 10fe <correlatePairs+0x10fe>
 
+// func peakPairsAVX512BF16(a *peakArgs)
+// peakPairs of csrc/pairs.c
+TEXT ·peakPairsAVX512BF16(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
+	WORD $0x8b48; BYTE $0x17 // 0004: mov (%rdi),%rdx
+	LONG $0x48fff162; WORD $0x086f // 0007: vmovdqu16 (%rax),%zmm1
+	LONG $0x10478b48 // 000d: mov 0x10(%rdi),%rax
+	LONG $0x487cf162; WORD $0x0210 // 0011: vmovups (%rdx),%zmm0
+	WORD $0x8548; BYTE $0xc0 // 0017: test %rax,%rax
+	WORD $0x0f7e // 001a: jle 2b <peakPairs+0x2b>
+	LONG $0x00401f0f // 001c: nopl 0x0(%rax)
+	LONG $0x4876f262; WORD $0xc152 // 0020: vdpbf16ps %zmm1,%zmm1,%zmm0
+	WORD $0xff48; BYTE $0xc8 // 0026: dec %rax
+	WORD $0xf575 // 0029: jne 20 <peakPairs+0x20>
+	LONG $0x487cf162; WORD $0xc858 // 002b: vaddps %zmm0,%zmm0,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0031: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0037: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 003d: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0043: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0049: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 004f: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0055: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xc058 // 005b: vaddps %zmm0,%zmm1,%zmm0
+	LONG $0x487cf162; WORD $0x0211 // 0061: vmovups %zmm0,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 0067: vzeroupper
+	BYTE $0xc3 // 006a: ret
+
 // func zipAVX512BF16(a *zipArgs)
 // zip of csrc/pairs.c
 TEXT ·zipAVX512BF16(SB), NOSPLIT, $0-8

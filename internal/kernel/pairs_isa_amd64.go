@@ -24,6 +24,17 @@ func (i isa) correlatePairsKernel(a *correlateArgs) {
 	}
 }
 
+func (i isa) peakPairsKernel(a *peakArgs) {
+	switch i {
+	case avx2:
+		peakPairsAVX2(a)
+	case avx512:
+		peakPairsAVX512(a)
+	case avx512bf16:
+		peakPairsAVX512BF16(a)
+	}
+}
+
 func (i isa) zipKernel(a *zipArgs) {
 	switch i {
 	case avx2:

@@ -9,6 +9,8 @@ var portablePairs = gemm{
 	panel:     panelPairsPortable,
 	narrow:    narrowPortable,
 	zip:       zipPortable,
+	peak:      func(rounds int) { peakPortable(rounds, dotPairs) },
+	terms:     2,
 }
 
 // halves are the two bfloat16 values of a cell, exactly.

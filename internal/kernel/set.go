@@ -30,12 +30,12 @@ type Set struct {
 
 // Precision is what convolutions and linear layers multiply in. Everything else
 // is float32, and so are all sums.
-type Precision int
+type Precision string
 
 // The precisions.
 const (
-	FP32 Precision = iota // IEEE 754 binary32
-	BF16                  // its upper half: 8 bits of significand; operands are rounded to nearest even
+	FP32 Precision = "fp32" // IEEE 754 binary32
+	BF16 Precision = "bf16" // its upper half: 8 bits of significand; operands are rounded to nearest even
 )
 
 var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, bf16: "emulated"}

@@ -3,12 +3,13 @@ package model
 import (
 	"testing"
 
+	"diffuse/internal/kernel"
 	"diffuse/internal/rng"
 )
 
 // benchmarkWorker runs fashion.yaml's net on a micro-batch of 16, on one core.
-func benchmarkWorker(b *testing.B, grad bool) {
-	u, err := NewUNet(fashion, 32, 1, grad)
+func benchmarkWorker(b *testing.B, grad bool, precision kernel.Precision) {
+	u, err := NewUNet(fashion, 32, 1, grad, kernel.Best().In(precision))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,5 +35,7 @@ func benchmarkWorker(b *testing.B, grad bool) {
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "img/s")
 }
 
-func BenchmarkPredict(b *testing.B)   { benchmarkWorker(b, false) }
-func BenchmarkGradients(b *testing.B) { benchmarkWorker(b, true) }
+func BenchmarkPredict(b *testing.B)       { benchmarkWorker(b, false, kernel.FP32) }
+func BenchmarkPredictBF16(b *testing.B)   { benchmarkWorker(b, false, kernel.BF16) }
+func BenchmarkGradients(b *testing.B)     { benchmarkWorker(b, true, kernel.FP32) }
+func BenchmarkGradientsBF16(b *testing.B) { benchmarkWorker(b, true, kernel.BF16) }

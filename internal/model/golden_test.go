@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"diffuse/internal/config"
+	"diffuse/internal/kernel"
 	"diffuse/internal/tensorfile"
 )
 
@@ -20,7 +21,7 @@ func goldenDir() string {
 }
 
 // goldenUNet is the golden file's net with its weights, and the file.
-func goldenUNet(t *testing.T) (*UNet, *tensorfile.File) {
+func goldenUNet(t *testing.T, kernels *kernel.Set) (*UNet, *tensorfile.File) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(goldenDir(), "unet.json"))
 	if err != nil {
@@ -43,7 +44,7 @@ func goldenUNet(t *testing.T) (*UNet, *tensorfile.File) {
 	}
 	t.Cleanup(func() { f.Close() })
 	cfg := config.Model{Channels: g.Channels, Layers: g.Layers, Attention: g.Attention, HeadDim: g.HeadDim, Groups: g.Groups}
-	u, err := NewUNet(cfg, f.Shape("x")[2], g.InChannels, true)
+	u, err := NewUNet(cfg, f.Shape("x")[2], g.InChannels, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,16 @@ func norm2(x []float32) float64 {
 // The values were made by PyTorch 2.6 with a U-Net whose outputs agree with
 // diffusers' UNet2DModel to 2e-6; shared/golden/README.md gives the tolerances.
 func TestGoldenUNet(t *testing.T) {
-	u, f := goldenUNet(t)
+	for _, set := range kernel.Sets() {
+		t.Run(set.Name()+"/fp32", func(t *testing.T) { checkGoldenUNet(t, set, 1e-4, 1e-5, 1e-3) })
+		t.Run(set.Name()+"/bf16", func(t *testing.T) { checkGoldenUNet(t, set.In(kernel.BF16), 3e-2, 1e-2, 5e-2) })
+	}
+}
+
+// checkGoldenUNet allows absolute differences of the output and relative ones of
+// the loss and of each gradient.
+func checkGoldenUNet(t *testing.T, kernels *kernel.Set, ofOutput, ofLoss, ofGradient float64) {
+	u, f := goldenUNet(t, kernels)
 	read := func(name string) []float32 {
 		v, err := f.Read(name)
 		if err != nil {
@@ -116,7 +126,7 @@ func TestGoldenUNet(t *testing.T) {
 		worst = math.Max(worst, math.Abs(float64(y[i]-want[i])))
 	}
 	t.Logf("output: largest difference %.2g", worst)
-	if !(worst <= 1e-4) {
+	if !(worst <= ofOutput) {
 		t.Errorf("output differs by %g", worst)
 	}
 
@@ -129,7 +139,7 @@ func TestGoldenUNet(t *testing.T) {
 	for _, l := range losses {
 		loss += l / float64(len(x))
 	}
-	if wantLoss := float64(read("loss")[0]); !(math.Abs(loss-wantLoss) <= 1e-5*wantLoss) {
+	if wantLoss := float64(read("loss")[0]); !(math.Abs(loss-wantLoss) <= ofLoss*wantLoss) {
 		t.Errorf("loss %.8g, want %.8g", loss, wantLoss)
 	}
 
@@ -148,7 +158,7 @@ func TestGoldenUNet(t *testing.T) {
 		}
 		rel := norm2(got) / (norm2(want) + 1e-5*all)
 		worstRel = math.Max(worstRel, rel)
-		if !(rel <= 1e-3) {
+		if !(rel <= ofGradient) {
 			t.Errorf("gradient of %s differs by %g", p.Name, rel)
 		}
 	}

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
+	"diffuse/internal/profile"
 	"diffuse/internal/rng"
 )
 
@@ -22,8 +24,9 @@ func (u *UNet) Repack() {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(u.packed)); i = next.Add(1) - 1 {
-				p := u.packed[i]
+				p, began := u.packed[i], time.Now()
 				u.back.Pack(*p.filter, p.weight.At(u.params.Data))
+				u.notes.Add("pack weights", began, p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
 	"diffuse/internal/op"
+	"diffuse/internal/profile"
 )
 
 // UNet is diffusers' UNet2DModel: the same structure under the same parameter
@@ -19,6 +20,8 @@ type UNet struct {
 	params Params
 	back   op.Backend
 	packed []packed // what Repack packs
+	notes  *profile.Profile
+	apart  bool // note layers of different sizes apart
 
 	convIn, convOut *conv
 	normOut         *norm
@@ -36,14 +39,14 @@ type block struct {
 	up         bool
 }
 
-// NewUNet lays out a U-Net for size×size images of so many channels; its
-// parameters are zero until Init or a checkpoint fills them. grad says whether
-// it will be trained.
-func NewUNet(cfg config.Model, size, imageChannels int, grad bool) (*UNet, error) {
+// NewUNet lays out a U-Net for size×size images of so many channels, to be
+// computed by a kernel set in its precision; its parameters are zero until Init
+// or a checkpoint fills them. grad says whether it will be trained.
+func NewUNet(cfg config.Model, size, imageChannels int, grad bool, kernels *kernel.Set) (*UNet, error) {
 	if err := checkUNet(cfg, size); err != nil {
 		return nil, err
 	}
-	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernel.Best())}
+	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernels)}
 	u.layOut()
 	u.params.Alloc()
 	for i := range u.packed {
@@ -187,6 +190,10 @@ func (d *block) layer(b *builder, i int, x, temb *G.Node) *G.Node {
 	}
 	return x
 }
+
+// Measure makes workers that have not run yet add to p where their time goes;
+// apart says whether layers of different sizes are told apart.
+func (u *UNet) Measure(p *profile.Profile, apart bool) { u.notes, u.apart = p, apart }
 
 // Params are the U-Net's parameters.
 func (u *UNet) Params() *Params { return &u.params }

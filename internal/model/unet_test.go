@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"diffuse/internal/config"
+	"diffuse/internal/kernel"
 	"diffuse/internal/rng"
 )
 
@@ -39,7 +40,7 @@ func TestCountUNet(t *testing.T) {
 
 func newSmall(t *testing.T, grad bool) *UNet {
 	t.Helper()
-	u, err := NewUNet(small, 8, 3, grad)
+	u, err := NewUNet(small, 8, 3, grad, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestNewUNetRefusesImpossibleNets(t *testing.T) {
 	} {
 		cfg, size := small, 8
 		change(&cfg, &size)
-		if _, err := NewUNet(cfg, size, 1, false); err == nil {
+		if _, err := NewUNet(cfg, size, 1, false, kernel.Best()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

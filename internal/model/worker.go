@@ -40,6 +40,7 @@ type replica struct {
 // learn says so.
 func (u *UNet) replica(n int, learn bool) (*replica, error) {
 	r := &replica{graph: op.NewGraph(n, u.back.NewDevice()), sinks: map[*float32]map[string]*tensor.Dense{}}
+	r.graph.Measure(u.notes, u.apart)
 	b := &builder{Graph: r.graph, data: u.params.Data, params: map[*Param]*G.Node{}, groups: u.cfg.Groups}
 	err := b.Build(func() {
 		var x, t, target *G.Node

@@ -36,7 +36,7 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, needDX bool, x, w, bias *G.Node) *G.Node {
 	return b.must(spec{
 		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true},
-		plus: true, rows: geometry(1).Kernel > 1, work: b.convWork(geometry),
+		plus: true, rows: geometry(1).Kernel > 1, size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) {
 			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, geometry(p.n))
 		},
@@ -54,7 +54,7 @@ func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) k
 func (b *Graph) convBackwardData(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, dy *G.Node) *G.Node {
 	return b.must(spec{
 		kind: "dx", class: kind + " backward data", shape: shape.Clone(),
-		plus: true, work: b.convWork(geometry),
+		plus: true, size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) { b.dev.ConvBackwardData(p.out[0], p.in[0], f, p.from, geometry(p.n)) },
 	}, dy)
 }
@@ -65,7 +65,7 @@ func (b *Graph) convBackwardWeights(kind string, geometry func(n int) kernel.Con
 	toW, toB := b.sink(w), b.sink(bias)
 	dw = b.must(spec{
 		kind: "dw", class: kind + " backward weights", shape: w.Shape().Clone(), sinks: true,
-		work:    b.convWork(geometry),
+		size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) { b.dev.ConvBackwardWeights(toW.to, toB.to, p.in[0], p.in[1], geometry(p.n)) },
 	}, x, dy)
 	return dw, b.hand("db", bias.Shape(), nil, dw)

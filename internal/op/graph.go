@@ -32,6 +32,7 @@ type Graph struct {
 	program *program
 	active  int              // images of the last run
 	profile *profile.Profile // where runs are measured; nil where they are not
+	apart   bool             // measure ops of different sizes apart
 	check   bool             // look at every output of the next run
 	first   string           // the first op whose output was not finite
 }
@@ -103,5 +104,6 @@ func (b *Graph) Differentiate(loss *G.Node, params ...*G.Node) error {
 	return nil
 }
 
-// Measure makes runs add to p where their time goes.
-func (b *Graph) Measure(p *profile.Profile) { b.profile = p }
+// Measure makes runs add to p where their time goes; apart says whether ops of
+// one class but of different sizes are told apart.
+func (b *Graph) Measure(p *profile.Profile, apart bool) { b.profile, b.apart = p, apart }

@@ -20,6 +20,7 @@ import (
 type spec struct {
 	kind  string
 	class string       // what a profile counts it as
+	size  string       // what tells it from others of its class
 	shape tensor.Shape // empty for a scalar
 
 	// compute fills p.out from p.in; nil for a node that hands out what another
@@ -82,6 +83,9 @@ var (
 
 // apply adds an op on inputs to the graph.
 func (b *Graph) apply(s spec, inputs ...*G.Node) (*G.Node, error) {
+	if s.size == "" && len(s.shape) > 0 {
+		s.size = fmt.Sprint(s.shape[1:])
+	}
 	o := &op{spec: s, id: b.ops, name: b.name(s.kind), b: b}
 	for _, n := range inputs {
 		o.in = append(o.in, n.Type())

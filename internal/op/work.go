@@ -1,6 +1,8 @@
 package op
 
 import (
+	"fmt"
+
 	"gorgonia.org/tensor"
 
 	"diffuse/internal/kernel"
@@ -30,6 +32,20 @@ func (b *Graph) convWork(geometry func(n int) kernel.Conv) profile.Work {
 		Flops: 2 * outputs * taps,
 		Bytes: float32Bytes * (outputs + float64(c.N*c.H*c.W*c.Cin)),
 	}
+}
+
+// convSize is how a convolution or linear layer is told from others.
+func convSize(c kernel.Conv) string {
+	form := ""
+	switch {
+	case c.Kernel == 1:
+		return fmt.Sprintf("%d→%d of %d", c.Cin, c.Cout, c.H*c.W)
+	case c.Upsample:
+		form = " enlarged"
+	case c.Stride == 2:
+		form = " halved"
+	}
+	return fmt.Sprintf("%d×%d %d→%d at %d×%d%s", c.Kernel, c.Kernel, c.Cin, c.Cout, c.H, c.W, form)
 }
 
 // attentionWork is products of tokens×tokens×channels each, and so many passes

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/tensorfile"
 )
@@ -103,13 +104,13 @@ func stepOf(f *tensorfile.File) (int, error) {
 }
 
 // UNet is the checkpoint's net with its weights, or their moving average, ready
-// to predict. No memory is taken for a net that is larger than the file. Errors
+// to predict by a kernel set. No memory is taken for a net that is larger than the file. Errors
 // are of kind fault.Checkpoint.
-func (c *Checkpoint) UNet(average bool) (*model.UNet, error) {
+func (c *Checkpoint) UNet(average bool, kernels *kernel.Set) (*model.UNet, error) {
 	if n := model.CountUNet(c.Net, c.Image[2]); n != c.elements {
 		return nil, anotherNet(c.Path, "it has %d values, the net it names has %d", c.elements, n)
 	}
-	net, err := model.NewUNet(c.Net, c.Image[0], c.Image[2], false)
+	net, err := model.NewUNet(c.Net, c.Image[0], c.Image[2], false, kernels)
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/tensorfile"
 )
@@ -347,7 +348,7 @@ func TestContractOfAHugeNet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ck.UNet(false); fault.Code(err) != 4 || !strings.Contains(err.Error(), "another net") {
+	if _, err := ck.UNet(false, kernel.Best()); fault.Code(err) != 4 || !strings.Contains(err.Error(), "another net") {
 		t.Errorf("code %d: %v", fault.Code(err), err)
 	}
 }
@@ -355,7 +356,7 @@ func TestContractOfAHugeNet(t *testing.T) {
 func TestUNetOfACheckpoint(t *testing.T) {
 	c, dir := toyConfig(), t.TempDir()
 	c.Model = config.Model{Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
-	net, err := model.NewUNet(c.Model, toySide, 1, true)
+	net, err := model.NewUNet(c.Model, toySide, 1, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +370,7 @@ func TestUNetOfACheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ck.UNet(true)
+	got, err := ck.UNet(true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

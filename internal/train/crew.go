@@ -2,9 +2,11 @@ package train
 
 import (
 	"fmt"
+	"time"
 
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
+	"diffuse/internal/profile"
 )
 
 // A Source holds the images of a batch.
@@ -29,6 +31,7 @@ type crew struct {
 	kernels *kernel.Set
 	size    int // elements of an image
 	micro   int // images of a micro-batch
+	profile *profile.Profile
 	hands   []*hand
 }
 
@@ -55,6 +58,7 @@ func (c *crew) microBatches(n int) int { return (n + c.micro - 1) / c.micro }
 
 // load takes micro-batch m of s: its first and last image, and how many.
 func (c *crew) load(h *hand, s Source, m int) (lo, n int) {
+	defer c.profile.Add("batch", time.Now(), 1, profile.Work{})
 	lo = m * c.micro
 	n = min(s.Len(), lo+c.micro) - lo
 	s.Fill(h.x[:n*c.size], h.eps[:n*c.size], h.t[:n], h.alphabar[:n], lo, lo+n)

@@ -44,7 +44,7 @@ func goldenFile(t *testing.T, name string) *tensorfile.File {
 }
 
 // goldenNet is the golden files' U-Net for size×size images, with its weights.
-func goldenNet(t *testing.T, size int) model.Net {
+func goldenNet(t *testing.T, size int, kernels *kernel.Set) model.Net {
 	t.Helper()
 	var g struct {
 		InChannels int    `json:"in_channels"`
@@ -57,7 +57,7 @@ func goldenNet(t *testing.T, size int) model.Net {
 	goldenJSON(t, "unet.json", &g)
 	net, err := model.NewUNet(config.Model{
 		Channels: g.Channels, Layers: g.Layers, Attention: g.Attention, HeadDim: g.HeadDim, Groups: g.Groups,
-	}, size, g.InChannels, true)
+	}, size, g.InChannels, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,13 @@ func goldenBatches(t *testing.T, f *tensorfile.File, s *schedule.Schedule) []*fi
 
 // The run was made by PyTorch 2.6: AdamW (eps 1e-5, weight decay 0.01, betas
 // 0.9 and 0.999), OneCycleLR over all steps; shared/golden/README.md gives the
-// tolerance of the losses, 1e-4 relative.
+// tolerances of the losses, relative.
 func TestGoldenTrainRun(t *testing.T) {
+	t.Run("fp32", func(t *testing.T) { checkGoldenTrainRun(t, kernel.Best(), 1e-4) })
+	t.Run("bf16", func(t *testing.T) { checkGoldenTrainRun(t, kernel.Best().In(kernel.BF16), 3e-2) })
+}
+
+func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 	var g struct {
 		Losses, LR, Beta1 []float64
 		WeightDecay       float64 `json:"weight_decay"`
@@ -144,7 +149,7 @@ func TestGoldenTrainRun(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	net, kernels := goldenNet(t, f.Shape("x0")[3]), kernel.Best()
+	net := goldenNet(t, f.Shape("x0")[3], kernels)
 	const micro, lanes, workers = 2, 2, 2 // the batch of 4 is summed from two micro-batches
 	crew, err := newCrew(net, kernels, workers, micro, len(batches[0].x0)/batches[0].Len())
 	if err != nil {
@@ -161,7 +166,7 @@ func TestGoldenTrainRun(t *testing.T) {
 		lr, beta1 := rate(step)
 		near(t, "lr", lr, g.LR[step], 1e-9)
 		near(t, "beta1", beta1, g.Beta1[step], 1e-9)
-		near(t, "loss", r.Loss, g.Losses[step], 1e-4)
+		near(t, "loss", r.Loss, g.Losses[step], tolerance)
 		worst = max(worst, r.Loss/g.Losses[step]-1, 1-r.Loss/g.Losses[step])
 		optimizer.update(net.Params().Data, gradient.sum(), adamStep{lr: lr, beta1: beta1, update: step, clip: 1})
 		net.Repack()

@@ -3,9 +3,11 @@ package train
 import (
 	"context"
 	"math"
+	"time"
 
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
+	"diffuse/internal/profile"
 )
 
 // gradient is the gradient of the loss over a batch, summed from micro-batches
@@ -51,7 +53,9 @@ func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
 	used := min(len(g.lanes), micros)
 	scale := float32(1 / float64(n*g.crew.size))
 	err := eachJob(min(len(g.crew.hands), used), used, func(worker, lane int) error {
+		began := time.Now()
 		clear(g.lanes[lane])
+		g.crew.profile.Add("reduce", began, len(g.lanes[lane]), profile.Work{Bytes: 4})
 		for m := lane; m < micros; m += len(g.lanes) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -88,6 +92,7 @@ func (g *gradient) micro(h *hand, lane []float32, s Source, m int, scale float32
 func (g *gradient) reduce(used int) {
 	k := g.crew.kernels
 	eachChunk(g.workers, len(g.sum()), func(i, lo, hi int) {
+		defer g.crew.profile.Add("reduce", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * (used + 1))})
 		for _, lane := range g.lanes[1:used] {
 			k.AddTo(g.sum()[lo:hi], lane[lo:hi])
 		}

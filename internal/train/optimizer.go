@@ -1,8 +1,11 @@
 package train
 
 import (
+	"time"
+
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
+	"diffuse/internal/profile"
 )
 
 // optimizer is Adam or AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019) with
@@ -12,6 +15,7 @@ type optimizer struct {
 	config  config.Train
 	kernels *kernel.Set
 	workers int
+	profile *profile.Profile
 	m, v    []float32 // first and second moments
 	average []float32 // moving average of the weights; nil when off
 }
@@ -36,7 +40,12 @@ type adamStep struct {
 // update changes the parameters, the moments and the average by one step, all
 // in one pass over memory.
 func (o *optimizer) update(params, gradient []float32, s adamStep) {
+	floats := 7 // the gradient is read; parameters and moments are read and written
+	if o.average != nil {
+		floats += 2
+	}
 	eachChunk(o.workers, len(params), func(_, lo, hi int) {
+		defer o.profile.Add("optimizer", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * floats)})
 		a := kernel.AdamArgs{
 			P: params[lo:hi], G: gradient[lo:hi], M: o.m[lo:hi], V: o.v[lo:hi],
 			Step: s.update + 1, LR: s.lr, Beta1: s.beta1, Beta2: o.config.Betas[1], Eps: o.config.Eps,

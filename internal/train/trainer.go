@@ -8,6 +8,7 @@ import (
 	"diffuse/internal/fault"
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
+	"diffuse/internal/profile"
 	"diffuse/internal/schedule"
 )
 
@@ -26,6 +27,7 @@ type Setup struct {
 	Dir       string // where checkpoints go; empty writes none
 	Command   string // that resumes the run, for hints
 	Observers []Observer
+	Profile   *profile.Profile // where steps are measured, beside what the net measures itself; nil for none
 }
 
 // Trainer trains a net.
@@ -67,7 +69,9 @@ func New(s Setup) (*Trainer, error) {
 		return nil, err
 	}
 	t.gradient = newGradient(t.crew, params, lanes, s.Workers)
+	t.crew.profile = s.Profile
 	t.optimizer = newOptimizer(c.Train, s.Kernels, s.Workers, params.Data)
+	t.optimizer.profile = s.Profile
 	t.training = training(c, s.Schedule, s.Train)
 	t.validation = validation(c, s.Schedule, s.Valid)
 	t.Seed, t.Data, t.Digest = c.Train.Seed, s.Train.Hash, digest(*c, t.total)

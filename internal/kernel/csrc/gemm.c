@@ -21,6 +21,8 @@ KERNEL(multiply, multiplyArgs) { multiplyTiles(a); }
 
 KERNEL(correlate, correlateArgs) { correlateTiles(a); }
 
+KERNEL(peak, peakArgs) { peakOf(a); }
+
 struct panelArgs {
 	floats panel, sums, x;
 	int64_t rows, stride, cols;

@@ -39,6 +39,8 @@ KERNEL(multiplyPairs, multiplyArgs) { multiplyTiles(a); }
 
 KERNEL(correlatePairs, correlateArgs) { correlateTiles(a); }
 
+KERNEL(peakPairs, peakArgs) { peakOf(a); }
+
 // upper is x rounded to bfloat16, to the nearest or to even, in the upper half
 // of each lane; the lower half is left as it comes. NaNs stay NaNs.
 INLINE vi upper(vf x) {

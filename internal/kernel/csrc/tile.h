@@ -178,4 +178,24 @@ INLINE void correlateTiles(struct correlateArgs *a) {
 	}
 }
 
+struct peakArgs {
+	float *sums;    // [VW], to be added to
+	const float *x; // [VW]
+	int64_t rounds; // of PEAK_SUMS products of whole vectors
+};
+
+#define PEAK_SUMS 10
+
+// peakOf does nothing but multiply and add, in registers.
+INLINE void peakOf(const struct peakArgs *a) {
+	cells x = cload(a->x);
+	vf sum[PEAK_SUMS];
+	unroll for (int i = 0; i < PEAK_SUMS; i++) sum[i] = vload(a->sums);
+	for (int64_t r = a->rounds; r > 0; r--)
+		unroll for (int i = 0; i < PEAK_SUMS; i++) sum[i] = cadd(sum[i], x, x);
+	vf total = sum[0];
+	unroll for (int i = 1; i < PEAK_SUMS; i++) total = vadd(total, sum[i]);
+	vstore(a->sums, total);
+}
+
 #endif
