@@ -34,9 +34,9 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 		h.readRows(s, values, v[at:])
 		clear(out)
 		for t := 0; t < tokens; t += h.queries {
-			h.scores(s, panel, queries[t:], keys, tokens)
-			s.vec.powers(panel, top[t:], sum[t:], tokens)
-			h.addValues(s, out[t:], panel, values, tokens)
+			h.scores(s, panel, top[t:], queries[t:], keys, tokens)
+			s.vec.weigh(panel, top[t:], sum[t:], out[t:], h.padTokens, values, h.padDim, tokens)
+			h.addValues(s, dimLanes, out[t:], panel, values, tokens)
 		}
 		s.vec.normalize(out, h.padTokens, dim, logs, top, sum)
 		s.vec.transpose(o[at:], h.stride, out, h.padTokens, dim, tokens, 1)
@@ -92,23 +92,25 @@ func (h *head) readRows(s *Set, dst, src []float32) {
 	s.vec.copyRows(dst, h.padDim, src, h.stride, h.tokens, h.dim, 1)
 }
 
-// scores writes rows·columns, of count keys and a panel's queries, to panel.
-func (h *head) scores(s *Set, panel, columns, rows []float32, count int) {
+// scores writes rows·columns, of count keys and a panel's queries, to panel,
+// and each query's highest to top.
+func (h *head) scores(s *Set, panel, top, columns, rows []float32, count int) {
 	for d := 0; d < h.dim; d += dimLanes {
-		s.vec.scores(panel, columns[d*h.padTokens:], h.padTokens, rows[d:], h.padDim, count, d > 0)
+		s.vec.scores(panel, top, columns[d*h.padTokens:], h.padTokens, rows[d:], h.padDim, count, d > 0)
 	}
 }
 
-// addValues adds panelᵀ·rows to the columns of a panel's queries.
-func (h *head) addValues(s *Set, columns, panel, rows []float32, count int) {
-	for d := 0; d < h.dim; d += dimLanes {
+// addValues adds panelᵀ·rows to the columns of a panel's queries, for the dims
+// from first on.
+func (h *head) addValues(s *Set, first int, columns, panel, rows []float32, count int) {
+	for d := first; d < h.dim; d += dimLanes {
 		s.vec.addValues(columns[d*h.padTokens:], h.padTokens, panel, rows[d:], h.padDim, count)
 	}
 }
 
 // addOuter adds panel·queries, the rows of a panel's queries, to count rows.
-func (h *head) addOuter(s *Set, rows, panel, queries []float32, count int) {
+func (h *head) addOuter(s *Set, rows, panel, queries []float32, count int, scratch []float32) {
 	for d := 0; d < h.dim; d += dimLanes {
-		s.vec.addOuter(rows[d:], h.padDim, panel, queries[d:], h.padDim, count)
+		s.vec.addOuter(rows[d:], h.padDim, panel, queries[d:], h.padDim, count, scratch)
 	}
 }

@@ -6,16 +6,18 @@ type attentionArgs struct {
 	ldo, ldl, ldr, count, dim, add int
 }
 
-func (i isa) scores(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
-	a := attentionArgs{panel: &panel[0], left: &queries[0], ldl: ldq, right: &keys[0], ldr: ldk, count: count}
+func (i isa) scores(panel, top, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
+	a := attentionArgs{panel: &panel[0], top: &top[0], left: &queries[0], ldl: ldq, right: &keys[0], ldr: ldk, count: count}
 	if add {
 		a.add = 1
 	}
 	i.scoresKernel(&a)
 }
 
-func (i isa) powers(panel, top, sum []float32, count int) {
-	i.powersKernel(&attentionArgs{panel: &panel[0], top: &top[0], sum: &sum[0], count: count})
+func (i isa) weigh(panel, top, sum, out []float32, ldo int, values []float32, ldv, count int) {
+	i.weighKernel(&attentionArgs{
+		panel: &panel[0], top: &top[0], sum: &sum[0], out: &out[0], ldo: ldo, right: &values[0], ldr: ldv, count: count,
+	})
 }
 
 func (i isa) softmaxGrad(panel, dpanel, lse, d []float32, count int) {
@@ -30,8 +32,8 @@ func (i isa) normalize(out []float32, ldo, dim int, lse, top, sum []float32) {
 	i.normalizeKernel(&attentionArgs{out: &out[0], ldo: ldo, dim: dim, lse: &lse[0], top: &top[0], sum: &sum[0], count: len(sum)})
 }
 
-func (i isa) addOuter(out []float32, ldo int, panel, rows []float32, ldr, count int) {
-	i.addOuterKernel(&attentionArgs{out: &out[0], ldo: ldo, panel: &panel[0], right: &rows[0], ldr: ldr, count: count})
+func (i isa) addOuter(out []float32, ldo int, panel, rows []float32, ldr, count int, scratch []float32) {
+	i.addOuterKernel(&attentionArgs{sum: &scratch[0], out: &out[0], ldo: ldo, panel: &panel[0], right: &rows[0], ldr: ldr, count: count})
 }
 
 func (i isa) dotColumns(d, a, b []float32, ld, dim int) {

@@ -6,7 +6,7 @@ package kernel
 func scoresAVX2(a *attentionArgs)
 
 //go:noescape
-func powersAVX2(a *attentionArgs)
+func weighAVX2(a *attentionArgs)
 
 //go:noescape
 func softmaxGradAVX2(a *attentionArgs)
@@ -16,6 +16,9 @@ func addValuesAVX2(a *attentionArgs)
 
 //go:noescape
 func addOuterAVX2(a *attentionArgs)
+
+//go:noescape
+func gradientAVX2(a *gradientArgs)
 
 //go:noescape
 func normalizeAVX2(a *attentionArgs)

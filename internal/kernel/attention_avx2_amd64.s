@@ -14,160 +14,242 @@ TEXT ·scoresAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x50778b48 // 0000: mov 0x50(%rdi),%rsi
 	LONG $0x305f8b48 // 0004: mov 0x30(%rdi),%rbx
-	LONG $0x08578b48 // 0008: mov 0x8(%rdi),%rdx
-	LONG $0x38478b48 // 000c: mov 0x38(%rdi),%rax
-	LONG $0x604f8b48 // 0010: mov 0x60(%rdi),%rcx
-	LONG $0x02e6c148 // 0014: shl $0x2,%rsi
-	LONG $0x1310fcc5 // 0018: vmovups (%rbx),%ymm2
-	WORD $0x0148; BYTE $0xf3 // 001c: add %rsi,%rbx
-	LONG $0x2b10fcc5 // 001f: vmovups (%rbx),%ymm5
-	WORD $0x0148; BYTE $0xf3 // 0023: add %rsi,%rbx
-	LONG $0x3b10fcc5 // 0026: vmovups (%rbx),%ymm7
-	WORD $0x0148; BYTE $0xf3 // 002a: add %rsi,%rbx
-	LONG $0x1b10fcc5 // 002d: vmovups (%rbx),%ymm3
-	WORD $0x0148; BYTE $0xf3 // 0031: add %rsi,%rbx
-	LONG $0x03107cc5 // 0034: vmovups (%rbx),%ymm8
-	WORD $0x0148; BYTE $0xf3 // 0038: add %rsi,%rbx
-	LONG $0x3310fcc5 // 003b: vmovups (%rbx),%ymm6
-	WORD $0x0148; BYTE $0xf3 // 003f: add %rsi,%rbx
-	LONG $0x707f8348; BYTE $0x00 // 0042: cmpq $0x0,0x70(%rdi)
-	LONG $0x0b107cc5 // 0047: vmovups (%rbx),%ymm9
-	LONG $0x2410fcc5; BYTE $0x33 // 004b: vmovups (%rbx,%rsi,1),%ymm4
-	LONG $0x008a850f; WORD $0x0000 // 0050: jne e0 <scores+0xe0>
-	WORD $0x8548; BYTE $0xc9 // 0056: test %rcx,%rcx
-	WORD $0x747e // 0059: jle cf <scores+0xcf>
-	LONG $0x00441f0f; BYTE $0x00 // 005b: nopl 0x0(%rax,%rax,1)
-	LONG $0x187de2c4; BYTE $0x00 // 0060: vbroadcastss (%rax),%ymm0
-	LONG $0x187d62c4; WORD $0x0850 // 0065: vbroadcastss 0x8(%rax),%ymm10
-	LONG $0x20c28348 // 006b: add $0x20,%rdx
-	LONG $0x187de2c4; WORD $0x0448 // 006f: vbroadcastss 0x4(%rax),%ymm1
-	LONG $0xc059ecc5 // 0075: vmulps %ymm0,%ymm2,%ymm0
-	LONG $0xcd59f4c5 // 0079: vmulps %ymm5,%ymm1,%ymm1
-	LONG $0x987d62c4; BYTE $0xd7 // 007d: vfmadd132ps %ymm7,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x0c40 // 0082: vbroadcastss 0xc(%rax),%ymm0
-	LONG $0x9875e2c4; BYTE $0xc3 // 0088: vfmadd132ps %ymm3,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0x1048 // 008d: vbroadcastss 0x10(%rax),%ymm1
-	LONG $0x982dc2c4; BYTE $0xc8 // 0093: vfmadd132ps %ymm8,%ymm10,%ymm1
-	LONG $0x187d62c4; WORD $0x1450 // 0098: vbroadcastss 0x14(%rax),%ymm10
+	QUAD $0x0001af1d187d62c4; BYTE $0x00 // 0008: vbroadcastss 0x1af(%rip),%ymm11 # 1c0 <scores+0x1c0>
+	LONG $0x08578b48 // 0011: mov 0x8(%rdi),%rdx
+	LONG $0x38478b48 // 0015: mov 0x38(%rdi),%rax
+	LONG $0x604f8b48 // 0019: mov 0x60(%rdi),%rcx
+	LONG $0x02e6c148 // 001d: shl $0x2,%rsi
+	LONG $0x0b107cc5 // 0021: vmovups (%rbx),%ymm9
+	WORD $0x0148; BYTE $0xf3 // 0025: add %rsi,%rbx
+	LONG $0x2b10fcc5 // 0028: vmovups (%rbx),%ymm5
+	WORD $0x0148; BYTE $0xf3 // 002c: add %rsi,%rbx
+	LONG $0x3310fcc5 // 002f: vmovups (%rbx),%ymm6
+	WORD $0x0148; BYTE $0xf3 // 0033: add %rsi,%rbx
+	LONG $0x1b10fcc5 // 0036: vmovups (%rbx),%ymm3
+	WORD $0x0148; BYTE $0xf3 // 003a: add %rsi,%rbx
+	LONG $0x1310fcc5 // 003d: vmovups (%rbx),%ymm2
+	WORD $0x0148; BYTE $0xf3 // 0041: add %rsi,%rbx
+	LONG $0x2310fcc5 // 0044: vmovups (%rbx),%ymm4
+	WORD $0x0148; BYTE $0xf3 // 0048: add %rsi,%rbx
+	LONG $0x707f8348; BYTE $0x00 // 004b: cmpq $0x0,0x70(%rdi)
+	LONG $0x03107cc5 // 0050: vmovups (%rbx),%ymm8
+	LONG $0x3c10fcc5; BYTE $0x33 // 0054: vmovups (%rbx,%rsi,1),%ymm7
+	LONG $0x00a1850f; WORD $0x0000 // 0059: jne 100 <scores+0x100>
+	WORD $0x8548; BYTE $0xc9 // 005f: test %rcx,%rcx
+	LONG $0x008c8e0f; WORD $0x0000 // 0062: jle f4 <scores+0xf4>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0068: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0073: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 007e: xchg %ax,%ax
+	LONG $0x187de2c4; BYTE $0x00 // 0080: vbroadcastss (%rax),%ymm0
+	LONG $0x187d62c4; WORD $0x0850 // 0085: vbroadcastss 0x8(%rax),%ymm10
+	LONG $0x20c28348 // 008b: add $0x20,%rdx
+	LONG $0x187de2c4; WORD $0x0448 // 008f: vbroadcastss 0x4(%rax),%ymm1
+	LONG $0x597cc1c4; BYTE $0xc1 // 0095: vmulps %ymm9,%ymm0,%ymm0
+	LONG $0xcd59f4c5 // 009a: vmulps %ymm5,%ymm1,%ymm1
 	LONG $0x987d62c4; BYTE $0xd6 // 009e: vfmadd132ps %ymm6,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x1840 // 00a3: vbroadcastss 0x18(%rax),%ymm0
-	LONG $0x9875c2c4; BYTE $0xc1 // 00a9: vfmadd132ps %ymm9,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0x1c48 // 00ae: vbroadcastss 0x1c(%rax),%ymm1
-	LONG $0x982de2c4; BYTE $0xcc // 00b4: vfmadd132ps %ymm4,%ymm10,%ymm1
-	LONG $0xc158fcc5 // 00b9: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0x4211fcc5; BYTE $0xe0 // 00bd: vmovups %ymm0,-0x20(%rdx)
-	LONG $0x585f8b48 // 00c2: mov 0x58(%rdi),%rbx
-	WORD $0xff48; BYTE $0xc9 // 00c6: dec %rcx
-	LONG $0x98048d48 // 00c9: lea (%rax,%rbx,4),%rax
-	WORD $0x9175 // 00cd: jne 60 <scores+0x60>
-	WORD $0xf8c5; BYTE $0x77 // 00cf: vzeroupper
-	BYTE $0xc3 // 00d2: ret
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00d3: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x9066 // 00de: xchg %ax,%ax
-	WORD $0x8548; BYTE $0xc9 // 00e0: test %rcx,%rcx
-	WORD $0xea7e // 00e3: jle cf <scores+0xcf>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00e5: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f0: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 00fb: nopl 0x0(%rax,%rax,1)
-	LONG $0x187de2c4; BYTE $0x00 // 0100: vbroadcastss (%rax),%ymm0
-	LONG $0x187d62c4; WORD $0x0850 // 0105: vbroadcastss 0x8(%rax),%ymm10
-	LONG $0x20c28348 // 010b: add $0x20,%rdx
-	LONG $0xa86de2c4; WORD $0xe042 // 010f: vfmadd213ps -0x20(%rdx),%ymm2,%ymm0
-	LONG $0x187de2c4; WORD $0x0448 // 0115: vbroadcastss 0x4(%rax),%ymm1
-	LONG $0xcd59f4c5 // 011b: vmulps %ymm5,%ymm1,%ymm1
-	LONG $0x987d62c4; BYTE $0xd7 // 011f: vfmadd132ps %ymm7,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x0c40 // 0124: vbroadcastss 0xc(%rax),%ymm0
-	LONG $0x9875e2c4; BYTE $0xc3 // 012a: vfmadd132ps %ymm3,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0x1048 // 012f: vbroadcastss 0x10(%rax),%ymm1
-	LONG $0x982dc2c4; BYTE $0xc8 // 0135: vfmadd132ps %ymm8,%ymm10,%ymm1
-	LONG $0x187d62c4; WORD $0x1450 // 013a: vbroadcastss 0x14(%rax),%ymm10
-	LONG $0x987d62c4; BYTE $0xd6 // 0140: vfmadd132ps %ymm6,%ymm0,%ymm10
-	LONG $0x187de2c4; WORD $0x1840 // 0145: vbroadcastss 0x18(%rax),%ymm0
-	LONG $0x9875c2c4; BYTE $0xc1 // 014b: vfmadd132ps %ymm9,%ymm1,%ymm0
-	LONG $0x187de2c4; WORD $0x1c48 // 0150: vbroadcastss 0x1c(%rax),%ymm1
-	LONG $0x982de2c4; BYTE $0xcc // 0156: vfmadd132ps %ymm4,%ymm10,%ymm1
-	LONG $0xc158fcc5 // 015b: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0x4211fcc5; BYTE $0xe0 // 015f: vmovups %ymm0,-0x20(%rdx)
-	LONG $0x585f8b48 // 0164: mov 0x58(%rdi),%rbx
-	WORD $0xff48; BYTE $0xc9 // 0168: dec %rcx
-	LONG $0x98048d48 // 016b: lea (%rax,%rbx,4),%rax
-	WORD $0x8f75 // 016f: jne 100 <scores+0x100>
-	LONG $0xffff59e9; BYTE $0xff // 0171: jmp cf <scores+0xcf>
+	LONG $0x187de2c4; WORD $0x0c40 // 00a3: vbroadcastss 0xc(%rax),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc3 // 00a9: vfmadd132ps %ymm3,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1048 // 00ae: vbroadcastss 0x10(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xca // 00b4: vfmadd132ps %ymm2,%ymm10,%ymm1
+	LONG $0x187d62c4; WORD $0x1450 // 00b9: vbroadcastss 0x14(%rax),%ymm10
+	LONG $0x987d62c4; BYTE $0xd4 // 00bf: vfmadd132ps %ymm4,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x1840 // 00c4: vbroadcastss 0x18(%rax),%ymm0
+	LONG $0x9875c2c4; BYTE $0xc0 // 00ca: vfmadd132ps %ymm8,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1c48 // 00cf: vbroadcastss 0x1c(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xcf // 00d5: vfmadd132ps %ymm7,%ymm10,%ymm1
+	LONG $0xc158fcc5 // 00da: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 00de: vmovups %ymm0,-0x20(%rdx)
+	LONG $0x585f8b48 // 00e3: mov 0x58(%rdi),%rbx
+	WORD $0xff48; BYTE $0xc9 // 00e7: dec %rcx
+	LONG $0xd85f24c5 // 00ea: vmaxps %ymm0,%ymm11,%ymm11
+	LONG $0x98048d48 // 00ee: lea (%rax,%rbx,4),%rax
+	WORD $0x8c75 // 00f2: jne 80 <scores+0x80>
+	LONG $0x18478b48 // 00f4: mov 0x18(%rdi),%rax
+	LONG $0x18117cc5 // 00f8: vmovups %ymm11,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 00fc: vzeroupper
+	BYTE $0xc3 // 00ff: ret
+	WORD $0x8548; BYTE $0xc9 // 0100: test %rcx,%rcx
+	WORD $0xef7e // 0103: jle f4 <scores+0xf4>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0105: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0110: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 011b: nopl 0x0(%rax,%rax,1)
+	LONG $0x187de2c4; BYTE $0x00 // 0120: vbroadcastss (%rax),%ymm0
+	LONG $0x187d62c4; WORD $0x0850 // 0125: vbroadcastss 0x8(%rax),%ymm10
+	LONG $0x20c28348 // 012b: add $0x20,%rdx
+	LONG $0x187de2c4; WORD $0x0448 // 012f: vbroadcastss 0x4(%rax),%ymm1
+	LONG $0x597cc1c4; BYTE $0xc1 // 0135: vmulps %ymm9,%ymm0,%ymm0
+	LONG $0xcd59f4c5 // 013a: vmulps %ymm5,%ymm1,%ymm1
+	LONG $0x987d62c4; BYTE $0xd6 // 013e: vfmadd132ps %ymm6,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x0c40 // 0143: vbroadcastss 0xc(%rax),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc3 // 0149: vfmadd132ps %ymm3,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1048 // 014e: vbroadcastss 0x10(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xca // 0154: vfmadd132ps %ymm2,%ymm10,%ymm1
+	LONG $0x187d62c4; WORD $0x1450 // 0159: vbroadcastss 0x14(%rax),%ymm10
+	LONG $0x987d62c4; BYTE $0xd4 // 015f: vfmadd132ps %ymm4,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x1840 // 0164: vbroadcastss 0x18(%rax),%ymm0
+	LONG $0x9875c2c4; BYTE $0xc0 // 016a: vfmadd132ps %ymm8,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x1c48 // 016f: vbroadcastss 0x1c(%rax),%ymm1
+	LONG $0x982de2c4; BYTE $0xcf // 0175: vfmadd132ps %ymm7,%ymm10,%ymm1
+	LONG $0xc158fcc5 // 017a: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x4258fcc5; BYTE $0xe0 // 017e: vaddps -0x20(%rdx),%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 0183: vmovups %ymm0,-0x20(%rdx)
+	LONG $0x585f8b48 // 0188: mov 0x58(%rdi),%rbx
+	WORD $0xff48; BYTE $0xc9 // 018c: dec %rcx
+	LONG $0xd85f24c5 // 018f: vmaxps %ymm0,%ymm11,%ymm11
+	LONG $0x98048d48 // 0193: lea (%rax,%rbx,4),%rax
+	WORD $0x8775 // 0197: jne 120 <scores+0x120>
+	LONG $0xffff56e9; BYTE $0xff // 0199: jmp f4 <scores+0xf4>
+	WORD $0x2e66 // 019e
+	QUAD $0x0000000000841f0f // 01a0
+	QUAD $0x000000841f0f2e66 // 01a8
+	QUAD $0x00841f0f2e660000 // 01b0
+	QUAD $0x00401f0f00000000 // 01b8
+	QUAD $0xc2fc0000ff7fffff // 01c0
+	QUAD $0x3d635b723f317214 // 01c8
+	QUAD $0xbf8000003c1e8629 // 01d0
+	QUAD $0x3ea4258a3f800000 // 01d8
+	QUAD $0x3f13bb623ed30bb1 // 01e0
+	QUAD $0x4038aa3b3f76384f // 01e8
+	LONG $0x3f317218 // 01f0
 
-// func powersAVX2(a *attentionArgs)
-// powers of csrc/attention.c
-TEXT ·powersAVX2(SB), NOSPLIT, $0-8
+// func weighAVX2(a *attentionArgs)
+// weigh of csrc/attention.c
+TEXT ·weighAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
-	LONG $0x60578b48 // 0004: mov 0x60(%rdi),%rdx
-	LONG $0x1010fcc5 // 0008: vmovups (%rax),%ymm2
-	WORD $0x8548; BYTE $0xd2 // 000c: test %rdx,%rdx
-	LONG $0x00fb8e0f; WORD $0x0000 // 000f: jle 110 <powers+0x110>
-	WORD $0x8948; BYTE $0xd3 // 0015: mov %rdx,%rbx
-	WORD $0x8948; BYTE $0xc1 // 0018: mov %rax,%rcx
-	LONG $0x00441f0f; BYTE $0x00 // 001b: nopl 0x0(%rax,%rax,1)
-	LONG $0x115fecc5 // 0020: vmaxps (%rcx),%ymm2,%ymm2
-	LONG $0x20c18348 // 0024: add $0x20,%rcx
-	WORD $0xff48; BYTE $0xcb // 0028: dec %rbx
-	WORD $0xf375 // 002b: jne 20 <powers+0x20>
-	QUAD $0x00010a25187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x10a(%rip),%ymm12 # 140 <powers+0x140>
-	QUAD $0x0001051d187d62c4; BYTE $0x00 // 0036: vbroadcastss 0x105(%rip),%ymm11 # 144 <powers+0x144>
-	LONG $0xdb57e0c5 // 003f: vxorps %xmm3,%xmm3,%xmm3
-	QUAD $0x0000fc15187d62c4; BYTE $0x00 // 0043: vbroadcastss 0xfc(%rip),%ymm10 # 148 <powers+0x148>
-	QUAD $0x0000f70d187d62c4; BYTE $0x00 // 004c: vbroadcastss 0xf7(%rip),%ymm9 # 14c <powers+0x14c>
-	QUAD $0x0000f205187d62c4; BYTE $0x00 // 0055: vbroadcastss 0xf2(%rip),%ymm8 # 150 <powers+0x150>
-	QUAD $0x0000ed3d187de2c4; BYTE $0x00 // 005e: vbroadcastss 0xed(%rip),%ymm7 # 154 <powers+0x154>
-	QUAD $0x0000e835187de2c4; BYTE $0x00 // 0067: vbroadcastss 0xe8(%rip),%ymm6 # 158 <powers+0x158>
-	QUAD $0x0000e32d187de2c4; BYTE $0x00 // 0070: vbroadcastss 0xe3(%rip),%ymm5 # 15c <powers+0x15c>
-	QUAD $0x0000de25187de2c4; BYTE $0x00 // 0079: vbroadcastss 0xde(%rip),%ymm4 # 160 <powers+0x160>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0082: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0098: nopl 0x0(%rax,%rax,1)
-	LONG $0x0810fcc5 // 00a0: vmovups (%rax),%ymm1
-	LONG $0x287c41c4; BYTE $0xf1 // 00a4: vmovaps %ymm9,%ymm14
-	LONG $0xff287cc5 // 00a9: vmovaps %ymm7,%ymm15
-	LONG $0x20c08348 // 00ad: add $0x20,%rax
-	LONG $0xc25cf4c5 // 00b1: vsubps %ymm2,%ymm1,%ymm0
-	LONG $0xc05f9cc5 // 00b5: vmaxps %ymm0,%ymm12,%ymm0
-	LONG $0x587cc1c4; BYTE $0xcb // 00b9: vaddps %ymm11,%ymm0,%ymm1
-	LONG $0x587441c4; BYTE $0xea // 00be: vaddps %ymm10,%ymm1,%ymm13
-	LONG $0xf172f5c5; BYTE $0x17 // 00c3: vpslld $0x17,%ymm1,%ymm1
-	LONG $0x5c7cc1c4; BYTE $0xc5 // 00c8: vsubps %ymm13,%ymm0,%ymm0
-	LONG $0xe8597cc5 // 00cd: vmulps %ymm0,%ymm0,%ymm13
-	LONG $0x983d62c4; BYTE $0xf0 // 00d1: vfmadd132ps %ymm0,%ymm8,%ymm14
-	LONG $0x984d62c4; BYTE $0xf8 // 00d6: vfmadd132ps %ymm0,%ymm6,%ymm15
-	LONG $0x985de2c4; BYTE $0xc5 // 00db: vfmadd132ps %ymm5,%ymm4,%ymm0
-	LONG $0x9805c2c4; BYTE $0xc5 // 00e0: vfmadd132ps %ymm13,%ymm15,%ymm0
-	LONG $0x980dc2c4; BYTE $0xc5 // 00e5: vfmadd132ps %ymm13,%ymm14,%ymm0
-	LONG $0xc159fcc5 // 00ea: vmulps %ymm1,%ymm0,%ymm0
-	LONG $0x4011fcc5; BYTE $0xe0 // 00ee: vmovups %ymm0,-0x20(%rax)
-	WORD $0xff48; BYTE $0xca // 00f3: dec %rdx
-	LONG $0xd858e4c5 // 00f6: vaddps %ymm0,%ymm3,%ymm3
-	WORD $0xa475 // 00fa: jne a0 <powers+0xa0>
-	LONG $0x18478b48 // 00fc: mov 0x18(%rdi),%rax
-	LONG $0x1011fcc5 // 0100: vmovups %ymm2,(%rax)
-	LONG $0x20478b48 // 0104: mov 0x20(%rdi),%rax
-	LONG $0x1811fcc5 // 0108: vmovups %ymm3,(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 010c: vzeroupper
-	BYTE $0xc3 // 010f: ret
-	LONG $0xdb57e0c5 // 0110: vxorps %xmm3,%xmm3,%xmm3
-	WORD $0xe6eb // 0114: jmp fc <powers+0xfc>
-	WORD $0x2e66 // 0116
-	QUAD $0x0000000000841f0f // 0118
-	QUAD $0x000000841f0f2e66 // 0120
-	QUAD $0x00841f0f2e660000 // 0128
-	QUAD $0x1f0f2e6600000000 // 0130
-	QUAD $0x9066000000000084 // 0138
-	QUAD $0x4b40007fc2fc0000 // 0140
-	QUAD $0x3f317214cb40007f // 0148
-	QUAD $0x3d635b723f800001 // 0150
-	QUAD $0x3aae04733e75fc8c // 0158
-	QUAD $0xbf8000003c1e8629 // 0160
-	QUAD $0x3ea4258a3f800000 // 0168
-	QUAD $0x3f13bb623ed30bb1 // 0170
-	QUAD $0x4038aa3b3f76384f // 0178
-	LONG $0x3f317218 // 0180
+	LONG $0x18478b48 // 0000: mov 0x18(%rdi),%rax
+	WORD $0x8b48; BYTE $0x37 // 0004: mov (%rdi),%rsi
+	WORD $0x8948; BYTE $0xf9 // 0007: mov %rdi,%rcx
+	LONG $0xdb57e0c5 // 000a: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0x605f8b48 // 000e: mov 0x60(%rdi),%rbx
+	LONG $0x30107cc5 // 0012: vmovups (%rax),%ymm14
+	LONG $0x48478b48 // 0016: mov 0x48(%rdi),%rax
+	LONG $0x1e107cc5 // 001a: vmovups (%rsi),%ymm11
+	QUAD $0x0000000085148d48 // 001e: lea 0x0(,%rax,4),%rdx
+	LONG $0x16048d48 // 0026: lea (%rsi,%rdx,1),%rax
+	LONG $0x10107cc5 // 002a: vmovups (%rax),%ymm10
+	WORD $0x0148; BYTE $0xd0 // 002e: add %rdx,%rax
+	LONG $0x08107cc5 // 0031: vmovups (%rax),%ymm9
+	WORD $0x0148; BYTE $0xd0 // 0035: add %rdx,%rax
+	LONG $0x00107cc5 // 0038: vmovups (%rax),%ymm8
+	WORD $0x0148; BYTE $0xd0 // 003c: add %rdx,%rax
+	LONG $0x3810fcc5 // 003f: vmovups (%rax),%ymm7
+	WORD $0x0148; BYTE $0xd0 // 0043: add %rdx,%rax
+	LONG $0x3010fcc5 // 0046: vmovups (%rax),%ymm6
+	WORD $0x0148; BYTE $0xd0 // 004a: add %rdx,%rax
+	LONG $0x2410fcc5; BYTE $0x10 // 004d: vmovups (%rax,%rdx,1),%ymm4
+	LONG $0x2810fcc5 // 0052: vmovups (%rax),%ymm5
+	LONG $0x08578b48 // 0056: mov 0x8(%rdi),%rdx
+	LONG $0x38478b48 // 005a: mov 0x38(%rdi),%rax
+	WORD $0x8548; BYTE $0xdb // 005e: test %rbx,%rbx
+	LONG $0x01088e0f; WORD $0x0000 // 0061: jle 16f <weigh+0x16f>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0067: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0072: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 007d: nopl (%rax)
+	LONG $0x1210fcc5 // 0080: vmovups (%rdx),%ymm2
+	QUAD $0x00021b25187d62c4; BYTE $0x00 // 0084: vbroadcastss 0x21b(%rip),%ymm12 # 2a8 <weigh+0x2a8>
+	LONG $0x20c28348 // 008d: add $0x20,%rdx
+	QUAD $0x0002122d187d62c4; BYTE $0x00 // 0091: vbroadcastss 0x212(%rip),%ymm13 # 2ac <weigh+0x2ac>
+	QUAD $0x00020d3d187d62c4; BYTE $0x00 // 009a: vbroadcastss 0x20d(%rip),%ymm15 # 2b0 <weigh+0x2b0>
+	LONG $0x5c6cc1c4; BYTE $0xc6 // 00a3: vsubps %ymm14,%ymm2,%ymm0
+	QUAD $0x0001f315187de2c4; BYTE $0x00 // 00a8: vbroadcastss 0x1f3(%rip),%ymm2 # 2a4 <weigh+0x2a4>
+	LONG $0xc05fecc5 // 00b1: vmaxps %ymm0,%ymm2,%ymm0
+	QUAD $0x000001430d58fcc5 // 00b5: vaddps 0x143(%rip),%ymm0,%ymm1 # 200 <weigh+0x200>
+	QUAD $0x0000015b1558f4c5 // 00bd: vaddps 0x15b(%rip),%ymm1,%ymm2 # 220 <weigh+0x220>
+	LONG $0xf172f5c5; BYTE $0x17 // 00c5: vpslld $0x17,%ymm1,%ymm1
+	LONG $0xc25cfcc5 // 00ca: vsubps %ymm2,%ymm0,%ymm0
+	QUAD $0x00016925a87d62c4; BYTE $0x00 // 00ce: vfmadd213ps 0x169(%rip),%ymm0,%ymm12 # 240 <weigh+0x240>
+	QUAD $0x0001802da87d62c4; BYTE $0x00 // 00d7: vfmadd213ps 0x180(%rip),%ymm0,%ymm13 # 260 <weigh+0x260>
+	LONG $0xd059fcc5 // 00e0: vmulps %ymm0,%ymm0,%ymm2
+	QUAD $0x000193059805e2c4; BYTE $0x00 // 00e4: vfmadd132ps 0x193(%rip),%ymm15,%ymm0 # 280 <weigh+0x280>
+	LONG $0x9815e2c4; BYTE $0xc2 // 00ed: vfmadd132ps %ymm2,%ymm13,%ymm0
+	LONG $0x981de2c4; BYTE $0xc2 // 00f2: vfmadd132ps %ymm2,%ymm12,%ymm0
+	LONG $0xc159fcc5 // 00f7: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x4211fcc5; BYTE $0xe0 // 00fb: vmovups %ymm0,-0x20(%rdx)
+	LONG $0x187de2c4; BYTE $0x08 // 0100: vbroadcastss (%rax),%ymm1
+	LONG $0x58718b48 // 0105: mov 0x58(%rcx),%rsi
+	WORD $0xff48; BYTE $0xcb // 0109: dec %rbx
+	LONG $0xd858e4c5 // 010c: vaddps %ymm0,%ymm3,%ymm3
+	LONG $0xb87d62c4; BYTE $0xd9 // 0110: vfmadd231ps %ymm1,%ymm0,%ymm11
+	LONG $0x187de2c4; WORD $0x0448 // 0115: vbroadcastss 0x4(%rax),%ymm1
+	LONG $0xb87d62c4; BYTE $0xd1 // 011b: vfmadd231ps %ymm1,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x0848 // 0120: vbroadcastss 0x8(%rax),%ymm1
+	LONG $0xb87d62c4; BYTE $0xc9 // 0126: vfmadd231ps %ymm1,%ymm0,%ymm9
+	LONG $0x187de2c4; WORD $0x0c48 // 012b: vbroadcastss 0xc(%rax),%ymm1
+	LONG $0xb87d62c4; BYTE $0xc1 // 0131: vfmadd231ps %ymm1,%ymm0,%ymm8
+	LONG $0x187de2c4; WORD $0x1048 // 0136: vbroadcastss 0x10(%rax),%ymm1
+	LONG $0xb87de2c4; BYTE $0xf9 // 013c: vfmadd231ps %ymm1,%ymm0,%ymm7
+	LONG $0x187de2c4; WORD $0x1448 // 0141: vbroadcastss 0x14(%rax),%ymm1
+	LONG $0xb87de2c4; BYTE $0xf1 // 0147: vfmadd231ps %ymm1,%ymm0,%ymm6
+	LONG $0x187de2c4; WORD $0x1848 // 014c: vbroadcastss 0x18(%rax),%ymm1
+	LONG $0xb87de2c4; BYTE $0xe9 // 0152: vfmadd231ps %ymm1,%ymm0,%ymm5
+	LONG $0x187de2c4; WORD $0x1c48 // 0157: vbroadcastss 0x1c(%rax),%ymm1
+	LONG $0xb0048d48 // 015d: lea (%rax,%rsi,4),%rax
+	LONG $0xb87de2c4; BYTE $0xe1 // 0161: vfmadd231ps %ymm1,%ymm0,%ymm4
+	LONG $0xff14850f; WORD $0xffff // 0166: jne 80 <weigh+0x80>
+	WORD $0x8b48; BYTE $0x31 // 016c: mov (%rcx),%rsi
+	LONG $0x1e117cc5 // 016f: vmovups %ymm11,(%rsi)
+	LONG $0x48518b48 // 0173: mov 0x48(%rcx),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0177: mov (%rcx),%rax
+	LONG $0x14117cc5; BYTE $0x90 // 017a: vmovups %ymm10,(%rax,%rdx,4)
+	LONG $0x48518b48 // 017f: mov 0x48(%rcx),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0183: mov (%rcx),%rax
+	LONG $0x0c117cc5; BYTE $0xd0 // 0186: vmovups %ymm9,(%rax,%rdx,8)
+	LONG $0x48418b48 // 018b: mov 0x48(%rcx),%rax
+	LONG $0x40148d48 // 018f: lea (%rax,%rax,2),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0193: mov (%rcx),%rax
+	LONG $0x04117cc5; BYTE $0x90 // 0196: vmovups %ymm8,(%rax,%rdx,4)
+	LONG $0x48418b48 // 019b: mov 0x48(%rcx),%rax
+	WORD $0x8b48; BYTE $0x11 // 019f: mov (%rcx),%rdx
+	LONG $0x02e0c148 // 01a2: shl $0x2,%rax
+	LONG $0x3c11fcc5; BYTE $0x82 // 01a6: vmovups %ymm7,(%rdx,%rax,4)
+	LONG $0x48418b48 // 01ab: mov 0x48(%rcx),%rax
+	LONG $0x80148d48 // 01af: lea (%rax,%rax,4),%rdx
+	WORD $0x8b48; BYTE $0x01 // 01b3: mov (%rcx),%rax
+	LONG $0x3411fcc5; BYTE $0x90 // 01b6: vmovups %ymm6,(%rax,%rdx,4)
+	LONG $0x48418b48 // 01bb: mov 0x48(%rcx),%rax
+	LONG $0x40148d48 // 01bf: lea (%rax,%rax,2),%rdx
+	WORD $0x8b48; BYTE $0x01 // 01c3: mov (%rcx),%rax
+	LONG $0x2c11fcc5; BYTE $0xd0 // 01c6: vmovups %ymm5,(%rax,%rdx,8)
+	LONG $0x48518b48 // 01cb: mov 0x48(%rcx),%rdx
+	QUAD $0x00000000d5048d48 // 01cf: lea 0x0(,%rdx,8),%rax
+	WORD $0x2948; BYTE $0xd0 // 01d7: sub %rdx,%rax
+	WORD $0x8b48; BYTE $0x11 // 01da: mov (%rcx),%rdx
+	LONG $0x2411fcc5; BYTE $0x82 // 01dd: vmovups %ymm4,(%rdx,%rax,4)
+	LONG $0x20418b48 // 01e2: mov 0x20(%rcx),%rax
+	LONG $0x1811fcc5 // 01e6: vmovups %ymm3,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 01ea: vzeroupper
+	BYTE $0xc3 // 01ed: ret
+	WORD $0x2e66 // 01ee
+	QUAD $0x0000000000841f0f // 01f0
+	QUAD $0x0000000000841f0f // 01f8
+	QUAD $0x4b40007f4b40007f // 0200
+	QUAD $0x4b40007f4b40007f // 0208
+	QUAD $0x4b40007f4b40007f // 0210
+	QUAD $0x4b40007f4b40007f // 0218
+	QUAD $0xcb40007fcb40007f // 0220
+	QUAD $0xcb40007fcb40007f // 0228
+	QUAD $0xcb40007fcb40007f // 0230
+	QUAD $0xcb40007fcb40007f // 0238
+	QUAD $0x3f8000013f800001 // 0240
+	QUAD $0x3f8000013f800001 // 0248
+	QUAD $0x3f8000013f800001 // 0250
+	QUAD $0x3f8000013f800001 // 0258
+	QUAD $0x3e75fc8c3e75fc8c // 0260
+	QUAD $0x3e75fc8c3e75fc8c // 0268
+	QUAD $0x3e75fc8c3e75fc8c // 0270
+	QUAD $0x3e75fc8c3e75fc8c // 0278
+	QUAD $0x3aae04733aae0473 // 0280
+	QUAD $0x3aae04733aae0473 // 0288
+	QUAD $0x3aae04733aae0473 // 0290
+	QUAD $0x3aae04733aae0473 // 0298
+	QUAD $0xc2fc0000ff7fffff // 02a0
+	QUAD $0x3d635b723f317214 // 02a8
+	QUAD $0xbf8000003c1e8629 // 02b0
+	QUAD $0x3ea4258a3f800000 // 02b8
+	QUAD $0x3f13bb623ed30bb1 // 02c0
+	QUAD $0x4038aa3b3f76384f // 02c8
+	LONG $0x3f317218 // 02d0
 
 // func softmaxGradAVX2(a *attentionArgs)
 // softmaxGrad of csrc/attention.c
@@ -183,15 +265,15 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-8
 	LONG $0x08478b48 // 0018: mov 0x8(%rdi),%rax
 	WORD $0x8548; BYTE $0xc9 // 001c: test %rcx,%rcx
 	LONG $0x00c98e0f; WORD $0x0000 // 001f: jle ee <softmaxGrad+0xee>
-	QUAD $0x0000d225187d62c4; BYTE $0x00 // 0025: vbroadcastss 0xd2(%rip),%ymm12 # 100 <softmaxGrad+0x100>
-	QUAD $0x0000cd1d187d62c4; BYTE $0x00 // 002e: vbroadcastss 0xcd(%rip),%ymm11 # 104 <softmaxGrad+0x104>
-	QUAD $0x0000c815187d62c4; BYTE $0x00 // 0037: vbroadcastss 0xc8(%rip),%ymm10 # 108 <softmaxGrad+0x108>
-	QUAD $0x0000c30d187d62c4; BYTE $0x00 // 0040: vbroadcastss 0xc3(%rip),%ymm9 # 10c <softmaxGrad+0x10c>
-	QUAD $0x0000be05187d62c4; BYTE $0x00 // 0049: vbroadcastss 0xbe(%rip),%ymm8 # 110 <softmaxGrad+0x110>
-	QUAD $0x0000b93d187de2c4; BYTE $0x00 // 0052: vbroadcastss 0xb9(%rip),%ymm7 # 114 <softmaxGrad+0x114>
-	QUAD $0x0000b435187de2c4; BYTE $0x00 // 005b: vbroadcastss 0xb4(%rip),%ymm6 # 118 <softmaxGrad+0x118>
-	QUAD $0x0000af2d187de2c4; BYTE $0x00 // 0064: vbroadcastss 0xaf(%rip),%ymm5 # 11c <softmaxGrad+0x11c>
-	QUAD $0x0000aa25187de2c4; BYTE $0x00 // 006d: vbroadcastss 0xaa(%rip),%ymm4 # 120 <softmaxGrad+0x120>
+	QUAD $0x00017625187d62c4; BYTE $0x00 // 0025: vbroadcastss 0x176(%rip),%ymm12 # 1a4 <softmaxGrad+0x1a4>
+	QUAD $0x0000c91d187d62c4; BYTE $0x00 // 002e: vbroadcastss 0xc9(%rip),%ymm11 # 100 <softmaxGrad+0x100>
+	QUAD $0x0000e015187d62c4; BYTE $0x00 // 0037: vbroadcastss 0xe0(%rip),%ymm10 # 120 <softmaxGrad+0x120>
+	QUAD $0x00015f0d187d62c4; BYTE $0x00 // 0040: vbroadcastss 0x15f(%rip),%ymm9 # 1a8 <softmaxGrad+0x1a8>
+	QUAD $0x0000ee05187d62c4; BYTE $0x00 // 0049: vbroadcastss 0xee(%rip),%ymm8 # 140 <softmaxGrad+0x140>
+	QUAD $0x0001513d187de2c4; BYTE $0x00 // 0052: vbroadcastss 0x151(%rip),%ymm7 # 1ac <softmaxGrad+0x1ac>
+	QUAD $0x0000fc35187de2c4; BYTE $0x00 // 005b: vbroadcastss 0xfc(%rip),%ymm6 # 160 <softmaxGrad+0x160>
+	QUAD $0x0001132d187de2c4; BYTE $0x00 // 0064: vbroadcastss 0x113(%rip),%ymm5 # 180 <softmaxGrad+0x180>
+	QUAD $0x00013a25187de2c4; BYTE $0x00 // 006d: vbroadcastss 0x13a(%rip),%ymm4 # 1b0 <softmaxGrad+0x1b0>
 	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0076: cs nopw 0x0(%rax,%rax,1)
 	LONG $0x0810fcc5 // 0080: vmovups (%rax),%ymm1
 	LONG $0x287c41c4; BYTE $0xf1 // 0084: vmovaps %ymm9,%ymm14
@@ -222,15 +304,33 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-8
 	BYTE $0xc3 // 00f1: ret
 	LONG $0x1f0f2e66; WORD $0x0084 // 00f2
 	QUAD $0x00401f0f00000000 // 00f8
-	QUAD $0x4b40007fc2fc0000 // 0100
-	QUAD $0x3f317214cb40007f // 0108
-	QUAD $0x3d635b723f800001 // 0110
-	QUAD $0x3aae04733e75fc8c // 0118
-	QUAD $0xbf8000003c1e8629 // 0120
-	QUAD $0x3ea4258a3f800000 // 0128
-	QUAD $0x3f13bb623ed30bb1 // 0130
-	QUAD $0x4038aa3b3f76384f // 0138
-	LONG $0x3f317218 // 0140
+	QUAD $0x4b40007f4b40007f // 0100
+	QUAD $0x4b40007f4b40007f // 0108
+	QUAD $0x4b40007f4b40007f // 0110
+	QUAD $0x4b40007f4b40007f // 0118
+	QUAD $0xcb40007fcb40007f // 0120
+	QUAD $0xcb40007fcb40007f // 0128
+	QUAD $0xcb40007fcb40007f // 0130
+	QUAD $0xcb40007fcb40007f // 0138
+	QUAD $0x3f8000013f800001 // 0140
+	QUAD $0x3f8000013f800001 // 0148
+	QUAD $0x3f8000013f800001 // 0150
+	QUAD $0x3f8000013f800001 // 0158
+	QUAD $0x3e75fc8c3e75fc8c // 0160
+	QUAD $0x3e75fc8c3e75fc8c // 0168
+	QUAD $0x3e75fc8c3e75fc8c // 0170
+	QUAD $0x3e75fc8c3e75fc8c // 0178
+	QUAD $0x3aae04733aae0473 // 0180
+	QUAD $0x3aae04733aae0473 // 0188
+	QUAD $0x3aae04733aae0473 // 0190
+	QUAD $0x3aae04733aae0473 // 0198
+	QUAD $0xc2fc0000ff7fffff // 01a0
+	QUAD $0x3d635b723f317214 // 01a8
+	QUAD $0xbf8000003c1e8629 // 01b0
+	QUAD $0x3ea4258a3f800000 // 01b8
+	QUAD $0x3f13bb623ed30bb1 // 01c0
+	QUAD $0x4038aa3b3f76384f // 01c8
+	LONG $0x3f317218 // 01d0
 
 // func addValuesAVX2(a *attentionArgs)
 // addValues of csrc/attention.c
@@ -370,6 +470,271 @@ TEXT ·addOuterAVX2(SB), NOSPLIT, $0-8
 	WORD $0xf8c5; BYTE $0x77 // 00d0: vzeroupper
 	BYTE $0xc3 // 00d3: ret
 
+// func gradientAVX2(a *gradientArgs)
+// gradient of csrc/attention.c
+TEXT ·gradientAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x48578b48 // 0000: mov 0x48(%rdi),%rdx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	LONG $0xd8bf8b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0xd8(%rdi),%rdi
+	WORD $0xdb31 // 000e: xor %ebx,%ebx
+	LONG $0xe8888b48; WORD $0x0000; BYTE $0x00 // 0010: mov 0xe8(%rax),%rcx
+	QUAD $0x00000000bd348d48 // 0017: lea 0x0(,%rdi,4),%rsi
+	LONG $0x12107cc5 // 001f: vmovups (%rdx),%ymm10
+	WORD $0x0148; BYTE $0xf2 // 0023: add %rsi,%rdx
+	LONG $0x0a107cc5 // 0026: vmovups (%rdx),%ymm9
+	WORD $0x0148; BYTE $0xf2 // 002a: add %rsi,%rdx
+	LONG $0x02107cc5 // 002d: vmovups (%rdx),%ymm8
+	WORD $0x0148; BYTE $0xf2 // 0031: add %rsi,%rdx
+	LONG $0x3a10fcc5 // 0034: vmovups (%rdx),%ymm7
+	WORD $0x0148; BYTE $0xf2 // 0038: add %rsi,%rdx
+	LONG $0x3210fcc5 // 003b: vmovups (%rdx),%ymm6
+	WORD $0x0148; BYTE $0xf2 // 003f: add %rsi,%rdx
+	LONG $0x2a10fcc5 // 0042: vmovups (%rdx),%ymm5
+	WORD $0x0148; BYTE $0xf2 // 0046: add %rsi,%rdx
+	LONG $0x2210fcc5 // 0049: vmovups (%rdx),%ymm4
+	LONG $0x1c10fcc5; BYTE $0x32 // 004d: vmovups (%rdx,%rsi,1),%ymm3
+	WORD $0x8548; BYTE $0xc9 // 0052: test %rcx,%rcx
+	LONG $0x04028e0f; WORD $0x0000 // 0055: jle 45d <gradient+0x45d>
+	LONG $0x00441f0f; BYTE $0x00 // 005b: nopl 0x0(%rax,%rax,1)
+	LONG $0xe0888b48; WORD $0x0000; BYTE $0x00 // 0060: mov 0xe0(%rax),%rcx
+	LONG $0x78508b48 // 0067: mov 0x78(%rax),%rdx
+	LONG $0xcbaf0f48 // 006b: imul %rbx,%rcx
+	LONG $0x187de2c4; WORD $0x8a04 // 006f: vbroadcastss (%rdx,%rcx,4),%ymm0
+	LONG $0x187de2c4; WORD $0x8a54; BYTE $0x08 // 0075: vbroadcastss 0x8(%rdx,%rcx,4),%ymm2
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x04 // 007c: vbroadcastss 0x4(%rdx,%rcx,4),%ymm1
+	LONG $0x597cc1c4; BYTE $0xc2 // 0083: vmulps %ymm10,%ymm0,%ymm0
+	LONG $0x5974c1c4; BYTE $0xc9 // 0088: vmulps %ymm9,%ymm1,%ymm1
+	LONG $0x987dc2c4; BYTE $0xd0 // 008d: vfmadd132ps %ymm8,%ymm0,%ymm2
+	LONG $0x187de2c4; WORD $0x8a44; BYTE $0x0c // 0092: vbroadcastss 0xc(%rdx,%rcx,4),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc7 // 0099: vfmadd132ps %ymm7,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x10 // 009e: vbroadcastss 0x10(%rdx,%rcx,4),%ymm1
+	LONG $0x986de2c4; BYTE $0xce // 00a5: vfmadd132ps %ymm6,%ymm2,%ymm1
+	LONG $0x187de2c4; WORD $0x8a54; BYTE $0x14 // 00aa: vbroadcastss 0x14(%rdx,%rcx,4),%ymm2
+	LONG $0x987de2c4; BYTE $0xd5 // 00b1: vfmadd132ps %ymm5,%ymm0,%ymm2
+	LONG $0x187de2c4; WORD $0x8a44; BYTE $0x18 // 00b6: vbroadcastss 0x18(%rdx,%rcx,4),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc4 // 00bd: vfmadd132ps %ymm4,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x1c // 00c2: vbroadcastss 0x1c(%rdx,%rcx,4),%ymm1
+	WORD $0x8948; BYTE $0xda // 00c9: mov %rbx,%rdx
+	WORD $0xff48; BYTE $0xc3 // 00cc: inc %rbx
+	LONG $0x05e2c148 // 00cf: shl $0x5,%rdx
+	WORD $0x0348; BYTE $0x10 // 00d3: add (%rax),%rdx
+	LONG $0x986de2c4; BYTE $0xcb // 00d6: vfmadd132ps %ymm3,%ymm2,%ymm1
+	LONG $0xc158fcc5 // 00db: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x0211fcc5 // 00df: vmovups %ymm0,(%rdx)
+	LONG $0xe8888b48; WORD $0x0000; BYTE $0x00 // 00e3: mov 0xe8(%rax),%rcx
+	WORD $0x3948; BYTE $0xcb // 00ea: cmp %rcx,%rbx
+	LONG $0xff6d8c0f; WORD $0xffff // 00ed: jl 60 <gradient+0x60>
+	LONG $0xd8988b48; WORD $0x0000; BYTE $0x00 // 00f3: mov 0xd8(%rax),%rbx
+	QUAD $0x00000000dd148d4c // 00fa: lea 0x0(,%rbx,8),%r10
+	QUAD $0x000000009d348d48 // 0102: lea 0x0(,%rbx,4),%rsi
+	LONG $0x5b148d48 // 010a: lea (%rbx,%rbx,2),%rdx
+	WORD $0x8949; BYTE $0xdb // 010e: mov %rbx,%r11
+	WORD $0x894d; BYTE $0xd0 // 0111: mov %r10,%r8
+	LONG $0x1e0c8d4c // 0114: lea (%rsi,%rbx,1),%r9
+	QUAD $0x0000000095248d4c // 0118: lea 0x0(,%rdx,4),%r12
+	LONG $0x04e3c149 // 0120: shl $0x4,%r11
+	WORD $0x2949; BYTE $0xd8 // 0124: sub %rbx,%r8
+	LONG $0x02e1c149 // 0127: shl $0x2,%r9
+	LONG $0x03e2c148 // 012b: shl $0x3,%rdx
+	LONG $0x02e0c149 // 012f: shl $0x2,%r8
+	LONG $0x60588b48 // 0133: mov 0x60(%rax),%rbx
+	LONG $0x1b10fcc5 // 0137: vmovups (%rbx),%ymm3
+	LONG $0x2410fcc5; BYTE $0x33 // 013b: vmovups (%rbx,%rsi,1),%ymm4
+	LONG $0x107ca1c4; WORD $0x132c // 0140: vmovups (%rbx,%r10,1),%ymm5
+	LONG $0x107ca1c4; WORD $0x2334 // 0146: vmovups (%rbx,%r12,1),%ymm6
+	LONG $0x107ca1c4; WORD $0x1b3c // 014c: vmovups (%rbx,%r11,1),%ymm7
+	LONG $0x107c21c4; WORD $0x0b04 // 0152: vmovups (%rbx,%r9,1),%ymm8
+	LONG $0x0c107cc5; BYTE $0x13 // 0158: vmovups (%rbx,%rdx,1),%ymm9
+	LONG $0x107c21c4; WORD $0x0314 // 015d: vmovups (%rbx,%r8,1),%ymm10
+	WORD $0x8548; BYTE $0xc9 // 0163: test %rcx,%rcx
+	LONG $0x00e98e0f; WORD $0x0000 // 0166: jle 255 <gradient+0x255>
+	WORD $0xdb31 // 016c: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 016e: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0179: nopl 0x0(%rax)
+	LONG $0xe0888b48; WORD $0x0000; BYTE $0x00 // 0180: mov 0xe0(%rax),%rcx
+	LONG $0x90908b48; WORD $0x0000; BYTE $0x00 // 0187: mov 0x90(%rax),%rdx
+	LONG $0xcbaf0f48 // 018e: imul %rbx,%rcx
+	LONG $0x187de2c4; WORD $0x8a04 // 0192: vbroadcastss (%rdx,%rcx,4),%ymm0
+	LONG $0x187de2c4; WORD $0x8a54; BYTE $0x08 // 0198: vbroadcastss 0x8(%rdx,%rcx,4),%ymm2
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x04 // 019f: vbroadcastss 0x4(%rdx,%rcx,4),%ymm1
+	LONG $0xc359fcc5 // 01a6: vmulps %ymm3,%ymm0,%ymm0
+	LONG $0xcc59f4c5 // 01aa: vmulps %ymm4,%ymm1,%ymm1
+	LONG $0x987de2c4; BYTE $0xd5 // 01ae: vfmadd132ps %ymm5,%ymm0,%ymm2
+	LONG $0x187de2c4; WORD $0x8a44; BYTE $0x0c // 01b3: vbroadcastss 0xc(%rdx,%rcx,4),%ymm0
+	LONG $0x9875e2c4; BYTE $0xc6 // 01ba: vfmadd132ps %ymm6,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x10 // 01bf: vbroadcastss 0x10(%rdx,%rcx,4),%ymm1
+	LONG $0x986de2c4; BYTE $0xcf // 01c6: vfmadd132ps %ymm7,%ymm2,%ymm1
+	LONG $0x187de2c4; WORD $0x8a54; BYTE $0x14 // 01cb: vbroadcastss 0x14(%rdx,%rcx,4),%ymm2
+	LONG $0x987dc2c4; BYTE $0xd0 // 01d2: vfmadd132ps %ymm8,%ymm0,%ymm2
+	LONG $0x187de2c4; WORD $0x8a44; BYTE $0x18 // 01d7: vbroadcastss 0x18(%rdx,%rcx,4),%ymm0
+	LONG $0x9875c2c4; BYTE $0xc1 // 01de: vfmadd132ps %ymm9,%ymm1,%ymm0
+	LONG $0x187de2c4; WORD $0x8a4c; BYTE $0x1c // 01e3: vbroadcastss 0x1c(%rdx,%rcx,4),%ymm1
+	WORD $0x8948; BYTE $0xda // 01ea: mov %rbx,%rdx
+	WORD $0xff48; BYTE $0xc3 // 01ed: inc %rbx
+	LONG $0x05e2c148 // 01f0: shl $0x5,%rdx
+	LONG $0x18500348 // 01f4: add 0x18(%rax),%rdx
+	LONG $0x986dc2c4; BYTE $0xca // 01f8: vfmadd132ps %ymm10,%ymm2,%ymm1
+	LONG $0xc158fcc5 // 01fd: vaddps %ymm1,%ymm0,%ymm0
+	LONG $0x0211fcc5 // 0201: vmovups %ymm0,(%rdx)
+	LONG $0xe8888b48; WORD $0x0000; BYTE $0x00 // 0205: mov 0xe8(%rax),%rcx
+	WORD $0x3948; BYTE $0xcb // 020c: cmp %rcx,%rbx
+	LONG $0xff6b8c0f; WORD $0xffff // 020f: jl 180 <gradient+0x180>
+	LONG $0xd8988b48; WORD $0x0000; BYTE $0x00 // 0215: mov 0xd8(%rax),%rbx
+	QUAD $0x00000000dd148d4c // 021c: lea 0x0(,%rbx,8),%r10
+	QUAD $0x000000009d348d48 // 0224: lea 0x0(,%rbx,4),%rsi
+	LONG $0x5b148d48 // 022c: lea (%rbx,%rbx,2),%rdx
+	WORD $0x8949; BYTE $0xdb // 0230: mov %rbx,%r11
+	WORD $0x894d; BYTE $0xd0 // 0233: mov %r10,%r8
+	LONG $0x1e0c8d4c // 0236: lea (%rsi,%rbx,1),%r9
+	QUAD $0x0000000095248d4c // 023a: lea 0x0(,%rdx,4),%r12
+	LONG $0x04e3c149 // 0242: shl $0x4,%r11
+	WORD $0x2949; BYTE $0xd8 // 0246: sub %rbx,%r8
+	LONG $0x02e1c149 // 0249: shl $0x2,%r9
+	LONG $0x03e2c148 // 024d: shl $0x3,%rdx
+	LONG $0x02e0c149 // 0251: shl $0x2,%r8
+	LONG $0x30788b48 // 0255: mov 0x30(%rax),%rdi
+	WORD $0x8b48; BYTE $0x18 // 0259: mov (%rax),%rbx
+	LONG $0x0c107cc5; BYTE $0x37 // 025c: vmovups (%rdi,%rsi,1),%ymm9
+	LONG $0x2410fcc5; BYTE $0x17 // 0261: vmovups (%rdi,%rdx,1),%ymm4
+	LONG $0x17107cc5 // 0266: vmovups (%rdi),%ymm10
+	LONG $0x107c21c4; WORD $0x1704 // 026a: vmovups (%rdi,%r10,1),%ymm8
+	LONG $0x107ca1c4; WORD $0x273c // 0270: vmovups (%rdi,%r12,1),%ymm7
+	LONG $0x107ca1c4; WORD $0x1f34 // 0276: vmovups (%rdi,%r11,1),%ymm6
+	LONG $0x107ca1c4; WORD $0x0f2c // 027c: vmovups (%rdi,%r9,1),%ymm5
+	LONG $0x107ca1c4; WORD $0x071c // 0282: vmovups (%rdi,%r8,1),%ymm3
+	LONG $0x78508b48 // 0288: mov 0x78(%rax),%rdx
+	LONG $0x18708b48 // 028c: mov 0x18(%rax),%rsi
+	WORD $0x8548; BYTE $0xc9 // 0290: test %rcx,%rcx
+	LONG $0x012d8e0f; WORD $0x0000 // 0293: jle 3c6 <gradient+0x3c6>
+	QUAD $0x0002c23d187d62c4; BYTE $0x00 // 0299: vbroadcastss 0x2c2(%rip),%ymm15 # 564 <gradient+0x564>
+	QUAD $0x00021535187d62c4; BYTE $0x00 // 02a2: vbroadcastss 0x215(%rip),%ymm14 # 4c0 <gradient+0x4c0>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02ab: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 02b6: cs nopw 0x0(%rax,%rax,1)
+	LONG $0xa8b88b48; WORD $0x0000; BYTE $0x00 // 02c0: mov 0xa8(%rax),%rdi
+	LONG $0x1310fcc5 // 02c7: vmovups (%rbx),%ymm2
+	LONG $0x20c68348 // 02cb: add $0x20,%rsi
+	LONG $0x20c38348 // 02cf: add $0x20,%rbx
+	QUAD $0x00028c25187d62c4; BYTE $0x00 // 02d3: vbroadcastss 0x28c(%rip),%ymm12 # 568 <gradient+0x568>
+	QUAD $0x00028b2d187d62c4; BYTE $0x00 // 02dc: vbroadcastss 0x28b(%rip),%ymm13 # 570 <gradient+0x570>
+	LONG $0x075cecc5 // 02e5: vsubps (%rdi),%ymm2,%ymm0
+	LONG $0xc05f84c5 // 02e9: vmaxps %ymm0,%ymm15,%ymm0
+	LONG $0x587cc1c4; BYTE $0xd6 // 02ed: vaddps %ymm14,%ymm0,%ymm2
+	QUAD $0x000001e60d58ecc5 // 02f2: vaddps 0x1e6(%rip),%ymm2,%ymm1 # 4e0 <gradient+0x4e0>
+	LONG $0xf272edc5; BYTE $0x17 // 02fa: vpslld $0x17,%ymm2,%ymm2
+	LONG $0xc15cfcc5 // 02ff: vsubps %ymm1,%ymm0,%ymm0
+	QUAD $0x0002600d187de2c4; BYTE $0x00 // 0303: vbroadcastss 0x260(%rip),%ymm1 # 56c <gradient+0x56c>
+	QUAD $0x0001eb25a87d62c4; BYTE $0x00 // 030c: vfmadd213ps 0x1eb(%rip),%ymm0,%ymm12 # 500 <gradient+0x500>
+	QUAD $0x0002020da87de2c4; BYTE $0x00 // 0315: vfmadd213ps 0x202(%rip),%ymm0,%ymm1 # 520 <gradient+0x520>
+	LONG $0xd8597cc5 // 031e: vmulps %ymm0,%ymm0,%ymm11
+	QUAD $0x000215059815e2c4; BYTE $0x00 // 0322: vfmadd132ps 0x215(%rip),%ymm13,%ymm0 # 540 <gradient+0x540>
+	LONG $0x9875c2c4; BYTE $0xc3 // 032b: vfmadd132ps %ymm11,%ymm1,%ymm0
+	LONG $0x981dc2c4; BYTE $0xc3 // 0330: vfmadd132ps %ymm11,%ymm12,%ymm0
+	LONG $0xca59fcc5 // 0335: vmulps %ymm2,%ymm0,%ymm1
+	LONG $0x4b11fcc5; BYTE $0xe0 // 0339: vmovups %ymm1,-0x20(%rbx)
+	LONG $0xc0b88b48; WORD $0x0000; BYTE $0x00 // 033e: mov 0xc0(%rax),%rdi
+	LONG $0x5610fcc5; BYTE $0xe0 // 0345: vmovups -0x20(%rsi),%ymm2
+	LONG $0x075cecc5 // 034a: vsubps (%rdi),%ymm2,%ymm0
+	LONG $0xc159fcc5 // 034e: vmulps %ymm1,%ymm0,%ymm0
+	LONG $0x4611fcc5; BYTE $0xe0 // 0352: vmovups %ymm0,-0x20(%rsi)
+	LONG $0x187de2c4; BYTE $0x0a // 0357: vbroadcastss (%rdx),%ymm1
+	LONG $0xe0b88b48; WORD $0x0000; BYTE $0x00 // 035c: mov 0xe0(%rax),%rdi
+	WORD $0xff48; BYTE $0xc9 // 0363: dec %rcx
+	LONG $0xb87d62c4; BYTE $0xd1 // 0366: vfmadd231ps %ymm1,%ymm0,%ymm10
+	LONG $0x187de2c4; WORD $0x044a // 036b: vbroadcastss 0x4(%rdx),%ymm1
+	LONG $0xb87d62c4; BYTE $0xc9 // 0371: vfmadd231ps %ymm1,%ymm0,%ymm9
+	LONG $0x187de2c4; WORD $0x084a // 0376: vbroadcastss 0x8(%rdx),%ymm1
+	LONG $0xb87d62c4; BYTE $0xc1 // 037c: vfmadd231ps %ymm1,%ymm0,%ymm8
+	LONG $0x187de2c4; WORD $0x0c4a // 0381: vbroadcastss 0xc(%rdx),%ymm1
+	LONG $0xb87de2c4; BYTE $0xf9 // 0387: vfmadd231ps %ymm1,%ymm0,%ymm7
+	LONG $0x187de2c4; WORD $0x104a // 038c: vbroadcastss 0x10(%rdx),%ymm1
+	LONG $0xb87de2c4; BYTE $0xf1 // 0392: vfmadd231ps %ymm1,%ymm0,%ymm6
+	LONG $0x187de2c4; WORD $0x144a // 0397: vbroadcastss 0x14(%rdx),%ymm1
+	LONG $0xb87de2c4; BYTE $0xe9 // 039d: vfmadd231ps %ymm1,%ymm0,%ymm5
+	LONG $0x187de2c4; WORD $0x184a // 03a2: vbroadcastss 0x18(%rdx),%ymm1
+	LONG $0xb87de2c4; BYTE $0xe1 // 03a8: vfmadd231ps %ymm1,%ymm0,%ymm4
+	LONG $0x187de2c4; WORD $0x1c4a // 03ad: vbroadcastss 0x1c(%rdx),%ymm1
+	LONG $0xba148d48 // 03b3: lea (%rdx,%rdi,4),%rdx
+	LONG $0xb87de2c4; BYTE $0xd9 // 03b7: vfmadd231ps %ymm1,%ymm0,%ymm3
+	LONG $0xfefe850f; WORD $0xffff // 03bc: jne 2c0 <gradient+0x2c0>
+	LONG $0x30788b48 // 03c2: mov 0x30(%rax),%rdi
+	LONG $0x17117cc5 // 03c6: vmovups %ymm10,(%rdi)
+	LONG $0xd8888b48; WORD $0x0000; BYTE $0x00 // 03ca: mov 0xd8(%rax),%rcx
+	LONG $0x30508b48 // 03d1: mov 0x30(%rax),%rdx
+	LONG $0x0c117cc5; BYTE $0x8a // 03d5: vmovups %ymm9,(%rdx,%rcx,4)
+	LONG $0xd8888b48; WORD $0x0000; BYTE $0x00 // 03da: mov 0xd8(%rax),%rcx
+	LONG $0x30508b48 // 03e1: mov 0x30(%rax),%rdx
+	LONG $0x04117cc5; BYTE $0xca // 03e5: vmovups %ymm8,(%rdx,%rcx,8)
+	LONG $0xd8908b48; WORD $0x0000; BYTE $0x00 // 03ea: mov 0xd8(%rax),%rdx
+	LONG $0x520c8d48 // 03f1: lea (%rdx,%rdx,2),%rcx
+	LONG $0x30508b48 // 03f5: mov 0x30(%rax),%rdx
+	LONG $0x3c11fcc5; BYTE $0x8a // 03f9: vmovups %ymm7,(%rdx,%rcx,4)
+	LONG $0xd8b08b48; WORD $0x0000; BYTE $0x00 // 03fe: mov 0xd8(%rax),%rsi
+	LONG $0x30488b48 // 0405: mov 0x30(%rax),%rcx
+	QUAD $0x00000000b5148d48 // 0409: lea 0x0(,%rsi,4),%rdx
+	LONG $0x3411fcc5; BYTE $0x91 // 0411: vmovups %ymm6,(%rcx,%rdx,4)
+	LONG $0xd8908b48; WORD $0x0000; BYTE $0x00 // 0416: mov 0xd8(%rax),%rdx
+	LONG $0x920c8d48 // 041d: lea (%rdx,%rdx,4),%rcx
+	LONG $0x30508b48 // 0421: mov 0x30(%rax),%rdx
+	LONG $0x2c11fcc5; BYTE $0x8a // 0425: vmovups %ymm5,(%rdx,%rcx,4)
+	LONG $0xd8908b48; WORD $0x0000; BYTE $0x00 // 042a: mov 0xd8(%rax),%rdx
+	LONG $0x520c8d48 // 0431: lea (%rdx,%rdx,2),%rcx
+	LONG $0x30508b48 // 0435: mov 0x30(%rax),%rdx
+	LONG $0x2411fcc5; BYTE $0xca // 0439: vmovups %ymm4,(%rdx,%rcx,8)
+	LONG $0xd8888b48; WORD $0x0000; BYTE $0x00 // 043e: mov 0xd8(%rax),%rcx
+	LONG $0x30408b48 // 0445: mov 0x30(%rax),%rax
+	QUAD $0x00000000cd148d48 // 0449: lea 0x0(,%rcx,8),%rdx
+	WORD $0x2948; BYTE $0xca // 0451: sub %rcx,%rdx
+	LONG $0x1c11fcc5; BYTE $0x90 // 0454: vmovups %ymm3,(%rax,%rdx,4)
+	WORD $0xf8c5; BYTE $0x77 // 0459: vzeroupper
+	BYTE $0xc3 // 045c: ret
+	QUAD $0x00000000fd148d4c // 045d: lea 0x0(,%rdi,8),%r10
+	LONG $0x7f148d48 // 0465: lea (%rdi,%rdi,2),%rdx
+	WORD $0x8949; BYTE $0xfb // 0469: mov %rdi,%r11
+	LONG $0x3e0c8d4c // 046c: lea (%rsi,%rdi,1),%r9
+	WORD $0x894d; BYTE $0xd0 // 0470: mov %r10,%r8
+	QUAD $0x0000000095248d4c // 0473: lea 0x0(,%rdx,4),%r12
+	LONG $0x04e3c149 // 047b: shl $0x4,%r11
+	LONG $0x02e1c149 // 047f: shl $0x2,%r9
+	WORD $0x2949; BYTE $0xf8 // 0483: sub %rdi,%r8
+	LONG $0x03e2c148 // 0486: shl $0x3,%rdx
+	LONG $0x02e0c149 // 048a: shl $0x2,%r8
+	LONG $0xfffca0e9; BYTE $0xff // 048e: jmp 133 <gradient+0x133>
+	LONG $0x1f0f2e66; BYTE $0x84 // 0493
+	QUAD $0x0f2e660000000000 // 0498
+	QUAD $0x660000000000841f // 04a0
+	QUAD $0x00000000841f0f2e // 04a8
+	QUAD $0x0000841f0f2e6600 // 04b0
+	QUAD $0x0000441f0f000000 // 04b8
+	QUAD $0x4b40007f4b40007f // 04c0
+	QUAD $0x4b40007f4b40007f // 04c8
+	QUAD $0x4b40007f4b40007f // 04d0
+	QUAD $0x4b40007f4b40007f // 04d8
+	QUAD $0xcb40007fcb40007f // 04e0
+	QUAD $0xcb40007fcb40007f // 04e8
+	QUAD $0xcb40007fcb40007f // 04f0
+	QUAD $0xcb40007fcb40007f // 04f8
+	QUAD $0x3f8000013f800001 // 0500
+	QUAD $0x3f8000013f800001 // 0508
+	QUAD $0x3f8000013f800001 // 0510
+	QUAD $0x3f8000013f800001 // 0518
+	QUAD $0x3e75fc8c3e75fc8c // 0520
+	QUAD $0x3e75fc8c3e75fc8c // 0528
+	QUAD $0x3e75fc8c3e75fc8c // 0530
+	QUAD $0x3e75fc8c3e75fc8c // 0538
+	QUAD $0x3aae04733aae0473 // 0540
+	QUAD $0x3aae04733aae0473 // 0548
+	QUAD $0x3aae04733aae0473 // 0550
+	QUAD $0x3aae04733aae0473 // 0558
+	QUAD $0xc2fc0000ff7fffff // 0560
+	QUAD $0x3d635b723f317214 // 0568
+	QUAD $0xbf8000003c1e8629 // 0570
+	QUAD $0x3ea4258a3f800000 // 0578
+	QUAD $0x3f13bb623ed30bb1 // 0580
+	QUAD $0x4038aa3b3f76384f // 0588
+	LONG $0x3f317218 // 0590
+
 // func normalizeAVX2(a *attentionArgs)
 // normalize of csrc/attention.c
 TEXT ·normalizeAVX2(SB), NOSPLIT, $0-8
@@ -377,20 +742,20 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x607f8348; BYTE $0x00 // 0000: cmpq $0x0,0x60(%rdi)
 	LONG $0x015b8e0f; WORD $0x0000 // 0005: jle 166 <normalize+0x166>
-	QUAD $0x0001903d187d62c4; BYTE $0x00 // 000b: vbroadcastss 0x190(%rip),%ymm15 # 1a4 <normalize+0x1a4>
-	QUAD $0x00018b2d187de2c4; BYTE $0x00 // 0014: vbroadcastss 0x18b(%rip),%ymm5 # 1a8 <normalize+0x1a8>
+	QUAD $0x0001803d187d62c4; BYTE $0x00 // 000b: vbroadcastss 0x180(%rip),%ymm15 # 194 <normalize+0x194>
+	QUAD $0x00017b2d187de2c4; BYTE $0x00 // 0014: vbroadcastss 0x17b(%rip),%ymm5 # 198 <normalize+0x198>
 	LONG $0xcafb0db8; BYTE $0xc0 // 001d: mov $0xc0cafb0d,%eax
 	WORD $0xdb31 // 0022: xor %ebx,%ebx
-	QUAD $0x00017f35187d62c4; BYTE $0x00 // 0024: vbroadcastss 0x17f(%rip),%ymm14 # 1ac <normalize+0x1ac>
-	QUAD $0x00017a2d187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x17a(%rip),%ymm13 # 1b0 <normalize+0x1b0>
+	QUAD $0x00016f35187d62c4; BYTE $0x00 // 0024: vbroadcastss 0x16f(%rip),%ymm14 # 19c <normalize+0x19c>
+	QUAD $0x00016a2d187d62c4; BYTE $0x00 // 002d: vbroadcastss 0x16a(%rip),%ymm13 # 1a0 <normalize+0x1a0>
 	LONG $0xc06e79c5 // 0036: vmovd %eax,%xmm8
 	QUAD $0xffff007fffffb848; WORD $0x007f // 003a: movabs $0x7fffff007fffff,%rax
-	QUAD $0x00016725187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x167(%rip),%ymm12 # 1b4 <normalize+0x1b4>
-	QUAD $0x0001621d187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x162(%rip),%ymm11 # 1b8 <normalize+0x1b8>
+	QUAD $0x00015725187d62c4; BYTE $0x00 // 0044: vbroadcastss 0x157(%rip),%ymm12 # 1a4 <normalize+0x1a4>
+	QUAD $0x0001521d187d62c4; BYTE $0x00 // 004d: vbroadcastss 0x152(%rip),%ymm11 # 1a8 <normalize+0x1a8>
 	LONG $0x6ef9e1c4; BYTE $0xf8 // 0056: vmovq %rax,%xmm7
 	LONG $0x3504f3b8; BYTE $0x3f // 005b: mov $0x3f3504f3,%eax
-	QUAD $0x00015315187d62c4; BYTE $0x00 // 0060: vbroadcastss 0x153(%rip),%ymm10 # 1bc <normalize+0x1bc>
-	QUAD $0x00014e0d187d62c4; BYTE $0x00 // 0069: vbroadcastss 0x14e(%rip),%ymm9 # 1c0 <normalize+0x1c0>
+	QUAD $0x00014315187d62c4; BYTE $0x00 // 0060: vbroadcastss 0x143(%rip),%ymm10 # 1ac <normalize+0x1ac>
+	QUAD $0x00013e0d187d62c4; BYTE $0x00 // 0069: vbroadcastss 0x13e(%rip),%ymm9 # 1b0 <normalize+0x1b0>
 	LONG $0xf06ef9c5 // 0072: vmovd %eax,%xmm6
 	LONG $0x587d42c4; BYTE $0xc0 // 0076: vpbroadcastd %xmm8,%ymm8
 	LONG $0x597de2c4; BYTE $0xff // 007b: vpbroadcastq %xmm7,%ymm7
@@ -446,15 +811,13 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x00000000841f0f2e // 0168
 	QUAD $0x0000841f0f2e6600 // 0170
 	QUAD $0x0000441f0f000000 // 0178
-	QUAD $0x4b40007fc2fc0000 // 0180
-	QUAD $0x3f317214cb40007f // 0188
-	QUAD $0x3d635b723f800001 // 0190
-	QUAD $0x3aae04733e75fc8c // 0198
-	QUAD $0xbf8000003c1e8629 // 01a0
-	QUAD $0x3ea4258a3f800000 // 01a8
-	QUAD $0x3f13bb623ed30bb1 // 01b0
-	QUAD $0x4038aa3b3f76384f // 01b8
-	LONG $0x3f317218 // 01c0
+	QUAD $0xc2fc0000ff7fffff // 0180
+	QUAD $0x3d635b723f317214 // 0188
+	QUAD $0xbf8000003c1e8629 // 0190
+	QUAD $0x3ea4258a3f800000 // 0198
+	QUAD $0x3f13bb623ed30bb1 // 01a0
+	QUAD $0x4038aa3b3f76384f // 01a8
+	LONG $0x3f317218 // 01b0
 
 // func dotColumnsAVX2(a *attentionArgs)
 // dotColumns of csrc/attention.c

@@ -6,7 +6,7 @@ package kernel
 func scoresAVX512(a *attentionArgs)
 
 //go:noescape
-func powersAVX512(a *attentionArgs)
+func weighAVX512(a *attentionArgs)
 
 //go:noescape
 func softmaxGradAVX512(a *attentionArgs)
@@ -16,6 +16,9 @@ func addValuesAVX512(a *attentionArgs)
 
 //go:noescape
 func addOuterAVX512(a *attentionArgs)
+
+//go:noescape
+func gradientAVX512(a *gradientArgs)
 
 //go:noescape
 func normalizeAVX512(a *attentionArgs)

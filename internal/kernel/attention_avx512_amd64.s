@@ -19,137 +19,218 @@ TEXT ·scoresAVX512(SB), NOSPLIT, $0-8
 	LONG $0x38478b48 // 000f: mov 0x38(%rdi),%rax
 	LONG $0x604f8b48 // 0013: mov 0x60(%rdi),%rcx
 	QUAD $0x00000000853c8d4a // 0017: lea 0x0(,%r8,4),%rdi
-	LONG $0x487c7162; WORD $0x0b10 // 001f: vmovups (%rbx),%zmm9
+	LONG $0x487cf162; WORD $0x2310 // 001f: vmovups (%rbx),%zmm4
 	WORD $0x0148; BYTE $0xfb // 0025: add %rdi,%rbx
-	LONG $0x487cf162; WORD $0x2310 // 0028: vmovups (%rbx),%zmm4
+	LONG $0x487cf162; WORD $0x2b10 // 0028: vmovups (%rbx),%zmm5
 	WORD $0x0148; BYTE $0xfb // 002e: add %rdi,%rbx
-	LONG $0x487cf162; WORD $0x2b10 // 0031: vmovups (%rbx),%zmm5
+	LONG $0x487cf162; WORD $0x3310 // 0031: vmovups (%rbx),%zmm6
 	WORD $0x0148; BYTE $0xfb // 0037: add %rdi,%rbx
-	LONG $0x487cf162; WORD $0x3310 // 003a: vmovups (%rbx),%zmm6
+	LONG $0x487cf162; WORD $0x3b10 // 003a: vmovups (%rbx),%zmm7
 	WORD $0x0148; BYTE $0xfb // 0040: add %rdi,%rbx
-	LONG $0x487cf162; WORD $0x3b10 // 0043: vmovups (%rbx),%zmm7
+	LONG $0x487cf162; WORD $0x1310 // 0043: vmovups (%rbx),%zmm2
 	WORD $0x0148; BYTE $0xfb // 0049: add %rdi,%rbx
-	LONG $0x487c7162; WORD $0x0310 // 004c: vmovups (%rbx),%zmm8
+	LONG $0x487cf162; WORD $0x1b10 // 004c: vmovups (%rbx),%zmm3
 	WORD $0x0148; BYTE $0xfb // 0052: add %rdi,%rbx
 	LONG $0x707e8348; BYTE $0x00 // 0055: cmpq $0x0,0x70(%rsi)
-	LONG $0x487cf162; WORD $0x1310 // 005a: vmovups (%rbx),%zmm2
-	LONG $0x487cb162; WORD $0x1c10; BYTE $0x83 // 0060: vmovups (%rbx,%r8,4),%zmm3
-	WORD $0x7775 // 0067: jne e0 <scores+0xe0>
-	WORD $0x8548; BYTE $0xc9 // 0069: test %rcx,%rcx
-	WORD $0x677e // 006c: jle d5 <scores+0xd5>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 006e: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0079: nopl 0x0(%rax)
-	LONG $0x5834f162; WORD $0x0059 // 0080: vmulps (%rax){1to16},%zmm9,%zmm0
-	LONG $0x585cf162; WORD $0x4859; BYTE $0x01 // 0086: vmulps 0x4(%rax){1to16},%zmm4,%zmm1
+	LONG $0x487c7162; WORD $0x0b10 // 005a: vmovups (%rbx),%zmm9
+	LONG $0x487c3162; WORD $0x0410; BYTE $0x83 // 0060: vmovups (%rbx,%r8,4),%zmm8
+	QUAD $0x010f1518487d7262; WORD $0x0000 // 0067: vbroadcastss 0x10f(%rip),%zmm10 # 180 <scores+0x180>
+	WORD $0x7d75 // 0071: jne f0 <scores+0xf0>
+	WORD $0x8548; BYTE $0xc9 // 0073: test %rcx,%rcx
+	WORD $0x637e // 0076: jle db <scores+0xdb>
+	QUAD $0x0000000000841f0f // 0078: nopl 0x0(%rax,%rax,1)
+	LONG $0x585cf162; WORD $0x0059 // 0080: vmulps (%rax){1to16},%zmm4,%zmm0
+	LONG $0x5854f162; WORD $0x4859; BYTE $0x01 // 0086: vmulps 0x4(%rax){1to16},%zmm5,%zmm1
 	LONG $0x40c28348 // 008d: add $0x40,%rdx
-	LONG $0x5855f262; WORD $0x40b8; BYTE $0x02 // 0091: vfmadd231ps 0x8(%rax){1to16},%zmm5,%zmm0
-	LONG $0x584df262; WORD $0x48b8; BYTE $0x03 // 0098: vfmadd231ps 0xc(%rax){1to16},%zmm6,%zmm1
-	LONG $0x5845f262; WORD $0x40b8; BYTE $0x04 // 009f: vfmadd231ps 0x10(%rax){1to16},%zmm7,%zmm0
-	LONG $0x583df262; WORD $0x48b8; BYTE $0x05 // 00a6: vfmadd231ps 0x14(%rax){1to16},%zmm8,%zmm1
-	LONG $0x586df262; WORD $0x40b8; BYTE $0x06 // 00ad: vfmadd231ps 0x18(%rax){1to16},%zmm2,%zmm0
-	LONG $0x5865f262; WORD $0x48b8; BYTE $0x07 // 00b4: vfmadd231ps 0x1c(%rax){1to16},%zmm3,%zmm1
+	LONG $0x584df262; WORD $0x40b8; BYTE $0x02 // 0091: vfmadd231ps 0x8(%rax){1to16},%zmm6,%zmm0
+	LONG $0x5845f262; WORD $0x48b8; BYTE $0x03 // 0098: vfmadd231ps 0xc(%rax){1to16},%zmm7,%zmm1
+	LONG $0x586df262; WORD $0x40b8; BYTE $0x04 // 009f: vfmadd231ps 0x10(%rax){1to16},%zmm2,%zmm0
+	LONG $0x5865f262; WORD $0x48b8; BYTE $0x05 // 00a6: vfmadd231ps 0x14(%rax){1to16},%zmm3,%zmm1
+	LONG $0x5835f262; WORD $0x40b8; BYTE $0x06 // 00ad: vfmadd231ps 0x18(%rax){1to16},%zmm9,%zmm0
+	LONG $0x583df262; WORD $0x48b8; BYTE $0x07 // 00b4: vfmadd231ps 0x1c(%rax){1to16},%zmm8,%zmm1
 	LONG $0x487cf162; WORD $0xc158 // 00bb: vaddps %zmm1,%zmm0,%zmm0
 	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 00c1: vmovups %zmm0,-0x40(%rdx)
 	LONG $0x585e8b48 // 00c8: mov 0x58(%rsi),%rbx
-	LONG $0x98048d48 // 00cc: lea (%rax,%rbx,4),%rax
-	WORD $0xff48; BYTE $0xc9 // 00d0: dec %rcx
-	WORD $0xab75 // 00d3: jne 80 <scores+0x80>
-	WORD $0xf8c5; BYTE $0x77 // 00d5: vzeroupper
-	BYTE $0xc3 // 00d8: ret
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 00d9: nopl 0x0(%rax)
-	WORD $0x8548; BYTE $0xc9 // 00e0: test %rcx,%rcx
-	WORD $0xf07e // 00e3: jle d5 <scores+0xd5>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00e5: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f0: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 00fb: nopl 0x0(%rax,%rax,1)
-	LONG $0x487df262; WORD $0x0018 // 0100: vbroadcastss (%rax),%zmm0
-	LONG $0x585cf162; WORD $0x4859; BYTE $0x01 // 0106: vmulps 0x4(%rax){1to16},%zmm4,%zmm1
-	LONG $0x4835f262; WORD $0x02a8 // 010d: vfmadd213ps (%rdx),%zmm9,%zmm0
-	LONG $0x40c28348 // 0113: add $0x40,%rdx
-	LONG $0x584df262; WORD $0x48b8; BYTE $0x03 // 0117: vfmadd231ps 0xc(%rax){1to16},%zmm6,%zmm1
-	LONG $0x5855f262; WORD $0x40b8; BYTE $0x02 // 011e: vfmadd231ps 0x8(%rax){1to16},%zmm5,%zmm0
-	LONG $0x583df262; WORD $0x48b8; BYTE $0x05 // 0125: vfmadd231ps 0x14(%rax){1to16},%zmm8,%zmm1
-	LONG $0x5845f262; WORD $0x40b8; BYTE $0x04 // 012c: vfmadd231ps 0x10(%rax){1to16},%zmm7,%zmm0
-	LONG $0x5865f262; WORD $0x48b8; BYTE $0x07 // 0133: vfmadd231ps 0x1c(%rax){1to16},%zmm3,%zmm1
-	LONG $0x586df262; WORD $0x40b8; BYTE $0x06 // 013a: vfmadd231ps 0x18(%rax){1to16},%zmm2,%zmm0
-	LONG $0x487cf162; WORD $0xc158 // 0141: vaddps %zmm1,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 0147: vmovups %zmm0,-0x40(%rdx)
-	LONG $0x585e8b48 // 014e: mov 0x58(%rsi),%rbx
-	LONG $0x98048d48 // 0152: lea (%rax,%rbx,4),%rax
-	WORD $0xff48; BYTE $0xc9 // 0156: dec %rcx
-	WORD $0xa575 // 0159: jne 100 <scores+0x100>
-	LONG $0xffff75e9; BYTE $0xff // 015b: jmp d5 <scores+0xd5>
+	LONG $0x482c7162; WORD $0xd05f // 00cc: vmaxps %zmm0,%zmm10,%zmm10
+	LONG $0x98048d48 // 00d2: lea (%rax,%rbx,4),%rax
+	WORD $0xff48; BYTE $0xc9 // 00d6: dec %rcx
+	WORD $0xa575 // 00d9: jne 80 <scores+0x80>
+	LONG $0x18468b48 // 00db: mov 0x18(%rsi),%rax
+	LONG $0x487c7162; WORD $0x1011 // 00df: vmovups %zmm10,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 00e5: vzeroupper
+	BYTE $0xc3 // 00e8: ret
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 00e9: nopl 0x0(%rax)
+	WORD $0x8548; BYTE $0xc9 // 00f0: test %rcx,%rcx
+	WORD $0xe67e // 00f3: jle db <scores+0xdb>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00f5: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x585cf162; WORD $0x0059 // 0100: vmulps (%rax){1to16},%zmm4,%zmm0
+	LONG $0x5854f162; WORD $0x4859; BYTE $0x01 // 0106: vmulps 0x4(%rax){1to16},%zmm5,%zmm1
+	LONG $0x40c28348 // 010d: add $0x40,%rdx
+	LONG $0x584df262; WORD $0x40b8; BYTE $0x02 // 0111: vfmadd231ps 0x8(%rax){1to16},%zmm6,%zmm0
+	LONG $0x5845f262; WORD $0x48b8; BYTE $0x03 // 0118: vfmadd231ps 0xc(%rax){1to16},%zmm7,%zmm1
+	LONG $0x586df262; WORD $0x40b8; BYTE $0x04 // 011f: vfmadd231ps 0x10(%rax){1to16},%zmm2,%zmm0
+	LONG $0x5865f262; WORD $0x48b8; BYTE $0x05 // 0126: vfmadd231ps 0x14(%rax){1to16},%zmm3,%zmm1
+	LONG $0x5835f262; WORD $0x40b8; BYTE $0x06 // 012d: vfmadd231ps 0x18(%rax){1to16},%zmm9,%zmm0
+	LONG $0x583df262; WORD $0x48b8; BYTE $0x07 // 0134: vfmadd231ps 0x1c(%rax){1to16},%zmm8,%zmm1
+	LONG $0x487cf162; WORD $0xc158 // 013b: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4258; BYTE $0xff // 0141: vaddps -0x40(%rdx),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 0148: vmovups %zmm0,-0x40(%rdx)
+	LONG $0x585e8b48 // 014f: mov 0x58(%rsi),%rbx
+	LONG $0x482c7162; WORD $0xd05f // 0153: vmaxps %zmm0,%zmm10,%zmm10
+	LONG $0x98048d48 // 0159: lea (%rax,%rbx,4),%rax
+	WORD $0xff48; BYTE $0xc9 // 015d: dec %rcx
+	WORD $0x9e75 // 0160: jne 100 <scores+0x100>
+	LONG $0xffff74e9; BYTE $0xff // 0162: jmp db <scores+0xdb>
+	BYTE $0x66 // 0167
+	QUAD $0x00000000841f0f2e // 0168
+	QUAD $0x0000841f0f2e6600 // 0170
+	QUAD $0x0000441f0f000000 // 0178
+	QUAD $0x3aae0473ff7fffff // 0180
+	QUAD $0x3d635b723c1e8629 // 0188
+	QUAD $0x3f3172143e75fc8c // 0190
+	QUAD $0x3f800000bf800000 // 0198
+	QUAD $0x3ed30bb13ea4258a // 01a0
+	QUAD $0x3f76384f3f13bb62 // 01a8
+	QUAD $0x3f3172184038aa3b // 01b0
 
-// func powersAVX512(a *attentionArgs)
-// powers of csrc/attention.c
-TEXT ·powersAVX512(SB), NOSPLIT, $0-8
+// func weighAVX512(a *attentionArgs)
+// weigh of csrc/attention.c
+TEXT ·weighAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x08478b48 // 0000: mov 0x8(%rdi),%rax
-	LONG $0x60578b48 // 0004: mov 0x60(%rdi),%rdx
-	LONG $0x487cf162; WORD $0x1010 // 0008: vmovups (%rax),%zmm2
-	WORD $0x8548; BYTE $0xd2 // 000e: test %rdx,%rdx
-	LONG $0x01198e0f; WORD $0x0000 // 0011: jle 130 <powers+0x130>
-	WORD $0x8948; BYTE $0xd3 // 0017: mov %rdx,%rbx
-	WORD $0x8948; BYTE $0xc1 // 001a: mov %rax,%rcx
-	WORD $0x1f0f; BYTE $0x00 // 001d: nopl (%rax)
-	LONG $0x486cf162; WORD $0x115f // 0020: vmaxps (%rcx),%zmm2,%zmm2
-	LONG $0x40c18348 // 0026: add $0x40,%rcx
-	WORD $0xff48; BYTE $0xcb // 002a: dec %rbx
-	WORD $0xf175 // 002d: jne 20 <powers+0x20>
-	QUAD $0x01073d18487d7262; WORD $0x0000 // 002f: vbroadcastss 0x107(%rip),%zmm15 # 140 <powers+0x140>
-	QUAD $0x01013518487d7262; WORD $0x0000 // 0039: vbroadcastss 0x101(%rip),%zmm14 # 144 <powers+0x144>
-	QUAD $0x00fb2d18487d7262; WORD $0x0000 // 0043: vbroadcastss 0xfb(%rip),%zmm13 # 148 <powers+0x148>
-	QUAD $0x00f52518487d7262; WORD $0x0000 // 004d: vbroadcastss 0xf5(%rip),%zmm12 # 14c <powers+0x14c>
-	QUAD $0x00ef1d18487d7262; WORD $0x0000 // 0057: vbroadcastss 0xef(%rip),%zmm11 # 150 <powers+0x150>
-	QUAD $0x00e91518487d7262; WORD $0x0000 // 0061: vbroadcastss 0xe9(%rip),%zmm10 # 154 <powers+0x154>
-	QUAD $0x00e30d18487d7262; WORD $0x0000 // 006b: vbroadcastss 0xe3(%rip),%zmm9 # 158 <powers+0x158>
-	QUAD $0x00dd0518487d7262; WORD $0x0000 // 0075: vbroadcastss 0xdd(%rip),%zmm8 # 15c <powers+0x15c>
-	QUAD $0x00d73d18487df262; WORD $0x0000 // 007f: vbroadcastss 0xd7(%rip),%zmm7 # 160 <powers+0x160>
-	LONG $0xe457d8c5 // 0089: vxorps %xmm4,%xmm4,%xmm4
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0098: nopl 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x0810 // 00a0: vmovups (%rax),%zmm1
-	LONG $0x487cd162; WORD $0xec28 // 00a6: vmovaps %zmm12,%zmm5
-	LONG $0x4874f162; WORD $0xc25c // 00ac: vsubps %zmm2,%zmm1,%zmm0
-	LONG $0x487cd162; WORD $0xf228 // 00b2: vmovaps %zmm10,%zmm6
-	LONG $0x40c08348 // 00b8: add $0x40,%rax
-	LONG $0x4804f162; WORD $0xc05f // 00bc: vmaxps %zmm0,%zmm15,%zmm0
-	LONG $0x487cd162; WORD $0xce58 // 00c2: vaddps %zmm14,%zmm0,%zmm1
-	LONG $0x4874d162; WORD $0xdd58 // 00c8: vaddps %zmm13,%zmm1,%zmm3
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x17 // 00ce: vpslld $0x17,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc35c // 00d5: vsubps %zmm3,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0xd859 // 00db: vmulps %zmm0,%zmm0,%zmm3
-	LONG $0x4825f262; WORD $0xe898 // 00e1: vfmadd132ps %zmm0,%zmm11,%zmm5
-	LONG $0x4835f262; WORD $0xf098 // 00e7: vfmadd132ps %zmm0,%zmm9,%zmm6
-	LONG $0x4845d262; WORD $0xc098 // 00ed: vfmadd132ps %zmm8,%zmm7,%zmm0
-	LONG $0x484df262; WORD $0xc398 // 00f3: vfmadd132ps %zmm3,%zmm6,%zmm0
-	LONG $0x4855f262; WORD $0xc398 // 00f9: vfmadd132ps %zmm3,%zmm5,%zmm0
-	LONG $0x487cf162; WORD $0xc159 // 00ff: vmulps %zmm1,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 0105: vmovups %zmm0,-0x40(%rax)
-	LONG $0x485cf162; WORD $0xe058 // 010c: vaddps %zmm0,%zmm4,%zmm4
-	WORD $0xff48; BYTE $0xca // 0112: dec %rdx
-	WORD $0x8975 // 0115: jne a0 <powers+0xa0>
-	LONG $0x18478b48 // 0117: mov 0x18(%rdi),%rax
-	LONG $0x487cf162; WORD $0x1011 // 011b: vmovups %zmm2,(%rax)
-	LONG $0x20478b48 // 0121: mov 0x20(%rdi),%rax
-	LONG $0x487cf162; WORD $0x2011 // 0125: vmovups %zmm4,(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 012b: vzeroupper
-	BYTE $0xc3 // 012e: ret
-	BYTE $0x90 // 012f: nop
-	LONG $0xe457d8c5 // 0130: vxorps %xmm4,%xmm4,%xmm4
-	WORD $0xe1eb // 0134: jmp 117 <powers+0x117>
-	WORD $0x2e66 // 0136
-	QUAD $0x0000000000841f0f // 0138
-	QUAD $0x4b40007fc2fc0000 // 0140
-	QUAD $0x3f317214cb40007f // 0148
-	QUAD $0x3d635b723f800001 // 0150
-	QUAD $0x3aae04733e75fc8c // 0158
-	QUAD $0xbf8000003c1e8629 // 0160
-	QUAD $0x3ea4258a3f800000 // 0168
-	QUAD $0x3f13bb623ed30bb1 // 0170
-	QUAD $0x4038aa3b3f76384f // 0178
-	LONG $0x3f317218 // 0180
+	LONG $0x485f8b48 // 0000: mov 0x48(%rdi),%rbx
+	LONG $0x18478b48 // 0004: mov 0x18(%rdi),%rax
+	WORD $0x8b48; BYTE $0x37 // 0008: mov (%rdi),%rsi
+	QUAD $0x000000009d148d48 // 000b: lea 0x0(,%rbx,4),%rdx
+	LONG $0x487c7162; WORD $0x2010 // 0013: vmovups (%rax),%zmm12
+	LONG $0x16048d48 // 0019: lea (%rsi,%rdx,1),%rax
+	LONG $0x487c7162; WORD $0x1010 // 001d: vmovups (%rax),%zmm10
+	WORD $0x0148; BYTE $0xd0 // 0023: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x0810 // 0026: vmovups (%rax),%zmm9
+	WORD $0x0148; BYTE $0xd0 // 002c: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x0010 // 002f: vmovups (%rax),%zmm8
+	WORD $0x0148; BYTE $0xd0 // 0035: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x3810 // 0038: vmovups (%rax),%zmm7
+	WORD $0x0148; BYTE $0xd0 // 003e: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x3010 // 0041: vmovups (%rax),%zmm6
+	WORD $0x0148; BYTE $0xd0 // 0047: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x2410; BYTE $0x98 // 004a: vmovups (%rax,%rbx,4),%zmm4
+	LONG $0x605f8b48 // 0051: mov 0x60(%rdi),%rbx
+	LONG $0x487cf162; WORD $0x2810 // 0055: vmovups (%rax),%zmm5
+	LONG $0x487c7162; WORD $0x1e10 // 005b: vmovups (%rsi),%zmm11
+	LONG $0x08578b48 // 0061: mov 0x8(%rdi),%rdx
+	LONG $0x38478b48 // 0065: mov 0x38(%rdi),%rax
+	WORD $0x8948; BYTE $0xf9 // 0069: mov %rdi,%rcx
+	LONG $0xdb57e0c5 // 006c: vxorps %xmm3,%xmm3,%xmm3
+	WORD $0x8548; BYTE $0xdb // 0070: test %rbx,%rbx
+	LONG $0x00e68e0f; WORD $0x0000 // 0073: jle 15f <weigh+0x15f>
+	QUAD $0x02811518487de262; WORD $0x0000 // 0079: vbroadcastss 0x281(%rip),%zmm18 # 304 <weigh+0x304>
+	QUAD $0x027b0d18487de262; WORD $0x0000 // 0083: vbroadcastss 0x27b(%rip),%zmm17 # 308 <weigh+0x308>
+	QUAD $0x02750518487de262; WORD $0x0000 // 008d: vbroadcastss 0x275(%rip),%zmm16 # 30c <weigh+0x30c>
+	QUAD $0x026f3d18487d7262; WORD $0x0000 // 0097: vbroadcastss 0x26f(%rip),%zmm15 # 310 <weigh+0x310>
+	QUAD $0x02693518487d7262; WORD $0x0000 // 00a1: vbroadcastss 0x269(%rip),%zmm14 # 314 <weigh+0x314>
+	QUAD $0x014b2d18487d7262; WORD $0x0000 // 00ab: vbroadcastss 0x14b(%rip),%zmm13 # 200 <weigh+0x200>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00b5: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x1210 // 00c0: vmovups (%rdx),%zmm2
+	LONG $0x487cb162; WORD $0xc228 // 00c6: vmovaps %zmm18,%zmm0
+	LONG $0x486cd162; WORD $0xcc5c // 00cc: vsubps %zmm12,%zmm2,%zmm1
+	LONG $0x40c28348 // 00d2: add $0x40,%rdx
+	LONG $0x487df362; WORD $0xd108; BYTE $0x08 // 00d6: vrndscaleps $0x8,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xca5c // 00dd: vsubps %zmm2,%zmm1,%zmm1
+	LONG $0x4075f262; WORD $0xc198 // 00e3: vfmadd132ps %zmm1,%zmm17,%zmm0
+	LONG $0x407df262; WORD $0xc198 // 00e9: vfmadd132ps %zmm1,%zmm16,%zmm0
+	LONG $0x4805f262; WORD $0xc198 // 00ef: vfmadd132ps %zmm1,%zmm15,%zmm0
+	LONG $0x480df262; WORD $0xc198 // 00f5: vfmadd132ps %zmm1,%zmm14,%zmm0
+	LONG $0x4815f262; WORD $0xc198 // 00fb: vfmadd132ps %zmm1,%zmm13,%zmm0
+	LONG $0x487df262; WORD $0xc22c // 0101: vscalefps %zmm2,%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 0107: vmovups %zmm0,-0x40(%rdx)
+	LONG $0x58718b48 // 010e: mov 0x58(%rcx),%rsi
+	LONG $0x587d7262; WORD $0x18b8 // 0112: vfmadd231ps (%rax){1to16},%zmm0,%zmm11
+	LONG $0x587d7262; WORD $0x50b8; BYTE $0x01 // 0118: vfmadd231ps 0x4(%rax){1to16},%zmm0,%zmm10
+	LONG $0x587d7262; WORD $0x48b8; BYTE $0x02 // 011f: vfmadd231ps 0x8(%rax){1to16},%zmm0,%zmm9
+	LONG $0x587d7262; WORD $0x40b8; BYTE $0x03 // 0126: vfmadd231ps 0xc(%rax){1to16},%zmm0,%zmm8
+	LONG $0x587df262; WORD $0x78b8; BYTE $0x04 // 012d: vfmadd231ps 0x10(%rax){1to16},%zmm0,%zmm7
+	LONG $0x587df262; WORD $0x70b8; BYTE $0x05 // 0134: vfmadd231ps 0x14(%rax){1to16},%zmm0,%zmm6
+	LONG $0x587df262; WORD $0x68b8; BYTE $0x06 // 013b: vfmadd231ps 0x18(%rax){1to16},%zmm0,%zmm5
+	LONG $0x587df262; WORD $0x60b8; BYTE $0x07 // 0142: vfmadd231ps 0x1c(%rax){1to16},%zmm0,%zmm4
+	LONG $0x4864f162; WORD $0xd858 // 0149: vaddps %zmm0,%zmm3,%zmm3
+	LONG $0xb0048d48 // 014f: lea (%rax,%rsi,4),%rax
+	WORD $0xff48; BYTE $0xcb // 0153: dec %rbx
+	LONG $0xff64850f; WORD $0xffff // 0156: jne c0 <weigh+0xc0>
+	WORD $0x8b48; BYTE $0x31 // 015c: mov (%rcx),%rsi
+	LONG $0x487c7162; WORD $0x1e11 // 015f: vmovups %zmm11,(%rsi)
+	LONG $0x48518b48 // 0165: mov 0x48(%rcx),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0169: mov (%rcx),%rax
+	LONG $0x487c7162; WORD $0x1411; BYTE $0x90 // 016c: vmovups %zmm10,(%rax,%rdx,4)
+	LONG $0x48518b48 // 0173: mov 0x48(%rcx),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0177: mov (%rcx),%rax
+	LONG $0x487c7162; WORD $0x0c11; BYTE $0xd0 // 017a: vmovups %zmm9,(%rax,%rdx,8)
+	LONG $0x48418b48 // 0181: mov 0x48(%rcx),%rax
+	LONG $0x40148d48 // 0185: lea (%rax,%rax,2),%rdx
+	WORD $0x8b48; BYTE $0x01 // 0189: mov (%rcx),%rax
+	LONG $0x487c7162; WORD $0x0411; BYTE $0x90 // 018c: vmovups %zmm8,(%rax,%rdx,4)
+	LONG $0x48418b48 // 0193: mov 0x48(%rcx),%rax
+	WORD $0x8b48; BYTE $0x11 // 0197: mov (%rcx),%rdx
+	LONG $0x02e0c148 // 019a: shl $0x2,%rax
+	LONG $0x487cf162; WORD $0x3c11; BYTE $0x82 // 019e: vmovups %zmm7,(%rdx,%rax,4)
+	LONG $0x48418b48 // 01a5: mov 0x48(%rcx),%rax
+	LONG $0x80148d48 // 01a9: lea (%rax,%rax,4),%rdx
+	WORD $0x8b48; BYTE $0x01 // 01ad: mov (%rcx),%rax
+	LONG $0x487cf162; WORD $0x3411; BYTE $0x90 // 01b0: vmovups %zmm6,(%rax,%rdx,4)
+	LONG $0x48418b48 // 01b7: mov 0x48(%rcx),%rax
+	LONG $0x40148d48 // 01bb: lea (%rax,%rax,2),%rdx
+	WORD $0x8b48; BYTE $0x01 // 01bf: mov (%rcx),%rax
+	LONG $0x487cf162; WORD $0x2c11; BYTE $0xd0 // 01c2: vmovups %zmm5,(%rax,%rdx,8)
+	LONG $0x48518b48 // 01c9: mov 0x48(%rcx),%rdx
+	QUAD $0x00000000d5048d48 // 01cd: lea 0x0(,%rdx,8),%rax
+	WORD $0x2948; BYTE $0xd0 // 01d5: sub %rdx,%rax
+	WORD $0x8b48; BYTE $0x11 // 01d8: mov (%rcx),%rdx
+	LONG $0x487cf162; WORD $0x2411; BYTE $0x82 // 01db: vmovups %zmm4,(%rdx,%rax,4)
+	LONG $0x20418b48 // 01e2: mov 0x20(%rcx),%rax
+	LONG $0x487cf162; WORD $0x1811 // 01e6: vmovups %zmm3,(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 01ec: vzeroupper
+	BYTE $0xc3 // 01ef: ret
+	QUAD $0x000000841f0f2e66 // 01f0
+	QUAD $0x0000441f0f660000 // 01f8
+	QUAD $0x3f8000013f800001 // 0200
+	QUAD $0x3f8000013f800001 // 0208
+	QUAD $0x3f8000013f800001 // 0210
+	QUAD $0x3f8000013f800001 // 0218
+	QUAD $0x3f8000013f800001 // 0220
+	QUAD $0x3f8000013f800001 // 0228
+	QUAD $0x3f8000013f800001 // 0230
+	QUAD $0x3f8000013f800001 // 0238
+	QUAD $0x0000000000000000 // 0240
+	QUAD $0x0000000100000001 // 0248
+	QUAD $0x0000000200000002 // 0250
+	QUAD $0x0000000300000003 // 0258
+	QUAD $0x0000000400000004 // 0260
+	QUAD $0x0000000500000005 // 0268
+	QUAD $0x0000000600000006 // 0270
+	QUAD $0x0000000700000007 // 0278
+	QUAD $0x0000000800000000 // 0280
+	QUAD $0x0000000900000001 // 0288
+	QUAD $0x0000000a00000002 // 0290
+	QUAD $0x0000000b00000003 // 0298
+	QUAD $0x0000000c00000004 // 02a0
+	QUAD $0x0000000d00000005 // 02a8
+	QUAD $0x0000000e00000006 // 02b0
+	QUAD $0x0000000f00000007 // 02b8
+	QUAD $0x0000000200000000 // 02c0
+	QUAD $0x0000000600000004 // 02c8
+	QUAD $0x0000000a00000008 // 02d0
+	QUAD $0x0000000e0000000c // 02d8
+	QUAD $0x0000000300000001 // 02e0
+	QUAD $0x0000000700000005 // 02e8
+	QUAD $0x0000000b00000009 // 02f0
+	QUAD $0x0000000f0000000d // 02f8
+	QUAD $0x3aae0473ff7fffff // 0300
+	QUAD $0x3d635b723c1e8629 // 0308
+	QUAD $0x3f3172143e75fc8c // 0310
+	QUAD $0x3f800000bf800000 // 0318
+	QUAD $0x3ed30bb13ea4258a // 0320
+	QUAD $0x3f76384f3f13bb62 // 0328
+	QUAD $0x3f3172184038aa3b // 0330
 
 // func softmaxGradAVX512(a *attentionArgs)
 // softmaxGrad of csrc/attention.c
@@ -158,63 +239,85 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x28478b48 // 0000: mov 0x28(%rdi),%rax
 	LONG $0x604f8b48 // 0004: mov 0x60(%rdi),%rcx
-	LONG $0x487cf162; WORD $0x2810 // 0008: vmovups (%rax),%zmm5
+	LONG $0x487cf162; WORD $0x1810 // 0008: vmovups (%rax),%zmm3
 	LONG $0x40478b48 // 000e: mov 0x40(%rdi),%rax
 	LONG $0x10578b48 // 0012: mov 0x10(%rdi),%rdx
-	LONG $0x487cf162; WORD $0x3010 // 0016: vmovups (%rax),%zmm6
+	LONG $0x487cf162; WORD $0x2010 // 0016: vmovups (%rax),%zmm4
 	LONG $0x08478b48 // 001c: mov 0x8(%rdi),%rax
 	WORD $0x8548; BYTE $0xc9 // 0020: test %rcx,%rcx
-	LONG $0x010a8e0f; WORD $0x0000 // 0023: jle 133 <softmaxGrad+0x133>
-	QUAD $0x010d3d18487d7262; WORD $0x0000 // 0029: vbroadcastss 0x10d(%rip),%zmm15 # 140 <softmaxGrad+0x140>
-	QUAD $0x01073518487d7262; WORD $0x0000 // 0033: vbroadcastss 0x107(%rip),%zmm14 # 144 <softmaxGrad+0x144>
-	QUAD $0x01012d18487d7262; WORD $0x0000 // 003d: vbroadcastss 0x101(%rip),%zmm13 # 148 <softmaxGrad+0x148>
-	QUAD $0x00fb2518487d7262; WORD $0x0000 // 0047: vbroadcastss 0xfb(%rip),%zmm12 # 14c <softmaxGrad+0x14c>
-	QUAD $0x00f51d18487d7262; WORD $0x0000 // 0051: vbroadcastss 0xf5(%rip),%zmm11 # 150 <softmaxGrad+0x150>
-	QUAD $0x00ef1518487d7262; WORD $0x0000 // 005b: vbroadcastss 0xef(%rip),%zmm10 # 154 <softmaxGrad+0x154>
-	QUAD $0x00e90d18487d7262; WORD $0x0000 // 0065: vbroadcastss 0xe9(%rip),%zmm9 # 158 <softmaxGrad+0x158>
-	QUAD $0x00e30518487d7262; WORD $0x0000 // 006f: vbroadcastss 0xe3(%rip),%zmm8 # 15c <softmaxGrad+0x15c>
-	QUAD $0x00dd3d18487df262; WORD $0x0000 // 0079: vbroadcastss 0xdd(%rip),%zmm7 # 160 <softmaxGrad+0x160>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0083: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 008e: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0099: nopl 0x0(%rax)
-	LONG $0x487cf162; WORD $0x1010 // 00a0: vmovups (%rax),%zmm2
-	LONG $0x487cd162; WORD $0xdc28 // 00a6: vmovaps %zmm12,%zmm3
-	LONG $0x486cf162; WORD $0xc55c // 00ac: vsubps %zmm5,%zmm2,%zmm0
-	LONG $0x487cd162; WORD $0xe228 // 00b2: vmovaps %zmm10,%zmm4
-	LONG $0x40c08348 // 00b8: add $0x40,%rax
-	LONG $0x4804f162; WORD $0xc05f // 00bc: vmaxps %zmm0,%zmm15,%zmm0
-	LONG $0x40c28348 // 00c2: add $0x40,%rdx
-	LONG $0x487cd162; WORD $0xce58 // 00c6: vaddps %zmm14,%zmm0,%zmm1
-	LONG $0x4874d162; WORD $0xd558 // 00cc: vaddps %zmm13,%zmm1,%zmm2
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x17 // 00d2: vpslld $0x17,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc25c // 00d9: vsubps %zmm2,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0xd059 // 00df: vmulps %zmm0,%zmm0,%zmm2
-	LONG $0x4825f262; WORD $0xd898 // 00e5: vfmadd132ps %zmm0,%zmm11,%zmm3
-	LONG $0x4835f262; WORD $0xe098 // 00eb: vfmadd132ps %zmm0,%zmm9,%zmm4
-	LONG $0x4845d262; WORD $0xc098 // 00f1: vfmadd132ps %zmm8,%zmm7,%zmm0
-	LONG $0x485df262; WORD $0xc298 // 00f7: vfmadd132ps %zmm2,%zmm4,%zmm0
-	LONG $0x4865f262; WORD $0xc298 // 00fd: vfmadd132ps %zmm2,%zmm3,%zmm0
-	LONG $0x487cf162; WORD $0xc159 // 0103: vmulps %zmm1,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 0109: vmovups %zmm0,-0x40(%rax)
-	LONG $0x487cf162; WORD $0x5a10; BYTE $0xff // 0110: vmovups -0x40(%rdx),%zmm3
-	LONG $0x4864f162; WORD $0xce5c // 0117: vsubps %zmm6,%zmm3,%zmm1
-	LONG $0x4874f162; WORD $0xc059 // 011d: vmulps %zmm0,%zmm1,%zmm0
-	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 0123: vmovups %zmm0,-0x40(%rdx)
-	WORD $0xff48; BYTE $0xc9 // 012a: dec %rcx
-	LONG $0xff6d850f; WORD $0xffff // 012d: jne a0 <softmaxGrad+0xa0>
-	WORD $0xf8c5; BYTE $0x77 // 0133: vzeroupper
-	BYTE $0xc3 // 0136: ret
-	BYTE $0x66 // 0137
-	QUAD $0x0000000000841f0f // 0138
-	QUAD $0x4b40007fc2fc0000 // 0140
-	QUAD $0x3f317214cb40007f // 0148
-	QUAD $0x3d635b723f800001 // 0150
-	QUAD $0x3aae04733e75fc8c // 0158
-	QUAD $0xbf8000003c1e8629 // 0160
-	QUAD $0x3ea4258a3f800000 // 0168
-	QUAD $0x3f13bb623ed30bb1 // 0170
-	QUAD $0x4038aa3b3f76384f // 0178
-	LONG $0x3f317218 // 0180
+	LONG $0x00c88e0f; WORD $0x0000 // 0023: jle f1 <softmaxGrad+0xf1>
+	QUAD $0x01d11518487d7262; WORD $0x0000 // 0029: vbroadcastss 0x1d1(%rip),%zmm10 # 204 <softmaxGrad+0x204>
+	QUAD $0x01cb0d18487d7262; WORD $0x0000 // 0033: vbroadcastss 0x1cb(%rip),%zmm9 # 208 <softmaxGrad+0x208>
+	QUAD $0x01c50518487d7262; WORD $0x0000 // 003d: vbroadcastss 0x1c5(%rip),%zmm8 # 20c <softmaxGrad+0x20c>
+	QUAD $0x01bf3d18487df262; WORD $0x0000 // 0047: vbroadcastss 0x1bf(%rip),%zmm7 # 210 <softmaxGrad+0x210>
+	QUAD $0x01b93518487df262; WORD $0x0000 // 0051: vbroadcastss 0x1b9(%rip),%zmm6 # 214 <softmaxGrad+0x214>
+	QUAD $0x009b2d18487df262; WORD $0x0000 // 005b: vbroadcastss 0x9b(%rip),%zmm5 # 100 <softmaxGrad+0x100>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0065: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0070: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 007b: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x1010 // 0080: vmovups (%rax),%zmm2
+	LONG $0x487cd162; WORD $0xc228 // 0086: vmovaps %zmm10,%zmm0
+	LONG $0x486cf162; WORD $0xcb5c // 008c: vsubps %zmm3,%zmm2,%zmm1
+	LONG $0x40c08348 // 0092: add $0x40,%rax
+	LONG $0x40c28348 // 0096: add $0x40,%rdx
+	LONG $0x487df362; WORD $0xd108; BYTE $0x08 // 009a: vrndscaleps $0x8,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xca5c // 00a1: vsubps %zmm2,%zmm1,%zmm1
+	LONG $0x4835f262; WORD $0xc198 // 00a7: vfmadd132ps %zmm1,%zmm9,%zmm0
+	LONG $0x483df262; WORD $0xc198 // 00ad: vfmadd132ps %zmm1,%zmm8,%zmm0
+	LONG $0x4845f262; WORD $0xc198 // 00b3: vfmadd132ps %zmm1,%zmm7,%zmm0
+	LONG $0x484df262; WORD $0xc198 // 00b9: vfmadd132ps %zmm1,%zmm6,%zmm0
+	LONG $0x4855f262; WORD $0xc198 // 00bf: vfmadd132ps %zmm1,%zmm5,%zmm0
+	LONG $0x487df262; WORD $0xc22c // 00c5: vscalefps %zmm2,%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 00cb: vmovups %zmm0,-0x40(%rax)
+	LONG $0x487cf162; WORD $0x5210; BYTE $0xff // 00d2: vmovups -0x40(%rdx),%zmm2
+	LONG $0x486cf162; WORD $0xcc5c // 00d9: vsubps %zmm4,%zmm2,%zmm1
+	LONG $0x4874f162; WORD $0xc059 // 00df: vmulps %zmm0,%zmm1,%zmm0
+	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 00e5: vmovups %zmm0,-0x40(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 00ec: dec %rcx
+	WORD $0x8f75 // 00ef: jne 80 <softmaxGrad+0x80>
+	WORD $0xf8c5; BYTE $0x77 // 00f1: vzeroupper
+	BYTE $0xc3 // 00f4: ret
+	WORD $0x2e66; BYTE $0x0f // 00f5
+	QUAD $0x900000000000841f // 00f8
+	QUAD $0x3f8000013f800001 // 0100
+	QUAD $0x3f8000013f800001 // 0108
+	QUAD $0x3f8000013f800001 // 0110
+	QUAD $0x3f8000013f800001 // 0118
+	QUAD $0x3f8000013f800001 // 0120
+	QUAD $0x3f8000013f800001 // 0128
+	QUAD $0x3f8000013f800001 // 0130
+	QUAD $0x3f8000013f800001 // 0138
+	QUAD $0x0000000000000000 // 0140
+	QUAD $0x0000000100000001 // 0148
+	QUAD $0x0000000200000002 // 0150
+	QUAD $0x0000000300000003 // 0158
+	QUAD $0x0000000400000004 // 0160
+	QUAD $0x0000000500000005 // 0168
+	QUAD $0x0000000600000006 // 0170
+	QUAD $0x0000000700000007 // 0178
+	QUAD $0x0000000800000000 // 0180
+	QUAD $0x0000000900000001 // 0188
+	QUAD $0x0000000a00000002 // 0190
+	QUAD $0x0000000b00000003 // 0198
+	QUAD $0x0000000c00000004 // 01a0
+	QUAD $0x0000000d00000005 // 01a8
+	QUAD $0x0000000e00000006 // 01b0
+	QUAD $0x0000000f00000007 // 01b8
+	QUAD $0x0000000200000000 // 01c0
+	QUAD $0x0000000600000004 // 01c8
+	QUAD $0x0000000a00000008 // 01d0
+	QUAD $0x0000000e0000000c // 01d8
+	QUAD $0x0000000300000001 // 01e0
+	QUAD $0x0000000700000005 // 01e8
+	QUAD $0x0000000b00000009 // 01f0
+	QUAD $0x0000000f0000000d // 01f8
+	QUAD $0x3aae0473ff7fffff // 0200
+	QUAD $0x3d635b723c1e8629 // 0208
+	QUAD $0x3f3172143e75fc8c // 0210
+	QUAD $0x3f800000bf800000 // 0218
+	QUAD $0x3ed30bb13ea4258a // 0220
+	QUAD $0x3f76384f3f13bb62 // 0228
+	QUAD $0x3f3172184038aa3b // 0230
 
 // func addValuesAVX512(a *attentionArgs)
 // addValues of csrc/attention.c
@@ -297,72 +400,352 @@ TEXT ·addValuesAVX512(SB), NOSPLIT, $0-8
 TEXT ·addOuterAVX512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x584f8b48 // 0000: mov 0x58(%rdi),%rcx
-	LONG $0x38478b48 // 0004: mov 0x38(%rdi),%rax
-	QUAD $0x000000008d1c8d48 // 0008: lea 0x0(,%rcx,4),%rbx
-	LONG $0x287ce162; WORD $0x0810 // 0010: vmovups (%rax),%ymm17
-	WORD $0x0148; BYTE $0xd8 // 0016: add %rbx,%rax
-	LONG $0x287ce162; WORD $0x0010 // 0019: vmovups (%rax),%ymm16
-	WORD $0x0148; BYTE $0xd8 // 001f: add %rbx,%rax
-	LONG $0x38107cc5 // 0022: vmovups (%rax),%ymm15
-	WORD $0x0148; BYTE $0xd8 // 0026: add %rbx,%rax
-	LONG $0x30107cc5 // 0029: vmovups (%rax),%ymm14
-	WORD $0x0148; BYTE $0xd8 // 002d: add %rbx,%rax
-	LONG $0x28107cc5 // 0030: vmovups (%rax),%ymm13
-	WORD $0x0148; BYTE $0xd8 // 0034: add %rbx,%rax
-	LONG $0x20107cc5 // 0037: vmovups (%rax),%ymm12
-	WORD $0x0148; BYTE $0xd8 // 003b: add %rbx,%rax
-	LONG $0x18107cc5 // 003e: vmovups (%rax),%ymm11
-	WORD $0x0148; BYTE $0xd8 // 0042: add %rbx,%rax
-	LONG $0x10107cc5 // 0045: vmovups (%rax),%ymm10
-	WORD $0x0148; BYTE $0xd8 // 0049: add %rbx,%rax
-	LONG $0x08107cc5 // 004c: vmovups (%rax),%ymm9
-	WORD $0x0148; BYTE $0xd8 // 0050: add %rbx,%rax
-	LONG $0x00107cc5 // 0053: vmovups (%rax),%ymm8
-	WORD $0x0148; BYTE $0xd8 // 0057: add %rbx,%rax
-	LONG $0x3810fcc5 // 005a: vmovups (%rax),%ymm7
-	WORD $0x0148; BYTE $0xd8 // 005e: add %rbx,%rax
-	LONG $0x3010fcc5 // 0061: vmovups (%rax),%ymm6
-	WORD $0x0148; BYTE $0xd8 // 0065: add %rbx,%rax
-	LONG $0x2810fcc5 // 0068: vmovups (%rax),%ymm5
-	WORD $0x0148; BYTE $0xd8 // 006c: add %rbx,%rax
-	LONG $0x2010fcc5 // 006f: vmovups (%rax),%ymm4
-	WORD $0x0148; BYTE $0xd8 // 0073: add %rbx,%rax
-	LONG $0x605f8b48 // 0076: mov 0x60(%rdi),%rbx
-	LONG $0x1410fcc5; BYTE $0x88 // 007a: vmovups (%rax,%rcx,4),%ymm2
-	LONG $0x1810fcc5 // 007f: vmovups (%rax),%ymm3
-	WORD $0x8b48; BYTE $0x0f // 0083: mov (%rdi),%rcx
-	LONG $0x08478b48 // 0086: mov 0x8(%rdi),%rax
-	WORD $0x8948; BYTE $0xfa // 008a: mov %rdi,%rdx
-	WORD $0x8548; BYTE $0xdb // 008d: test %rbx,%rbx
-	LONG $0x009b8e0f; WORD $0x0000 // 0090: jle 131 <addOuter+0x131>
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0096: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x187de2c4; BYTE $0x00 // 00a0: vbroadcastss (%rax),%ymm0
-	LONG $0x307cf162; WORD $0x4859; BYTE $0x01 // 00a5: vmulps 0x4(%rax){1to8},%ymm16,%ymm1
-	LONG $0x2075f262; WORD $0x01a8 // 00ac: vfmadd213ps (%rcx),%ymm17,%ymm0
-	LONG $0x40c08348 // 00b2: add $0x40,%rax
-	LONG $0x380df262; WORD $0x48b8; BYTE $0xf3 // 00b6: vfmadd231ps -0x34(%rax){1to8},%ymm14,%ymm1
-	LONG $0x3805f262; WORD $0x40b8; BYTE $0xf2 // 00bd: vfmadd231ps -0x38(%rax){1to8},%ymm15,%ymm0
-	LONG $0x381df262; WORD $0x48b8; BYTE $0xf5 // 00c4: vfmadd231ps -0x2c(%rax){1to8},%ymm12,%ymm1
-	LONG $0x3815f262; WORD $0x40b8; BYTE $0xf4 // 00cb: vfmadd231ps -0x30(%rax){1to8},%ymm13,%ymm0
-	LONG $0x382df262; WORD $0x48b8; BYTE $0xf7 // 00d2: vfmadd231ps -0x24(%rax){1to8},%ymm10,%ymm1
-	LONG $0x3825f262; WORD $0x40b8; BYTE $0xf6 // 00d9: vfmadd231ps -0x28(%rax){1to8},%ymm11,%ymm0
-	LONG $0x383df262; WORD $0x48b8; BYTE $0xf9 // 00e0: vfmadd231ps -0x1c(%rax){1to8},%ymm8,%ymm1
-	LONG $0x3835f262; WORD $0x40b8; BYTE $0xf8 // 00e7: vfmadd231ps -0x20(%rax){1to8},%ymm9,%ymm0
-	LONG $0x384df262; WORD $0x48b8; BYTE $0xfb // 00ee: vfmadd231ps -0x14(%rax){1to8},%ymm6,%ymm1
-	LONG $0x3845f262; WORD $0x40b8; BYTE $0xfa // 00f5: vfmadd231ps -0x18(%rax){1to8},%ymm7,%ymm0
-	LONG $0x385df262; WORD $0x48b8; BYTE $0xfd // 00fc: vfmadd231ps -0xc(%rax){1to8},%ymm4,%ymm1
-	LONG $0x3855f262; WORD $0x40b8; BYTE $0xfc // 0103: vfmadd231ps -0x10(%rax){1to8},%ymm5,%ymm0
-	LONG $0x386df262; WORD $0x48b8; BYTE $0xff // 010a: vfmadd231ps -0x4(%rax){1to8},%ymm2,%ymm1
-	LONG $0x3865f262; WORD $0x40b8; BYTE $0xfe // 0111: vfmadd231ps -0x8(%rax){1to8},%ymm3,%ymm0
-	LONG $0xc158fcc5 // 0118: vaddps %ymm1,%ymm0,%ymm0
-	LONG $0x0111fcc5 // 011c: vmovups %ymm0,(%rcx)
-	LONG $0x48728b48 // 0120: mov 0x48(%rdx),%rsi
-	LONG $0xb10c8d48 // 0124: lea (%rcx,%rsi,4),%rcx
-	WORD $0xff48; BYTE $0xcb // 0128: dec %rbx
-	LONG $0xff6f850f; WORD $0xffff // 012b: jne a0 <addOuter+0xa0>
-	WORD $0xf8c5; BYTE $0x77 // 0131: vzeroupper
-	BYTE $0xc3 // 0134: ret
+	LONG $0x58478b48 // 0000: mov 0x58(%rdi),%rax
+	LONG $0x384f8b48 // 0004: mov 0x38(%rdi),%rcx
+	QUAD $0x02ee056f487df162; WORD $0x0000 // 0008: vmovdqa32 0x2ee(%rip),%zmm0 # 300 <addOuter+0x300>
+	LONG $0xc11c8d48 // 0012: lea (%rcx,%rax,8),%rbx
+	LONG $0x1910fcc5 // 0016: vmovups (%rcx),%ymm3
+	LONG $0x2410fcc5; BYTE $0x81 // 001a: vmovups (%rcx,%rax,4),%ymm4
+	LONG $0x2c10fcc5; BYTE $0xc1 // 001f: vmovups (%rcx,%rax,8),%ymm5
+	LONG $0xc30c8d48 // 0024: lea (%rbx,%rax,8),%rcx
+	LONG $0x3410fcc5; BYTE $0x83 // 0028: vmovups (%rbx,%rax,4),%ymm6
+	LONG $0x3c10fcc5; BYTE $0xc3 // 002d: vmovups (%rbx,%rax,8),%ymm7
+	LONG $0xc11c8d48 // 0032: lea (%rcx,%rax,8),%rbx
+	LONG $0x04107cc5; BYTE $0x81 // 0036: vmovups (%rcx,%rax,4),%ymm8
+	LONG $0x0c107cc5; BYTE $0xc1 // 003b: vmovups (%rcx,%rax,8),%ymm9
+	LONG $0xc30c8d48 // 0040: lea (%rbx,%rax,8),%rcx
+	LONG $0x14107cc5; BYTE $0x83 // 0044: vmovups (%rbx,%rax,4),%ymm10
+	LONG $0x1c107cc5; BYTE $0xc3 // 0049: vmovups (%rbx,%rax,8),%ymm11
+	LONG $0xc11c8d48 // 004e: lea (%rcx,%rax,8),%rbx
+	LONG $0x24107cc5; BYTE $0x81 // 0052: vmovups (%rcx,%rax,4),%ymm12
+	LONG $0x2c107cc5; BYTE $0xc1 // 0057: vmovups (%rcx,%rax,8),%ymm13
+	LONG $0xc30c8d48 // 005c: lea (%rbx,%rax,8),%rcx
+	LONG $0x0c10fcc5; BYTE $0x81 // 0060: vmovups (%rcx,%rax,4),%ymm1
+	LONG $0x34107cc5; BYTE $0x83 // 0065: vmovups (%rbx,%rax,4),%ymm14
+	LONG $0x487de262; WORD $0xc116 // 006a: vpermps %zmm1,%zmm0,%zmm16
+	LONG $0x0c10fcc5; BYTE $0xc1 // 0070: vmovups (%rcx,%rax,8),%ymm1
+	LONG $0x3c107cc5; BYTE $0xc3 // 0075: vmovups (%rbx,%rax,8),%ymm15
+	LONG $0xc11c8d48 // 007a: lea (%rcx,%rax,8),%rbx
+	LONG $0x487de262; WORD $0xc916 // 007e: vpermps %zmm1,%zmm0,%zmm17
+	LONG $0x0c10fcc5; BYTE $0x83 // 0084: vmovups (%rbx,%rax,4),%ymm1
+	LONG $0x605f8b48 // 0089: mov 0x60(%rdi),%rbx
+	LONG $0x08778b48 // 008d: mov 0x8(%rdi),%rsi
+	WORD $0x8b48; BYTE $0x0f // 0091: mov (%rdi),%rcx
+	WORD $0x8948; BYTE $0xfa // 0094: mov %rdi,%rdx
+	LONG $0x487df262; WORD $0xdb16 // 0097: vpermps %zmm3,%zmm0,%zmm3
+	LONG $0x487df262; WORD $0xe416 // 009d: vpermps %zmm4,%zmm0,%zmm4
+	LONG $0x487df262; WORD $0xed16 // 00a3: vpermps %zmm5,%zmm0,%zmm5
+	LONG $0x487df262; WORD $0xf616 // 00a9: vpermps %zmm6,%zmm0,%zmm6
+	LONG $0x487df262; WORD $0xff16 // 00af: vpermps %zmm7,%zmm0,%zmm7
+	LONG $0x487d5262; WORD $0xc016 // 00b5: vpermps %zmm8,%zmm0,%zmm8
+	LONG $0x487d5262; WORD $0xc916 // 00bb: vpermps %zmm9,%zmm0,%zmm9
+	LONG $0x487d5262; WORD $0xd216 // 00c1: vpermps %zmm10,%zmm0,%zmm10
+	LONG $0x487d5262; WORD $0xdb16 // 00c7: vpermps %zmm11,%zmm0,%zmm11
+	LONG $0x487d5262; WORD $0xe416 // 00cd: vpermps %zmm12,%zmm0,%zmm12
+	LONG $0x487d5262; WORD $0xed16 // 00d3: vpermps %zmm13,%zmm0,%zmm13
+	LONG $0x487d5262; WORD $0xf616 // 00d9: vpermps %zmm14,%zmm0,%zmm14
+	LONG $0x487d5262; WORD $0xff16 // 00df: vpermps %zmm15,%zmm0,%zmm15
+	LONG $0x487de262; WORD $0xd116 // 00e5: vpermps %zmm1,%zmm0,%zmm18
+	WORD $0x8548; BYTE $0xdb // 00eb: test %rbx,%rbx
+	LONG $0x01918e0f; WORD $0x0000 // 00ee: jle 285 <addOuter+0x285>
+	QUAD $0x0242256f487de162; WORD $0x0000 // 00f4: vmovdqa32 0x242(%rip),%zmm20 # 340 <addOuter+0x340>
+	QUAD $0x02781d6f487de162; WORD $0x0000 // 00fe: vmovdqa32 0x278(%rip),%zmm19 # 380 <addOuter+0x380>
+	LONG $0xd257e8c5 // 0108: vxorps %xmm2,%xmm2,%xmm2
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 010c: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0117: nopw 0x0(%rax,%rax,1)
+	LONG $0x0110fcc5 // 0120: vmovups (%rcx),%ymm0
+	LONG $0x487cf162; WORD $0x0e10 // 0124: vmovups (%rsi),%zmm1
+	LONG $0x01fb8348 // 012a: cmp $0x1,%rbx
+	LONG $0x015c840f; WORD $0x0000 // 012e: je 290 <addOuter+0x290>
+	LONG $0x48428b48 // 0134: mov 0x48(%rdx),%rax
+	LONG $0x487ce162; WORD $0x6e10; BYTE $0x01 // 0138: vmovups 0x40(%rsi),%zmm21
+	QUAD $0x0181041a487df362 // 013f: vinsertf32x8 $0x1,(%rcx,%rax,4),%zmm0,%zmm0
+	LONG $0x405df262; WORD $0xc016 // 0147: vpermps %zmm0,%zmm20,%zmm0
+	LONG $0x20428b48 // 014d: mov 0x20(%rdx),%rax
+	LONG $0x4874a162; WORD $0xf514 // 0151: vunpcklps %zmm21,%zmm1,%zmm22
+	LONG $0x487ce162; WORD $0x3011 // 0157: vmovups %zmm22,(%rax)
+	LONG $0x20428b48 // 015d: mov 0x20(%rdx),%rax
+	LONG $0x4874b162; WORD $0xcd15 // 0161: vunpckhps %zmm21,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x4811; BYTE $0x01 // 0167: vmovups %zmm1,0x40(%rax)
+	LONG $0x20428b48 // 016e: mov 0x20(%rdx),%rax
+	LONG $0x48fde262; WORD $0x3019 // 0172: vbroadcastsd (%rax),%zmm22
+	LONG $0x48fde262; WORD $0x7819; BYTE $0x01 // 0178: vbroadcastsd 0x8(%rax),%zmm23
+	LONG $0x487de262; WORD $0xf398 // 017f: vfmadd132ps %zmm3,%zmm0,%zmm22
+	LONG $0x486de262; WORD $0xfc98 // 0185: vfmadd132ps %zmm4,%zmm2,%zmm23
+	LONG $0x48fdf262; WORD $0x4819; BYTE $0x08 // 018b: vbroadcastsd 0x40(%rax),%zmm1
+	LONG $0x48fdf262; WORD $0x4019; BYTE $0x02 // 0192: vbroadcastsd 0x10(%rax),%zmm0
+	LONG $0x486df262; WORD $0xcd98 // 0199: vfmadd132ps %zmm5,%zmm2,%zmm1
+	LONG $0x48fde262; WORD $0x6819; BYTE $0x09 // 019f: vbroadcastsd 0x48(%rax),%zmm21
+	LONG $0x404df262; WORD $0xc798 // 01a6: vfmadd132ps %zmm7,%zmm22,%zmm0
+	LONG $0x48fde262; WORD $0x7019; BYTE $0x03 // 01ac: vbroadcastsd 0x18(%rax),%zmm22
+	LONG $0x486de262; WORD $0xee98 // 01b3: vfmadd132ps %zmm6,%zmm2,%zmm21
+	LONG $0x4045c262; WORD $0xf098 // 01b9: vfmadd132ps %zmm8,%zmm23,%zmm22
+	LONG $0x48fde262; WORD $0x7819; BYTE $0x0a // 01bf: vbroadcastsd 0x50(%rax),%zmm23
+	LONG $0x4875c262; WORD $0xf998 // 01c6: vfmadd132ps %zmm9,%zmm1,%zmm23
+	LONG $0x48fdf262; WORD $0x4819; BYTE $0x0b // 01cc: vbroadcastsd 0x58(%rax),%zmm1
+	LONG $0x4055d262; WORD $0xca98 // 01d3: vfmadd132ps %zmm10,%zmm21,%zmm1
+	LONG $0x48fde262; WORD $0x6819; BYTE $0x04 // 01d9: vbroadcastsd 0x20(%rax),%zmm21
+	LONG $0x487dc262; WORD $0xeb98 // 01e0: vfmadd132ps %zmm11,%zmm0,%zmm21
+	LONG $0x48fdf262; WORD $0x4019; BYTE $0x05 // 01e6: vbroadcastsd 0x28(%rax),%zmm0
+	LONG $0x404dd262; WORD $0xc498 // 01ed: vfmadd132ps %zmm12,%zmm22,%zmm0
+	LONG $0x48fde262; WORD $0x7019; BYTE $0x0c // 01f3: vbroadcastsd 0x60(%rax),%zmm22
+	LONG $0x4045c262; WORD $0xf598 // 01fa: vfmadd132ps %zmm13,%zmm23,%zmm22
+	LONG $0x48fde262; WORD $0x7819; BYTE $0x0d // 0200: vbroadcastsd 0x68(%rax),%zmm23
+	LONG $0x4875c262; WORD $0xfe98 // 0207: vfmadd132ps %zmm14,%zmm1,%zmm23
+	LONG $0x48fdf262; WORD $0x4819; BYTE $0x06 // 020d: vbroadcastsd 0x30(%rax),%zmm1
+	LONG $0x4055d262; WORD $0xcf98 // 0214: vfmadd132ps %zmm15,%zmm21,%zmm1
+	LONG $0x48fde262; WORD $0x6819; BYTE $0x07 // 021a: vbroadcastsd 0x38(%rax),%zmm21
+	LONG $0x487da262; WORD $0xe898 // 0221: vfmadd132ps %zmm16,%zmm0,%zmm21
+	LONG $0x48fdf262; WORD $0x4019; BYTE $0x0e // 0227: vbroadcastsd 0x70(%rax),%zmm0
+	LONG $0x404db262; WORD $0xc198 // 022e: vfmadd132ps %zmm17,%zmm22,%zmm0
+	LONG $0x48fde262; WORD $0x7019; BYTE $0x0f // 0234: vbroadcastsd 0x78(%rax),%zmm22
+	LONG $0x4874b162; WORD $0xcd58 // 023b: vaddps %zmm21,%zmm1,%zmm1
+	LONG $0x4045a262; WORD $0xf298 // 0241: vfmadd132ps %zmm18,%zmm23,%zmm22
+	LONG $0x487cb162; WORD $0xc658 // 0247: vaddps %zmm22,%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0xc158 // 024d: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x4065f262; WORD $0xc016 // 0253: vpermps %zmm0,%zmm19,%zmm0
+	LONG $0x0111fcc5 // 0259: vmovups %ymm0,(%rcx)
+	LONG $0x01fb8348 // 025d: cmp $0x1,%rbx
+	WORD $0x2274 // 0261: je 285 <addOuter+0x285>
+	LONG $0x48428b48 // 0263: mov 0x48(%rdx),%rax
+	LONG $0x80ee8348 // 0267: sub $0xffffffffffffff80,%rsi
+	QUAD $0x0181041b487df362 // 026b: vextractf32x8 $0x1,%zmm0,(%rcx,%rax,4)
+	LONG $0x48428b48 // 0273: mov 0x48(%rdx),%rax
+	LONG $0xc10c8d48 // 0277: lea (%rcx,%rax,8),%rcx
+	LONG $0x02eb8348 // 027b: sub $0x2,%rbx
+	LONG $0xfe9b850f; WORD $0xffff // 027f: jne 120 <addOuter+0x120>
+	WORD $0xf8c5; BYTE $0x77 // 0285: vzeroupper
+	BYTE $0xc3 // 0288: ret
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0289: nopl 0x0(%rax)
+	LONG $0x405df262; WORD $0xc016 // 0290: vpermps %zmm0,%zmm20,%zmm0
+	LONG $0x0054a162; WORD $0xed57 // 0296: vxorps %xmm21,%xmm21,%xmm21
+	LONG $0xfffeace9; BYTE $0xff // 029c: jmp 14d <addOuter+0x14d>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 02a1
+	QUAD $0x841f0f2e66000000 // 02a8
+	QUAD $0x0f2e660000000000 // 02b0
+	QUAD $0x900000000000841f // 02b8
+	QUAD $0x3f8000013f800001 // 02c0
+	QUAD $0x3f8000013f800001 // 02c8
+	QUAD $0x3f8000013f800001 // 02d0
+	QUAD $0x3f8000013f800001 // 02d8
+	QUAD $0x3f8000013f800001 // 02e0
+	QUAD $0x3f8000013f800001 // 02e8
+	QUAD $0x3f8000013f800001 // 02f0
+	QUAD $0x3f8000013f800001 // 02f8
+	QUAD $0x0000000000000000 // 0300
+	QUAD $0x0000000100000001 // 0308
+	QUAD $0x0000000200000002 // 0310
+	QUAD $0x0000000300000003 // 0318
+	QUAD $0x0000000400000004 // 0320
+	QUAD $0x0000000500000005 // 0328
+	QUAD $0x0000000600000006 // 0330
+	QUAD $0x0000000700000007 // 0338
+	QUAD $0x0000000800000000 // 0340
+	QUAD $0x0000000900000001 // 0348
+	QUAD $0x0000000a00000002 // 0350
+	QUAD $0x0000000b00000003 // 0358
+	QUAD $0x0000000c00000004 // 0360
+	QUAD $0x0000000d00000005 // 0368
+	QUAD $0x0000000e00000006 // 0370
+	QUAD $0x0000000f00000007 // 0378
+	QUAD $0x0000000200000000 // 0380
+	QUAD $0x0000000600000004 // 0388
+	QUAD $0x0000000a00000008 // 0390
+	QUAD $0x0000000e0000000c // 0398
+	QUAD $0x0000000300000001 // 03a0
+	QUAD $0x0000000700000005 // 03a8
+	QUAD $0x0000000b00000009 // 03b0
+	QUAD $0x0000000f0000000d // 03b8
+
+// func gradientAVX512(a *gradientArgs)
+// gradient of csrc/attention.c
+TEXT ·gradientAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0xd88f8b48; WORD $0x0000; BYTE $0x00 // 0000: mov 0xd8(%rdi),%rcx
+	LONG $0x48478b48 // 0007: mov 0x48(%rdi),%rax
+	QUAD $0x000000008d148d48 // 000b: lea 0x0(,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x1010 // 0013: vmovups (%rax),%zmm18
+	WORD $0x0148; BYTE $0xd0 // 0019: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x1810 // 001c: vmovups (%rax),%zmm19
+	WORD $0x0148; BYTE $0xd0 // 0022: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x2010 // 0025: vmovups (%rax),%zmm20
+	WORD $0x0148; BYTE $0xd0 // 002b: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x2810 // 002e: vmovups (%rax),%zmm21
+	WORD $0x0148; BYTE $0xd0 // 0034: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x3010 // 0037: vmovups (%rax),%zmm22
+	WORD $0x0148; BYTE $0xd0 // 003d: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x3810 // 0040: vmovups (%rax),%zmm23
+	WORD $0x0148; BYTE $0xd0 // 0046: add %rdx,%rax
+	LONG $0x487c6162; WORD $0x0010 // 0049: vmovups (%rax),%zmm24
+	LONG $0x487c6162; WORD $0x0c10; BYTE $0x88 // 004f: vmovups (%rax,%rcx,4),%zmm25
+	LONG $0x60478b48 // 0056: mov 0x60(%rdi),%rax
+	LONG $0x304f8b4c // 005a: mov 0x30(%rdi),%r9
+	LONG $0x487c7162; WORD $0x1010 // 005e: vmovups (%rax),%zmm10
+	WORD $0x0148; BYTE $0xd0 // 0064: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x1810 // 0067: vmovups (%rax),%zmm11
+	WORD $0x0148; BYTE $0xd0 // 006d: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x2010 // 0070: vmovups (%rax),%zmm12
+	WORD $0x0148; BYTE $0xd0 // 0076: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x2810 // 0079: vmovups (%rax),%zmm13
+	WORD $0x0148; BYTE $0xd0 // 007f: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x3010 // 0082: vmovups (%rax),%zmm14
+	WORD $0x0148; BYTE $0xd0 // 0088: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x3810 // 008b: vmovups (%rax),%zmm15
+	WORD $0x0148; BYTE $0xd0 // 0091: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x0010 // 0094: vmovups (%rax),%zmm16
+	LONG $0x487ce162; WORD $0x0c10; BYTE $0x88 // 009a: vmovups (%rax,%rcx,4),%zmm17
+	LONG $0x11048d49 // 00a1: lea (%r9,%rdx,1),%rax
+	LONG $0x487c7162; WORD $0x0010 // 00a5: vmovups (%rax),%zmm8
+	WORD $0x0148; BYTE $0xd0 // 00ab: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x3810 // 00ae: vmovups (%rax),%zmm7
+	WORD $0x0148; BYTE $0xd0 // 00b4: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x3010 // 00b7: vmovups (%rax),%zmm6
+	WORD $0x0148; BYTE $0xd0 // 00bd: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x2810 // 00c0: vmovups (%rax),%zmm5
+	WORD $0x0148; BYTE $0xd0 // 00c6: add %rdx,%rax
+	WORD $0x8948; BYTE $0xfb // 00c9: mov %rdi,%rbx
+	LONG $0x487cf162; WORD $0x2010 // 00cc: vmovups (%rax),%zmm4
+	WORD $0x0148; BYTE $0xd0 // 00d2: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x1810 // 00d5: vmovups (%rax),%zmm3
+	LONG $0x487cf162; WORD $0x1410; BYTE $0x88 // 00db: vmovups (%rax,%rcx,4),%zmm2
+	LONG $0x487c5162; WORD $0x0910 // 00e2: vmovups (%r9),%zmm9
+	LONG $0xa8978b4c; WORD $0x0000; BYTE $0x00 // 00e8: mov 0xa8(%rdi),%r10
+	LONG $0xc09f8b4c; WORD $0x0000; BYTE $0x00 // 00ef: mov 0xc0(%rdi),%r11
+	LONG $0x78478b48 // 00f6: mov 0x78(%rdi),%rax
+	LONG $0x90978b48; WORD $0x0000; BYTE $0x00 // 00fa: mov 0x90(%rdi),%rdx
+	WORD $0x8b48; BYTE $0x3f // 0101: mov (%rdi),%rdi
+	LONG $0xe8b38b48; WORD $0x0000; BYTE $0x00 // 0104: mov 0xe8(%rbx),%rsi
+	LONG $0x18438b4c // 010b: mov 0x18(%rbx),%r8
+	WORD $0x8548; BYTE $0xf6 // 010f: test %rsi,%rsi
+	LONG $0x01788e0f; WORD $0x0000 // 0112: jle 290 <gradient+0x290>
+	QUAD $0x03223518487d6262; WORD $0x0000 // 0118: vbroadcastss 0x322(%rip),%zmm30 # 444 <gradient+0x444>
+	QUAD $0x031c2d18487d6262; WORD $0x0000 // 0122: vbroadcastss 0x31c(%rip),%zmm29 # 448 <gradient+0x448>
+	QUAD $0x03162518487d6262; WORD $0x0000 // 012c: vbroadcastss 0x316(%rip),%zmm28 # 44c <gradient+0x44c>
+	QUAD $0x03101d18487d6262; WORD $0x0000 // 0136: vbroadcastss 0x310(%rip),%zmm27 # 450 <gradient+0x450>
+	QUAD $0x030a1518487d6262; WORD $0x0000 // 0140: vbroadcastss 0x30a(%rip),%zmm26 # 454 <gradient+0x454>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014a: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0155: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x506cf162; WORD $0x0059 // 0160: vmulps (%rax){1to16},%zmm18,%zmm0
+	LONG $0x5064f162; WORD $0x4859; BYTE $0x01 // 0166: vmulps 0x4(%rax){1to16},%zmm19,%zmm1
+	LONG $0x505df262; WORD $0x40b8; BYTE $0x02 // 016d: vfmadd231ps 0x8(%rax){1to16},%zmm20,%zmm0
+	LONG $0x5055f262; WORD $0x48b8; BYTE $0x03 // 0174: vfmadd231ps 0xc(%rax){1to16},%zmm21,%zmm1
+	LONG $0x504df262; WORD $0x40b8; BYTE $0x04 // 017b: vfmadd231ps 0x10(%rax){1to16},%zmm22,%zmm0
+	LONG $0x5045f262; WORD $0x48b8; BYTE $0x05 // 0182: vfmadd231ps 0x14(%rax){1to16},%zmm23,%zmm1
+	LONG $0x503df262; WORD $0x40b8; BYTE $0x06 // 0189: vfmadd231ps 0x18(%rax){1to16},%zmm24,%zmm0
+	LONG $0x5035f262; WORD $0x48b8; BYTE $0x07 // 0190: vfmadd231ps 0x1c(%rax){1to16},%zmm25,%zmm1
+	LONG $0x487cf162; WORD $0xc158 // 0197: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x487c9162; WORD $0xce28 // 019d: vmovaps %zmm30,%zmm1
+	LONG $0x487cd162; WORD $0x025c // 01a3: vsubps (%r10),%zmm0,%zmm0
+	LONG $0x487d6362; WORD $0xf808; BYTE $0x08 // 01a9: vrndscaleps $0x8,%zmm0,%zmm31
+	LONG $0x487c9162; WORD $0xc75c // 01b0: vsubps %zmm31,%zmm0,%zmm0
+	LONG $0x4015f262; WORD $0xc898 // 01b6: vfmadd132ps %zmm0,%zmm29,%zmm1
+	LONG $0x401df262; WORD $0xc898 // 01bc: vfmadd132ps %zmm0,%zmm28,%zmm1
+	LONG $0x4025f262; WORD $0xc898 // 01c2: vfmadd132ps %zmm0,%zmm27,%zmm1
+	LONG $0x402df262; WORD $0xc898 // 01c8: vfmadd132ps %zmm0,%zmm26,%zmm1
+	QUAD $0x01680da8487df262; WORD $0x0000 // 01ce: vfmadd213ps 0x168(%rip),%zmm0,%zmm1 # 340 <gradient+0x340>
+	LONG $0x48759262; WORD $0xcf2c // 01d8: vscalefps %zmm31,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x0f11 // 01de: vmovups %zmm1,(%rdi)
+	LONG $0x582cf162; WORD $0x0259 // 01e4: vmulps (%rdx){1to16},%zmm10,%zmm0
+	LONG $0x58246162; WORD $0x7a59; BYTE $0x01 // 01ea: vmulps 0x4(%rdx){1to16},%zmm11,%zmm31
+	LONG $0x581df262; WORD $0x42b8; BYTE $0x02 // 01f1: vfmadd231ps 0x8(%rdx){1to16},%zmm12,%zmm0
+	LONG $0x58156262; WORD $0x7ab8; BYTE $0x03 // 01f8: vfmadd231ps 0xc(%rdx){1to16},%zmm13,%zmm31
+	LONG $0x580df262; WORD $0x42b8; BYTE $0x04 // 01ff: vfmadd231ps 0x10(%rdx){1to16},%zmm14,%zmm0
+	LONG $0x58056262; WORD $0x7ab8; BYTE $0x05 // 0206: vfmadd231ps 0x14(%rdx){1to16},%zmm15,%zmm31
+	LONG $0x507df262; WORD $0x42b8; BYTE $0x06 // 020d: vfmadd231ps 0x18(%rdx){1to16},%zmm16,%zmm0
+	LONG $0x50756262; WORD $0x7ab8; BYTE $0x07 // 0214: vfmadd231ps 0x1c(%rdx){1to16},%zmm17,%zmm31
+	LONG $0x487c9162; WORD $0xc758 // 021b: vaddps %zmm31,%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x035c // 0221: vsubps (%r11),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0xc159 // 0227: vmulps %zmm1,%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x0011 // 022d: vmovups %zmm0,(%r8)
+	LONG $0x587d7262; WORD $0x08b8 // 0233: vfmadd231ps (%rax){1to16},%zmm0,%zmm9
+	LONG $0x587d7262; WORD $0x40b8; BYTE $0x01 // 0239: vfmadd231ps 0x4(%rax){1to16},%zmm0,%zmm8
+	LONG $0x587df262; WORD $0x78b8; BYTE $0x02 // 0240: vfmadd231ps 0x8(%rax){1to16},%zmm0,%zmm7
+	LONG $0x587df262; WORD $0x70b8; BYTE $0x03 // 0247: vfmadd231ps 0xc(%rax){1to16},%zmm0,%zmm6
+	LONG $0x587df262; WORD $0x68b8; BYTE $0x04 // 024e: vfmadd231ps 0x10(%rax){1to16},%zmm0,%zmm5
+	LONG $0x587df262; WORD $0x60b8; BYTE $0x05 // 0255: vfmadd231ps 0x14(%rax){1to16},%zmm0,%zmm4
+	LONG $0x587df262; WORD $0x58b8; BYTE $0x06 // 025c: vfmadd231ps 0x18(%rax){1to16},%zmm0,%zmm3
+	LONG $0x587df262; WORD $0x50b8; BYTE $0x07 // 0263: vfmadd231ps 0x1c(%rax){1to16},%zmm0,%zmm2
+	LONG $0xe08b8b48; WORD $0x0000; BYTE $0x00 // 026a: mov 0xe0(%rbx),%rcx
+	LONG $0x40c78348 // 0271: add $0x40,%rdi
+	LONG $0x02e1c148 // 0275: shl $0x2,%rcx
+	LONG $0x40c08349 // 0279: add $0x40,%r8
+	WORD $0x0148; BYTE $0xc8 // 027d: add %rcx,%rax
+	WORD $0x0148; BYTE $0xca // 0280: add %rcx,%rdx
+	WORD $0xff48; BYTE $0xce // 0283: dec %rsi
+	LONG $0xfed4850f; WORD $0xffff // 0286: jne 160 <gradient+0x160>
+	LONG $0x304b8b4c // 028c: mov 0x30(%rbx),%r9
+	LONG $0x487c5162; WORD $0x0911 // 0290: vmovups %zmm9,(%r9)
+	LONG $0xd8938b48; WORD $0x0000; BYTE $0x00 // 0296: mov 0xd8(%rbx),%rdx
+	LONG $0x30438b48 // 029d: mov 0x30(%rbx),%rax
+	LONG $0x487c7162; WORD $0x0411; BYTE $0x90 // 02a1: vmovups %zmm8,(%rax,%rdx,4)
+	LONG $0xd8938b48; WORD $0x0000; BYTE $0x00 // 02a8: mov 0xd8(%rbx),%rdx
+	LONG $0x30438b48 // 02af: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x3c11; BYTE $0xd0 // 02b3: vmovups %zmm7,(%rax,%rdx,8)
+	LONG $0xd8838b48; WORD $0x0000; BYTE $0x00 // 02ba: mov 0xd8(%rbx),%rax
+	LONG $0x40148d48 // 02c1: lea (%rax,%rax,2),%rdx
+	LONG $0x30438b48 // 02c5: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x3411; BYTE $0x90 // 02c9: vmovups %zmm6,(%rax,%rdx,4)
+	LONG $0xd8838b48; WORD $0x0000; BYTE $0x00 // 02d0: mov 0xd8(%rbx),%rax
+	LONG $0x30538b48 // 02d7: mov 0x30(%rbx),%rdx
+	LONG $0x02e0c148 // 02db: shl $0x2,%rax
+	LONG $0x487cf162; WORD $0x2c11; BYTE $0x82 // 02df: vmovups %zmm5,(%rdx,%rax,4)
+	LONG $0xd8838b48; WORD $0x0000; BYTE $0x00 // 02e6: mov 0xd8(%rbx),%rax
+	LONG $0x80148d48 // 02ed: lea (%rax,%rax,4),%rdx
+	LONG $0x30438b48 // 02f1: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2411; BYTE $0x90 // 02f5: vmovups %zmm4,(%rax,%rdx,4)
+	LONG $0xd8838b48; WORD $0x0000; BYTE $0x00 // 02fc: mov 0xd8(%rbx),%rax
+	LONG $0x40148d48 // 0303: lea (%rax,%rax,2),%rdx
+	LONG $0x30438b48 // 0307: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1c11; BYTE $0xd0 // 030b: vmovups %zmm3,(%rax,%rdx,8)
+	LONG $0xd8938b48; WORD $0x0000; BYTE $0x00 // 0312: mov 0xd8(%rbx),%rdx
+	QUAD $0x00000000d5048d48 // 0319: lea 0x0(,%rdx,8),%rax
+	WORD $0x2948; BYTE $0xd0 // 0321: sub %rdx,%rax
+	LONG $0x30538b48 // 0324: mov 0x30(%rbx),%rdx
+	LONG $0x487cf162; WORD $0x1411; BYTE $0x82 // 0328: vmovups %zmm2,(%rdx,%rax,4)
+	WORD $0xf8c5; BYTE $0x77 // 032f: vzeroupper
+	BYTE $0xc3 // 0332: ret
+	LONG $0x1f0f2e66; BYTE $0x84 // 0333
+	QUAD $0x001f0f0000000000 // 0338
+	QUAD $0x3f8000013f800001 // 0340
+	QUAD $0x3f8000013f800001 // 0348
+	QUAD $0x3f8000013f800001 // 0350
+	QUAD $0x3f8000013f800001 // 0358
+	QUAD $0x3f8000013f800001 // 0360
+	QUAD $0x3f8000013f800001 // 0368
+	QUAD $0x3f8000013f800001 // 0370
+	QUAD $0x3f8000013f800001 // 0378
+	QUAD $0x0000000000000000 // 0380
+	QUAD $0x0000000100000001 // 0388
+	QUAD $0x0000000200000002 // 0390
+	QUAD $0x0000000300000003 // 0398
+	QUAD $0x0000000400000004 // 03a0
+	QUAD $0x0000000500000005 // 03a8
+	QUAD $0x0000000600000006 // 03b0
+	QUAD $0x0000000700000007 // 03b8
+	QUAD $0x0000000800000000 // 03c0
+	QUAD $0x0000000900000001 // 03c8
+	QUAD $0x0000000a00000002 // 03d0
+	QUAD $0x0000000b00000003 // 03d8
+	QUAD $0x0000000c00000004 // 03e0
+	QUAD $0x0000000d00000005 // 03e8
+	QUAD $0x0000000e00000006 // 03f0
+	QUAD $0x0000000f00000007 // 03f8
+	QUAD $0x0000000200000000 // 0400
+	QUAD $0x0000000600000004 // 0408
+	QUAD $0x0000000a00000008 // 0410
+	QUAD $0x0000000e0000000c // 0418
+	QUAD $0x0000000300000001 // 0420
+	QUAD $0x0000000700000005 // 0428
+	QUAD $0x0000000b00000009 // 0430
+	QUAD $0x0000000f0000000d // 0438
+	QUAD $0x3aae0473ff7fffff // 0440
+	QUAD $0x3d635b723c1e8629 // 0448
+	QUAD $0x3f3172143e75fc8c // 0450
+	QUAD $0x3f800000bf800000 // 0458
+	QUAD $0x3ed30bb13ea4258a // 0460
+	QUAD $0x3f76384f3f13bb62 // 0468
+	QUAD $0x3f3172184038aa3b // 0470
 
 // func normalizeAVX512(a *attentionArgs)
 // normalize of csrc/attention.c
@@ -375,15 +758,15 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-8
 	LONG $0x487d7262; WORD $0xc07c // 0010: vpbroadcastd %eax,%zmm8
 	LONG $0x7fffffb8; BYTE $0x00 // 0016: mov $0x7fffff,%eax
 	LONG $0x487df262; WORD $0xf87c // 001b: vpbroadcastd %eax,%zmm7
-	QUAD $0x01790518487de262; WORD $0x0000 // 0021: vbroadcastss 0x179(%rip),%zmm16 # 1a4 <normalize+0x1a4>
+	QUAD $0x016d0518487de262; WORD $0x0000 // 0021: vbroadcastss 0x16d(%rip),%zmm16 # 198 <normalize+0x198>
 	LONG $0x3504f3b8; BYTE $0x3f // 002b: mov $0x3f3504f3,%eax
-	QUAD $0x016e2d18487df262; WORD $0x0000 // 0030: vbroadcastss 0x16e(%rip),%zmm5 # 1a8 <normalize+0x1a8>
-	QUAD $0x01683d18487d7262; WORD $0x0000 // 003a: vbroadcastss 0x168(%rip),%zmm15 # 1ac <normalize+0x1ac>
-	QUAD $0x01623518487d7262; WORD $0x0000 // 0044: vbroadcastss 0x162(%rip),%zmm14 # 1b0 <normalize+0x1b0>
-	QUAD $0x015c2d18487d7262; WORD $0x0000 // 004e: vbroadcastss 0x15c(%rip),%zmm13 # 1b4 <normalize+0x1b4>
-	QUAD $0x01562518487d7262; WORD $0x0000 // 0058: vbroadcastss 0x156(%rip),%zmm12 # 1b8 <normalize+0x1b8>
-	QUAD $0x01501d18487d7262; WORD $0x0000 // 0062: vbroadcastss 0x150(%rip),%zmm11 # 1bc <normalize+0x1bc>
-	QUAD $0x014a1518487d7262; WORD $0x0000 // 006c: vbroadcastss 0x14a(%rip),%zmm10 # 1c0 <normalize+0x1c0>
+	QUAD $0x01622d18487df262; WORD $0x0000 // 0030: vbroadcastss 0x162(%rip),%zmm5 # 19c <normalize+0x19c>
+	QUAD $0x015c3d18487d7262; WORD $0x0000 // 003a: vbroadcastss 0x15c(%rip),%zmm15 # 1a0 <normalize+0x1a0>
+	QUAD $0x01563518487d7262; WORD $0x0000 // 0044: vbroadcastss 0x156(%rip),%zmm14 # 1a4 <normalize+0x1a4>
+	QUAD $0x01502d18487d7262; WORD $0x0000 // 004e: vbroadcastss 0x150(%rip),%zmm13 # 1a8 <normalize+0x1a8>
+	QUAD $0x014a2518487d7262; WORD $0x0000 // 0058: vbroadcastss 0x14a(%rip),%zmm12 # 1ac <normalize+0x1ac>
+	QUAD $0x01441d18487d7262; WORD $0x0000 // 0062: vbroadcastss 0x144(%rip),%zmm11 # 1b0 <normalize+0x1b0>
+	QUAD $0x013e1518487d7262; WORD $0x0000 // 006c: vbroadcastss 0x13e(%rip),%zmm10 # 1b4 <normalize+0x1b4>
 	WORD $0xdb31 // 0076: xor %ebx,%ebx
 	LONG $0x487df262; WORD $0xf07c // 0078: vpbroadcastd %eax,%zmm6
 	LONG $0x573041c4; BYTE $0xc9 // 007e: vxorps %xmm9,%xmm9,%xmm9
@@ -434,15 +817,13 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-8
 	LONG $0x1f0f2e66; BYTE $0x84 // 016b
 	QUAD $0x0f2e660000000000 // 0170
 	QUAD $0x900000000000841f // 0178
-	QUAD $0x4b40007fc2fc0000 // 0180
-	QUAD $0x3f317214cb40007f // 0188
-	QUAD $0x3d635b723f800001 // 0190
-	QUAD $0x3aae04733e75fc8c // 0198
-	QUAD $0xbf8000003c1e8629 // 01a0
-	QUAD $0x3ea4258a3f800000 // 01a8
-	QUAD $0x3f13bb623ed30bb1 // 01b0
-	QUAD $0x4038aa3b3f76384f // 01b8
-	LONG $0x3f317218 // 01c0
+	QUAD $0x3aae0473ff7fffff // 0180
+	QUAD $0x3d635b723c1e8629 // 0188
+	QUAD $0x3f3172143e75fc8c // 0190
+	QUAD $0x3f800000bf800000 // 0198
+	QUAD $0x3ed30bb13ea4258a // 01a0
+	QUAD $0x3f76384f3f13bb62 // 01a8
+	QUAD $0x3f3172184038aa3b // 01b0
 
 // func dotColumnsAVX512(a *attentionArgs)
 // dotColumns of csrc/attention.c

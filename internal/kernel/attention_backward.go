@@ -17,12 +17,13 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 	defer ws.release(m)
 	h := s.newHead(tokens, heads, dim)
 	g := newHeadGradient(ws, h)
+	defer func() { ws.gradientArgs = gradientArgs{} }()
 	for i := range n * heads {
 		at := h.offset(i)
 		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
 		for j := 0; j < tokens; j += keyBlock {
 			for t := 0; t < tokens; t += h.queries {
-				g.panel(s, t, j, min(keyBlock, tokens-j))
+				g.panel(s, &ws.gradientArgs, t, j, min(keyBlock, tokens-j))
 			}
 		}
 		scale := float32(h.scale)
@@ -39,8 +40,9 @@ type headGradient struct {
 	queryRows, doRows, keyRows, valueRows []float32
 	dqueries                              []float32 // columns
 	dkeys, dvalues                        []float32 // rows
-	lse, d                                []float32 // a value a query: lse in base 2, Σ do·o
+	lse, d, top                           []float32 // a value a query: lse in base 2, Σ do·o, scratch
 	p, ds                                 []float32 // panels of P and dS, scores and dP at first
+	joined                                []float32 // addOuter's scratch: a panel's rows for two keys
 }
 
 func newHeadGradient(ws *Workspace, h head) headGradient {
@@ -49,8 +51,8 @@ func newHeadGradient(ws *Workspace, h head) headGradient {
 		queryColumns: h.columns(ws), doColumns: h.columns(ws), oColumns: h.columns(ws),
 		queryRows: h.rows(ws), doRows: h.rows(ws), keyRows: h.rows(ws), valueRows: h.rows(ws),
 		dqueries: h.columns(ws), dkeys: h.rows(ws), dvalues: h.rows(ws),
-		lse: h.lanes(ws), d: h.lanes(ws),
-		p: ws.float32s(keyBlock * h.queries), ds: ws.float32s(keyBlock * h.queries),
+		lse: h.lanes(ws), d: h.lanes(ws), top: h.lanes(ws),
+		p: ws.float32s(keyBlock * h.queries), ds: ws.float32s(keyBlock * h.queries), joined: ws.float32s(2 * h.queries),
 	}
 }
 
@@ -72,13 +74,35 @@ func (g *headGradient) read(s *Set, do, o, lse, q, k, v []float32) {
 	clear(g.dvalues)
 }
 
+// gradientArgs: a panel of queries against count keys over dimLanes dims,
+//
+//	panel = P = 2^(s−lse) of the scores s = keys·queries
+//	dpanel = dS = P∘(values·douts − d)
+//	dqueries += dSᵀ·keys
+//
+// queries, douts and dqueries are columns ldc values apart, keys and values rows
+// ldr values apart.
+type gradientArgs struct {
+	panel, dpanel, dqueries, queries, douts, keys, values, lse, d []float32
+
+	ldc, ldr, count int
+}
+
 // panel adds the share of the queries from t and of count keys from j.
-func (g *headGradient) panel(s *Set, t, j, count int) {
-	keys, values := g.keyRows[j*g.padDim:], g.valueRows[j*g.padDim:]
-	g.scores(s, g.p, g.queryColumns[t:], keys, count)
-	g.scores(s, g.ds, g.doColumns[t:], values, count)
-	s.vec.softmaxGrad(g.p, g.ds, g.lse[t:], g.d[t:], count)
-	g.addValues(s, g.dqueries[t:], g.ds, keys, count)
-	g.addOuter(s, g.dvalues[j*g.padDim:], g.p, g.doRows[t*g.padDim:], count)
-	g.addOuter(s, g.dkeys[j*g.padDim:], g.ds, g.queryRows[t*g.padDim:], count)
+func (g *headGradient) panel(s *Set, a *gradientArgs, t, j, count int) {
+	*a = gradientArgs{
+		panel: g.p, dpanel: g.ds, dqueries: g.dqueries[t:], queries: g.queryColumns[t:], douts: g.doColumns[t:],
+		keys: g.keyRows[j*g.padDim:], values: g.valueRows[j*g.padDim:], lse: g.lse[t:], d: g.d[t:],
+		ldc: g.padTokens, ldr: g.padDim, count: count,
+	}
+	if g.padDim == dimLanes {
+		s.vec.gradient(a)
+	} else {
+		g.scores(s, g.p, g.top, a.queries, a.keys, count)
+		g.scores(s, g.ds, g.top, a.douts, a.values, count)
+		s.vec.softmaxGrad(g.p, g.ds, a.lse, a.d, count)
+		g.addValues(s, 0, a.dqueries, g.ds, a.keys, count)
+	}
+	g.addOuter(s, g.dvalues[j*g.padDim:], g.p, g.doRows[t*g.padDim:], count, g.joined)
+	g.addOuter(s, g.dkeys[j*g.padDim:], g.ds, g.queryRows[t*g.padDim:], count, g.joined)
 }

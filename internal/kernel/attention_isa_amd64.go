@@ -11,12 +11,12 @@ func (i isa) scoresKernel(a *attentionArgs) {
 	}
 }
 
-func (i isa) powersKernel(a *attentionArgs) {
+func (i isa) weighKernel(a *attentionArgs) {
 	switch i {
 	case avx2:
-		powersAVX2(a)
+		weighAVX2(a)
 	case avx512:
-		powersAVX512(a)
+		weighAVX512(a)
 	}
 }
 
@@ -44,6 +44,15 @@ func (i isa) addOuterKernel(a *attentionArgs) {
 		addOuterAVX2(a)
 	case avx512:
 		addOuterAVX512(a)
+	}
+}
+
+func (i isa) gradientKernel(a *gradientArgs) {
+	switch i {
+	case avx2:
+		gradientAVX2(a)
+	case avx512:
+		gradientAVX512(a)
 	}
 }
 

@@ -10,8 +10,12 @@ type lane = [queryLanes]float32
 
 // scoresPortable writes, or adds if add, the dot products of count keys (rows)
 // with queryLanes queries (columns) over dimLanes dims to panel
-// [count][queryLanes].
-func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
+// [count][queryLanes], and each query's highest one to top.
+func scoresPortable(panel, top, queries []float32, ldq int, keys []float32, ldk, count int, add bool) {
+	most := (*lane)(top)
+	for l := range most {
+		most[l] = float32(math.Inf(-1))
+	}
 	for j := range count {
 		var row lane
 		if add {
@@ -22,26 +26,35 @@ func scoresPortable(panel, queries []float32, ldq int, keys []float32, ldk, coun
 				row[l] += k * q
 			}
 		}
+		for l, s := range row {
+			most[l] = max(most[l], s)
+		}
 		copy(panel[j*queryLanes:], row[:])
 	}
 }
 
-// powersPortable turns panel [count][queryLanes], scores in base 2, into
-// 2^(s−max) of each lane and writes the lanes' maxima to top and the sums of
-// the powers to sum.
-func powersPortable(panel, top, sum []float32, count int) {
+// weighPortable turns panel [count][queryLanes], scores in base 2, into
+// 2^(s−top) of each lane, writes the sums of the powers to sum and adds
+// panelᵀ·values over dimLanes dims to out.
+func weighPortable(panel, top, sum, out []float32, ldo int, values []float32, ldv, count int) {
 	for l := range queryLanes {
-		most := panel[l]
-		for j := 1; j < count; j++ {
-			most = max(most, panel[j*queryLanes+l])
-		}
-		top[l], sum[l] = most, 0
+		sum[l] = 0
 		for j := range count {
-			p := exp2(float64(panel[j*queryLanes+l] - most))
+			p := exp2(float64(panel[j*queryLanes+l] - top[l]))
 			panel[j*queryLanes+l] = p
 			sum[l] += p
 		}
 	}
+	addValuesPortable(out, ldo, panel, values, ldv, count)
+}
+
+// gradientPortable is one panel's P and dS, and its share of dq.
+func gradientPortable(a *gradientArgs) {
+	var top lane
+	scoresPortable(a.panel, top[:], a.queries, a.ldc, a.keys, a.ldr, a.count, false)
+	scoresPortable(a.dpanel, top[:], a.douts, a.ldc, a.values, a.ldr, a.count, false)
+	softmaxGradPortable(a.panel, a.dpanel, a.lse, a.d, a.count)
+	addValuesPortable(a.dqueries, a.ldc, a.dpanel, a.keys, a.ldr, a.count)
 }
 
 // softmaxGradPortable turns panel, scores in base 2, into the probabilities
@@ -85,7 +98,7 @@ func normalizePortable(out []float32, ldo, dim int, lse, top, sum []float32) {
 
 // addOuterPortable adds panel [count][queryLanes] · rows [queryLanes][dimLanes]
 // to out [count][dimLanes].
-func addOuterPortable(out []float32, ldo int, panel, rows []float32, ldr, count int) {
+func addOuterPortable(out []float32, ldo int, panel, rows []float32, ldr, count int, _ []float32) {
 	for j := range count {
 		sum := [dimLanes]float32(out[j*ldo:])
 		for l, p := range (*lane)(panel[j*queryLanes:]) {

@@ -39,12 +39,13 @@ type vectors struct {
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
 
 	// panels of attention; attention_portable.go says what these do
-	scores      func(panel, queries []float32, ldq int, keys []float32, ldk, count int, add bool)
-	powers      func(panel, top, sum []float32, count int)
+	scores      func(panel, top, queries []float32, ldq int, keys []float32, ldk, count int, add bool)
+	weigh       func(panel, top, sum, out []float32, ldo int, values []float32, ldv, count int)
 	softmaxGrad func(panel, dpanel, lse, d []float32, count int)
 	addValues   func(out []float32, ldo int, panel, values []float32, ldv, count int)
 	normalize   func(out []float32, ldo, dim int, lse, top, sum []float32)
-	addOuter    func(out []float32, ldo int, panel, rows []float32, ldr, count int)
+	gradient    func(*gradientArgs)
+	addOuter    func(out []float32, ldo int, panel, rows []float32, ldr, count int, scratch []float32)
 	dotColumns  func(d, a, b []float32, ld, dim int)
 }
 
@@ -71,7 +72,8 @@ var portableVectors = vectors{
 	copyRows:     copyRowsPortable,
 	transpose:    transposePortable,
 	scores:       scoresPortable,
-	powers:       powersPortable,
+	weigh:        weighPortable,
+	gradient:     gradientPortable,
 	addValues:    addValuesPortable,
 	normalize:    normalizePortable,
 	softmaxGrad:  softmaxGradPortable,

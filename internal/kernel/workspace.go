@@ -17,6 +17,7 @@ type Workspace struct {
 	multiplyArgs  multiplyArgs
 	correlateArgs correlateArgs
 	panelArgs     panelArgs
+	gradientArgs  gradientArgs
 }
 
 // NewWorkspace returns an empty Workspace.

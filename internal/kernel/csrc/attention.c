@@ -4,7 +4,7 @@
 struct attentionArgs {
 	float *out;
 	float *panel, *dpanel;     // [count][VW]
-	float *top, *sum, *lse;    // [VW], or [count] in normalize
+	float *top, *sum, *lse;    // [VW], or [count] in normalize; sum is scratch [2*VW] in addOuter
 	const float *left, *right; // operands
 	const float *d;            // [VW]
 	int64_t ldo, ldl, ldr;     // distances between the rows of out, left, right
@@ -13,21 +13,30 @@ struct attentionArgs {
 
 #define DIMS 8 // dims that a call treats
 
+// dot is the scores of one key with VW queries.
+INLINE vf dot(const float *key, const vf *query) {
+	vf even = vmul(vsplat(key), query[0]), odd = vmul(vsplat(key + 1), query[1]);
+	FEW(d, DIMS / 2 - 1) {
+		even = vfma(vsplat(key + 2 * d + 2), query[2 * d + 2], even);
+		odd = vfma(vsplat(key + 2 * d + 3), query[2 * d + 3], odd);
+	}
+	return vadd(even, odd);
+}
+
 INLINE void scoresOf(const struct attentionArgs *a, int add) {
 	vf query[DIMS];
 	FEW(d, DIMS) query[d] = vload(a->left + d * a->ldl);
 	float *panel = a->panel;
 	const float *key = a->right;
+	vf top = vset(-0x1.fffffep127f);
 	for (int64_t j = a->count; j > 0; j--, panel += VW, key += a->ldr) {
-		vf even = vmul(vsplat(key), query[0]), odd = vmul(vsplat(key + 1), query[1]);
+		vf score = dot(key, query);
 		if (add)
-			even = vfma(vsplat(key), query[0], vload(panel));
-		FEW(d, DIMS / 2 - 1) {
-			even = vfma(vsplat(key + 2 * d + 2), query[2 * d + 2], even);
-			odd = vfma(vsplat(key + 2 * d + 3), query[2 * d + 3], odd);
-		}
-		vstore(panel, vadd(even, odd));
+			score = vadd(score, vload(panel));
+		vstore(panel, score);
+		top = vmax(top, score);
 	}
+	vstore(a->top, top);
 }
 
 KERNEL(scores, attentionArgs) {
@@ -37,18 +46,19 @@ KERNEL(scores, attentionArgs) {
 		scoresOf(a, 0);
 }
 
-KERNEL(powers, attentionArgs) {
+KERNEL(weigh, attentionArgs) {
+	const vf top = vload(a->top);
+	vf sum = vzero(), out[DIMS];
+	FEW(d, DIMS) out[d] = vload(a->out + d * a->ldo);
 	float *panel = a->panel;
-	vf top = vload(panel), sum = vzero();
-	for (int64_t j = a->count; j > 0; j--, panel += VW)
-		top = vmax(top, vload(panel));
-	panel = a->panel;
-	for (int64_t j = a->count; j > 0; j--, panel += VW) {
+	const float *value = a->right;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, value += a->ldr) {
 		vf p = vexp2(vsub(vload(panel), top));
-		vstore(panel, p);
 		sum = vadd(sum, p);
+		vstore(panel, p);
+		FEW(d, DIMS) out[d] = vfma(p, vsplat(value + d), out[d]);
 	}
-	vstore(a->top, top);
+	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
 	vstore(a->sum, sum);
 }
 
@@ -73,8 +83,44 @@ KERNEL(addValues, attentionArgs) {
 	FEW(d, DIMS) vstore(a->out + d * a->ldo, out[d]);
 }
 
-// addOuter's lanes are dims, not queries: DIMS, so vectors of 8 for all sets.
-KERNEL(addOuter, attentionArgs) {
+// addOuter's lanes are dims, not queries.
+#if VW == 16
+// Two keys share a vector: lanes 2d and 2d+1 are dim d of the one and the other.
+// Their rows of the panel are joined query by query, so that a broadcast of 64
+// bits brings both; pairAt is where query q's are.
+#define pairAt(q) ((q) % 4 / 2 * VW + (2 * ((q) / 4) + (q) % 2) * 2)
+
+INLINE vf broadcastPair(const float *p) {
+	return _mm512_castpd_ps(_mm512_broadcastsd_pd(_mm_load_sd((const double *)p)));
+}
+
+INLINE void addOuterOf(const struct attentionArgs *a) {
+	const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+	const __m512i join = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+	const __m512i part = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+	vf rows[VW];
+	FEW(q, VW) rows[q] = _mm512_permutexvar_ps(twice, _mm512_castps256_ps512(_mm256_loadu_ps(a->right + q * a->ldr)));
+	const float *panel = a->panel;
+	float *to = a->out;
+	for (int64_t j = a->count; j > 0; j -= 2, panel += 2 * VW, to += 2 * a->ldo) {
+		vf sum[4];
+		sum[0] = _mm512_castps256_ps512(_mm256_loadu_ps(to));
+		if (j > 1)
+			sum[0] = _mm512_insertf32x8(sum[0], _mm256_loadu_ps(to + a->ldo), 1);
+		sum[0] = _mm512_permutexvar_ps(join, sum[0]);
+		FEW(i, 3) sum[i + 1] = vzero();
+		vf one = vload(panel), other = j > 1 ? vload(panel + VW) : vzero();
+		vstore(a->sum, _mm512_unpacklo_ps(one, other));
+		vstore(a->sum + VW, _mm512_unpackhi_ps(one, other));
+		FEW(q, VW) sum[q % 4] = vfma(broadcastPair(a->sum + pairAt(q)), rows[q], sum[q % 4]);
+		sum[0] = _mm512_permutexvar_ps(part, vadd(vadd(sum[0], sum[1]), vadd(sum[2], sum[3])));
+		_mm256_storeu_ps(to, _mm512_castps512_ps256(sum[0]));
+		if (j > 1)
+			_mm256_storeu_ps(to + a->ldo, _mm512_extractf32x8_ps(sum[0], 1));
+	}
+}
+#else
+INLINE void addOuterOf(const struct attentionArgs *a) {
 	__m256 rows[VW];
 	FEW(q, VW) rows[q] = _mm256_loadu_ps(a->right + q * a->ldr);
 	const float *panel = a->panel;
@@ -89,6 +135,59 @@ KERNEL(addOuter, attentionArgs) {
 		_mm256_storeu_ps(to, _mm256_add_ps(even, odd));
 	}
 }
+#endif
+
+KERNEL(addOuter, attentionArgs) { addOuterOf(a); }
+
+// See ../attention_backward.go.
+struct gradientArgs {
+	floats panel, dpanel, dqueries, queries, douts, keys, values, lse, d;
+	int64_t ldc, ldr, count;
+};
+
+#if VW == 16
+INLINE void gradientOf(const struct gradientArgs *a) {
+	vf query[DIMS], dout[DIMS], dquery[DIMS];
+	FEW(d, DIMS) query[d] = vload(a->queries.at + d * a->ldc);
+	FEW(d, DIMS) dout[d] = vload(a->douts.at + d * a->ldc);
+	FEW(d, DIMS) dquery[d] = vload(a->dqueries.at + d * a->ldc);
+	const float *lse = a->lse.at, *mean = a->d.at, *key = a->keys.at, *value = a->values.at;
+	float *panel = a->panel.at, *dpanel = a->dpanel.at;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, dpanel += VW, key += a->ldr, value += a->ldr) {
+		vf p = vexp2(vsub(dot(key, query), vload(lse)));
+		vstore(panel, p);
+		vf ds = vmul(p, vsub(dot(value, dout), vload(mean)));
+		vstore(dpanel, ds);
+		FEW(d, DIMS) dquery[d] = vfma(ds, vsplat(key + d), dquery[d]);
+		forget();
+	}
+	FEW(d, DIMS) vstore(a->dqueries.at + d * a->ldc, dquery[d]);
+}
+#else
+// With 16 registers, one product after the other.
+INLINE void gradientOf(const struct gradientArgs *a) {
+	vf left[DIMS];
+	FEW(d, DIMS) left[d] = vload(a->queries.at + d * a->ldc);
+	for (int64_t j = 0; j < a->count; j++)
+		vstore(a->panel.at + j * VW, dot(a->keys.at + j * a->ldr, left));
+	FEW(d, DIMS) left[d] = vload(a->douts.at + d * a->ldc);
+	for (int64_t j = 0; j < a->count; j++)
+		vstore(a->dpanel.at + j * VW, dot(a->values.at + j * a->ldr, left));
+	FEW(d, DIMS) left[d] = vload(a->dqueries.at + d * a->ldc);
+	const float *key = a->keys.at;
+	float *panel = a->panel.at, *dpanel = a->dpanel.at;
+	for (int64_t j = a->count; j > 0; j--, panel += VW, dpanel += VW, key += a->ldr) {
+		vf p = vexp2(vsub(vload(panel), vload(a->lse.at)));
+		vstore(panel, p);
+		p = vmul(p, vsub(vload(dpanel), vload(a->d.at)));
+		vstore(dpanel, p);
+		FEW(d, DIMS) left[d] = vfma(p, vsplat(key + d), left[d]);
+	}
+	FEW(d, DIMS) vstore(a->dqueries.at + d * a->ldc, left[d]);
+}
+#endif
+
+KERNEL(gradient, gradientArgs) { gradientOf(a); }
 
 #if VW == 8
 INLINE vi vbits(vf x) { return _mm256_castps_si256(x); }

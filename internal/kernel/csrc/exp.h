@@ -97,12 +97,24 @@ INLINE vf pow2(vf f, vf z) {
 	return vmul(vfma(vfma(p45, ff, p23), ff, p01), vshl(z, 23));
 }
 
-// vexp2 is 2^t for t <= 127, and 2^-126 for t < -126; NaN gives NaN.
+// vexp2 is 2^t for t <= 127, and 2^-126 or less for t < -126; NaN gives NaN.
+#if VW == 16
+INLINE vf vexp2(vf t) {
+	vf n = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = vsub(t, n);
+	vf p = vset(0.0013276472454890609f); // pow2's, summed in a chain: many of them run at once
+	p = vfma(p, f, vset(0.009675540961325169f));
+	p = vfma(p, f, vset(0.05550713092088699f));
+	p = vfma(p, f, vset(0.24022120237350464f));
+	p = vfma(p, f, vset(0.6931469440460205f));
+	return _mm512_scalef_ps(vfma(p, f, vset(1.0000001192092896f)), n);
+}
+#else
 INLINE vf vexp2(vf t) {
 	t = vmax(vset(-126), t);
 	vf z = vadd(t, vset(SHIFTER));
 	return pow2(vsub(t, vsub(z, vset(SHIFTER))), z);
 }
+#endif
 
 // vexpneg is e^-u for |u| <= 87, and that of the limit beyond; NaN gives NaN.
 INLINE vf vexpneg(vf u) {
