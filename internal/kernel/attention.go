@@ -27,13 +27,17 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 	keys, values := h.rows(ws), h.rows(ws)
 	panel := ws.float32s(tokens * h.queries)
 	top, sum, logs := h.lanes(ws), h.lanes(ws), h.lanes(ws)
+	pairs := s.pairs(h)
 	for i := range n * heads {
 		at := h.offset(i)
 		h.readColumns(s, queries, q[at:], math.Log2E*h.scale)
 		h.readRows(s, keys, k[at:])
 		h.readRows(s, values, v[at:])
 		clear(out)
-		for t := 0; t < tokens; t += h.queries {
+		if pairs != nil {
+			h.attendPairs(s, pairs, ws, out, panel, top, sum, queries, keys, values)
+		}
+		for t := 0; t < tokens && pairs == nil; t += h.queries {
 			h.scores(s, panel, top[t:], queries[t:], keys, tokens)
 			s.vec.weigh(panel, top[t:], sum[t:], out[t:], h.padTokens, values, h.padDim, tokens)
 			h.addValues(s, dimLanes, out[t:], panel, values, tokens)

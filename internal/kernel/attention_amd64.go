@@ -39,3 +39,11 @@ func (i isa) addOuter(out []float32, ldo int, panel, rows []float32, ldr, count 
 func (i isa) dotColumns(d, a, b []float32, ld, dim int) {
 	i.dotColumnsKernel(&attentionArgs{out: &d[0], left: &a[0], right: &b[0], ldl: ld, ldr: ld, count: len(d), dim: dim})
 }
+
+// pairAttention is the kernels of csrc/attention_pairs.c.
+func (i isa) pairAttention() *pairAttention {
+	return &pairAttention{
+		scores: i.scoresPairsKernel, weigh: i.weighPairsKernel, gradient: i.gradientPairsKernel,
+		outer: i.outerPairsKernel, zipRows: i.zipRowsKernel,
+	}
+}

@@ -18,10 +18,14 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 	h := s.newHead(tokens, heads, dim)
 	g := newHeadGradient(ws, h)
 	defer func() { ws.gradientArgs = gradientArgs{} }()
+	pairs := s.pairs(h)
 	for i := range n * heads {
 		at := h.offset(i)
 		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
-		for j := 0; j < tokens; j += keyBlock {
+		if pairs != nil {
+			g.differentiatePairs(s, pairs, ws)
+		}
+		for j := 0; j < tokens && pairs == nil; j += keyBlock {
 			for t := 0; t < tokens; t += h.queries {
 				g.panel(s, &ws.gradientArgs, t, j, min(keyBlock, tokens-j))
 			}

@@ -88,6 +88,34 @@ func TestAttention(t *testing.T) {
 	})
 }
 
+// TestAttentionInBF16: operands have 8 bits, so scores of a few units are off by
+// a hundredth, and so are probabilities.
+func TestAttentionInBF16(t *testing.T) {
+	shapes := []struct{ n, tokens, heads, dim int }{
+		{1, 1, 1, 1}, {2, 16, 4, 8}, {1, 64, 2, 8}, {1, 256, 1, 8}, {1, 49, 3, 8}, {2, 9, 2, 5}, {1, 137, 2, 3}, {1, 133, 1, 12},
+	}
+	onAllSets(t, func(t *testing.T, s *Set) {
+		s = s.In(BF16)
+		for _, d := range shapes {
+			t.Run(fmt.Sprint(d), func(t *testing.T) {
+				image := d.tokens * d.heads * d.dim
+				q, k := normals(1, d.n*image, 0, 1), normals(2, d.n*image, 0.2, 1)
+				v, do := normals(3, d.n*image, 0, 1), normals(4, d.n*image, 0, 1)
+				o, lse, dq, dk, dv := attend(s, q, k, v, do, d.n, d.tokens, d.heads, d.dim)
+				for i := range d.n {
+					a, b := i*image, (i+1)*image
+					wo, wl, wq, wk, wv := attention64(q[a:b], k[a:b], v[a:b], do[a:b], d.tokens, d.heads, d.dim)
+					checkClose(t, "o", o[a:b], wo, 1e-2)
+					checkClose(t, "lse", lse[i*d.heads*d.tokens:][:d.heads*d.tokens], wl, 1e-2)
+					checkClose(t, "dq", dq[a:b], wq, 1e-2)
+					checkClose(t, "dk", dk[a:b], wk, 1e-2)
+					checkClose(t, "dv", dv[a:b], wv, 1e-2)
+				}
+			})
+		}
+	})
+}
+
 // TestAttentionWithHugeLogits: scores reach ±10⁴, where all weight is on one
 // key; float32 scores then are uncertain by 10⁻³.
 func TestAttentionWithHugeLogits(t *testing.T) {
@@ -105,7 +133,7 @@ func TestAttentionWithHugeLogits(t *testing.T) {
 
 func TestAttentionPassesNaNOn(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
-		onAllSets(t, func(t *testing.T, s *Set) {
+		onAllPrecisions(t, func(t *testing.T, s *Set) {
 			const tokens, heads, dim = 19, 2, 8
 			size := tokens * heads * dim
 			q, k, v, do := normals(1, size, 0, 1), normals(2, size, 0, 1), normals(3, size, 0, 1), normals(4, size, 0, 1)
@@ -126,7 +154,7 @@ func TestAttentionPassesNaNOn(t *testing.T) {
 // TestAttentionOfAnImageStandsAlone: the bits of an image's results do not
 // depend on its place in the batch.
 func TestAttentionOfAnImageStandsAlone(t *testing.T) {
-	onAllSets(t, func(t *testing.T, s *Set) {
+	onAllPrecisions(t, func(t *testing.T, s *Set) {
 		const n, tokens, heads, dim = 3, 21, 2, 10
 		image := tokens * heads * dim
 		q, k, v, do := normals(1, n*image, 0, 1), normals(2, n*image, 0, 1), normals(3, n*image, 0, 1), normals(4, n*image, 0, 1)

@@ -21,9 +21,10 @@ import (
 // Set is the kernels for one instruction set, in one precision.
 type Set struct {
 	name       string
-	full, half *gemm    // micro-kernels of convolutions and linear layers, float32 and bfloat16
-	vec        *vectors // micro-kernels of everything else
-	bf16       string   // what multiplies in bfloat16, such as an instruction's name
+	full, half *gemm          // micro-kernels of convolutions and linear layers, float32 and bfloat16
+	vec        *vectors       // micro-kernels of everything else
+	bf16       string         // what multiplies in bfloat16, such as an instruction's name
+	attention  *pairAttention // in bfloat16; nil where float32 is as fast
 
 	gemm *gemm // full or half
 }

@@ -30,7 +30,7 @@ func machineSets() []*Set {
 	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL) {
 		s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), bf16: "emulated"}
 		if cpuid.CPU.Supports(cpuid.AVX512BF16) {
-			s.half, s.bf16 = avx512bf16.pairs(8), "VDPBF16PS"
+			s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "VDPBF16PS"
 		}
 		sets = append(sets, s)
 	}

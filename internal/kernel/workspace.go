@@ -18,6 +18,7 @@ type Workspace struct {
 	correlateArgs correlateArgs
 	panelArgs     panelArgs
 	gradientArgs  gradientArgs
+	pairHeadArgs  pairHeadArgs
 }
 
 // NewWorkspace returns an empty Workspace.

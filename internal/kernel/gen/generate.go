@@ -16,7 +16,7 @@ type isa struct {
 	name  string   // in file names
 	title string   // in Go identifiers
 	flags []string // of gcc
-	only  string   // the one source that is built for it; all if empty
+	only  []string // the sources that are built for it; all others if empty
 }
 
 var isas = []isa{
@@ -26,14 +26,23 @@ var isas = []isa{
 		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl",
 		"-mprefer-vector-width=512", "-mno-stv", "-mtune=icelake-server", "-DVW=16",
 	}},
-	{name: "avx512bf16", title: "AVX512BF16", only: "pairs.c", flags: []string{
+	{name: "avx512bf16", title: "AVX512BF16", only: []string{"pairs.c", "attention_pairs.c"}, flags: []string{
 		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16",
 		"-mprefer-vector-width=512", "-mno-stv", "-mtune=icelake-server", "-DVW=16",
 	}},
 }
 
+// single are the sources that make sense for one instruction set only.
+var single = map[string]string{"attention_pairs.c": "avx512bf16"}
+
 // builds says whether source is built for the instruction set.
-func (set isa) builds(source string) bool { return set.only == "" || set.only == filepath.Base(source) }
+func (set isa) builds(source string) bool {
+	name := filepath.Base(source)
+	if one, ok := single[name]; ok {
+		return set.name == one
+	}
+	return set.only == nil || slices.Contains(set.only, name)
+}
 
 // kernel is a function to translate: "KERNEL(name, args) {" at the start of a line.
 type kernel struct{ name, args string }
