@@ -23,28 +23,42 @@ func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, hea
 	m := ws.mark()
 	defer ws.release(m)
 	h := s.newHead(tokens, heads, dim)
-	queries, out := h.columns(ws), h.columns(ws)
-	keys, values := h.rows(ws), h.rows(ws)
-	panel := ws.float32s(tokens * h.queries)
-	top, sum, logs := h.lanes(ws), h.lanes(ws), h.lanes(ws)
-	pairs := s.pairs(h)
+	f := headForward{
+		queries: h.columns(ws), out: h.columns(ws), keys: h.rows(ws), values: h.rows(ws),
+		panel: ws.float32s(tokens * h.queries), top: h.lanes(ws), sum: h.lanes(ws),
+	}
+	logs, pairs := h.lanes(ws), s.pairs(h)
 	for i := range n * heads {
 		at := h.offset(i)
-		h.readColumns(s, queries, q[at:], math.Log2E*h.scale)
-		h.readRows(s, keys, k[at:])
-		h.readRows(s, values, v[at:])
-		clear(out)
+		h.readColumns(s, f.queries, q[at:], math.Log2E*h.scale)
+		h.readRows(s, f.keys, k[at:])
+		h.readRows(s, f.values, v[at:])
+		clear(f.out)
 		if pairs != nil {
-			h.attendPairs(s, pairs, ws, out, panel, top, sum, queries, keys, values)
+			h.weighPairs(s, pairs, ws, &f)
+		} else {
+			h.weigh(s, &f)
 		}
-		for t := 0; t < tokens && pairs == nil; t += h.queries {
-			h.scores(s, panel, top[t:], queries[t:], keys, tokens)
-			s.vec.weigh(panel, top[t:], sum[t:], out[t:], h.padTokens, values, h.padDim, tokens)
-			h.addValues(s, dimLanes, out[t:], panel, values, tokens)
-		}
-		s.vec.normalize(out, h.padTokens, dim, logs, top, sum)
-		s.vec.transpose(o[at:], h.stride, out, h.padTokens, dim, tokens, 1)
+		s.vec.normalize(f.out, h.padTokens, dim, logs, f.top, f.sum)
+		s.vec.transpose(o[at:], h.stride, f.out, h.padTokens, dim, tokens, 1)
 		copy(lse[i*tokens:(i+1)*tokens], logs)
+	}
+}
+
+// headForward is the scratch of one head.
+type headForward struct {
+	queries, out []float32 // columns
+	keys, values []float32 // rows
+	panel        []float32 // scores, then powers of 2
+	top, sum     []float32 // a query's highest score and sum of powers
+}
+
+// weigh adds the values, weighed by powers of the scores, to out.
+func (h *head) weigh(s *Set, f *headForward) {
+	for t := 0; t < h.tokens; t += h.queries {
+		h.scores(s, f.panel, f.top[t:], f.queries[t:], f.keys, h.tokens)
+		s.vec.weigh(f.panel, f.top[t:], f.sum[t:], f.out[t:], h.padTokens, f.values, h.padDim, h.tokens)
+		h.addValues(s, dimLanes, f.out[t:], f.panel, f.values, h.tokens)
 	}
 }
 

@@ -43,7 +43,6 @@ func (i isa) dotColumns(d, a, b []float32, ld, dim int) {
 // pairAttention is the kernels of csrc/attention_pairs.c.
 func (i isa) pairAttention() *pairAttention {
 	return &pairAttention{
-		scores: i.scoresPairsKernel, weigh: i.weighPairsKernel, gradient: i.gradientPairsKernel,
-		outer: i.outerPairsKernel, zipRows: i.zipRowsKernel,
+		scores: i.scoresPairsKernel, gradient: i.gradientPairsKernel, outer: i.outerPairsKernel, zipRows: i.zipRowsKernel,
 	}
 }

@@ -24,11 +24,8 @@ func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v [
 		g.read(s, do[at:], o[at:], lse[i*tokens:(i+1)*tokens], q[at:], k[at:], v[at:])
 		if pairs != nil {
 			g.differentiatePairs(s, pairs, ws)
-		}
-		for j := 0; j < tokens && pairs == nil; j += keyBlock {
-			for t := 0; t < tokens; t += h.queries {
-				g.panel(s, &ws.gradientArgs, t, j, min(keyBlock, tokens-j))
-			}
+		} else {
+			g.differentiate(s, ws)
 		}
 		scale := float32(h.scale)
 		s.vec.transpose(dq[at:], h.stride, g.dqueries, h.padTokens, dim, tokens, scale)
@@ -90,6 +87,15 @@ type gradientArgs struct {
 	panel, dpanel, dqueries, queries, douts, keys, values, lse, d []float32
 
 	ldc, ldr, count int
+}
+
+// differentiate adds the gradients of one head, from what read left in g.
+func (g *headGradient) differentiate(s *Set, ws *Workspace) {
+	for j := 0; j < g.tokens; j += keyBlock {
+		for t := 0; t < g.tokens; t += g.queries {
+			g.panel(s, &ws.gradientArgs, t, j, min(keyBlock, g.tokens-j))
+		}
+	}
 }
 
 // panel adds the share of the queries from t and of count keys from j.

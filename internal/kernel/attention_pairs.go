@@ -2,15 +2,22 @@ package kernel
 
 // pairAttention is the kernels of attention in bfloat16, for heads of dimLanes
 // dims. Cells are pairs of neighbouring dims, or of the same dim of neighbouring
-// keys or queries; softmax and all sums are float32.
+// keys or queries. In bfloat16 are
+//
+//	queries·keys (alike forward and backward, so that each query's P add up to 1),
+//	dSᵀ·keys and Pᵀ·do
+//
+// In float32 stay softmax, Pᵀ·values, do·values and dS·queries: as they are, each
+// query's dS add up to 0 exactly enough for the gradient of the keys' bias, whose
+// true value is 0.
 type pairAttention struct {
-	scores, weigh, gradient, outer, zipRows func(*pairHeadArgs)
+	scores, gradient, outer, zipRows func(*pairHeadArgs)
 }
 
 // pairHeadArgs is what these kernels read and write; which of it each uses,
 // csrc/attention_pairs.c says. Rows and columns are of one head and padded.
 type pairHeadArgs struct {
-	panel, dpanel, top, sum, lse, d, out, queries, douts, keys, values, zipped []float32
+	panel, joined, top, lse, d, out, queries, keys, zipped, douts, values []float32
 
 	ldc, count int
 }
@@ -48,42 +55,39 @@ func (h *head) zipRows(p *pairAttention, ws *Workspace, rows []float32) []float3
 	return cells
 }
 
-// attendPairs adds the unnormalised output of one head to out, columns, and
-// writes each query's highest score and sum of powers.
-func (h *head) attendPairs(s *Set, p *pairAttention, ws *Workspace, out, panel, top, sum, queries, keys, values []float32) {
+// weighPairs is weigh with scores in bfloat16.
+func (h *head) weighPairs(s *Set, p *pairAttention, ws *Workspace, f *headForward) {
 	defer ws.release(ws.mark())
-	qc, kc, vc := h.narrowColumns(s, ws, queries), h.narrowRows(s, ws, keys), h.zipRows(p, ws, values)
+	queries, keys := h.narrowColumns(s, ws, f.queries), h.narrowRows(s, ws, f.keys)
 	a := &ws.pairHeadArgs
 	defer func() { *a = pairHeadArgs{} }()
-	*a = pairHeadArgs{panel: panel, keys: kc, zipped: vc, ldc: h.padTokens, count: h.tokens}
+	*a = pairHeadArgs{panel: f.panel, keys: keys, ldc: h.padTokens, count: h.tokens}
 	for t := 0; t < h.tokens; t += h.queries {
-		a.queries, a.top, a.sum, a.out = qc[t:], top[t:], sum[t:], out[t:]
+		a.queries, a.top = queries[t:], f.top[t:]
 		p.scores(a)
-		p.weigh(a)
+		s.vec.weigh(f.panel, f.top[t:], f.sum[t:], f.out[t:], h.padTokens, f.values, h.padDim, h.tokens)
 	}
 }
 
 // differentiatePairs adds the gradients of one head, from what read left in g.
 func (g *headGradient) differentiatePairs(s *Set, p *pairAttention, ws *Workspace) {
 	defer ws.release(ws.mark())
-	queries, douts := g.narrowColumns(s, ws, g.queryColumns), g.narrowColumns(s, ws, g.doColumns)
-	keys, values := g.narrowRows(s, ws, g.keyRows), g.narrowRows(s, ws, g.valueRows)
-	zippedKeys, zippedQueries, zippedDouts := g.zipRows(p, ws, g.keyRows), g.zipRows(p, ws, g.queryRows), g.zipRows(p, ws, g.doRows)
+	queries, keys := g.narrowColumns(s, ws, g.queryColumns), g.narrowRows(s, ws, g.keyRows)
+	zippedKeys, zippedDouts := g.zipRows(p, ws, g.keyRows), g.zipRows(p, ws, g.doRows)
 	a := &ws.pairHeadArgs
 	defer func() { *a = pairHeadArgs{} }()
 	for j := 0; j < g.tokens; j += keyBlock {
 		count := min(keyBlock, g.tokens-j)
 		for t := 0; t < g.tokens; t += g.queries {
 			*a = pairHeadArgs{
-				panel: g.p, dpanel: g.ds, lse: g.lse[t:], d: g.d[t:], out: g.dqueries[t:],
-				queries: queries[t:], douts: douts[t:], keys: keys[j*dimLanes/2:], values: values[j*dimLanes/2:],
-				zipped: zippedKeys[j*dimLanes/2:], ldc: g.padTokens, count: count,
+				panel: g.ds, joined: g.p, lse: g.lse[t:], d: g.d[t:], out: g.dqueries[t:],
+				queries: queries[t:], keys: keys[j*dimLanes/2:], zipped: zippedKeys[j*dimLanes/2:],
+				douts: g.doColumns[t:], values: g.valueRows[j*dimLanes:], ldc: g.padTokens, count: count,
 			}
 			p.gradient(a)
-			a.out, a.zipped = g.dvalues[j*dimLanes:], zippedDouts[t*dimLanes/2:]
+			a.panel, a.out, a.zipped = g.p, g.dvalues[j*dimLanes:], zippedDouts[t*dimLanes/2:]
 			p.outer(a)
-			a.panel, a.out, a.zipped = g.ds, g.dkeys[j*dimLanes:], zippedQueries[t*dimLanes/2:]
-			p.outer(a)
+			g.addOuter(s, g.dkeys[j*dimLanes:], g.ds, g.queryRows[t*dimLanes:], count, g.joined)
 		}
 	}
 }

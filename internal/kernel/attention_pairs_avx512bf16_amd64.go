@@ -6,9 +6,6 @@ package kernel
 func scoresPairsAVX512BF16(a *pairHeadArgs)
 
 //go:noescape
-func weighPairsAVX512BF16(a *pairHeadArgs)
-
-//go:noescape
 func gradientPairsAVX512BF16(a *pairHeadArgs)
 
 //go:noescape

@@ -12,18 +12,18 @@
 TEXT ·scoresPairsAVX512BF16(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x20978b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x120(%rdi),%rdx
-	LONG $0xa8878b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0xa8(%rdi),%rax
+	LONG $0x08978b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x108(%rdi),%rdx
+	LONG $0x90878b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0x90(%rdi),%rax
 	QUAD $0x00000000950c8d48 // 000e: lea 0x0(,%rdx,4),%rcx
 	LONG $0x48fff162; WORD $0x286f // 0016: vmovdqu16 (%rax),%zmm5
 	WORD $0x0148; BYTE $0xc8 // 001c: add %rcx,%rax
 	LONG $0x48fff162; WORD $0x306f // 001f: vmovdqu16 (%rax),%zmm6
 	WORD $0x0148; BYTE $0xc8 // 0025: add %rcx,%rax
 	LONG $0x48ff7162; WORD $0x046f; BYTE $0x90 // 0028: vmovdqu16 (%rax,%rdx,4),%zmm8
-	LONG $0x28978b48; WORD $0x0001; BYTE $0x00 // 002f: mov 0x128(%rdi),%rdx
+	LONG $0x10978b48; WORD $0x0001; BYTE $0x00 // 002f: mov 0x110(%rdi),%rdx
 	LONG $0x48fff162; WORD $0x386f // 0036: vmovdqu16 (%rax),%zmm7
 	WORD $0x8b48; BYTE $0x0f // 003c: mov (%rdi),%rcx
-	LONG $0xd8878b48; WORD $0x0000; BYTE $0x00 // 003f: mov 0xd8(%rdi),%rax
+	LONG $0xa8878b48; WORD $0x0000; BYTE $0x00 // 003f: mov 0xa8(%rdi),%rax
 	QUAD $0x00b01518487df262; WORD $0x0000 // 0046: vbroadcastss 0xb0(%rip),%zmm2 # 100 <scoresPairs+0x100>
 	WORD $0x8548; BYTE $0xd2 // 0050: test %rdx,%rdx
 	WORD $0x6a7e // 0053: jle bf <scoresPairs+0xbf>
@@ -62,180 +62,13 @@ TEXT ·scoresPairsAVX512BF16(SB), NOSPLIT, $0-8
 	QUAD $0x3f3172143e75fc8c // 0110
 	LONG $0x3f800001 // 0118
 
-// func weighPairsAVX512BF16(a *pairHeadArgs)
-// weighPairs of csrc/attention_pairs.c
-TEXT ·weighPairsAVX512BF16(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), DI
-	PCALIGN $64
-	LONG $0x208f8b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x120(%rdi),%rcx
-	LONG $0x30478b48 // 0007: mov 0x30(%rdi),%rax
-	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 000b: mov 0x90(%rdi),%rsi
-	QUAD $0x000000008d148d48 // 0012: lea 0x0(,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1810 // 001a: vmovups (%rax),%zmm11
-	LONG $0x16048d48 // 0020: lea (%rsi,%rdx,1),%rax
-	LONG $0x487c7162; WORD $0x0810 // 0024: vmovups (%rax),%zmm9
-	WORD $0x0148; BYTE $0xd0 // 002a: add %rdx,%rax
-	LONG $0x487c7162; WORD $0x0010 // 002d: vmovups (%rax),%zmm8
-	WORD $0x0148; BYTE $0xd0 // 0033: add %rdx,%rax
-	LONG $0x487cf162; WORD $0x3810 // 0036: vmovups (%rax),%zmm7
-	WORD $0x0148; BYTE $0xd0 // 003c: add %rdx,%rax
-	LONG $0x487cf162; WORD $0x3010 // 003f: vmovups (%rax),%zmm6
-	WORD $0x0148; BYTE $0xd0 // 0045: add %rdx,%rax
-	LONG $0x487cf162; WORD $0x2810 // 0048: vmovups (%rax),%zmm5
-	WORD $0x0148; BYTE $0xd0 // 004e: add %rdx,%rax
-	LONG $0x28978b48; WORD $0x0001; BYTE $0x00 // 0051: mov 0x128(%rdi),%rdx
-	LONG $0x487cf162; WORD $0x1c10; BYTE $0x88 // 0058: vmovups (%rax,%rcx,4),%zmm3
-	LONG $0x487cf162; WORD $0x2010 // 005f: vmovups (%rax),%zmm4
-	LONG $0x487c7162; WORD $0x1610 // 0065: vmovups (%rsi),%zmm10
-	WORD $0x8b48; BYTE $0x0f // 006b: mov (%rdi),%rcx
-	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 006e: mov 0x108(%rdi),%rax
-	WORD $0x8948; BYTE $0xfb // 0075: mov %rdi,%rbx
-	LONG $0xd257e8c5 // 0078: vxorps %xmm2,%xmm2,%xmm2
-	WORD $0x8548; BYTE $0xd2 // 007c: test %rdx,%rdx
-	LONG $0x01808e0f; WORD $0x0000 // 007f: jle 205 <weighPairs+0x205>
-	QUAD $0x03750d18487de262; WORD $0x0000 // 0085: vbroadcastss 0x375(%rip),%zmm17 # 404 <weighPairs+0x404>
-	QUAD $0x036f0518487de262; WORD $0x0000 // 008f: vbroadcastss 0x36f(%rip),%zmm16 # 408 <weighPairs+0x408>
-	QUAD $0x03693d18487d7262; WORD $0x0000 // 0099: vbroadcastss 0x369(%rip),%zmm15 # 40c <weighPairs+0x40c>
-	QUAD $0x03633518487d7262; WORD $0x0000 // 00a3: vbroadcastss 0x363(%rip),%zmm14 # 410 <weighPairs+0x410>
-	QUAD $0x035d2d18487d7262; WORD $0x0000 // 00ad: vbroadcastss 0x35d(%rip),%zmm13 # 414 <weighPairs+0x414>
-	QUAD $0x03572518487d7262; WORD $0x0000 // 00b7: vbroadcastss 0x357(%rip),%zmm12 # 418 <weighPairs+0x418>
-	QUAD $0x0235156f48fde162; WORD $0x0000 // 00c1: vmovdqa64 0x235(%rip),%zmm18 # 300 <weighPairs+0x300>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00cb: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 00d6: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x0910 // 00e0: vmovups (%rcx),%zmm1
-	LONG $0x4874d162; WORD $0xc35c // 00e6: vsubps %zmm11,%zmm1,%zmm0
-	LONG $0x487cb162; WORD $0xc928 // 00ec: vmovaps %zmm17,%zmm1
-	LONG $0x487de362; WORD $0xd808; BYTE $0x08 // 00f2: vrndscaleps $0x8,%zmm0,%zmm19
-	LONG $0x487cb162; WORD $0xc35c // 00f9: vsubps %zmm19,%zmm0,%zmm0
-	LONG $0x407df262; WORD $0xc898 // 00ff: vfmadd132ps %zmm0,%zmm16,%zmm1
-	LONG $0x4805f262; WORD $0xc898 // 0105: vfmadd132ps %zmm0,%zmm15,%zmm1
-	LONG $0x480df262; WORD $0xc898 // 010b: vfmadd132ps %zmm0,%zmm14,%zmm1
-	LONG $0x4815f262; WORD $0xc898 // 0111: vfmadd132ps %zmm0,%zmm13,%zmm1
-	LONG $0x481df262; WORD $0xc898 // 0117: vfmadd132ps %zmm0,%zmm12,%zmm1
-	LONG $0xc057f8c5 // 011d: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x4875b262; WORD $0xcb2c // 0121: vscalefps %zmm19,%zmm1,%zmm1
-	LONG $0x01fa8348 // 0127: cmp $0x1,%rdx
-	WORD $0x4474 // 012b: je 171 <weighPairs+0x171>
-	LONG $0x487cf162; WORD $0x4110; BYTE $0x01 // 012d: vmovups 0x40(%rcx),%zmm0
-	LONG $0x487cc162; WORD $0xdb5c // 0134: vsubps %zmm11,%zmm0,%zmm19
-	LONG $0x487cb162; WORD $0xc128 // 013a: vmovaps %zmm17,%zmm0
-	LONG $0x487da362; WORD $0xe308; BYTE $0x08 // 0140: vrndscaleps $0x8,%zmm19,%zmm20
-	LONG $0x4064a162; WORD $0xdc5c // 0147: vsubps %zmm20,%zmm19,%zmm19
-	LONG $0x407db262; WORD $0xc398 // 014d: vfmadd132ps %zmm19,%zmm16,%zmm0
-	LONG $0x4805b262; WORD $0xc398 // 0153: vfmadd132ps %zmm19,%zmm15,%zmm0
-	LONG $0x480db262; WORD $0xc398 // 0159: vfmadd132ps %zmm19,%zmm14,%zmm0
-	LONG $0x4815b262; WORD $0xc398 // 015f: vfmadd132ps %zmm19,%zmm13,%zmm0
-	LONG $0x481db262; WORD $0xc398 // 0165: vfmadd132ps %zmm19,%zmm12,%zmm0
-	LONG $0x487db262; WORD $0xc42c // 016b: vscalefps %zmm20,%zmm0,%zmm0
-	LONG $0x487ce162; WORD $0xd958 // 0171: vaddps %zmm1,%zmm0,%zmm19
-	LONG $0x487ff262; WORD $0xc172 // 0177: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
-	LONG $0x487df262; WORD $0x0858 // 017d: vpbroadcastd (%rax),%zmm1
-	LONG $0x02ea8348 // 0183: sub $0x2,%rdx
-	LONG $0x486cb162; WORD $0xd358 // 0187: vaddps %zmm19,%zmm2,%zmm2
-	LONG $0x80e98348 // 018d: sub $0xffffffffffffff80,%rcx
-	LONG $0x20c08348 // 0191: add $0x20,%rax
-	LONG $0x40edf262; WORD $0xc08d // 0195: vpermw %zmm0,%zmm18,%zmm0
-	LONG $0x48767262; WORD $0xd052 // 019b: vdpbf16ps %zmm0,%zmm1,%zmm10
-	LONG $0x487df262; WORD $0x4858; BYTE $0xf9 // 01a1: vpbroadcastd -0x1c(%rax),%zmm1
-	LONG $0x48767262; WORD $0xc852 // 01a8: vdpbf16ps %zmm0,%zmm1,%zmm9
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfa // 01ae: vpbroadcastd -0x18(%rax),%zmm1
-	LONG $0x48767262; WORD $0xc052 // 01b5: vdpbf16ps %zmm0,%zmm1,%zmm8
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfb // 01bb: vpbroadcastd -0x14(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xf852 // 01c2: vdpbf16ps %zmm0,%zmm1,%zmm7
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfc // 01c8: vpbroadcastd -0x10(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xf052 // 01cf: vdpbf16ps %zmm0,%zmm1,%zmm6
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfd // 01d5: vpbroadcastd -0xc(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xe852 // 01dc: vdpbf16ps %zmm0,%zmm1,%zmm5
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfe // 01e2: vpbroadcastd -0x8(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xe052 // 01e9: vdpbf16ps %zmm0,%zmm1,%zmm4
-	LONG $0x487df262; WORD $0x4858; BYTE $0xff // 01ef: vpbroadcastd -0x4(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xd852 // 01f6: vdpbf16ps %zmm0,%zmm1,%zmm3
-	WORD $0x8548; BYTE $0xd2 // 01fc: test %rdx,%rdx
-	LONG $0xfedb8f0f; WORD $0xffff // 01ff: jg e0 <weighPairs+0xe0>
-	LONG $0x487c7162; WORD $0x1611 // 0205: vmovups %zmm10,(%rsi)
-	LONG $0x20938b48; WORD $0x0001; BYTE $0x00 // 020b: mov 0x120(%rbx),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0212: mov 0x90(%rbx),%rax
-	LONG $0x487c7162; WORD $0x0c11; BYTE $0x90 // 0219: vmovups %zmm9,(%rax,%rdx,4)
-	LONG $0x20938b48; WORD $0x0001; BYTE $0x00 // 0220: mov 0x120(%rbx),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0227: mov 0x90(%rbx),%rax
-	LONG $0x487c7162; WORD $0x0411; BYTE $0xd0 // 022e: vmovups %zmm8,(%rax,%rdx,8)
-	LONG $0x20838b48; WORD $0x0001; BYTE $0x00 // 0235: mov 0x120(%rbx),%rax
-	LONG $0x40148d48 // 023c: lea (%rax,%rax,2),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0240: mov 0x90(%rbx),%rax
-	LONG $0x487cf162; WORD $0x3c11; BYTE $0x90 // 0247: vmovups %zmm7,(%rax,%rdx,4)
-	LONG $0x20838b48; WORD $0x0001; BYTE $0x00 // 024e: mov 0x120(%rbx),%rax
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0255: mov 0x90(%rbx),%rdx
-	LONG $0x02e0c148 // 025c: shl $0x2,%rax
-	LONG $0x487cf162; WORD $0x3411; BYTE $0x82 // 0260: vmovups %zmm6,(%rdx,%rax,4)
-	LONG $0x20838b48; WORD $0x0001; BYTE $0x00 // 0267: mov 0x120(%rbx),%rax
-	LONG $0x80148d48 // 026e: lea (%rax,%rax,4),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0272: mov 0x90(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2c11; BYTE $0x90 // 0279: vmovups %zmm5,(%rax,%rdx,4)
-	LONG $0x20838b48; WORD $0x0001; BYTE $0x00 // 0280: mov 0x120(%rbx),%rax
-	LONG $0x40148d48 // 0287: lea (%rax,%rax,2),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 028b: mov 0x90(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2411; BYTE $0xd0 // 0292: vmovups %zmm4,(%rax,%rdx,8)
-	LONG $0x20938b48; WORD $0x0001; BYTE $0x00 // 0299: mov 0x120(%rbx),%rdx
-	QUAD $0x00000000d5048d48 // 02a0: lea 0x0(,%rdx,8),%rax
-	WORD $0x2948; BYTE $0xd0 // 02a8: sub %rdx,%rax
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 02ab: mov 0x90(%rbx),%rdx
-	LONG $0x487cf162; WORD $0x1c11; BYTE $0x82 // 02b2: vmovups %zmm3,(%rdx,%rax,4)
-	LONG $0x48438b48 // 02b9: mov 0x48(%rbx),%rax
-	LONG $0x487cf162; WORD $0x1011 // 02bd: vmovups %zmm2,(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 02c3: vzeroupper
-	BYTE $0xc3 // 02c6: ret
-	BYTE $0x66 // 02c7
-	QUAD $0x00000000841f0f2e // 02c8
-	QUAD $0x0000841f0f2e6600 // 02d0
-	QUAD $0x841f0f2e66000000 // 02d8
-	QUAD $0x0f2e660000000000 // 02e0
-	QUAD $0x660000000000841f // 02e8
-	QUAD $0x00000000841f0f2e // 02f0
-	QUAD $0x00000000801f0f00 // 02f8
-	QUAD $0x0011000100100000 // 0300
-	QUAD $0x0013000300120002 // 0308
-	QUAD $0x0015000500140004 // 0310
-	QUAD $0x0017000700160006 // 0318
-	QUAD $0x0019000900180008 // 0320
-	QUAD $0x001b000b001a000a // 0328
-	QUAD $0x001d000d001c000c // 0330
-	QUAD $0x001f000f001e000e // 0338
-	QUAD $0x0000000800000000 // 0340
-	QUAD $0x0000000900000001 // 0348
-	QUAD $0x0000000a00000002 // 0350
-	QUAD $0x0000000b00000003 // 0358
-	QUAD $0x0000000c00000004 // 0360
-	QUAD $0x0000000d00000005 // 0368
-	QUAD $0x0000000e00000006 // 0370
-	QUAD $0x0000000f00000007 // 0378
-	QUAD $0x0000000000000000 // 0380
-	QUAD $0x0000000100000001 // 0388
-	QUAD $0x0000000200000002 // 0390
-	QUAD $0x0000000300000003 // 0398
-	QUAD $0x0000000400000004 // 03a0
-	QUAD $0x0000000500000005 // 03a8
-	QUAD $0x0000000600000006 // 03b0
-	QUAD $0x0000000700000007 // 03b8
-	QUAD $0x0000000200000000 // 03c0
-	QUAD $0x0000000600000004 // 03c8
-	QUAD $0x0000000a00000008 // 03d0
-	QUAD $0x0000000e0000000c // 03d8
-	QUAD $0x0000000300000001 // 03e0
-	QUAD $0x0000000700000005 // 03e8
-	QUAD $0x0000000b00000009 // 03f0
-	QUAD $0x0000000f0000000d // 03f8
-	QUAD $0x3aae0473ff7fffff // 0400
-	QUAD $0x3d635b723c1e8629 // 0408
-	QUAD $0x3f3172143e75fc8c // 0410
-	LONG $0x3f800001 // 0418
-
 // func gradientPairsAVX512BF16(a *pairHeadArgs)
 // gradientPairs of csrc/attention_pairs.c
 TEXT ·gradientPairsAVX512BF16(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x208f8b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x120(%rdi),%rcx
-	LONG $0xa8878b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0xa8(%rdi),%rax
+	LONG $0x088f8b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x108(%rdi),%rcx
+	LONG $0x90878b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0x90(%rdi),%rax
 	QUAD $0x000000008d148d48 // 000e: lea 0x0(,%rcx,4),%rdx
 	LONG $0x48ffe162; WORD $0x286f // 0016: vmovdqu16 (%rax),%zmm21
 	WORD $0x0148; BYTE $0xd0 // 001c: add %rdx,%rax
@@ -243,205 +76,208 @@ TEXT ·gradientPairsAVX512BF16(SB), NOSPLIT, $0-8
 	WORD $0x0148; BYTE $0xd0 // 0025: add %rdx,%rax
 	LONG $0x48ff6162; WORD $0x046f; BYTE $0x88 // 0028: vmovdqu16 (%rax,%rcx,4),%zmm24
 	LONG $0x48ffe162; WORD $0x386f // 002f: vmovdqu16 (%rax),%zmm23
-	LONG $0xc0878b48; WORD $0x0000; BYTE $0x00 // 0035: mov 0xc0(%rdi),%rax
-	LONG $0x908f8b4c; WORD $0x0000; BYTE $0x00 // 003c: mov 0x90(%rdi),%r9
-	LONG $0x48ffe162; WORD $0x086f // 0043: vmovdqu16 (%rax),%zmm17
-	WORD $0x0148; BYTE $0xd0 // 0049: add %rdx,%rax
-	LONG $0x48ffe162; WORD $0x106f // 004c: vmovdqu16 (%rax),%zmm18
-	WORD $0x0148; BYTE $0xd0 // 0052: add %rdx,%rax
-	LONG $0x48ffe162; WORD $0x246f; BYTE $0x88 // 0055: vmovdqu16 (%rax,%rcx,4),%zmm20
-	LONG $0x48ffe162; WORD $0x186f // 005c: vmovdqu16 (%rax),%zmm19
-	LONG $0x11048d49 // 0062: lea (%r9,%rdx,1),%rax
-	LONG $0x487c7162; WORD $0x2010 // 0066: vmovups (%rax),%zmm12
-	WORD $0x0148; BYTE $0xd0 // 006c: add %rdx,%rax
-	LONG $0x487c7162; WORD $0x1810 // 006f: vmovups (%rax),%zmm11
-	WORD $0x0148; BYTE $0xd0 // 0075: add %rdx,%rax
-	LONG $0x487c7162; WORD $0x1010 // 0078: vmovups (%rax),%zmm10
-	WORD $0x0148; BYTE $0xd0 // 007e: add %rdx,%rax
-	LONG $0x487c7162; WORD $0x0810 // 0081: vmovups (%rax),%zmm9
-	WORD $0x0148; BYTE $0xd0 // 0087: add %rdx,%rax
-	LONG $0x487c7162; WORD $0x0010 // 008a: vmovups (%rax),%zmm8
-	WORD $0x0148; BYTE $0xd0 // 0090: add %rdx,%rax
-	LONG $0x487cf162; WORD $0x3410; BYTE $0x88 // 0093: vmovups (%rax,%rcx,4),%zmm6
-	LONG $0x487cf162; WORD $0x3810 // 009a: vmovups (%rax),%zmm7
-	LONG $0x60478b48 // 00a0: mov 0x60(%rdi),%rax
-	WORD $0x8948; BYTE $0xfe // 00a4: mov %rdi,%rsi
-	LONG $0x487c7162; WORD $0x3810 // 00a7: vmovups (%rax),%zmm15
-	LONG $0x289e8b48; WORD $0x0001; BYTE $0x00 // 00ad: mov 0x128(%rsi),%rbx
-	LONG $0x78478b48 // 00b4: mov 0x78(%rdi),%rax
-	LONG $0xd88f8b48; WORD $0x0000; BYTE $0x00 // 00b8: mov 0xd8(%rdi),%rcx
-	LONG $0x487ce162; WORD $0x0010 // 00bf: vmovups (%rax),%zmm16
-	LONG $0xf0978b48; WORD $0x0000; BYTE $0x00 // 00c5: mov 0xf0(%rdi),%rdx
-	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 00cc: mov 0x108(%rdi),%rax
-	WORD $0x8b4c; BYTE $0x07 // 00d3: mov (%rdi),%r8
-	LONG $0x487c5162; WORD $0x2910 // 00d6: vmovups (%r9),%zmm13
-	LONG $0x187f8b48 // 00dc: mov 0x18(%rdi),%rdi
-	WORD $0x8548; BYTE $0xdb // 00e0: test %rbx,%rbx
-	LONG $0x02de8e0f; WORD $0x0000 // 00e3: jle 3c7 <gradientPairs+0x3c7>
-	QUAD $0x04913518487d6262; WORD $0x0000 // 00e9: vbroadcastss 0x491(%rip),%zmm30 # 584 <gradientPairs+0x584>
-	QUAD $0x048b2d18487d6262; WORD $0x0000 // 00f3: vbroadcastss 0x48b(%rip),%zmm29 # 588 <gradientPairs+0x588>
-	QUAD $0x04852518487d6262; WORD $0x0000 // 00fd: vbroadcastss 0x485(%rip),%zmm28 # 58c <gradientPairs+0x58c>
-	QUAD $0x047f1d18487d6262; WORD $0x0000 // 0107: vbroadcastss 0x47f(%rip),%zmm27 # 590 <gradientPairs+0x590>
-	QUAD $0x04791518487d6262; WORD $0x0000 // 0111: vbroadcastss 0x479(%rip),%zmm26 # 594 <gradientPairs+0x594>
-	QUAD $0x04730d18487d6262; WORD $0x0000 // 011b: vbroadcastss 0x473(%rip),%zmm25 # 598 <gradientPairs+0x598>
-	QUAD $0x0391356f487d7162; WORD $0x0000 // 0125: vmovdqa32 0x391(%rip),%zmm14 # 4c0 <gradientPairs+0x4c0>
-	LONG $0xe457d8c5 // 012f: vxorps %xmm4,%xmm4,%xmm4
-	LONG $0x000199e9; BYTE $0x00 // 0133: jmp 2d1 <gradientPairs+0x2d1>
-	QUAD $0x0000000000841f0f // 0138: nopl 0x0(%rax,%rax,1)
-	LONG $0x487df262; WORD $0x4958; BYTE $0x04 // 0140: vpbroadcastd 0x10(%rcx),%zmm1
-	LONG $0x487cf162; WORD $0xc428 // 0147: vmovaps %zmm4,%zmm0
-	LONG $0x4876b262; WORD $0xc552 // 014d: vdpbf16ps %zmm21,%zmm1,%zmm0
-	LONG $0x487df262; WORD $0x6958; BYTE $0x05 // 0153: vpbroadcastd 0x14(%rcx),%zmm5
-	LONG $0x487cf162; WORD $0xcc28 // 015a: vmovaps %zmm4,%zmm1
-	LONG $0x4856b262; WORD $0xce52 // 0160: vdpbf16ps %zmm22,%zmm5,%zmm1
-	LONG $0x487df262; WORD $0x6958; BYTE $0x06 // 0166: vpbroadcastd 0x18(%rcx),%zmm5
-	LONG $0x487d6262; WORD $0x7a58; BYTE $0x05 // 016d: vpbroadcastd 0x14(%rdx),%zmm31
-	LONG $0x4856b262; WORD $0xc752 // 0174: vdpbf16ps %zmm23,%zmm5,%zmm0
-	LONG $0x487df262; WORD $0x6958; BYTE $0x07 // 017a: vpbroadcastd 0x1c(%rcx),%zmm5
-	LONG $0x48569262; WORD $0xc852 // 0181: vdpbf16ps %zmm24,%zmm5,%zmm1
-	LONG $0x487cf162; WORD $0xc158 // 0187: vaddps %zmm1,%zmm0,%zmm0
-	LONG $0x487c9162; WORD $0xce28 // 018d: vmovaps %zmm30,%zmm1
-	LONG $0x487cd162; WORD $0xc75c // 0193: vsubps %zmm15,%zmm0,%zmm0
-	LONG $0x487df362; WORD $0xe808; BYTE $0x08 // 0199: vrndscaleps $0x8,%zmm0,%zmm5
-	LONG $0x487cf162; WORD $0xc55c // 01a0: vsubps %zmm5,%zmm0,%zmm0
-	LONG $0x4015f262; WORD $0xc898 // 01a6: vfmadd132ps %zmm0,%zmm29,%zmm1
-	LONG $0x401df262; WORD $0xc898 // 01ac: vfmadd132ps %zmm0,%zmm28,%zmm1
-	LONG $0x4025f262; WORD $0xc898 // 01b2: vfmadd132ps %zmm0,%zmm27,%zmm1
-	LONG $0x402df262; WORD $0xc898 // 01b8: vfmadd132ps %zmm0,%zmm26,%zmm1
-	LONG $0x4035f262; WORD $0xc898 // 01be: vfmadd132ps %zmm0,%zmm25,%zmm1
-	LONG $0x487cf162; WORD $0xc428 // 01c4: vmovaps %zmm4,%zmm0
-	LONG $0x4875f262; WORD $0xcd2c // 01ca: vscalefps %zmm5,%zmm1,%zmm1
-	LONG $0x487df262; WORD $0x6a58; BYTE $0x04 // 01d0: vpbroadcastd 0x10(%rdx),%zmm5
-	LONG $0x4856b262; WORD $0xc152 // 01d7: vdpbf16ps %zmm17,%zmm5,%zmm0
-	LONG $0x487cf162; WORD $0xec28 // 01dd: vmovaps %zmm4,%zmm5
-	LONG $0x4006b262; WORD $0xea52 // 01e3: vdpbf16ps %zmm18,%zmm31,%zmm5
-	LONG $0x487d6262; WORD $0x7a58; BYTE $0x06 // 01e9: vpbroadcastd 0x18(%rdx),%zmm31
-	LONG $0x4006b262; WORD $0xc352 // 01f0: vdpbf16ps %zmm19,%zmm31,%zmm0
-	LONG $0x487d6262; WORD $0x7a58; BYTE $0x07 // 01f6: vpbroadcastd 0x1c(%rdx),%zmm31
-	LONG $0x4006b262; WORD $0xec52 // 01fd: vdpbf16ps %zmm20,%zmm31,%zmm5
-	LONG $0x487cf162; WORD $0xc558 // 0203: vaddps %zmm5,%zmm0,%zmm0
-	LONG $0x487cb162; WORD $0xc05c // 0209: vsubps %zmm16,%zmm0,%zmm0
-	LONG $0x487cf162; WORD $0xc159 // 020f: vmulps %zmm1,%zmm0,%zmm0
-	LONG $0x4877f262; WORD $0xca72 // 0215: vcvtne2ps2bf16 %zmm2,%zmm1,%zmm1
-	LONG $0x487ff262; WORD $0xc372 // 021b: vcvtne2ps2bf16 %zmm3,%zmm0,%zmm0
-	QUAD $0x0255156f48fdf162; WORD $0x0000 // 0221: vmovdqa64 0x255(%rip),%zmm2 # 480 <gradientPairs+0x480>
-	LONG $0x02eb8348 // 022b: sub $0x2,%rbx
-	LONG $0x20c18348 // 022f: add $0x20,%rcx
-	LONG $0x20c28348 // 0233: add $0x20,%rdx
-	LONG $0x480df262; WORD $0xc936 // 0237: vpermd %zmm1,%zmm14,%zmm1
-	LONG $0x48fed162; WORD $0x087f // 023d: vmovdqu64 %zmm1,(%r8)
-	LONG $0x480df262; WORD $0xc836 // 0243: vpermd %zmm0,%zmm14,%zmm1
-	LONG $0x48fef162; WORD $0x0f7f // 0249: vmovdqu64 %zmm1,(%rdi)
-	LONG $0x487df262; WORD $0x0858 // 024f: vpbroadcastd (%rax),%zmm1
-	LONG $0x48edf262; WORD $0xc08d // 0255: vpermw %zmm0,%zmm2,%zmm0
-	LONG $0x48767262; WORD $0xe852 // 025b: vdpbf16ps %zmm0,%zmm1,%zmm13
-	LONG $0x487df262; WORD $0x4858; BYTE $0x01 // 0261: vpbroadcastd 0x4(%rax),%zmm1
-	LONG $0x40c08349 // 0268: add $0x40,%r8
-	LONG $0x48767262; WORD $0xe052 // 026c: vdpbf16ps %zmm0,%zmm1,%zmm12
-	LONG $0x487df262; WORD $0x4858; BYTE $0x02 // 0272: vpbroadcastd 0x8(%rax),%zmm1
-	LONG $0x40c78348 // 0279: add $0x40,%rdi
-	LONG $0x48767262; WORD $0xd852 // 027d: vdpbf16ps %zmm0,%zmm1,%zmm11
-	LONG $0x487df262; WORD $0x4858; BYTE $0x03 // 0283: vpbroadcastd 0xc(%rax),%zmm1
-	LONG $0x20c08348 // 028a: add $0x20,%rax
-	LONG $0x48767262; WORD $0xd052 // 028e: vdpbf16ps %zmm0,%zmm1,%zmm10
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfc // 0294: vpbroadcastd -0x10(%rax),%zmm1
-	LONG $0x48767262; WORD $0xc852 // 029b: vdpbf16ps %zmm0,%zmm1,%zmm9
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfd // 02a1: vpbroadcastd -0xc(%rax),%zmm1
-	LONG $0x48767262; WORD $0xc052 // 02a8: vdpbf16ps %zmm0,%zmm1,%zmm8
-	LONG $0x487df262; WORD $0x4858; BYTE $0xfe // 02ae: vpbroadcastd -0x8(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xf852 // 02b5: vdpbf16ps %zmm0,%zmm1,%zmm7
-	LONG $0x487df262; WORD $0x4858; BYTE $0xff // 02bb: vpbroadcastd -0x4(%rax),%zmm1
-	LONG $0x4876f262; WORD $0xf052 // 02c2: vdpbf16ps %zmm0,%zmm1,%zmm6
-	WORD $0x8548; BYTE $0xdb // 02c8: test %rbx,%rbx
-	LONG $0x00ef8e0f; WORD $0x0000 // 02cb: jle 3c0 <gradientPairs+0x3c0>
-	LONG $0x487df262; WORD $0x0158 // 02d1: vpbroadcastd (%rcx),%zmm0
-	LONG $0x487cf162; WORD $0xcc28 // 02d7: vmovaps %zmm4,%zmm1
-	LONG $0x487eb262; WORD $0xcd52 // 02dd: vdpbf16ps %zmm21,%zmm0,%zmm1
-	LONG $0x487df262; WORD $0x5158; BYTE $0x01 // 02e3: vpbroadcastd 0x4(%rcx),%zmm2
-	LONG $0x487cf162; WORD $0xc428 // 02ea: vmovaps %zmm4,%zmm0
-	LONG $0x486eb262; WORD $0xc652 // 02f0: vdpbf16ps %zmm22,%zmm2,%zmm0
-	LONG $0x487df262; WORD $0x5158; BYTE $0x02 // 02f6: vpbroadcastd 0x8(%rcx),%zmm2
-	LONG $0x487cf162; WORD $0xdc28 // 02fd: vmovaps %zmm4,%zmm3
-	LONG $0x486eb262; WORD $0xcf52 // 0303: vdpbf16ps %zmm23,%zmm2,%zmm1
-	LONG $0x487df262; WORD $0x5158; BYTE $0x03 // 0309: vpbroadcastd 0xc(%rcx),%zmm2
-	LONG $0x486e9262; WORD $0xc052 // 0310: vdpbf16ps %zmm24,%zmm2,%zmm0
-	LONG $0x487cf162; WORD $0xc158 // 0316: vaddps %zmm1,%zmm0,%zmm0
-	LONG $0x487c9162; WORD $0xce28 // 031c: vmovaps %zmm30,%zmm1
-	LONG $0x487cd162; WORD $0xc75c // 0322: vsubps %zmm15,%zmm0,%zmm0
-	LONG $0x487df362; WORD $0xd008; BYTE $0x08 // 0328: vrndscaleps $0x8,%zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xc25c // 032f: vsubps %zmm2,%zmm0,%zmm0
-	LONG $0x4015f262; WORD $0xc898 // 0335: vfmadd132ps %zmm0,%zmm29,%zmm1
-	LONG $0x401df262; WORD $0xc898 // 033b: vfmadd132ps %zmm0,%zmm28,%zmm1
-	LONG $0x4025f262; WORD $0xc898 // 0341: vfmadd132ps %zmm0,%zmm27,%zmm1
-	LONG $0x402df262; WORD $0xc898 // 0347: vfmadd132ps %zmm0,%zmm26,%zmm1
-	LONG $0x4035f262; WORD $0xc198 // 034d: vfmadd132ps %zmm1,%zmm25,%zmm0
-	LONG $0x487df262; WORD $0x0a58 // 0353: vpbroadcastd (%rdx),%zmm1
-	LONG $0x487df262; WORD $0xd22c // 0359: vscalefps %zmm2,%zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xc428 // 035f: vmovaps %zmm4,%zmm0
-	LONG $0x4876b262; WORD $0xc152 // 0365: vdpbf16ps %zmm17,%zmm1,%zmm0
-	LONG $0x487df262; WORD $0x4a58; BYTE $0x01 // 036b: vpbroadcastd 0x4(%rdx),%zmm1
-	LONG $0x4876b262; WORD $0xda52 // 0372: vdpbf16ps %zmm18,%zmm1,%zmm3
-	LONG $0x487df262; WORD $0x4a58; BYTE $0x02 // 0378: vpbroadcastd 0x8(%rdx),%zmm1
-	LONG $0x4876b262; WORD $0xc352 // 037f: vdpbf16ps %zmm19,%zmm1,%zmm0
-	LONG $0x487df262; WORD $0x4a58; BYTE $0x03 // 0385: vpbroadcastd 0xc(%rdx),%zmm1
-	LONG $0x4876b262; WORD $0xdc52 // 038c: vdpbf16ps %zmm20,%zmm1,%zmm3
-	LONG $0x4864f162; WORD $0xd858 // 0392: vaddps %zmm0,%zmm3,%zmm3
-	LONG $0x4864b162; WORD $0xd85c // 0398: vsubps %zmm16,%zmm3,%zmm3
-	LONG $0x4864f162; WORD $0xda59 // 039e: vmulps %zmm2,%zmm3,%zmm3
-	LONG $0x01fb8348 // 03a4: cmp $0x1,%rbx
-	LONG $0xfd92850f; WORD $0xffff // 03a8: jne 140 <gradientPairs+0x140>
-	LONG $0xc057f8c5 // 03ae: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 03b2: vmovaps %zmm0,%zmm1
-	LONG $0xfffe58e9; BYTE $0xff // 03b8: jmp 215 <gradientPairs+0x215>
-	WORD $0x1f0f; BYTE $0x00 // 03bd: nopl (%rax)
-	LONG $0x908e8b4c; WORD $0x0000; BYTE $0x00 // 03c0: mov 0x90(%rsi),%r9
-	LONG $0x487c5162; WORD $0x2911 // 03c7: vmovups %zmm13,(%r9)
-	LONG $0x20968b48; WORD $0x0001; BYTE $0x00 // 03cd: mov 0x120(%rsi),%rdx
-	LONG $0x90868b48; WORD $0x0000; BYTE $0x00 // 03d4: mov 0x90(%rsi),%rax
-	LONG $0x487c7162; WORD $0x2411; BYTE $0x90 // 03db: vmovups %zmm12,(%rax,%rdx,4)
-	LONG $0x20968b48; WORD $0x0001; BYTE $0x00 // 03e2: mov 0x120(%rsi),%rdx
-	LONG $0x90868b48; WORD $0x0000; BYTE $0x00 // 03e9: mov 0x90(%rsi),%rax
-	LONG $0x487c7162; WORD $0x1c11; BYTE $0xd0 // 03f0: vmovups %zmm11,(%rax,%rdx,8)
-	LONG $0x20868b48; WORD $0x0001; BYTE $0x00 // 03f7: mov 0x120(%rsi),%rax
-	LONG $0x40148d48 // 03fe: lea (%rax,%rax,2),%rdx
-	LONG $0x90868b48; WORD $0x0000; BYTE $0x00 // 0402: mov 0x90(%rsi),%rax
-	LONG $0x487c7162; WORD $0x1411; BYTE $0x90 // 0409: vmovups %zmm10,(%rax,%rdx,4)
-	LONG $0x20868b48; WORD $0x0001; BYTE $0x00 // 0410: mov 0x120(%rsi),%rax
-	LONG $0x90968b48; WORD $0x0000; BYTE $0x00 // 0417: mov 0x90(%rsi),%rdx
-	LONG $0x02e0c148 // 041e: shl $0x2,%rax
-	LONG $0x487c7162; WORD $0x0c11; BYTE $0x82 // 0422: vmovups %zmm9,(%rdx,%rax,4)
-	LONG $0x20868b48; WORD $0x0001; BYTE $0x00 // 0429: mov 0x120(%rsi),%rax
-	LONG $0x80148d48 // 0430: lea (%rax,%rax,4),%rdx
-	LONG $0x90868b48; WORD $0x0000; BYTE $0x00 // 0434: mov 0x90(%rsi),%rax
-	LONG $0x487c7162; WORD $0x0411; BYTE $0x90 // 043b: vmovups %zmm8,(%rax,%rdx,4)
-	LONG $0x20868b48; WORD $0x0001; BYTE $0x00 // 0442: mov 0x120(%rsi),%rax
-	LONG $0x40148d48 // 0449: lea (%rax,%rax,2),%rdx
-	LONG $0x90868b48; WORD $0x0000; BYTE $0x00 // 044d: mov 0x90(%rsi),%rax
-	LONG $0x487cf162; WORD $0x3c11; BYTE $0xd0 // 0454: vmovups %zmm7,(%rax,%rdx,8)
-	LONG $0x20968b48; WORD $0x0001; BYTE $0x00 // 045b: mov 0x120(%rsi),%rdx
-	QUAD $0x00000000d5048d48 // 0462: lea 0x0(,%rdx,8),%rax
-	WORD $0x2948; BYTE $0xd0 // 046a: sub %rdx,%rax
-	LONG $0x90968b48; WORD $0x0000; BYTE $0x00 // 046d: mov 0x90(%rsi),%rdx
-	LONG $0x487cf162; WORD $0x3411; BYTE $0x82 // 0474: vmovups %zmm6,(%rdx,%rax,4)
-	WORD $0xf8c5; BYTE $0x77 // 047b: vzeroupper
-	BYTE $0xc3 // 047e: ret
-	BYTE $0x90 // 047f
-	QUAD $0x0011000100100000 // 0480
-	QUAD $0x0013000300120002 // 0488
-	QUAD $0x0015000500140004 // 0490
-	QUAD $0x0017000700160006 // 0498
-	QUAD $0x0019000900180008 // 04a0
-	QUAD $0x001b000b001a000a // 04a8
-	QUAD $0x001d000d001c000c // 04b0
-	QUAD $0x001f000f001e000e // 04b8
-	QUAD $0x0000000800000000 // 04c0
-	QUAD $0x0000000900000001 // 04c8
-	QUAD $0x0000000a00000002 // 04d0
-	QUAD $0x0000000b00000003 // 04d8
-	QUAD $0x0000000c00000004 // 04e0
-	QUAD $0x0000000d00000005 // 04e8
-	QUAD $0x0000000e00000006 // 04f0
-	QUAD $0x0000000f00000007 // 04f8
+	LONG $0xd8878b48; WORD $0x0000; BYTE $0x00 // 0035: mov 0xd8(%rdi),%rax
+	LONG $0x784f8b4c // 003c: mov 0x78(%rdi),%r9
+	LONG $0x487c7162; WORD $0x2810 // 0040: vmovups (%rax),%zmm13
+	WORD $0x0148; BYTE $0xd0 // 0046: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x3010 // 0049: vmovups (%rax),%zmm14
+	WORD $0x0148; BYTE $0xd0 // 004f: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x3810 // 0052: vmovups (%rax),%zmm15
+	WORD $0x0148; BYTE $0xd0 // 0058: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x0010 // 005b: vmovups (%rax),%zmm16
+	WORD $0x0148; BYTE $0xd0 // 0061: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x0810 // 0064: vmovups (%rax),%zmm17
+	WORD $0x0148; BYTE $0xd0 // 006a: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x1010 // 006d: vmovups (%rax),%zmm18
+	WORD $0x0148; BYTE $0xd0 // 0073: add %rdx,%rax
+	LONG $0x487ce162; WORD $0x2410; BYTE $0x88 // 0076: vmovups (%rax,%rcx,4),%zmm20
+	LONG $0x487ce162; WORD $0x1810 // 007d: vmovups (%rax),%zmm19
+	LONG $0x11048d49 // 0083: lea (%r9,%rdx,1),%rax
+	LONG $0x487c7162; WORD $0x1810 // 0087: vmovups (%rax),%zmm11
+	WORD $0x0148; BYTE $0xd0 // 008d: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x1010 // 0090: vmovups (%rax),%zmm10
+	WORD $0x0148; BYTE $0xd0 // 0096: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x0810 // 0099: vmovups (%rax),%zmm9
+	WORD $0x0148; BYTE $0xd0 // 009f: add %rdx,%rax
+	LONG $0x487c7162; WORD $0x0010 // 00a2: vmovups (%rax),%zmm8
+	LONG $0x109f8b48; WORD $0x0001; BYTE $0x00 // 00a8: mov 0x110(%rdi),%rbx
+	WORD $0x0148; BYTE $0xd0 // 00af: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x3810 // 00b2: vmovups (%rax),%zmm7
+	WORD $0x0148; BYTE $0xd0 // 00b8: add %rdx,%rax
+	LONG $0x487cf162; WORD $0x2c10; BYTE $0x88 // 00bb: vmovups (%rax,%rcx,4),%zmm5
+	LONG $0x487cf162; WORD $0x3010 // 00c2: vmovups (%rax),%zmm6
+	LONG $0x487c5162; WORD $0x2110 // 00c8: vmovups (%r9),%zmm12
+	LONG $0x48578b4c // 00ce: mov 0x48(%rdi),%r10
+	LONG $0x605f8b4c // 00d2: mov 0x60(%rdi),%r11
+	LONG $0xa88f8b48; WORD $0x0000; BYTE $0x00 // 00d6: mov 0xa8(%rdi),%rcx
+	LONG $0xf0878b48; WORD $0x0000; BYTE $0x00 // 00dd: mov 0xf0(%rdi),%rax
+	LONG $0xc0978b48; WORD $0x0000; BYTE $0x00 // 00e4: mov 0xc0(%rdi),%rdx
+	WORD $0x8b48; BYTE $0x37 // 00eb: mov (%rdi),%rsi
+	LONG $0x18478b4c // 00ee: mov 0x18(%rdi),%r8
+	WORD $0x8548; BYTE $0xdb // 00f2: test %rbx,%rbx
+	LONG $0x02c98e0f; WORD $0x0000 // 00f5: jle 3c4 <gradientPairs+0x3c4>
+	QUAD $0x047f3518487d6262; WORD $0x0000 // 00fb: vbroadcastss 0x47f(%rip),%zmm30 # 584 <gradientPairs+0x584>
+	QUAD $0x04792d18487d6262; WORD $0x0000 // 0105: vbroadcastss 0x479(%rip),%zmm29 # 588 <gradientPairs+0x588>
+	QUAD $0x04732518487d6262; WORD $0x0000 // 010f: vbroadcastss 0x473(%rip),%zmm28 # 58c <gradientPairs+0x58c>
+	QUAD $0x046d1d18487d6262; WORD $0x0000 // 0119: vbroadcastss 0x46d(%rip),%zmm27 # 590 <gradientPairs+0x590>
+	QUAD $0x04671518487d6262; WORD $0x0000 // 0123: vbroadcastss 0x467(%rip),%zmm26 # 594 <gradientPairs+0x594>
+	QUAD $0x04610d18487d6262; WORD $0x0000 // 012d: vbroadcastss 0x461(%rip),%zmm25 # 598 <gradientPairs+0x598>
+	LONG $0xe457d8c5 // 0137: vxorps %xmm4,%xmm4,%xmm4
+	LONG $0x00018fe9; BYTE $0x00 // 013b: jmp 2cf <gradientPairs+0x2cf>
+	LONG $0x487df262; WORD $0x4158; BYTE $0x04 // 0140: vpbroadcastd 0x10(%rcx),%zmm0
+	LONG $0x487c6162; WORD $0xfc28 // 0147: vmovaps %zmm4,%zmm31
+	LONG $0x487df262; WORD $0x5958; BYTE $0x05 // 014d: vpbroadcastd 0x14(%rcx),%zmm3
+	LONG $0x487e2262; WORD $0xfd52 // 0154: vdpbf16ps %zmm21,%zmm0,%zmm31
+	LONG $0x487cf162; WORD $0xc428 // 015a: vmovaps %zmm4,%zmm0
+	LONG $0x4866b262; WORD $0xc652 // 0160: vdpbf16ps %zmm22,%zmm3,%zmm0
+	LONG $0x487df262; WORD $0x5958; BYTE $0x06 // 0166: vpbroadcastd 0x18(%rcx),%zmm3
+	LONG $0x48662262; WORD $0xff52 // 016d: vdpbf16ps %zmm23,%zmm3,%zmm31
+	LONG $0x487df262; WORD $0x5958; BYTE $0x07 // 0173: vpbroadcastd 0x1c(%rcx),%zmm3
+	LONG $0x48669262; WORD $0xc052 // 017a: vdpbf16ps %zmm24,%zmm3,%zmm0
+	LONG $0x40046162; WORD $0xf858 // 0180: vaddps %zmm0,%zmm31,%zmm31
+	LONG $0x487c9162; WORD $0xc628 // 0186: vmovaps %zmm30,%zmm0
+	LONG $0x40044162; WORD $0x3a5c // 018c: vsubps (%r10),%zmm31,%zmm31
+	LONG $0x487d9362; WORD $0xdf08; BYTE $0x08 // 0192: vrndscaleps $0x8,%zmm31,%zmm3
+	LONG $0x40046162; WORD $0xfb5c // 0199: vsubps %zmm3,%zmm31,%zmm31
+	LONG $0x40159262; WORD $0xc798 // 019f: vfmadd132ps %zmm31,%zmm29,%zmm0
+	LONG $0x401d9262; WORD $0xc798 // 01a5: vfmadd132ps %zmm31,%zmm28,%zmm0
+	LONG $0x40259262; WORD $0xc798 // 01ab: vfmadd132ps %zmm31,%zmm27,%zmm0
+	LONG $0x402d9262; WORD $0xc798 // 01b1: vfmadd132ps %zmm31,%zmm26,%zmm0
+	LONG $0x40359262; WORD $0xc798 // 01b7: vfmadd132ps %zmm31,%zmm25,%zmm0
+	LONG $0x580c6162; WORD $0x7859; BYTE $0x09 // 01bd: vmulps 0x24(%rax){1to16},%zmm14,%zmm31
+	LONG $0x487df262; WORD $0xdb2c // 01c4: vscalefps %zmm3,%zmm0,%zmm3
+	LONG $0x5814f162; WORD $0x4059; BYTE $0x08 // 01ca: vmulps 0x20(%rax){1to16},%zmm13,%zmm0
+	LONG $0x507d6262; WORD $0x78b8; BYTE $0x0b // 01d1: vfmadd231ps 0x2c(%rax){1to16},%zmm16,%zmm31
+	LONG $0x5805f262; WORD $0x40b8; BYTE $0x0a // 01d8: vfmadd231ps 0x28(%rax){1to16},%zmm15,%zmm0
+	LONG $0x506d6262; WORD $0x78b8; BYTE $0x0d // 01df: vfmadd231ps 0x34(%rax){1to16},%zmm18,%zmm31
+	LONG $0x5075f262; WORD $0x40b8; BYTE $0x0c // 01e6: vfmadd231ps 0x30(%rax){1to16},%zmm17,%zmm0
+	LONG $0x505d6262; WORD $0x78b8; BYTE $0x0f // 01ed: vfmadd231ps 0x3c(%rax){1to16},%zmm20,%zmm31
+	LONG $0x5065f262; WORD $0x40b8; BYTE $0x0e // 01f4: vfmadd231ps 0x38(%rax){1to16},%zmm19,%zmm0
+	LONG $0x487c9162; WORD $0xc758 // 01fb: vaddps %zmm31,%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x035c // 0201: vsubps (%r11),%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0xc359 // 0207: vmulps %zmm3,%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x4611; BYTE $0x01 // 020d: vmovups %zmm0,0x40(%rsi)
+	LONG $0x4867f262; WORD $0xd272 // 0214: vcvtne2ps2bf16 %zmm2,%zmm3,%zmm2
+	LONG $0x487ff262; WORD $0xc172 // 021a: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	QUAD $0x02561d6f487df162; WORD $0x0000 // 0220: vmovdqa32 0x256(%rip),%zmm3 # 480 <gradientPairs+0x480>
+	LONG $0x20c18348 // 022a: add $0x20,%rcx
+	LONG $0x40c08348 // 022e: add $0x40,%rax
+	LONG $0x20c28348 // 0232: add $0x20,%rdx
+	LONG $0x4865f262; WORD $0xd236 // 0236: vpermd %zmm2,%zmm3,%zmm2
+	LONG $0x48fed162; WORD $0x107f // 023c: vmovdqu64 %zmm2,(%r8)
+	QUAD $0x02741d6f48fdf162; WORD $0x0000 // 0242: vmovdqa64 0x274(%rip),%zmm3 # 4c0 <gradientPairs+0x4c0>
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xf8 // 024c: vpbroadcastd -0x20(%rdx),%zmm1
+	LONG $0x48e5f262; WORD $0xc08d // 0253: vpermw %zmm0,%zmm3,%zmm0
+	LONG $0x48767262; WORD $0xe052 // 0259: vdpbf16ps %zmm0,%zmm1,%zmm12
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xf9 // 025f: vpbroadcastd -0x1c(%rdx),%zmm1
+	LONG $0x80ee8348 // 0266: sub $0xffffffffffffff80,%rsi
+	LONG $0x48767262; WORD $0xd852 // 026a: vdpbf16ps %zmm0,%zmm1,%zmm11
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xfa // 0270: vpbroadcastd -0x18(%rdx),%zmm1
+	LONG $0x40c08349 // 0277: add $0x40,%r8
+	LONG $0x48767262; WORD $0xd052 // 027b: vdpbf16ps %zmm0,%zmm1,%zmm10
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xfb // 0281: vpbroadcastd -0x14(%rdx),%zmm1
+	LONG $0x48767262; WORD $0xc852 // 0288: vdpbf16ps %zmm0,%zmm1,%zmm9
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xfc // 028e: vpbroadcastd -0x10(%rdx),%zmm1
+	LONG $0x48767262; WORD $0xc052 // 0295: vdpbf16ps %zmm0,%zmm1,%zmm8
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xfd // 029b: vpbroadcastd -0xc(%rdx),%zmm1
+	LONG $0x4876f262; WORD $0xf852 // 02a2: vdpbf16ps %zmm0,%zmm1,%zmm7
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xfe // 02a8: vpbroadcastd -0x8(%rdx),%zmm1
+	LONG $0x4876f262; WORD $0xf052 // 02af: vdpbf16ps %zmm0,%zmm1,%zmm6
+	LONG $0x487df262; WORD $0x4a58; BYTE $0xff // 02b5: vpbroadcastd -0x4(%rdx),%zmm1
+	LONG $0x4876f262; WORD $0xe852 // 02bc: vdpbf16ps %zmm0,%zmm1,%zmm5
+	LONG $0x02eb8348 // 02c2: sub $0x2,%rbx
+	WORD $0x8548; BYTE $0xdb // 02c6: test %rbx,%rbx
+	LONG $0x00f18e0f; WORD $0x0000 // 02c9: jle 3c0 <gradientPairs+0x3c0>
+	LONG $0x487df262; WORD $0x0958 // 02cf: vpbroadcastd (%rcx),%zmm1
+	LONG $0x487cf162; WORD $0xc428 // 02d5: vmovaps %zmm4,%zmm0
+	LONG $0x487df262; WORD $0x5158; BYTE $0x01 // 02db: vpbroadcastd 0x4(%rcx),%zmm2
+	LONG $0x4876b262; WORD $0xc552 // 02e2: vdpbf16ps %zmm21,%zmm1,%zmm0
+	LONG $0x487cf162; WORD $0xcc28 // 02e8: vmovaps %zmm4,%zmm1
+	LONG $0x486eb262; WORD $0xce52 // 02ee: vdpbf16ps %zmm22,%zmm2,%zmm1
+	LONG $0x487df262; WORD $0x5158; BYTE $0x02 // 02f4: vpbroadcastd 0x8(%rcx),%zmm2
+	LONG $0x486eb262; WORD $0xc752 // 02fb: vdpbf16ps %zmm23,%zmm2,%zmm0
+	LONG $0x487df262; WORD $0x5158; BYTE $0x03 // 0301: vpbroadcastd 0xc(%rcx),%zmm2
+	LONG $0x486e9262; WORD $0xc852 // 0308: vdpbf16ps %zmm24,%zmm2,%zmm1
+	LONG $0x487c9162; WORD $0xd628 // 030e: vmovaps %zmm30,%zmm2
+	LONG $0x487cf162; WORD $0xc158 // 0314: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x487cd162; WORD $0x025c // 031a: vsubps (%r10),%zmm0,%zmm0
+	LONG $0x487df362; WORD $0xc808; BYTE $0x08 // 0320: vrndscaleps $0x8,%zmm0,%zmm1
+	LONG $0x487cf162; WORD $0xc15c // 0327: vsubps %zmm1,%zmm0,%zmm0
+	LONG $0x4015f262; WORD $0xd098 // 032d: vfmadd132ps %zmm0,%zmm29,%zmm2
+	LONG $0x401df262; WORD $0xd098 // 0333: vfmadd132ps %zmm0,%zmm28,%zmm2
+	LONG $0x4025f262; WORD $0xd098 // 0339: vfmadd132ps %zmm0,%zmm27,%zmm2
+	LONG $0x402df262; WORD $0xd098 // 033f: vfmadd132ps %zmm0,%zmm26,%zmm2
+	LONG $0x4035f262; WORD $0xd098 // 0345: vfmadd132ps %zmm0,%zmm25,%zmm2
+	LONG $0x580cf162; WORD $0x4059; BYTE $0x01 // 034b: vmulps 0x4(%rax){1to16},%zmm14,%zmm0
+	LONG $0x486df262; WORD $0xd12c // 0352: vscalefps %zmm1,%zmm2,%zmm2
+	LONG $0x5814f162; WORD $0x0859 // 0358: vmulps (%rax){1to16},%zmm13,%zmm1
+	LONG $0x507df262; WORD $0x40b8; BYTE $0x03 // 035e: vfmadd231ps 0xc(%rax){1to16},%zmm16,%zmm0
+	LONG $0x5805f262; WORD $0x48b8; BYTE $0x02 // 0365: vfmadd231ps 0x8(%rax){1to16},%zmm15,%zmm1
+	LONG $0x506df262; WORD $0x40b8; BYTE $0x05 // 036c: vfmadd231ps 0x14(%rax){1to16},%zmm18,%zmm0
+	LONG $0x5075f262; WORD $0x48b8; BYTE $0x04 // 0373: vfmadd231ps 0x10(%rax){1to16},%zmm17,%zmm1
+	LONG $0x505df262; WORD $0x40b8; BYTE $0x07 // 037a: vfmadd231ps 0x1c(%rax){1to16},%zmm20,%zmm0
+	LONG $0x5065f262; WORD $0x48b8; BYTE $0x06 // 0381: vfmadd231ps 0x18(%rax){1to16},%zmm19,%zmm1
+	LONG $0x4874f162; WORD $0xc858 // 0388: vaddps %zmm0,%zmm1,%zmm1
+	LONG $0x4874d162; WORD $0x0b5c // 038e: vsubps (%r11),%zmm1,%zmm1
+	LONG $0x4874f162; WORD $0xca59 // 0394: vmulps %zmm2,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x0e11 // 039a: vmovups %zmm1,(%rsi)
+	LONG $0x01fb8348 // 03a0: cmp $0x1,%rbx
+	LONG $0xfd96850f; WORD $0xffff // 03a4: jne 140 <gradientPairs+0x140>
+	LONG $0xc057f8c5 // 03aa: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xd828 // 03ae: vmovaps %zmm0,%zmm3
+	LONG $0xfffe5be9; BYTE $0xff // 03b4: jmp 214 <gradientPairs+0x214>
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 03b9: nopl 0x0(%rax)
+	LONG $0x784f8b4c // 03c0: mov 0x78(%rdi),%r9
+	LONG $0x487c5162; WORD $0x2111 // 03c4: vmovups %zmm12,(%r9)
+	LONG $0x08978b48; WORD $0x0001; BYTE $0x00 // 03ca: mov 0x108(%rdi),%rdx
+	LONG $0x78478b48 // 03d1: mov 0x78(%rdi),%rax
+	LONG $0x487c7162; WORD $0x1c11; BYTE $0x90 // 03d5: vmovups %zmm11,(%rax,%rdx,4)
+	LONG $0x08978b48; WORD $0x0001; BYTE $0x00 // 03dc: mov 0x108(%rdi),%rdx
+	LONG $0x78478b48 // 03e3: mov 0x78(%rdi),%rax
+	LONG $0x487c7162; WORD $0x1411; BYTE $0xd0 // 03e7: vmovups %zmm10,(%rax,%rdx,8)
+	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 03ee: mov 0x108(%rdi),%rax
+	LONG $0x40148d48 // 03f5: lea (%rax,%rax,2),%rdx
+	LONG $0x78478b48 // 03f9: mov 0x78(%rdi),%rax
+	LONG $0x487c7162; WORD $0x0c11; BYTE $0x90 // 03fd: vmovups %zmm9,(%rax,%rdx,4)
+	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 0404: mov 0x108(%rdi),%rax
+	LONG $0x78578b48 // 040b: mov 0x78(%rdi),%rdx
+	LONG $0x02e0c148 // 040f: shl $0x2,%rax
+	LONG $0x487c7162; WORD $0x0411; BYTE $0x82 // 0413: vmovups %zmm8,(%rdx,%rax,4)
+	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 041a: mov 0x108(%rdi),%rax
+	LONG $0x80148d48 // 0421: lea (%rax,%rax,4),%rdx
+	LONG $0x78478b48 // 0425: mov 0x78(%rdi),%rax
+	LONG $0x487cf162; WORD $0x3c11; BYTE $0x90 // 0429: vmovups %zmm7,(%rax,%rdx,4)
+	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 0430: mov 0x108(%rdi),%rax
+	LONG $0x40148d48 // 0437: lea (%rax,%rax,2),%rdx
+	LONG $0x78478b48 // 043b: mov 0x78(%rdi),%rax
+	LONG $0x487cf162; WORD $0x3411; BYTE $0xd0 // 043f: vmovups %zmm6,(%rax,%rdx,8)
+	LONG $0x08978b48; WORD $0x0001; BYTE $0x00 // 0446: mov 0x108(%rdi),%rdx
+	QUAD $0x00000000d5048d48 // 044d: lea 0x0(,%rdx,8),%rax
+	WORD $0x2948; BYTE $0xd0 // 0455: sub %rdx,%rax
+	LONG $0x78578b48 // 0458: mov 0x78(%rdi),%rdx
+	LONG $0x487cf162; WORD $0x2c11; BYTE $0x82 // 045c: vmovups %zmm5,(%rdx,%rax,4)
+	WORD $0xf8c5; BYTE $0x77 // 0463: vzeroupper
+	BYTE $0xc3 // 0466: ret
+	BYTE $0x66 // 0467
+	QUAD $0x00000000841f0f2e // 0468
+	QUAD $0x0000841f0f2e6600 // 0470
+	QUAD $0x0000441f0f000000 // 0478
+	QUAD $0x0000000800000000 // 0480
+	QUAD $0x0000000900000001 // 0488
+	QUAD $0x0000000a00000002 // 0490
+	QUAD $0x0000000b00000003 // 0498
+	QUAD $0x0000000c00000004 // 04a0
+	QUAD $0x0000000d00000005 // 04a8
+	QUAD $0x0000000e00000006 // 04b0
+	QUAD $0x0000000f00000007 // 04b8
+	QUAD $0x0011000100100000 // 04c0
+	QUAD $0x0013000300120002 // 04c8
+	QUAD $0x0015000500140004 // 04d0
+	QUAD $0x0017000700160006 // 04d8
+	QUAD $0x0019000900180008 // 04e0
+	QUAD $0x001b000b001a000a // 04e8
+	QUAD $0x001d000d001c000c // 04f0
+	QUAD $0x001f000f001e000e // 04f8
 	QUAD $0x0000000000000000 // 0500
 	QUAD $0x0000000100000001 // 0508
 	QUAD $0x0000000200000002 // 0510
@@ -468,7 +304,7 @@ TEXT ·gradientPairsAVX512BF16(SB), NOSPLIT, $0-8
 TEXT ·outerPairsAVX512BF16(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x08878b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x108(%rdi),%rax
+	LONG $0xc0878b48; WORD $0x0000; BYTE $0x00 // 0000: mov 0xc0(%rdi),%rax
 	QUAD $0x01ef056f487df162; WORD $0x0000 // 0007: vmovdqa32 0x1ef(%rip),%zmm0 # 200 <outerPairs+0x200>
 	LONG $0x186ffec5 // 0011: vmovdqu (%rax),%ymm3
 	LONG $0x606ffec5; BYTE $0x20 // 0015: vmovdqu 0x20(%rax),%ymm4
@@ -478,25 +314,25 @@ TEXT ·outerPairsAVX512BF16(SB), NOSPLIT, $0-8
 	QUAD $0x000000a0806f7ec5 // 002c: vmovdqu 0xa0(%rax),%ymm8
 	QUAD $0x000000c0886f7ec5 // 0034: vmovdqu 0xc0(%rax),%ymm9
 	QUAD $0x000000e0906f7ec5 // 003c: vmovdqu 0xe0(%rax),%ymm10
-	LONG $0x288f8b48; WORD $0x0001; BYTE $0x00 // 0044: mov 0x128(%rdi),%rcx
+	LONG $0x108f8b48; WORD $0x0001; BYTE $0x00 // 0044: mov 0x110(%rdi),%rcx
 	WORD $0x8b48; BYTE $0x07 // 004b: mov (%rdi),%rax
-	LONG $0x90978b48; WORD $0x0000; BYTE $0x00 // 004e: mov 0x90(%rdi),%rdx
-	LONG $0x487df262; WORD $0xdb36 // 0055: vpermd %zmm3,%zmm0,%zmm3
-	LONG $0x487df262; WORD $0xe436 // 005b: vpermd %zmm4,%zmm0,%zmm4
-	LONG $0x487df262; WORD $0xed36 // 0061: vpermd %zmm5,%zmm0,%zmm5
-	LONG $0x487df262; WORD $0xf636 // 0067: vpermd %zmm6,%zmm0,%zmm6
-	LONG $0x487df262; WORD $0xff36 // 006d: vpermd %zmm7,%zmm0,%zmm7
-	LONG $0x487d5262; WORD $0xc036 // 0073: vpermd %zmm8,%zmm0,%zmm8
-	LONG $0x487d5262; WORD $0xc936 // 0079: vpermd %zmm9,%zmm0,%zmm9
-	LONG $0x487d5262; WORD $0xd236 // 007f: vpermd %zmm10,%zmm0,%zmm10
-	WORD $0x8548; BYTE $0xc9 // 0085: test %rcx,%rcx
-	LONG $0x00cd8e0f; WORD $0x0000 // 0088: jle 15b <outerPairs+0x15b>
-	QUAD $0x01282d6f487d7162; WORD $0x0000 // 008e: vmovdqa32 0x128(%rip),%zmm13 # 1c0 <outerPairs+0x1c0>
-	QUAD $0x019e256f487d7162; WORD $0x0000 // 0098: vmovdqa32 0x19e(%rip),%zmm12 # 240 <outerPairs+0x240>
-	LONG $0x572041c4; BYTE $0xdb // 00a2: vxorps %xmm11,%xmm11,%xmm11
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00a7: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00b2: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x1f0f; BYTE $0x00 // 00bd: nopl (%rax)
+	LONG $0x78578b48 // 004e: mov 0x78(%rdi),%rdx
+	LONG $0x487df262; WORD $0xdb36 // 0052: vpermd %zmm3,%zmm0,%zmm3
+	LONG $0x487df262; WORD $0xe436 // 0058: vpermd %zmm4,%zmm0,%zmm4
+	LONG $0x487df262; WORD $0xed36 // 005e: vpermd %zmm5,%zmm0,%zmm5
+	LONG $0x487df262; WORD $0xf636 // 0064: vpermd %zmm6,%zmm0,%zmm6
+	LONG $0x487df262; WORD $0xff36 // 006a: vpermd %zmm7,%zmm0,%zmm7
+	LONG $0x487d5262; WORD $0xc036 // 0070: vpermd %zmm8,%zmm0,%zmm8
+	LONG $0x487d5262; WORD $0xc936 // 0076: vpermd %zmm9,%zmm0,%zmm9
+	LONG $0x487d5262; WORD $0xd236 // 007c: vpermd %zmm10,%zmm0,%zmm10
+	WORD $0x8548; BYTE $0xc9 // 0082: test %rcx,%rcx
+	LONG $0x00d08e0f; WORD $0x0000 // 0085: jle 15b <outerPairs+0x15b>
+	QUAD $0x00eb2d6f487d7162; WORD $0x0000 // 008b: vmovdqa32 0xeb(%rip),%zmm13 # 180 <outerPairs+0x180>
+	QUAD $0x01a1256f487d7162; WORD $0x0000 // 0095: vmovdqa32 0x1a1(%rip),%zmm12 # 240 <outerPairs+0x240>
+	LONG $0x572041c4; BYTE $0xdb // 009f: vxorps %xmm11,%xmm11,%xmm11
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00a4: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00af: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 00ba: nopw 0x0(%rax,%rax,1)
 	LONG $0x48fdf262; WORD $0x0859 // 00c0: vpbroadcastq (%rax),%zmm1
 	LONG $0x4815f262; WORD $0x0216 // 00c6: vpermps (%rdx),%zmm13,%zmm0
 	LONG $0x48fdf262; WORD $0x5059; BYTE $0x01 // 00cc: vpbroadcastq 0x8(%rax),%zmm2
@@ -530,22 +366,22 @@ TEXT ·outerPairsAVX512BF16(SB), NOSPLIT, $0-8
 	QUAD $0x0000841f0f2e6600 // 0168
 	QUAD $0x841f0f2e66000000 // 0170
 	QUAD $0x001f0f0000000000 // 0178
-	QUAD $0x0011000100100000 // 0180
-	QUAD $0x0013000300120002 // 0188
-	QUAD $0x0015000500140004 // 0190
-	QUAD $0x0017000700160006 // 0198
-	QUAD $0x0019000900180008 // 01a0
-	QUAD $0x001b000b001a000a // 01a8
-	QUAD $0x001d000d001c000c // 01b0
-	QUAD $0x001f000f001e000e // 01b8
-	QUAD $0x0000000800000000 // 01c0
-	QUAD $0x0000000900000001 // 01c8
-	QUAD $0x0000000a00000002 // 01d0
-	QUAD $0x0000000b00000003 // 01d8
-	QUAD $0x0000000c00000004 // 01e0
-	QUAD $0x0000000d00000005 // 01e8
-	QUAD $0x0000000e00000006 // 01f0
-	QUAD $0x0000000f00000007 // 01f8
+	QUAD $0x0000000800000000 // 0180
+	QUAD $0x0000000900000001 // 0188
+	QUAD $0x0000000a00000002 // 0190
+	QUAD $0x0000000b00000003 // 0198
+	QUAD $0x0000000c00000004 // 01a0
+	QUAD $0x0000000d00000005 // 01a8
+	QUAD $0x0000000e00000006 // 01b0
+	QUAD $0x0000000f00000007 // 01b8
+	QUAD $0x0011000100100000 // 01c0
+	QUAD $0x0013000300120002 // 01c8
+	QUAD $0x0015000500140004 // 01d0
+	QUAD $0x0017000700160006 // 01d8
+	QUAD $0x0019000900180008 // 01e0
+	QUAD $0x001b000b001a000a // 01e8
+	QUAD $0x001d000d001c000c // 01f0
+	QUAD $0x001f000f001e000e // 01f8
 	QUAD $0x0000000000000000 // 0200
 	QUAD $0x0000000100000001 // 0208
 	QUAD $0x0000000200000002 // 0210
@@ -568,9 +404,9 @@ TEXT ·outerPairsAVX512BF16(SB), NOSPLIT, $0-8
 TEXT ·zipRowsAVX512BF16(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	LONG $0x28878b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x128(%rdi),%rax
+	LONG $0x10878b48; WORD $0x0001; BYTE $0x00 // 0000: mov 0x110(%rdi),%rax
 	LONG $0xf0978b48; WORD $0x0000; BYTE $0x00 // 0007: mov 0xf0(%rdi),%rdx
-	LONG $0x088f8b48; WORD $0x0001; BYTE $0x00 // 000e: mov 0x108(%rdi),%rcx
+	LONG $0xc08f8b48; WORD $0x0000; BYTE $0x00 // 000e: mov 0xc0(%rdi),%rcx
 	WORD $0x8548; BYTE $0xc0 // 0015: test %rax,%rax
 	WORD $0x517e // 0018: jle 6b <zipRows+0x6b>
 	QUAD $0x0000005e0d6ffdc5 // 001a: vmovdqa 0x5e(%rip),%ymm1 # 80 <zipRows+0x80>

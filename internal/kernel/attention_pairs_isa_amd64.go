@@ -9,13 +9,6 @@ func (i isa) scoresPairsKernel(a *pairHeadArgs) {
 	}
 }
 
-func (i isa) weighPairsKernel(a *pairHeadArgs) {
-	switch i {
-	case avx512bf16:
-		weighPairsAVX512BF16(a)
-	}
-}
-
 func (i isa) gradientPairsKernel(a *pairHeadArgs) {
 	switch i {
 	case avx512bf16:

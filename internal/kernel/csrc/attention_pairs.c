@@ -1,6 +1,6 @@
 // Attention in bfloat16 where an instruction multiplies pairs: attention.c's
 // kernels for heads of DIMS dims, with pairs of dims, keys or queries in a cell.
-// Softmax and all sums are float32. See ../attention_pairs.go.
+// See ../attention_pairs.go.
 #include "exp.h"
 
 typedef __m512bh cells;
@@ -12,13 +12,15 @@ INLINE vf cadd(vf sum, cells x, cells y) { return _mm512_dpbf16_ps(sum, x, y); }
 #define PAIRS (DIMS / 2)
 
 struct pairHeadArgs {
-	floats panel, dpanel;        // scores [count][VW]; P and dS of two keys a row, joined, in gradientPairs and outerPairs
-	floats top, sum, lse, d;     // [VW]
-	floats out;                  // columns [DIMS], to be added to; rows [count][DIMS] in outerPairs
-	floats queries, douts;       // columns [PAIRS] of pairs of dims
-	floats keys, values;         // rows [count][PAIRS] of pairs of dims
-	floats zipped;               // rows [count/2][DIMS] of pairs of keys, or of queries in outerPairs
-	int64_t ldc, count;          // distance between columns' dims
+	floats panel;            // [count][VW] scores, dS in gradientPairs; P of two keys a row, joined, in outerPairs
+	floats joined;           // P, joined, from gradientPairs
+	floats top, lse, d;      // [VW]
+	floats out;              // columns [DIMS], to be added to; rows [count][DIMS] in outerPairs
+	floats queries;          // columns [DIMS/2] of pairs of dims
+	floats keys;             // rows [count][DIMS/2] of pairs of dims
+	floats zipped;           // rows [count/2][DIMS] of pairs of keys, or of queries in outerPairs
+	floats douts, values;    // columns [DIMS], rows [count][DIMS], float32
+	int64_t ldc, count;      // distance between columns' dims
 };
 
 // narrowBoth is two vectors as bfloat16, one behind the other.
@@ -60,54 +62,43 @@ KERNEL(scoresPairs, pairHeadArgs) {
 	vstore(a->top.at, top);
 }
 
-KERNEL(weighPairs, pairHeadArgs) {
-	const vf top = vload(a->top.at);
-	vf sum = vzero(), out[DIMS];
-	FEW(d, DIMS) out[d] = vload(a->out.at + d * a->ldc);
-	const float *panel = a->panel.at, *value = a->zipped.at;
-	for (int64_t j = a->count; j > 0; j -= 2, panel += 2 * VW, value += DIMS) {
-		vf one = vexp2(vsub(vload(panel), top)), other = vzero();
-		if (j > 1)
-			other = vexp2(vsub(vload(panel + VW), top));
-		sum = vadd(sum, vadd(one, other));
-		cells p = lanePairs(narrowBoth(one, other));
-		FEW(d, DIMS) out[d] = cadd(out[d], csplat(value + d), p);
+// dot32 is dot of values in float32.
+INLINE vf dot32(const float *value, const vf *dout) {
+	vf even = vmul(vsplat(value), dout[0]), odd = vmul(vsplat(value + 1), dout[1]);
+	FEW(d, PAIRS - 1) {
+		even = vfma(vsplat(value + 2 * d + 2), dout[2 * d + 2], even);
+		odd = vfma(vsplat(value + 2 * d + 3), dout[2 * d + 3], odd);
 	}
-	FEW(d, DIMS) vstore(a->out.at + d * a->ldc, out[d]);
-	vstore(a->sum.at, sum);
-}
-
-// gradientOf is P and dS of one key.
-INLINE vf gradientOf(const float *key, const float *value, const cells *query, const cells *dout, vf lse, vf mean, vf *ds) {
-	vf p = vexp2(vsub(dot(key, query), lse));
-	*ds = vmul(p, vsub(dot(value, dout), mean));
-	return p;
+	return vadd(even, odd);
 }
 
 KERNEL(gradientPairs, pairHeadArgs) {
-	cells query[PAIRS], dout[PAIRS];
-	vf dquery[DIMS];
+	cells query[PAIRS];
+	vf dout[DIMS], dquery[DIMS];
 	FEW(d, PAIRS) query[d] = cload(a->queries.at + d * a->ldc);
-	FEW(d, PAIRS) dout[d] = cload(a->douts.at + d * a->ldc);
+	FEW(d, DIMS) dout[d] = vload(a->douts.at + d * a->ldc);
 	FEW(d, DIMS) dquery[d] = vload(a->out.at + d * a->ldc);
-	const vf lse = vload(a->lse.at), mean = vload(a->d.at);
+	const float *lse = a->lse.at, *mean = a->d.at;
 	const float *key = a->keys.at, *value = a->values.at, *pair = a->zipped.at;
-	float *panel = a->panel.at, *dpanel = a->dpanel.at;
+	float *panel = a->panel.at, *joined = a->joined.at;
 	for (int64_t j = a->count; j > 0; j -= 2) {
-		vf ds0, ds1 = vzero(), p1 = vzero();
-		vf p0 = gradientOf(key, value, query, dout, lse, mean, &ds0);
-		if (j > 1)
-			p1 = gradientOf(key + PAIRS, value + PAIRS, query, dout, lse, mean, &ds1);
-		_mm512_storeu_si512(panel, joinKeys(narrowBoth(p0, p1)));
-		__m512i ds = narrowBoth(ds0, ds1);
-		_mm512_storeu_si512(dpanel, joinKeys(ds));
-		cells p = lanePairs(ds);
-		FEW(d, DIMS) dquery[d] = cadd(dquery[d], csplat(pair + d), p);
+		vf p0 = vexp2(vsub(dot(key, query), vload(lse))), p1 = vzero(), ds1 = vzero();
+		vf ds0 = vmul(p0, vsub(dot32(value, dout), vload(mean)));
+		vstore(panel, ds0);
+		if (j > 1) {
+			p1 = vexp2(vsub(dot(key + PAIRS, query), vload(lse)));
+			ds1 = vmul(p1, vsub(dot32(value + DIMS, dout), vload(mean)));
+			vstore(panel + VW, ds1);
+		}
+		_mm512_storeu_si512(joined, joinKeys(narrowBoth(p0, p1)));
+		cells ds = lanePairs(narrowBoth(ds0, ds1));
+		FEW(d, DIMS) dquery[d] = cadd(dquery[d], csplat(pair + d), ds);
 		key += 2 * PAIRS;
-		value += 2 * PAIRS;
+		value += 2 * DIMS;
 		pair += DIMS;
-		panel += VW;
-		dpanel += VW;
+		panel += 2 * VW;
+		joined += VW;
+		forget();
 	}
 	FEW(d, DIMS) vstore(a->out.at + d * a->ldc, dquery[d]);
 }
