@@ -3,10 +3,11 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS := -s -w -X diffuse/internal/cli.Version=$(VERSION) -X diffuse/internal/cli.Commit=$(COMMIT)
 LINT    := bin/golangci-lint
+PEER    ?= ../shared/peer
 
 export CGO_ENABLED := 0
 
-.PHONY: build test golden lint fuzz kernels ci clean
+.PHONY: build test golden lint fuzz kernels bench-peer ci clean
 
 build: ## bin/diffuse
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/diffuse ./cmd/diffuse
@@ -28,6 +29,9 @@ fuzz: ## a minute of made-up configs
 
 kernels: ## internal/kernel's assembly from its C sources (linux/amd64, gcc, binutils)
 	go run ./internal/kernel/gen
+
+bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
+	PEER='$(PEER)' tools/bench-peer
 
 ci: ## what a change must pass
 	.ci/run

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -104,16 +105,17 @@ func decodeIDX(r io.Reader, magic uint32, dims []uint32) ([]uint8, error) {
 		}
 		size *= int64(want)
 	}
-	// LimitReader keeps a lying file from filling the memory: one byte more than
-	// promised is enough to know.
-	data, err := io.ReadAll(io.LimitReader(r, count*size+1))
-	if err != nil {
+	// A lying file must not fill the memory: room is made for as much as the
+	// real ones hold, and one byte more than promised is enough to know.
+	const usual = 48 << 20
+	data := bytes.NewBuffer(make([]byte, 0, min(count*size, usual)+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(r, count*size+1)); err != nil {
 		return nil, damaged(err)
 	}
-	if int64(len(data)) != count*size {
-		return nil, fmt.Errorf("claims %d items, %d bytes, and holds %s", count, count*size, held(int64(len(data)), count*size))
+	if n := int64(data.Len()); n != count*size {
+		return nil, fmt.Errorf("claims %d items, %d bytes, and holds %s", count, count*size, held(n, count*size))
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func held(n, want int64) string {

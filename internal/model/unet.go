@@ -2,8 +2,10 @@ package model
 
 import (
 	"fmt"
+	"sync"
 
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
@@ -22,6 +24,9 @@ type UNet struct {
 	packed []packed // what Repack packs
 	notes  *profile.Profile
 	apart  bool // note layers of different sizes apart
+
+	mu    sync.Mutex
+	lanes map[*float32]map[string]*tensor.Dense // gradients by where they begin
 
 	convIn, convOut *conv
 	normOut         *norm
@@ -46,7 +51,7 @@ func NewUNet(cfg config.Model, size, imageChannels int, grad bool, kernels *kern
 	if err := checkUNet(cfg, size); err != nil {
 		return nil, err
 	}
-	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernels)}
+	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernels), lanes: map[*float32]map[string]*tensor.Dense{}}
 	u.layOut()
 	u.params.Alloc()
 	for i := range u.packed {

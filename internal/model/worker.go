@@ -33,13 +33,12 @@ type replica struct {
 	x, t, target []float32
 	y            *G.Node
 	loss         *op.Loss
-	sinks        map[*float32]map[string]*tensor.Dense // a lane's gradients by parameter
 }
 
 // replica builds the graph for n images, with the loss and its gradients if
 // learn says so.
 func (u *UNet) replica(n int, learn bool) (*replica, error) {
-	r := &replica{graph: op.NewGraph(n, u.back.NewDevice()), sinks: map[*float32]map[string]*tensor.Dense{}}
+	r := &replica{graph: op.NewGraph(n, u.back.NewDevice())}
 	r.graph.Measure(u.notes, u.apart)
 	b := &builder{Graph: r.graph, data: u.params.Data, params: map[*Param]*G.Node{}, groups: u.cfg.Groups}
 	err := b.Build(func() {
@@ -126,18 +125,26 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 	return nil
 }
 
-// pointGradients makes the graph add to grad. The tensors over a lane's memory
-// are made once: the lanes come round at every step.
+// pointGradients makes the graph add to grad.
 func (w *worker) pointGradients(r *replica, grad []float32) {
-	lane := r.sinks[&grad[0]]
+	lane := w.u.lane(grad)
+	r.graph.SetGradients(lane)
+}
+
+// lane is the tensors over one lane's gradients, by parameter. They are made
+// once: the lanes come round at every step.
+func (u *UNet) lane(grad []float32) map[string]*tensor.Dense {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	lane := u.lanes[&grad[0]]
 	if lane == nil {
-		lane = make(map[string]*tensor.Dense, len(w.u.params.List))
-		for _, p := range w.u.params.List {
+		lane = make(map[string]*tensor.Dense, len(u.params.List))
+		for _, p := range u.params.List {
 			lane[p.Name] = tensor.New(tensor.WithShape(p.computeShape()...), tensor.WithBacking(p.At(grad)))
 		}
-		r.sinks[&grad[0]] = lane
+		u.lanes[&grad[0]] = lane
 	}
-	r.graph.SetGradients(func(name string) *tensor.Dense { return lane[name] })
+	return lane
 }
 
 func (w *worker) FirstNonFinite() string {

@@ -88,11 +88,11 @@ func (b *Graph) sink(p *G.Node) *sink {
 	return s
 }
 
-// SetGradients points every parameter's gradient at at(name), a tensor of the
-// parameter's size; a run adds to it.
-func (b *Graph) SetGradients(at func(name string) *tensor.Dense) {
+// SetGradients points the gradient of every parameter at the tensor of its name
+// and size; a run adds to it.
+func (b *Graph) SetGradients(to map[string]*tensor.Dense) {
 	for _, s := range b.grads {
-		s.to = at(s.name)
+		s.to = to[s.name]
 	}
 }
 
