@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/kernel"
+	"diffuse/internal/machine"
 )
 
 // Version and Commit are set by the linker; go install leaves them to the
@@ -24,7 +25,10 @@ type VersionInfo struct {
 	Go       string   `json:"go"`
 	Platform string   `json:"platform"`
 	Kernel   string   `json:"kernel"`  // the kernel set that is used
+	Why      string   `json:"why"`     // it is
+	BF16     string   `json:"bf16"`    // how it multiplies in bfloat16
 	Kernels  []string `json:"kernels"` // those that this machine can run
+	Missing  []string `json:"missing"` // and those that it cannot, and what it lacks
 }
 
 // NewVersion is `diffuse version`.
@@ -47,7 +51,10 @@ func versionRun(stdio *IO, g *Global) error {
 	}
 	fmt.Fprintf(stdio.Out, "diffuse %s (%s, %s, %s)\n", info.Version, info.Commit, info.Go, info.Platform)
 	if g.Verbose {
-		fmt.Fprintf(stdio.Out, "kernels: %s, of %v\n", info.Kernel, info.Kernels)
+		fmt.Fprintf(stdio.Out, "cpu      %s\nkernels  %s, %s\nbf16     %s\n", machine.CPU(), info.Kernel, info.Why, info.BF16)
+		for _, m := range info.Missing {
+			fmt.Fprintf(stdio.Out, "         no %s\n", m)
+		}
 	}
 	return nil
 }
@@ -56,7 +63,7 @@ func versionInfo() VersionInfo {
 	info := VersionInfo{
 		Version: Version, Commit: Commit,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Kernel: kernel.Best().Name(),
+		Kernel: kernel.Best().Name(), Why: kernel.Why(), BF16: kernel.Best().BF16(), Missing: kernel.Missing(),
 	}
 	for _, s := range kernel.Sets() {
 		info.Kernels = append(info.Kernels, s.Name())

@@ -163,11 +163,9 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 	}
 }
 
-// The blocks of a product that one call of a micro-kernel computes.
-const (
-	blockWeights = 6 << 10   // of a panel: they leave room in a 32 KB cache
-	callTerms    = 256 << 10 // rows times cells: some 100 µs, for which Go cannot stop the goroutine
-)
+// blockWeights is how many weights of a panel one call of a micro-kernel takes:
+// they leave room in a 32 KB cache.
+const blockWeights = 6 << 10
 
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
@@ -180,7 +178,7 @@ func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pi
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
 	a.stride = pitch
-	chunk := max(callTerms/(segments*part)/s.gemm.rows, 1) * s.gemm.rows
+	chunk := max(s.gemm.most/(segments*part)/s.gemm.rows, 1) * s.gemm.rows
 	for j := 0; j < f.out; j += f.width {
 		panel := f.panel(j)
 		a.cols = min(f.width, f.out-j)

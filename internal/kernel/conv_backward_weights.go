@@ -128,18 +128,21 @@ func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in 
 	if in.stride == in.c {
 		steps, rows = 1, across*in.c
 	}
-	a.rows, a.stride = rows, cout
-	width := s.gemm.width
+	a.stride = cout
+	width, most := s.gemm.width, s.gemm.most/blockPixels
 	for ty := range down {
 		for tx := range steps {
-			a.x = x[ty*in.pitch()+tx*in.stride:]
+			window := x[ty*in.pitch()+tx*in.stride:]
 			for j := 0; j < cout; j += width {
 				a.cols = min(width, cout-j)
-				a.dw = dw[(ty*across+tx)*in.c*cout+j:]
 				for p := 0; p < len(at); p += blockPixels {
 					a.xat = at[p:min(p+blockPixels, len(at))]
 					a.dy = columns[j*len(at)+p*width:]
-					s.gemm.correlate(a)
+					for r := 0; r < rows; r += most {
+						a.rows, a.x = min(most, rows-r), window[r:]
+						a.dw = dw[((ty*across+tx)*in.c+r)*cout+j:]
+						s.gemm.correlate(a)
+					}
 				}
 			}
 		}

@@ -11,6 +11,7 @@ type gemm struct {
 	width int  // columns of a panel
 	rows  int  // rows of a tile
 	pairs bool // cells are pairs
+	most  int  // rows times cells of one call: some 100 µs, for which Go cannot stop the goroutine
 
 	multiply  func(*multiplyArgs)
 	correlate func(*correlateArgs)

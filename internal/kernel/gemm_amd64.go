@@ -3,16 +3,20 @@ package kernel
 // gemm is the kernels of csrc/gemm.c, whose tiles are rows high and two vectors wide.
 func (i isa) gemm(rows int) *gemm {
 	return &gemm{
-		width: 2 * i.lanes(), rows: rows,
+		width: 2 * i.lanes(), rows: rows, most: 256 << 10,
 		multiply: i.multiplyKernel, correlate: i.correlateKernel, panel: i.panelKernel,
 		peak: i.peak, terms: i.lanes(),
 	}
 }
 
-// pairs is the kernels of csrc/pairs.c.
+// pairs is the kernels of csrc/pairs.c. Emulated products take three times as long.
 func (i isa) pairs(rows int) *gemm {
+	most := 256 << 10
+	if i != avx512bf16 {
+		most /= 4
+	}
 	return &gemm{
-		width: 2 * i.lanes(), rows: rows, pairs: true,
+		width: 2 * i.lanes(), rows: rows, pairs: true, most: most,
 		multiply: i.multiplyPairsKernel, correlate: i.correlatePairsKernel, panel: i.panelPairs,
 		narrow: i.narrow, zip: i.zip,
 		peak: i.peakPairs, terms: 2 * i.lanes(),

@@ -4,7 +4,7 @@ package kernel
 const portableWidth = 16
 
 var portableGemm = gemm{
-	width: portableWidth, rows: 2,
+	width: portableWidth, rows: 2, most: 256 << 10,
 	multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable,
 	peak: func(rounds int) { peakPortable(rounds, dot2) }, terms: 1,
 }

@@ -3,7 +3,7 @@ package kernel
 import "math"
 
 var portablePairs = gemm{
-	width: portableWidth, rows: 2, pairs: true,
+	width: portableWidth, rows: 2, pairs: true, most: 256 << 10,
 	multiply:  func(a *multiplyArgs) { multiplyTiles(a, dotPairs) },
 	correlate: func(a *correlateArgs) { correlateTiles(a, outerPairs) },
 	panel:     panelPairsPortable,

@@ -39,16 +39,21 @@ const (
 	BF16 Precision = "bf16" // its upper half: 8 bits of significand; operands are rounded to nearest even
 )
 
-var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, bf16: "emulated"}
+var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, bf16: emulated}
+
+// emulated is how a Set without an instruction for it multiplies in bfloat16.
+const emulated = "emulated in float32"
 
 // sets are those this machine can run, slowest first.
-var sets = inFP32(append([]*Set{portable}, machineSets()...))
+var sets, missing = allSets()
 
-func inFP32(all []*Set) []*Set {
+func allSets() (all []*Set, missing []string) {
+	all, missing = machineSets()
+	all = append([]*Set{portable}, all...)
 	for _, s := range all {
 		s.gemm = s.full
 	}
-	return all
+	return all, missing
 }
 
 // In is the Set in another precision. Weights packed in one are no use in the
@@ -70,8 +75,7 @@ func (s *Set) Precision() Precision {
 	return FP32
 }
 
-// BF16 says how the Set multiplies in bfloat16: by which instruction, or
-// "emulated" in float32.
+// BF16 says how the Set multiplies in bfloat16, such as "by VDPBF16PS".
 func (s *Set) BF16() string { return s.bf16 }
 
 // Sets returns the Sets this machine can run, "portable" first, the fastest last.
@@ -98,8 +102,25 @@ func Best() *Set {
 	return sets[len(sets)-1]
 }
 
-// Named returns the Set of that name; the error lists those this machine can run.
+// Why says why Best is the Set it is.
+func Why() string {
+	if chosen != nil {
+		return "as asked for"
+	}
+	return fmt.Sprintf("the fastest of the %d that this machine can run", len(sets))
+}
+
+// Missing names the Sets that this machine cannot run, each with what it lacks.
+func Missing() []string { return append([]string(nil), missing...) }
+
+// Named returns the Set of that name; the error lists those this machine can
+// run, or says what it lacks.
 func Named(name string) (*Set, error) {
+	for _, m := range missing {
+		if strings.HasPrefix(m, name+": ") {
+			return nil, fmt.Errorf("no kernels %s", m)
+		}
+	}
 	names := make([]string, len(sets))
 	for i, s := range sets {
 		if s.name == name {

@@ -1,6 +1,10 @@
 package kernel
 
-import "github.com/klauspost/cpuid/v2"
+import (
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+)
 
 // isa is an instruction set that the sources in csrc are built for.
 type isa int
@@ -20,19 +24,40 @@ func (i isa) lanes() int {
 }
 
 // machineSets are the assembly Sets this processor (and its operating system,
-// which must save the wide registers) can run, slowest first.
-func machineSets() []*Set {
+// which must save the wide registers) can run, slowest first, and the names of
+// the others with what is missing.
+func machineSets() (sets []*Set, missing []string) {
 	// The tiles' rows are ROWS in csrc/gemm.c and csrc/pairs.c.
-	if !cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
-		return nil
+	builds := []struct {
+		make  func() *Set
+		needs []cpuid.FeatureID
+	}{
+		{func() *Set {
+			return &Set{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), bf16: emulated}
+		}, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3}},
+		{newAVX512, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
 	}
-	sets := []*Set{{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), bf16: "emulated"}}
-	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL) {
-		s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), bf16: "emulated"}
-		if cpuid.CPU.Supports(cpuid.AVX512BF16) {
-			s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "VDPBF16PS"
+	for _, b := range builds {
+		var lacks []string
+		for _, f := range b.needs {
+			if !cpuid.CPU.Supports(f) {
+				lacks = append(lacks, f.String())
+			}
 		}
-		sets = append(sets, s)
+		if s := b.make(); lacks == nil {
+			sets = append(sets, s)
+		} else {
+			missing = append(missing, s.name+": the CPU or its operating system lacks "+strings.Join(lacks, ", "))
+		}
 	}
-	return sets
+	return sets, missing
+}
+
+// newAVX512 multiplies in bfloat16 by an instruction where there is one.
+func newAVX512() *Set {
+	s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), bf16: emulated}
+	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
+		s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "by VDPBF16PS"
+	}
+	return s
 }

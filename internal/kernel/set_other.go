@@ -3,4 +3,4 @@
 package kernel
 
 // machineSets are the assembly Sets: none for this architecture yet.
-func machineSets() []*Set { return nil }
+func machineSets() (sets []*Set, missing []string) { return nil, nil }

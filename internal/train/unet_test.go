@@ -1,0 +1,53 @@
+package train
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"testing"
+
+	"diffuse/internal/config"
+	"diffuse/internal/kernel"
+	"diffuse/internal/model"
+)
+
+// trained is the weights of a small U-Net after some steps.
+func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
+	t.Helper()
+	c := toyConfig()
+	c.Data.Size = 16
+	c.Model = config.Model{Channels: []int{8, 24}, Layers: 1, Attention: []bool{false, true}, HeadDim: 8, Groups: 4, Init: "default"}
+	net, err := model.NewUNet(c.Model, c.Data.Size, 1, true, kernels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.Init(1, false)
+	s := toySetup(t, c, "")
+	s.Net, s.Kernels, s.Workers = net, kernels, workers
+	tr := newTrainer(t, s)
+	for range 3 {
+		if err := tr.OneStep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return net.Params().Data
+}
+
+// A net's bits depend neither on the number of workers nor on a garbage
+// collector that runs all the time: assembly is neither stopped nor moved.
+func TestTrainingUnderGarbageCollection(t *testing.T) {
+	for _, set := range kernel.Sets() {
+		for _, precision := range []kernel.Precision{kernel.FP32, kernel.BF16} {
+			t.Run(fmt.Sprintf("%s/%s", set.Name(), precision), func(t *testing.T) {
+				kernels := set.In(precision)
+				want := trained(t, kernels, 1)
+				defer debug.SetGCPercent(debug.SetGCPercent(1))
+				for _, workers := range []int{1, 2, 8} {
+					if !slices.Equal(trained(t, kernels, workers), want) {
+						t.Errorf("%d workers and GOGC=1 give other weights than one and no collections", workers)
+					}
+				}
+			})
+		}
+	}
+}
