@@ -36,3 +36,18 @@ func (i isa) transpose(dst []float32, ldd int, src []float32, lds, rows, cols in
 		transposePortable(dst[tileRows:], ldd, src[tileRows*lds:], lds, rows-tileRows, cols, scale)
 	}
 }
+
+// turn leaves them there, too.
+func (i isa) turn(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	_, _ = dst[(cols-1)*ldd+rows-1], src[(rows-1)*lds+cols-1]
+	tileRows, tileCols := rows&^7, cols&^3
+	if tileRows > 0 && tileCols > 0 {
+		i.turnKernel(&matrixArgs{dst: &dst[0], src: &src[0], ldd: ldd, lds: lds, rows: tileRows, cols: tileCols})
+	}
+	if tileCols < cols {
+		turnPortable(dst[tileCols*ldd:], ldd, src[tileCols:], lds, tileRows, cols-tileCols)
+	}
+	if tileRows < rows {
+		turnPortable(dst[tileRows:], ldd, src[tileRows*lds:], lds, rows-tileRows, cols)
+	}
+}

@@ -13,3 +13,6 @@ func copyRowsAVX2(a *matrixArgs)
 
 //go:noescape
 func transposeAVX2(a *matrixArgs)
+
+//go:noescape
+func turnAVX2(a *matrixArgs)

@@ -448,3 +448,66 @@ TEXT ·transposeAVX2(SB), NOSPLIT, $0-8
 	LONG $0xff0a8f0f; WORD $0xffff // 0110: jg 20 <transpose+0x20>
 	WORD $0xf8c5; BYTE $0x77 // 0116: vzeroupper
 	BYTE $0xc3 // 0119: ret
+
+// func turnAVX2(a *matrixArgs)
+// turn of csrc/channels.c
+TEXT ·turnAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	WORD $0x8948; BYTE $0xfe // 0000: mov %rdi,%rsi
+	WORD $0x3145; BYTE $0xc9 // 0003: xor %r9d,%r9d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0006: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0011: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00401f0f // 001c: nopl 0x0(%rax)
+	WORD $0xff31 // 0020: xor %edi,%edi
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0022: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 002d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0038: nopl 0x0(%rax,%rax,1)
+	LONG $0x18468b48 // 0040: mov 0x18(%rsi),%rax
+	LONG $0x084e8b48 // 0044: mov 0x8(%rsi),%rcx
+	WORD $0x8b4c; BYTE $0x06 // 0048: mov (%rsi),%r8
+	WORD $0x8948; BYTE $0xc2 // 004b: mov %rax,%rdx
+	WORD $0x8949; BYTE $0xc2 // 004e: mov %rax,%r10
+	LONG $0xd1af0f49 // 0051: imul %r9,%rdx
+	LONG $0x04e2c149 // 0055: shl $0x4,%r10
+	WORD $0x0148; BYTE $0xfa // 0059: add %rdi,%rdx
+	LONG $0x911c8d48 // 005c: lea (%rcx,%rdx,4),%rbx
+	LONG $0x104e8b48 // 0060: mov 0x10(%rsi),%rcx
+	LONG $0x2410f8c5; BYTE $0x83 // 0064: vmovups (%rbx,%rax,4),%xmm4
+	LONG $0x0c10f8c5; BYTE $0xc3 // 0069: vmovups (%rbx,%rax,8),%xmm1
+	LONG $0x0310f8c5 // 006e: vmovups (%rbx),%xmm0
+	LONG $0x187da3c4; WORD $0x1304; BYTE $0x01 // 0072: vinsertf128 $0x1,(%rbx,%r10,1),%ymm0,%ymm0
+	WORD $0x8948; BYTE $0xca // 0079: mov %rcx,%rdx
+	LONG $0x02e1c148 // 007c: shl $0x2,%rcx
+	LONG $0xd7af0f48 // 0080: imul %rdi,%rdx
+	LONG $0x04c78348 // 0084: add $0x4,%rdi
+	WORD $0x014c; BYTE $0xca // 0088: add %r9,%rdx
+	LONG $0x90148d49 // 008b: lea (%r8,%rdx,4),%rdx
+	LONG $0x13048d4e // 008f: lea (%rbx,%r10,1),%r8
+	LONG $0x185dc3c4; WORD $0x8024; BYTE $0x01 // 0093: vinsertf128 $0x1,(%r8,%rax,4),%ymm4,%ymm4
+	LONG $0x1875c3c4; WORD $0xc00c; BYTE $0x01 // 009a: vinsertf128 $0x1,(%r8,%rax,8),%ymm1,%ymm1
+	LONG $0xc0148d4d // 00a1: lea (%r8,%rax,8),%r10
+	LONG $0x40048d4c // 00a5: lea (%rax,%rax,2),%r8
+	LONG $0x1078a1c4; WORD $0x831c // 00a9: vmovups (%rbx,%r8,4),%xmm3
+	LONG $0x1865c3c4; WORD $0x821c; BYTE $0x01 // 00af: vinsertf128 $0x1,(%r10,%rax,4),%ymm3,%ymm3
+	LONG $0x0a048d48 // 00b6: lea (%rdx,%rcx,1),%rax
+	LONG $0xd414fcc5 // 00ba: vunpcklps %ymm4,%ymm0,%ymm2
+	LONG $0xc415fcc5 // 00be: vunpckhps %ymm4,%ymm0,%ymm0
+	LONG $0xe314f4c5 // 00c2: vunpcklps %ymm3,%ymm1,%ymm4
+	LONG $0xcb15f4c5 // 00c6: vunpckhps %ymm3,%ymm1,%ymm1
+	LONG $0xdc14edc5 // 00ca: vunpcklpd %ymm4,%ymm2,%ymm3
+	LONG $0xd415edc5 // 00ce: vunpckhpd %ymm4,%ymm2,%ymm2
+	LONG $0x1a11fcc5 // 00d2: vmovups %ymm3,(%rdx)
+	LONG $0x1011fcc5 // 00d6: vmovups %ymm2,(%rax)
+	LONG $0xd114fdc5 // 00da: vunpcklpd %ymm1,%ymm0,%ymm2
+	WORD $0x0148; BYTE $0xc8 // 00de: add %rcx,%rax
+	LONG $0xc115fdc5 // 00e1: vunpckhpd %ymm1,%ymm0,%ymm0
+	LONG $0x1011fcc5 // 00e5: vmovups %ymm2,(%rax)
+	LONG $0x0411fcc5; BYTE $0x08 // 00e9: vmovups %ymm0,(%rax,%rcx,1)
+	LONG $0x287e3948 // 00ee: cmp %rdi,0x28(%rsi)
+	LONG $0xff488f0f; WORD $0xffff // 00f2: jg 40 <turn+0x40>
+	LONG $0x08c18349 // 00f8: add $0x8,%r9
+	LONG $0x204e394c // 00fc: cmp %r9,0x20(%rsi)
+	LONG $0xff1a8f0f; WORD $0xffff // 0100: jg 20 <turn+0x20>
+	WORD $0xf8c5; BYTE $0x77 // 0106: vzeroupper
+	BYTE $0xc3 // 0109: ret

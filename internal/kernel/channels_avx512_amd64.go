@@ -13,3 +13,6 @@ func copyRowsAVX512(a *matrixArgs)
 
 //go:noescape
 func transposeAVX512(a *matrixArgs)
+
+//go:noescape
+func turnAVX512(a *matrixArgs)

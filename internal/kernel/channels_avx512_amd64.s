@@ -411,3 +411,66 @@ TEXT ·transposeAVX512(SB), NOSPLIT, $0-8
 	LONG $0xff028f0f; WORD $0xffff // 0118: jg 20 <transpose+0x20>
 	WORD $0xf8c5; BYTE $0x77 // 011e: vzeroupper
 	BYTE $0xc3 // 0121: ret
+
+// func turnAVX512(a *matrixArgs)
+// turn of csrc/channels.c
+TEXT ·turnAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
+	WORD $0x3145; BYTE $0xc9 // 0003: xor %r9d,%r9d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0006: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0011: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00401f0f // 001c: nopl 0x0(%rax)
+	WORD $0xf631 // 0020: xor %esi,%esi
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0022: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 002d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0038: nopl 0x0(%rax,%rax,1)
+	LONG $0x18438b48 // 0040: mov 0x18(%rbx),%rax
+	LONG $0x107b8b48 // 0044: mov 0x10(%rbx),%rdi
+	WORD $0x8948; BYTE $0xc2 // 0048: mov %rax,%rdx
+	LONG $0xd1af0f49 // 004b: imul %r9,%rdx
+	LONG $0x084b8b48 // 004f: mov 0x8(%rbx),%rcx
+	WORD $0x8b4c; BYTE $0x03 // 0053: mov (%rbx),%r8
+	WORD $0x0148; BYTE $0xf2 // 0056: add %rsi,%rdx
+	LONG $0x910c8d48 // 0059: lea (%rcx,%rdx,4),%rcx
+	WORD $0x8948; BYTE $0xfa // 005d: mov %rdi,%rdx
+	LONG $0xd6af0f48 // 0060: imul %rsi,%rdx
+	WORD $0x8949; BYTE $0xc2 // 0064: mov %rax,%r10
+	LONG $0x2410f8c5; BYTE $0x81 // 0067: vmovups (%rcx,%rax,4),%xmm4
+	LONG $0x0c10f8c5; BYTE $0xc1 // 006c: vmovups (%rcx,%rax,8),%xmm1
+	LONG $0x0110f8c5 // 0071: vmovups (%rcx),%xmm0
+	LONG $0x04e2c149 // 0075: shl $0x4,%r10
+	WORD $0x014c; BYTE $0xca // 0079: add %r9,%rdx
+	LONG $0x90148d49 // 007c: lea (%r8,%rdx,4),%rdx
+	LONG $0x11048d4e // 0080: lea (%rcx,%r10,1),%r8
+	QUAD $0x01802418285dd362 // 0084: vinsertf32x4 $0x1,(%r8,%rax,4),%ymm4,%ymm4
+	QUAD $0x01110418287db362 // 008c: vinsertf32x4 $0x1,(%rcx,%r10,1),%ymm0,%ymm0
+	QUAD $0x01c00c182875d362 // 0094: vinsertf32x4 $0x1,(%r8,%rax,8),%ymm1,%ymm1
+	LONG $0xc0148d4d // 009c: lea (%r8,%rax,8),%r10
+	LONG $0x40048d4c // 00a0: lea (%rax,%rax,2),%r8
+	LONG $0x1078a1c4; WORD $0x811c // 00a4: vmovups (%rcx,%r8,4),%xmm3
+	LONG $0xd414fcc5 // 00aa: vunpcklps %ymm4,%ymm0,%ymm2
+	QUAD $0x01821c182865d362 // 00ae: vinsertf32x4 $0x1,(%r10,%rax,4),%ymm3,%ymm3
+	LONG $0xc415fcc5 // 00b6: vunpckhps %ymm4,%ymm0,%ymm0
+	QUAD $0x00000000bd0c8d48 // 00ba: lea 0x0(,%rdi,4),%rcx
+	LONG $0xe314f4c5 // 00c2: vunpcklps %ymm3,%ymm1,%ymm4
+	LONG $0x0a048d48 // 00c6: lea (%rdx,%rcx,1),%rax
+	LONG $0xcb15f4c5 // 00ca: vunpckhps %ymm3,%ymm1,%ymm1
+	LONG $0xdc14edc5 // 00ce: vunpcklpd %ymm4,%ymm2,%ymm3
+	LONG $0xd415edc5 // 00d2: vunpckhpd %ymm4,%ymm2,%ymm2
+	LONG $0x1a11fcc5 // 00d6: vmovups %ymm3,(%rdx)
+	LONG $0x1011fcc5 // 00da: vmovups %ymm2,(%rax)
+	LONG $0xd114fdc5 // 00de: vunpcklpd %ymm1,%ymm0,%ymm2
+	WORD $0x0148; BYTE $0xc8 // 00e2: add %rcx,%rax
+	LONG $0xc115fdc5 // 00e5: vunpckhpd %ymm1,%ymm0,%ymm0
+	LONG $0x1011fcc5 // 00e9: vmovups %ymm2,(%rax)
+	LONG $0x04c68348 // 00ed: add $0x4,%rsi
+	LONG $0x0411fcc5; BYTE $0xb8 // 00f1: vmovups %ymm0,(%rax,%rdi,4)
+	LONG $0x28733948 // 00f6: cmp %rsi,0x28(%rbx)
+	LONG $0xff408f0f; WORD $0xffff // 00fa: jg 40 <turn+0x40>
+	LONG $0x08c18349 // 0100: add $0x8,%r9
+	LONG $0x204b394c // 0104: cmp %r9,0x20(%rbx)
+	LONG $0xff128f0f; WORD $0xffff // 0108: jg 20 <turn+0x20>
+	WORD $0xf8c5; BYTE $0x77 // 010e: vzeroupper
+	BYTE $0xc3 // 0111: ret

@@ -37,3 +37,12 @@ func (i isa) transposeKernel(a *matrixArgs) {
 		transposeAVX512(a)
 	}
 }
+
+func (i isa) turnKernel(a *matrixArgs) {
+	switch i {
+	case avx2:
+		turnAVX2(a)
+	case avx512:
+		turnAVX512(a)
+	}
+}

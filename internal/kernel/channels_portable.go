@@ -26,3 +26,11 @@ func transposePortable(dst []float32, ldd int, src []float32, lds, rows, cols in
 		}
 	}
 }
+
+func turnPortable(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	for i := range rows {
+		for j := range cols {
+			dst[j*ldd+i] = src[i*lds+j]
+		}
+	}
+}

@@ -9,7 +9,7 @@ type Packed struct {
 	forward  []*form   // one for each of the Conv's forward passes
 	backward []*form   // one for each backward pass; nil without gradient
 	sum      []float32 // of weights, [Cin][Cout]
-	row      []float32 // of cells, as long as the widest
+	rows     []float32 // of cells, a panel's width of the widest
 }
 
 // form is weights packed for one pass: for each panel of width output channels
@@ -59,7 +59,7 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	if c.Upsample {
 		p.sum = make([]float32, c.Cin*c.Cout)
 	}
-	p.row = make([]float32, max(c.Cin, c.Cout))
+	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout))
 	return p
 }
 
@@ -78,7 +78,7 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.forward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.row)
+				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.rows)
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.backward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				f.transposeTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.row)
+				s.transposeTap(f, ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.rows)
 			}
 		}
 	}
@@ -146,13 +146,19 @@ func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 	}
 }
 
-// transposeTap fills one tap from w, [out][in]. scratch has room for a row.
-func (f *form) transposeTap(ty, tx int, w, scratch []float32) {
-	for j := range f.out {
-		to := f.tap(j/f.width*f.width, ty, tx)[j%f.width:]
-		for i, v := range f.gemm.row(scratch, w[j*f.in:][:f.in]) {
-			to[i*f.width] = v
+// transposeTap fills one tap of f from w, [out][in]. scratch has room for a
+// panel's rows.
+func (s *Set) transposeTap(f *form, ty, tx int, w, scratch []float32) {
+	for j := 0; j < f.out; j += f.width {
+		to, rows := f.tap(j, ty, tx), min(f.width, f.out-j)
+		from, distance := w[j*f.in:], f.in
+		if f.gemm.pairs {
+			from, distance = scratch, f.cells
+			for r := range rows {
+				f.gemm.row(scratch[r*f.cells:], w[(j+r)*f.in:][:f.in])
+			}
 		}
+		s.vec.turn(to, f.width, from, distance, rows, f.cells)
 	}
 }
 

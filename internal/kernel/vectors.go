@@ -36,6 +36,7 @@ type vectors struct {
 
 	// matrices whose rows are ldd and lds values apart
 	copyRows  func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[i][j] = scale·src[i][j]
+	turn      func(dst []float32, ldd int, src []float32, lds, rows, cols int)                // dst[j][i] = src[i][j], of cells
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
 
 	// panels of attention; attention_portable.go says what these do
@@ -70,6 +71,7 @@ var portableVectors = vectors{
 	addRow:       addRowPortable,
 	sumRows:      sumRowsPortable,
 	copyRows:     copyRowsPortable,
+	turn:         turnPortable,
 	transpose:    transposePortable,
 	scores:       scoresPortable,
 	weigh:        weighPortable,

@@ -24,6 +24,7 @@ func (i isa) vectors() *vectors {
 		addRow:       i.addRow,
 		sumRows:      i.sumRows,
 		copyRows:     i.copyRows,
+		turn:         i.turn,
 		transpose:    i.transpose,
 		scores:       i.scores,
 		weigh:        i.weigh,
