@@ -1,7 +1,8 @@
 package kernel
 
-// portableWidth is the width of the portable kernels' panels.
-const portableWidth = 16
+// portableWidth is the width of the portable kernels' panels: with two rows of
+// four columns, the sums of an inner loop stay in registers.
+const portableWidth = 4
 
 var portableGemm = gemm{
 	width: portableWidth, rows: 2, most: 256 << 10,
@@ -9,11 +10,14 @@ var portableGemm = gemm{
 	peak: func(rounds int) { peakPortable(rounds, dot2) }, terms: 1,
 }
 
-// quad is four neighbouring columns: with two rows of them, the sums of an
-// inner loop stay in registers.
-type quad [4]float32
+// quad is the columns of a panel.
+type quad [portableWidth]float32
 
-// load is up to four columns of s, zeros behind its end.
+// unrolled is how many cells the inner loops treat at a time: arrays of known
+// length are indexed without a check.
+const unrolled = 4
+
+// load is the columns of s, zeros behind its end.
 func load(s []float32) (q quad) {
 	copy(q[:], s)
 	return q
@@ -30,43 +34,74 @@ func (q quad) plus(s []float32) quad {
 func multiplyPortable(a *multiplyArgs) { multiplyTiles(a, dot2) }
 
 // multiplyTiles is multiply by dot, which adds the products of two rows of
-// cells with four columns.
+// cells with a panel.
 func multiplyTiles(a *multiplyArgs, dot func(s0, s1 quad, x0, x1, b []float32) (quad, quad)) {
 	rows := len(a.xat)
 	for r := 0; r < rows; r += 2 {
 		// An odd last row is computed twice: one loop, one order of rounding.
 		next := min(r+1, rows-1)
-		for j := 0; j < a.cols; j += len(quad{}) {
-			cols := min(a.cols-j, len(quad{}))
-			y0, y1 := a.y[int(a.yat[r])+j:][:cols], a.y[int(a.yat[next])+j:][:cols]
-			var s0, s1 quad
-			if len(a.bias) > 0 {
-				s0 = load(a.bias[j:])
-				s1 = s0
-			}
-			if len(a.from) > 0 {
-				s0 = s0.plus(a.from[int(a.yat[r])+j:][:cols])
-				s1 = s1.plus(a.from[int(a.yat[next])+j:][:cols])
-			}
-			for s := range a.segments {
-				x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
-				x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
-				s0, s1 = dot(s0, s1, x0, x1, a.b[s*a.length*portableWidth+j:])
-			}
-			copy(y0, s0[:])
-			copy(y1, s1[:])
+		y0, y1 := a.y[a.yat[r]:][:a.cols], a.y[a.yat[next]:][:a.cols]
+		s0 := load(a.bias)
+		s1 := s0
+		if len(a.from) > 0 {
+			s0 = s0.plus(a.from[a.yat[r]:][:a.cols])
+			s1 = s1.plus(a.from[a.yat[next]:][:a.cols])
 		}
+		for s := range a.segments {
+			x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
+			x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
+			s0, s1 = dot(s0, s1, x0, x1, a.b[s*a.length*portableWidth:])
+		}
+		copy(y0, s0[:])
+		copy(y1, s1[:])
 	}
 }
 
-// dot2 adds Σ_k x0[k]·b[k] and Σ_k x1[k]·b[k] for four columns of a panel b.
+// dot2 adds Σ_k x0[k]·b[k] and Σ_k x1[k]·b[k] for the columns of a panel b.
 func dot2(s0, s1 quad, x0, x1, b []float32) (quad, quad) {
 	a0, a1, a2, a3 := s0[0], s0[1], s0[2], s0[3]
 	c0, c1, c2, c3 := s1[0], s1[1], s1[2], s1[3]
-	x1 = x1[:len(x0)]
+	for len(x0) >= unrolled {
+		u, v, w := (*[unrolled]float32)(x0), (*[unrolled]float32)(x1), (*[unrolled * portableWidth]float32)(b)
+		a0 += u[0] * w[0]
+		a1 += u[0] * w[1]
+		a2 += u[0] * w[2]
+		a3 += u[0] * w[3]
+		c0 += v[0] * w[0]
+		c1 += v[0] * w[1]
+		c2 += v[0] * w[2]
+		c3 += v[0] * w[3]
+
+		a0 += u[1] * w[4]
+		a1 += u[1] * w[5]
+		a2 += u[1] * w[6]
+		a3 += u[1] * w[7]
+		c0 += v[1] * w[4]
+		c1 += v[1] * w[5]
+		c2 += v[1] * w[6]
+		c3 += v[1] * w[7]
+
+		a0 += u[2] * w[8]
+		a1 += u[2] * w[9]
+		a2 += u[2] * w[10]
+		a3 += u[2] * w[11]
+		c0 += v[2] * w[8]
+		c1 += v[2] * w[9]
+		c2 += v[2] * w[10]
+		c3 += v[2] * w[11]
+
+		a0 += u[3] * w[12]
+		a1 += u[3] * w[13]
+		a2 += u[3] * w[14]
+		a3 += u[3] * w[15]
+		c0 += v[3] * w[12]
+		c1 += v[3] * w[13]
+		c2 += v[3] * w[14]
+		c3 += v[3] * w[15]
+		x0, x1, b = x0[unrolled:], x1[unrolled:], b[unrolled*portableWidth:]
+	}
 	for k, u := range x0 {
-		v := x1[k]
-		w := (*quad)(b[k*portableWidth:])
+		v, w := x1[k], (*quad)(b[k*portableWidth:])
 		a0 += u * w[0]
 		a1 += u * w[1]
 		a2 += u * w[2]
@@ -97,18 +132,14 @@ func correlatePortable(a *correlateArgs) { correlateTiles(a, outer2) }
 func correlateTiles(a *correlateArgs, outer func(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad, quad)) {
 	for r := 0; r < a.rows; r += 2 {
 		next := min(r+1, a.rows-1)
-		for j := 0; j < a.cols; j += len(quad{}) {
-			cols := min(a.cols-j, len(quad{}))
-			dw0, dw1 := a.dw[r*a.stride+j:][:cols], a.dw[next*a.stride+j:][:cols]
-			s0, s1 := outer(load(dw0), load(dw1), a.x[r:], next-r, a.xat, a.dy[j:])
-			copy(dw0, s0[:])
-			copy(dw1, s1[:])
-		}
+		dw0, dw1 := a.dw[r*a.stride:][:a.cols], a.dw[next*a.stride:][:a.cols]
+		s0, s1 := outer(load(dw0), load(dw1), a.x[r:], next-r, a.xat, a.dy)
+		copy(dw0, s0[:])
+		copy(dw1, s1[:])
 	}
 }
 
-// outer2 adds Σ_p x[at[p]]·dy[p] and Σ_p x[at[p]+next]·dy[p] for four columns
-// of a panel dy.
+// outer2 adds Σ_p x[at[p]]·dy[p] and Σ_p x[at[p]+next]·dy[p] for a panel dy.
 func outer2(s0, s1 quad, x []float32, next int, at []int32, dy []float32) (quad, quad) {
 	a0, a1, a2, a3 := s0[0], s0[1], s0[2], s0[3]
 	c0, c1, c2, c3 := s1[0], s1[1], s1[2], s1[3]
