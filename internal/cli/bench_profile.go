@@ -85,13 +85,13 @@ func (p *BenchProfile) print(out io.Writer) error {
 	total := p.WallS * float64(p.Workers)
 	fmt.Fprintf(out, "\npeak of a core %.0f GFLOP/s, %.1f GB/s from memory; %d workers for %.2f s\n", p.PeakFlops/1e9, p.Bandwidth/1e9, p.Workers, p.WallS)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "share\tseconds\tGFLOP/s\tGB/s\tx floor\t \t")
+	fmt.Fprintln(w, "share\tseconds\tGFLOP/s\tGB/s\tx floor\t")
 	for _, c := range p.Classes {
-		fmt.Fprintf(w, "%.1f %%\t%.3f\t%s\t%s\t%s\t%s\t\n", 100*c.Share, c.Seconds,
+		fmt.Fprintf(w, "%.1f %%\t%.3f\t%s\t%s\t%s\t  %s\n", 100*c.Share, c.Seconds,
 			orDash(c.Flops/1e9, "%.0f"), orDash(c.Bytes/1e9, "%.1f"), orDash(c.OverFloor, "%.1f"), c.Name)
 	}
-	fmt.Fprintf(w, "%.1f %%\t%.3f\t\t\t\tidle, and between ops\t\n", 100*p.IdleS/total, p.IdleS)
-	fmt.Fprintf(w, "100.0 %%\t%.3f\t\t\t%.1f\tall\t\n", total, total/p.FloorS)
+	fmt.Fprintf(w, "%.1f %%\t%.3f\t\t\t\t  idle, and between ops\n", 100*p.IdleS/total, p.IdleS)
+	fmt.Fprintf(w, "100.0 %%\t%.3f\t\t\t%.1f\t  all\n", total, total/p.FloorS)
 	return w.Flush()
 }
 

@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 		{"zero channels", "model:\n  channels: [16, 0]\n", "my.yaml:2:13: model.channels[1] must be at least 1, got 0"},
 		{"beta2", "train:\n  betas: [0.9, 1]\n", "my.yaml:2:10: train.betas[1] must be less than 1, got 1"},
 		{"unknown name", "train:\n  optimizer: adamww\n", `my.yaml:2:14: train.optimizer must be one of adam, adamw, got "adamww", did you mean adamw?`},
-		{"precision", "train:\n  precision: fp16\n", `my.yaml:2:14: train.precision must be one of fp32 bf16, got "fp16"`},
+		{"precision", "train:\n  precision: fp16\n", `my.yaml:2:14: train.precision must be one of fp32, bf16, got "fp16", did you mean fp32?`},
 		{"path as a name", "name: ../x\n", `my.yaml:1:7: name must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got "../x"`},
 
 		// values that do not fit each other
