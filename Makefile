@@ -27,11 +27,9 @@ $(LINT): tools/go.mod tools/go.sum
 fuzz: ## a minute of made-up configs
 	go test ./internal/config -fuzz FuzzLoad -fuzztime 60s -fuzzminimizetime 10x
 
-kernels: ## internal/kernel's assembly from its C sources (linux/amd64, gcc, binutils)
+kernels: ## internal/kernel's assembly from its C sources (linux/amd64; gcc and binutils from Debian where they are absent)
+	@{ command -v gcc && command -v objdump; } >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc binutils libc6-dev; }
 	go run ./internal/kernel/gen
-
-bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
-	PEER='$(PEER)' tools/bench-peer
 
 ci: ## what a change must pass
 	.ci/run
