@@ -91,7 +91,7 @@ func (s *Set) fillRow(f framing, to, from, framed []float32) {
 			if f.layout == plain {
 				copy(pixel, values)
 			} else {
-				s.gemm.row(pixel, values)
+				s.gemm.pairRow(pixel, values)
 			}
 		}
 	}

@@ -155,21 +155,17 @@ func (s *Set) transposeTap(f *form, ty, tx int, w, scratch []float32) {
 		if f.gemm.pairs {
 			from, distance = scratch, f.cells
 			for r := range rows {
-				f.gemm.row(scratch[r*f.cells:], w[(j+r)*f.in:][:f.in])
+				f.gemm.pairRow(scratch[r*f.cells:], w[(j+r)*f.in:][:f.in])
 			}
 		}
 		s.vec.turn(to, f.width, from, distance, rows, f.cells)
 	}
 }
 
-// row is the cells of the terms x: x itself, or pairs in scratch.
-func (g *gemm) row(scratch, x []float32) []float32 {
-	if !g.pairs {
-		return x
-	}
-	g.narrow(scratch, x)
+// pairRow writes the cells of the terms x; an odd last one is joined with zero.
+func (g *gemm) pairRow(cells, x []float32) {
+	g.narrow(cells, x)
 	if n := len(x); n%2 != 0 {
-		scratch[n/2] = pair(x[n-1], 0)
+		cells[n/2] = pair(x[n-1], 0)
 	}
-	return scratch[:g.cells(len(x))]
 }
