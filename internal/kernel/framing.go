@@ -47,8 +47,11 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 		return x[:f.size(n)]
 	}
 	defer ws.release(ws.mark())
-	row := ws.float32s((f.w + 2*f.pad + f.step) * f.c)
-	clear(row)
+	var row []float32
+	if f.layout == zipped {
+		row = ws.float32s((f.w + 2*f.pad + f.step) * f.c)
+		clear(row)
+	}
 	for i := range n {
 		image := scratch[i*f.image():][:f.image()]
 		border := f.pad * f.pitch()
@@ -63,7 +66,7 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 }
 
 // fillRow makes one row of pixels, its border included. framed is scratch for
-// it, zero beside the pixels.
+// zipped ones, zero beside the pixels.
 func (s *Set) fillRow(f framing, to, from, framed []float32) {
 	if f.layout == zipped {
 		copy(framed[f.pad*f.c:], from)

@@ -117,18 +117,12 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 	}
 	copy(r.target, target)
 	r.loss.Scale = scale
-	w.pointGradients(r, grad)
+	r.graph.SetGradients(w.u.lane(grad))
 	if err := r.graph.Run(len(t)); err != nil {
 		return err
 	}
 	copy(loss, r.loss.PerImage[:len(t)])
 	return nil
-}
-
-// pointGradients makes the graph add to grad.
-func (w *worker) pointGradients(r *replica, grad []float32) {
-	lane := w.u.lane(grad)
-	r.graph.SetGradients(lane)
 }
 
 // lane is the tensors over one lane's gradients, by parameter. They are made

@@ -104,8 +104,8 @@ func stepOf(f *tensorfile.File) (int, error) {
 }
 
 // UNet is the checkpoint's net with its weights, or their moving average, ready
-// to predict by a kernel set. No memory is taken for a net that is larger than the file. Errors
-// are of kind fault.Checkpoint.
+// to predict by a kernel set. No memory is taken for a net that is larger than
+// the file. Errors are of kind fault.Checkpoint.
 func (c *Checkpoint) UNet(average bool, kernels *kernel.Set) (*model.UNet, error) {
 	if n := model.CountUNet(c.Net, c.Image[2]); n != c.elements {
 		return nil, anotherNet(c.Path, "it has %d values, the net it names has %d", c.elements, n)

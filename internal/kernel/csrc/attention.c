@@ -1,4 +1,4 @@
-#include "exp.h"
+#include "heads.h"
 
 // See attention.go for the layouts and attention_portable.go for the twins.
 struct attentionArgs {
@@ -10,18 +10,6 @@ struct attentionArgs {
 	int64_t ldo, ldl, ldr;     // distances between the rows of out, left, right
 	int64_t count, dim, add;
 };
-
-#define DIMS 8 // dims that a call treats
-
-// dot is the scores of one key with VW queries.
-INLINE vf dot(const float *key, const vf *query) {
-	vf even = vmul(vsplat(key), query[0]), odd = vmul(vsplat(key + 1), query[1]);
-	FEW(d, DIMS / 2 - 1) {
-		even = vfma(vsplat(key + 2 * d + 2), query[2 * d + 2], even);
-		odd = vfma(vsplat(key + 2 * d + 3), query[2 * d + 3], odd);
-	}
-	return vadd(even, odd);
-}
 
 INLINE void scoresOf(const struct attentionArgs *a, int add) {
 	vf query[DIMS];

@@ -1,14 +1,9 @@
 // Attention in bfloat16 where an instruction multiplies pairs: attention.c's
 // kernels for heads of DIMS dims, with pairs of dims, keys or queries in a cell.
 // See ../attention_pairs.go.
-#include "exp.h"
+#include "bf16.h"
+#include "heads.h"
 
-typedef __m512bh cells;
-INLINE cells cload(const float *p) { return (cells)_mm512_loadu_si512(p); }
-INLINE cells csplat(const float *p) { return (cells)_mm512_set1_epi32(*(const int32_t *)p); }
-INLINE vf cadd(vf sum, cells x, cells y) { return _mm512_dpbf16_ps(sum, x, y); }
-
-#define DIMS 8
 #define PAIRS (DIMS / 2)
 
 struct pairHeadArgs {
@@ -40,8 +35,8 @@ INLINE __m512i joinKeys(__m512i both) {
 	return _mm512_permutexvar_epi32(join, both);
 }
 
-// dot is the scores of one key with VW queries.
-INLINE vf dot(const float *key, const cells *query) {
+// dotPairs is dot of pairs of dims.
+INLINE vf dotPairs(const float *key, const cells *query) {
 	vf even = cadd(vzero(), csplat(key), query[0]), odd = cadd(vzero(), csplat(key + 1), query[1]);
 	even = cadd(even, csplat(key + 2), query[2]);
 	odd = cadd(odd, csplat(key + 3), query[3]);
@@ -55,21 +50,11 @@ KERNEL(scoresPairs, pairHeadArgs) {
 	const float *key = a->keys.at;
 	vf top = vset(-0x1.fffffep127f);
 	for (int64_t j = a->count; j > 0; j--, panel += VW, key += PAIRS) {
-		vf score = dot(key, query);
+		vf score = dotPairs(key, query);
 		vstore(panel, score);
 		top = vmax(top, score);
 	}
 	vstore(a->top.at, top);
-}
-
-// dot32 is dot of values in float32.
-INLINE vf dot32(const float *value, const vf *dout) {
-	vf even = vmul(vsplat(value), dout[0]), odd = vmul(vsplat(value + 1), dout[1]);
-	FEW(d, PAIRS - 1) {
-		even = vfma(vsplat(value + 2 * d + 2), dout[2 * d + 2], even);
-		odd = vfma(vsplat(value + 2 * d + 3), dout[2 * d + 3], odd);
-	}
-	return vadd(even, odd);
 }
 
 KERNEL(gradientPairs, pairHeadArgs) {
@@ -82,12 +67,12 @@ KERNEL(gradientPairs, pairHeadArgs) {
 	const float *key = a->keys.at, *value = a->values.at, *pair = a->zipped.at;
 	float *panel = a->panel.at, *joined = a->joined.at;
 	for (int64_t j = a->count; j > 0; j -= 2) {
-		vf p0 = vexp2(vsub(dot(key, query), vload(lse))), p1 = vzero(), ds1 = vzero();
-		vf ds0 = vmul(p0, vsub(dot32(value, dout), vload(mean)));
+		vf p0 = vexp2(vsub(dotPairs(key, query), vload(lse))), p1 = vzero(), ds1 = vzero();
+		vf ds0 = vmul(p0, vsub(dot(value, dout), vload(mean)));
 		vstore(panel, ds0);
 		if (j > 1) {
-			p1 = vexp2(vsub(dot(key + PAIRS, query), vload(lse)));
-			ds1 = vmul(p1, vsub(dot32(value + DIMS, dout), vload(mean)));
+			p1 = vexp2(vsub(dotPairs(key + PAIRS, query), vload(lse)));
+			ds1 = vmul(p1, vsub(dot(value + DIMS, dout), vload(mean)));
 			vstore(panel + VW, ds1);
 		}
 		_mm512_storeu_si512(joined, joinKeys(narrowBoth(p0, p1)));

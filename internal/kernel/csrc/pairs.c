@@ -1,15 +1,11 @@
 // The micro-kernels of convolutions and linear layers in bfloat16: a cell is a
 // pair of neighbouring terms, the first in its low half. Products are added in
-// float32. See ../gemm_pairs.go.
+// float32. See ../gemm.go.
 #include "exp.h"
 
 #ifdef __AVX512BF16__
-// The instruction adds both products of each pair.
+#include "bf16.h"
 #define ROWS 8
-typedef __m512bh cells;
-INLINE cells cload(const float *p) { return (cells)_mm512_loadu_si512(p); }
-INLINE cells csplat(const float *p) { return (cells)_mm512_set1_epi32(*(const int32_t *)p); }
-INLINE vf cadd(vf sum, cells x, cells y) { return _mm512_dpbf16_ps(sum, x, y); }
 #else
 // Without it, halves are float32 with zeros behind them.
 #if VW == 16
