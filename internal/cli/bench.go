@@ -144,7 +144,7 @@ func benchRun(ctx context.Context, o *BenchOptions, what string, r *config.Resol
 		PeakRSSBytes: machine.PeakRSS(), GarbageBytes: garbage,
 	}
 	if o.Profile {
-		result.Profile = o.profileOf(kernel.Best().In(kernel.Precision(c.Train.Precision)), seconds)
+		result.Profile = o.profileOf(kernelsIn(c.Train.Precision), seconds)
 	}
 	return printBench(o, result)
 }
@@ -221,7 +221,7 @@ func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (*model.
 	if err := fitsMemory(c, images.C, machine.Memory()); err != nil {
 		return nil, nil, err
 	}
-	kernels := kernel.Best().In(kernel.Precision(c.Train.Precision))
+	kernels := kernelsIn(c.Train.Precision)
 	net, err := model.NewUNet(c.Model, c.Data.Size, images.C, true, kernels)
 	if err != nil {
 		return nil, nil, err
@@ -260,7 +260,7 @@ func randomImages(c *config.Config) *dataset.Set {
 // worker.
 func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (*model.UNet, func() error, error) {
 	channels := dataset.Channels(c.Data.Set)
-	net, err := model.NewUNet(c.Model, c.Data.Size, channels, false, kernel.Best().In(kernel.Precision(c.Train.Precision)))
+	net, err := model.NewUNet(c.Model, c.Data.Size, channels, false, kernelsIn(c.Train.Precision))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -173,3 +173,6 @@ func must(err error) {
 		panic(err)
 	}
 }
+
+// kernelsIn is the kernel set that was chosen, in a config's precision.
+func kernelsIn(precision string) *kernel.Set { return kernel.Best().In(kernel.Precision(precision)) }

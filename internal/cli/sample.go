@@ -13,7 +13,6 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
-	"diffuse/internal/kernel"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -241,7 +240,7 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 
 // nets are the checkpoint's net, once for each worker that has images to draw.
 func (j *sampleJob) nets() ([]sample.Denoiser, error) {
-	net, err := j.checkpoint.UNet(j.average, kernel.Best().In(kernel.Precision(j.conf.Precision)))
+	net, err := j.checkpoint.UNet(j.average, kernelsIn(j.conf.Precision))
 	if err != nil {
 		return nil, err
 	}

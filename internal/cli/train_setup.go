@@ -6,7 +6,6 @@ import (
 	"diffuse/internal/config"
 	"diffuse/internal/dataset"
 	"diffuse/internal/fault"
-	"diffuse/internal/kernel"
 	"diffuse/internal/machine"
 	"diffuse/internal/model"
 	"diffuse/internal/run"
@@ -44,7 +43,7 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if err := fitsMemory(&r.Config, t.images.C, machine.Memory()); err != nil {
 		return nil, err
 	}
-	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true, kernel.Best().In(kernel.Precision(r.Train.Precision))); err != nil {
+	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true, kernelsIn(r.Train.Precision)); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
 	if initialise {
@@ -82,7 +81,7 @@ func openImages(g *Global, r *config.Resolved, split dataset.Split, n int) (*dat
 func (t *training) trainer(folder run.Folder) (*train.Trainer, error) {
 	return train.New(train.Setup{
 		Config: &t.config.Config, Net: t.net, Schedule: t.schedule,
-		Train: t.images, Valid: t.valid, Kernels: kernel.Best(), Workers: t.o.Global.Workers,
+		Train: t.images, Valid: t.valid, Kernels: kernelsIn(t.config.Train.Precision), Workers: t.o.Global.Workers,
 		Dir: folder.Dir, Command: t.o.resumeCommand(folder),
 	})
 }
