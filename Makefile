@@ -31,6 +31,9 @@ kernels: ## internal/kernel's assembly from its C sources (linux/amd64; gcc and 
 	@{ command -v gcc && command -v objdump; } >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc binutils libc6-dev; }
 	go run ./internal/kernel/gen
 
+bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
+	PEER='$(PEER)' tools/bench-peer
+
 ci: ## what a change must pass
 	.ci/run
 
