@@ -16,6 +16,20 @@ func (i isa) siluBackward(dx, dy, x []float32) {
 	i.siluBackwardKernel(&binaryArgs{&dx[0], &dy[0], &x[0], len(x)})
 }
 
+type leakyArgs struct {
+	z, x, y      *float32
+	n            int
+	slope, shift float32
+}
+
+func (i isa) leaky(y, x []float32, l Leaky) {
+	i.leakyKernel(&leakyArgs{z: &y[0], x: &x[0], n: len(x), slope: l.Slope, shift: l.Shift})
+}
+
+func (i isa) leakyBackward(dx, dy, y []float32, l Leaky) {
+	i.leakyBackwardKernel(&leakyArgs{z: &dx[0], x: &dy[0], y: &y[0], n: len(y), slope: l.Slope, shift: l.Shift})
+}
+
 func (i isa) add(y, a, b []float32) { i.addKernel(&binaryArgs{&y[0], &a[0], &b[0], len(y)}) }
 
 type combineArgs struct {

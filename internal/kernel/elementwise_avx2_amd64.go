@@ -12,6 +12,12 @@ func siluBackwardAVX2(a *binaryArgs)
 func addAVX2(a *binaryArgs)
 
 //go:noescape
+func leakyAVX2(a *leakyArgs)
+
+//go:noescape
+func leakyBackwardAVX2(a *leakyArgs)
+
+//go:noescape
 func combineAVX2(a *combineArgs)
 
 //go:noescape

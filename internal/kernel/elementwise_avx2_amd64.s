@@ -316,6 +316,143 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 00f0
 	QUAD $0x0000000000000000 // 00f8
 
+// func leakyAVX2(a *leakyArgs)
+// leaky of csrc/elementwise.c
+TEXT ·leakyAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x185f8b48 // 0000: mov 0x18(%rdi),%rbx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	WORD $0xd231 // 0007: xor %edx,%edx
+	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
+	WORD $0x567e // 000d: jle 65 <leaky+0x65>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x08588b48 // 0020: mov 0x8(%rax),%rbx
+	QUAD $0x00000000950c8d48 // 0024: lea 0x0(,%rdx,4),%rcx
+	LONG $0x187de2c4; WORD $0x2048 // 002c: vbroadcastss 0x20(%rax),%ymm1
+	LONG $0x0410fcc5; BYTE $0x0b // 0032: vmovups (%rbx,%rcx,1),%ymm0
+	WORD $0x8b48; BYTE $0x18 // 0037: mov (%rax),%rbx
+	LONG $0xc859f4c5 // 003a: vmulps %ymm0,%ymm1,%ymm1
+	LONG $0xc15ffcc5 // 003e: vmaxps %ymm1,%ymm0,%ymm0
+	LONG $0x187de2c4; WORD $0x2448 // 0042: vbroadcastss 0x24(%rax),%ymm1
+	LONG $0xc058f4c5 // 0048: vaddps %ymm0,%ymm1,%ymm0
+	LONG $0x0411fcc5; BYTE $0x0b // 004c: vmovups %ymm0,(%rbx,%rcx,1)
+	LONG $0x18588b48 // 0051: mov 0x18(%rax),%rbx
+	WORD $0x8948; BYTE $0xd1 // 0055: mov %rdx,%rcx
+	LONG $0x08c28348 // 0058: add $0x8,%rdx
+	LONG $0x0fc18348 // 005c: add $0xf,%rcx
+	WORD $0x3948; BYTE $0xd9 // 0060: cmp %rbx,%rcx
+	WORD $0xbb7c // 0063: jl 20 <leaky+0x20>
+	WORD $0x3948; BYTE $0xda // 0065: cmp %rbx,%rdx
+	WORD $0x557d // 0068: jge bf <leaky+0xbf>
+	QUAD $0x00000000950c8d48 // 006a: lea 0x0(,%rdx,4),%rcx
+	WORD $0x2948; BYTE $0xd3 // 0072: sub %rdx,%rbx
+	LONG $0x000008ba; BYTE $0x00 // 0075: mov $0x8,%edx
+	LONG $0x187de2c4; WORD $0x2048 // 007a: vbroadcastss 0x20(%rax),%ymm1
+	WORD $0x3948; BYTE $0xd3 // 0080: cmp %rdx,%rbx
+	LONG $0xda4f0f48 // 0083: cmovg %rdx,%rbx
+	WORD $0x2948; BYTE $0xda // 0087: sub %rbx,%rdx
+	LONG $0x6f1d8d48; WORD $0x0000; BYTE $0x00 // 008a: lea 0x6f(%rip),%rbx # 100 <lanes>
+	LONG $0x146ffec5; BYTE $0x93 // 0091: vmovdqu (%rbx,%rdx,4),%ymm2
+	LONG $0x08508b48 // 0096: mov 0x8(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 009a: add %rcx,%rdx
+	LONG $0x2c6de2c4; BYTE $0x02 // 009d: vmaskmovps (%rdx),%ymm2,%ymm0
+	WORD $0x8b48; BYTE $0x10 // 00a2: mov (%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 00a5: add %rcx,%rdx
+	LONG $0xc859f4c5 // 00a8: vmulps %ymm0,%ymm1,%ymm1
+	LONG $0xc15ffcc5 // 00ac: vmaxps %ymm1,%ymm0,%ymm0
+	LONG $0x187de2c4; WORD $0x2448 // 00b0: vbroadcastss 0x24(%rax),%ymm1
+	LONG $0xc058f4c5 // 00b6: vaddps %ymm0,%ymm1,%ymm0
+	LONG $0x2e6de2c4; BYTE $0x02 // 00ba: vmaskmovps %ymm0,%ymm2,(%rdx)
+	WORD $0xf8c5; BYTE $0x77 // 00bf: vzeroupper
+	BYTE $0xc3 // 00c2: ret
+	LONG $0x1f0f2e66; BYTE $0x84 // 00c3
+	QUAD $0x0f2e660000000000 // 00c8
+	QUAD $0x660000000000841f // 00d0
+	QUAD $0x00000000841f0f2e // 00d8
+	QUAD $0x0000841f0f2e6600 // 00e0
+	QUAD $0x841f0f2e66000000 // 00e8
+	QUAD $0x0f2e660000000000 // 00f0
+	QUAD $0x900000000000841f // 00f8
+	QUAD $0xffffffffffffffff // 0100
+	QUAD $0xffffffffffffffff // 0108
+	QUAD $0xffffffffffffffff // 0110
+	QUAD $0xffffffffffffffff // 0118
+	QUAD $0x0000000000000000 // 0120
+	QUAD $0x0000000000000000 // 0128
+	QUAD $0x0000000000000000 // 0130
+	QUAD $0x0000000000000000 // 0138
+
+// func leakyBackwardAVX2(a *leakyArgs)
+// leakyBackward of csrc/elementwise.c
+TEXT ·leakyBackwardAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x185f8b48 // 0000: mov 0x18(%rdi),%rbx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	WORD $0xd231 // 0007: xor %edx,%edx
+	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
+	WORD $0x627e // 000d: jle 71 <leakyBackward+0x71>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x08588b48 // 0020: mov 0x8(%rax),%rbx
+	QUAD $0x00000000950c8d48 // 0024: lea 0x0(,%rdx,4),%rcx
+	LONG $0x187de2c4; WORD $0x2440 // 002c: vbroadcastss 0x24(%rax),%ymm0
+	LONG $0x1410fcc5; BYTE $0x0b // 0032: vmovups (%rbx,%rcx,1),%ymm2
+	LONG $0x10588b48 // 0037: mov 0x10(%rax),%rbx
+	LONG $0x0c10fcc5; BYTE $0x0b // 003b: vmovups (%rbx,%rcx,1),%ymm1
+	WORD $0x8b48; BYTE $0x18 // 0040: mov (%rax),%rbx
+	LONG $0xc8c2f4c5; BYTE $0x1e // 0043: vcmpgt_oqps %ymm0,%ymm1,%ymm1
+	LONG $0x187de2c4; WORD $0x2040 // 0048: vbroadcastss 0x20(%rax),%ymm0
+	LONG $0xc259fcc5 // 004e: vmulps %ymm2,%ymm0,%ymm0
+	LONG $0x4a7de3c4; WORD $0x10c2 // 0052: vblendvps %ymm1,%ymm2,%ymm0,%ymm0
+	LONG $0x0411fcc5; BYTE $0x0b // 0058: vmovups %ymm0,(%rbx,%rcx,1)
+	LONG $0x18588b48 // 005d: mov 0x18(%rax),%rbx
+	WORD $0x8948; BYTE $0xd1 // 0061: mov %rdx,%rcx
+	LONG $0x08c28348 // 0064: add $0x8,%rdx
+	LONG $0x0fc18348 // 0068: add $0xf,%rcx
+	WORD $0x3948; BYTE $0xd9 // 006c: cmp %rbx,%rcx
+	WORD $0xaf7c // 006f: jl 20 <leakyBackward+0x20>
+	WORD $0x3948; BYTE $0xda // 0071: cmp %rbx,%rdx
+	WORD $0x617d // 0074: jge d7 <leakyBackward+0xd7>
+	QUAD $0x00000000950c8d48 // 0076: lea 0x0(,%rdx,4),%rcx
+	WORD $0x2948; BYTE $0xd3 // 007e: sub %rdx,%rbx
+	LONG $0x000008ba; BYTE $0x00 // 0081: mov $0x8,%edx
+	LONG $0x187de2c4; WORD $0x2440 // 0086: vbroadcastss 0x24(%rax),%ymm0
+	WORD $0x3948; BYTE $0xd3 // 008c: cmp %rdx,%rbx
+	LONG $0xda4f0f48 // 008f: cmovg %rdx,%rbx
+	WORD $0x2948; BYTE $0xda // 0093: sub %rbx,%rdx
+	LONG $0x631d8d48; WORD $0x0000; BYTE $0x00 // 0096: lea 0x63(%rip),%rbx # 100 <lanes>
+	LONG $0x0c6ffec5; BYTE $0x93 // 009d: vmovdqu (%rbx,%rdx,4),%ymm1
+	LONG $0x08508b48 // 00a2: mov 0x8(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 00a6: add %rcx,%rdx
+	LONG $0x2c75e2c4; BYTE $0x1a // 00a9: vmaskmovps (%rdx),%ymm1,%ymm3
+	LONG $0x10508b48 // 00ae: mov 0x10(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 00b2: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x08 // 00b5: add (%rax),%rcx
+	LONG $0x2c75e2c4; BYTE $0x12 // 00b8: vmaskmovps (%rdx),%ymm1,%ymm2
+	LONG $0xd0c2ecc5; BYTE $0x1e // 00bd: vcmpgt_oqps %ymm0,%ymm2,%ymm2
+	LONG $0x187de2c4; WORD $0x2040 // 00c2: vbroadcastss 0x20(%rax),%ymm0
+	LONG $0xc359fcc5 // 00c8: vmulps %ymm3,%ymm0,%ymm0
+	LONG $0x4a7de3c4; WORD $0x20c3 // 00cc: vblendvps %ymm2,%ymm3,%ymm0,%ymm0
+	LONG $0x2e75e2c4; BYTE $0x01 // 00d2: vmaskmovps %ymm0,%ymm1,(%rcx)
+	WORD $0xf8c5; BYTE $0x77 // 00d7: vzeroupper
+	BYTE $0xc3 // 00da: ret
+	LONG $0x1f0f2e66; BYTE $0x84 // 00db
+	QUAD $0x0f2e660000000000 // 00e0
+	QUAD $0x660000000000841f // 00e8
+	QUAD $0x00000000841f0f2e // 00f0
+	QUAD $0x00000000801f0f00 // 00f8
+	QUAD $0xffffffffffffffff // 0100
+	QUAD $0xffffffffffffffff // 0108
+	QUAD $0xffffffffffffffff // 0110
+	QUAD $0xffffffffffffffff // 0118
+	QUAD $0x0000000000000000 // 0120
+	QUAD $0x0000000000000000 // 0128
+	QUAD $0x0000000000000000 // 0130
+	QUAD $0x0000000000000000 // 0138
+
 // func combineAVX2(a *combineArgs)
 // combine of csrc/elementwise.c
 TEXT ·combineAVX2(SB), NOSPLIT, $0-8

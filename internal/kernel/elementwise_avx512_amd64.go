@@ -12,6 +12,12 @@ func siluBackwardAVX512(a *binaryArgs)
 func addAVX512(a *binaryArgs)
 
 //go:noescape
+func leakyAVX512(a *leakyArgs)
+
+//go:noescape
+func leakyBackwardAVX512(a *leakyArgs)
+
+//go:noescape
 func combineAVX512(a *combineArgs)
 
 //go:noescape

@@ -268,6 +268,107 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-8
 	WORD $0xf8c5; BYTE $0x77 // 00a6: vzeroupper
 	BYTE $0xc3 // 00a9: ret
 
+// func leakyAVX512(a *leakyArgs)
+// leaky of csrc/elementwise.c
+TEXT ·leakyAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x184f8b48 // 0000: mov 0x18(%rdi),%rcx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	WORD $0xd231 // 0007: xor %edx,%edx
+	LONG $0x0ff98348 // 0009: cmp $0xf,%rcx
+	WORD $0x4e7e // 000d: jle 5d <leaky+0x5d>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x08488b48 // 0020: mov 0x8(%rax),%rcx
+	WORD $0x8948; BYTE $0xd3 // 0024: mov %rdx,%rbx
+	LONG $0x487cf162; WORD $0x0410; BYTE $0x91 // 0027: vmovups (%rcx,%rdx,4),%zmm0
+	WORD $0x8b48; BYTE $0x08 // 002e: mov (%rax),%rcx
+	LONG $0x587cf162; WORD $0x4859; BYTE $0x08 // 0031: vmulps 0x20(%rax){1to16},%zmm0,%zmm1
+	LONG $0x1fc38348 // 0038: add $0x1f,%rbx
+	LONG $0x487cf162; WORD $0xc15f // 003c: vmaxps %zmm1,%zmm0,%zmm0
+	LONG $0x587cf162; WORD $0x4058; BYTE $0x09 // 0042: vaddps 0x24(%rax){1to16},%zmm0,%zmm0
+	LONG $0x487cf162; WORD $0x0411; BYTE $0x91 // 0049: vmovups %zmm0,(%rcx,%rdx,4)
+	LONG $0x18488b48 // 0050: mov 0x18(%rax),%rcx
+	LONG $0x10c28348 // 0054: add $0x10,%rdx
+	WORD $0x3948; BYTE $0xcb // 0058: cmp %rcx,%rbx
+	WORD $0xc37c // 005b: jl 20 <leaky+0x20>
+	WORD $0x3948; BYTE $0xca // 005d: cmp %rcx,%rdx
+	WORD $0x4f7d // 0060: jge b1 <leaky+0xb1>
+	QUAD $0x00000000951c8d48 // 0062: lea 0x0(,%rdx,4),%rbx
+	WORD $0x2948; BYTE $0xd1 // 006a: sub %rdx,%rcx
+	LONG $0x000010ba; BYTE $0x00 // 006d: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 0072: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 0075: cmovg %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0079: mov $0x1,%edx
+	WORD $0xe2d3 // 007e: shl %cl,%edx
+	WORD $0x728d; BYTE $0xff // 0080: lea -0x1(%rdx),%esi
+	LONG $0x08508b48 // 0083: mov 0x8(%rax),%rdx
+	LONG $0xce92f8c5 // 0087: kmovw %esi,%k1
+	WORD $0x0148; BYTE $0xda // 008b: add %rbx,%rdx
+	LONG $0xc97cf162; WORD $0x0210 // 008e: vmovups (%rdx),%zmm0{%k1}{z}
+	WORD $0x0348; BYTE $0x18 // 0094: add (%rax),%rbx
+	LONG $0x587cf162; WORD $0x4859; BYTE $0x08 // 0097: vmulps 0x20(%rax){1to16},%zmm0,%zmm1
+	LONG $0x487cf162; WORD $0xc15f // 009e: vmaxps %zmm1,%zmm0,%zmm0
+	LONG $0x587cf162; WORD $0x4058; BYTE $0x09 // 00a4: vaddps 0x24(%rax){1to16},%zmm0,%zmm0
+	LONG $0x497cf162; WORD $0x0311 // 00ab: vmovups %zmm0,(%rbx){%k1}
+	WORD $0xf8c5; BYTE $0x77 // 00b1: vzeroupper
+	BYTE $0xc3 // 00b4: ret
+
+// func leakyBackwardAVX512(a *leakyArgs)
+// leakyBackward of csrc/elementwise.c
+TEXT ·leakyBackwardAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x184f8b48 // 0000: mov 0x18(%rdi),%rcx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	WORD $0xd231 // 0007: xor %edx,%edx
+	LONG $0x0ff98348 // 0009: cmp $0xf,%rcx
+	WORD $0x607e // 000d: jle 6f <leakyBackward+0x6f>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x08488b48 // 0020: mov 0x8(%rax),%rcx
+	LONG $0x487df262; WORD $0x5018; BYTE $0x09 // 0024: vbroadcastss 0x24(%rax),%zmm2
+	LONG $0x487cf162; WORD $0x0c10; BYTE $0x91 // 002b: vmovups (%rcx,%rdx,4),%zmm1
+	LONG $0x10488b48 // 0032: mov 0x10(%rax),%rcx
+	WORD $0x8948; BYTE $0xd3 // 0036: mov %rdx,%rbx
+	LONG $0x487cf162; WORD $0x0410; BYTE $0x91 // 0039: vmovups (%rcx,%rdx,4),%zmm0
+	WORD $0x8b48; BYTE $0x08 // 0040: mov (%rax),%rcx
+	LONG $0x487cf162; WORD $0xcac2; BYTE $0x1e // 0043: vcmpgt_oqps %zmm2,%zmm0,%k1
+	LONG $0x5874f162; WORD $0x4059; BYTE $0x08 // 004a: vmulps 0x20(%rax){1to16},%zmm1,%zmm0
+	LONG $0x1fc38348 // 0051: add $0x1f,%rbx
+	LONG $0x497cf162; WORD $0xc128 // 0055: vmovaps %zmm1,%zmm0{%k1}
+	LONG $0x487cf162; WORD $0x0411; BYTE $0x91 // 005b: vmovups %zmm0,(%rcx,%rdx,4)
+	LONG $0x18488b48 // 0062: mov 0x18(%rax),%rcx
+	LONG $0x10c28348 // 0066: add $0x10,%rdx
+	WORD $0x3948; BYTE $0xcb // 006a: cmp %rcx,%rbx
+	WORD $0xb17c // 006d: jl 20 <leakyBackward+0x20>
+	WORD $0x3948; BYTE $0xca // 006f: cmp %rcx,%rdx
+	WORD $0x637d // 0072: jge d7 <leakyBackward+0xd7>
+	QUAD $0x00000000951c8d48 // 0074: lea 0x0(,%rdx,4),%rbx
+	WORD $0x2948; BYTE $0xd1 // 007c: sub %rdx,%rcx
+	LONG $0x000010ba; BYTE $0x00 // 007f: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 0084: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 0087: cmovg %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 008b: mov $0x1,%edx
+	WORD $0xe2d3 // 0090: shl %cl,%edx
+	WORD $0x728d; BYTE $0xff // 0092: lea -0x1(%rdx),%esi
+	LONG $0x08508b48 // 0095: mov 0x8(%rax),%rdx
+	LONG $0xce92f8c5 // 0099: kmovw %esi,%k1
+	WORD $0x0148; BYTE $0xda // 009d: add %rbx,%rdx
+	LONG $0xc97cf162; WORD $0x0a10 // 00a0: vmovups (%rdx),%zmm1{%k1}{z}
+	LONG $0x10508b48 // 00a6: mov 0x10(%rax),%rdx
+	LONG $0x487df262; WORD $0x5018; BYTE $0x09 // 00aa: vbroadcastss 0x24(%rax),%zmm2
+	WORD $0x0148; BYTE $0xda // 00b1: add %rbx,%rdx
+	LONG $0xc97cf162; WORD $0x0210 // 00b4: vmovups (%rdx),%zmm0{%k1}{z}
+	WORD $0x0348; BYTE $0x18 // 00ba: add (%rax),%rbx
+	LONG $0x487cf162; WORD $0xd2c2; BYTE $0x1e // 00bd: vcmpgt_oqps %zmm2,%zmm0,%k2
+	LONG $0x5874f162; WORD $0x4059; BYTE $0x08 // 00c4: vmulps 0x20(%rax){1to16},%zmm1,%zmm0
+	LONG $0x4a7cf162; WORD $0xc128 // 00cb: vmovaps %zmm1,%zmm0{%k2}
+	LONG $0x497cf162; WORD $0x0311 // 00d1: vmovups %zmm0,(%rbx){%k1}
+	WORD $0xf8c5; BYTE $0x77 // 00d7: vzeroupper
+	BYTE $0xc3 // 00da: ret
+
 // func combineAVX512(a *combineArgs)
 // combine of csrc/elementwise.c
 TEXT ·combineAVX512(SB), NOSPLIT, $0-8

@@ -29,6 +29,24 @@ func (i isa) addKernel(a *binaryArgs) {
 	}
 }
 
+func (i isa) leakyKernel(a *leakyArgs) {
+	switch i {
+	case avx2:
+		leakyAVX2(a)
+	case avx512:
+		leakyAVX512(a)
+	}
+}
+
+func (i isa) leakyBackwardKernel(a *leakyArgs) {
+	switch i {
+	case avx2:
+		leakyBackwardAVX2(a)
+	case avx512:
+		leakyBackwardAVX512(a)
+	}
+}
+
 func (i isa) combineKernel(a *combineArgs) {
 	switch i {
 	case avx2:

@@ -14,6 +14,22 @@ func siluBackwardPortable(dx, dy, x []float32) {
 	}
 }
 
+func leakyPortable(y, x []float32, l Leaky) {
+	for i, u := range x {
+		y[i] = max(u, l.Slope*u) + l.Shift
+	}
+}
+
+func leakyBackwardPortable(dx, dy, y []float32, l Leaky) {
+	for i, u := range y {
+		if u > l.Shift {
+			dx[i] = dy[i]
+		} else {
+			dx[i] = l.Slope * dy[i]
+		}
+	}
+}
+
 func addPortable(y, a, b []float32) {
 	for i := range y {
 		y[i] = a[i] + b[i]

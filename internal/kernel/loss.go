@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"math"
+	"slices"
+)
+
 // SquaredError writes each image's Σ(y−target)², summed in float64, to loss[i]
 // and the gradient 2·scale·(y−target) to dy, which may be nil. y and target
 // are n images of size values.
@@ -14,5 +19,31 @@ func (s *Set) SquaredError(dy, y, target []float32, n, size int, scale float32, 
 			}
 			loss[i] += s.vec.squaredError(d, y[j:k], target[j:k], 2*scale)
 		})
+	}
+}
+
+// CrossEntropy writes each image's −log softmax(y)[label] to loss[i] and, unless
+// dy is nil, scale·(softmax(y) − onehot(label)) to dy. y is n rows of one logit a
+// class; labels are whole numbers.
+func CrossEntropy(dy, y, labels []float32, n int, scale float32, loss []float64) {
+	classes := len(y) / n
+	for i := range n {
+		row := y[i*classes:][:classes]
+		top, sum := float64(slices.Max(row)), 0.0
+		for _, v := range row {
+			sum += math.Exp(float64(v) - top)
+		}
+		label := int(labels[i])
+		loss[i] = top + math.Log(sum) - float64(row[label])
+		if dy == nil {
+			continue
+		}
+		for j, v := range row {
+			p := math.Exp(float64(v)-top) / sum
+			if j == label {
+				p--
+			}
+			dy[i*classes+j] = float32(float64(scale) * p)
+		}
 	}
 }

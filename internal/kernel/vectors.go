@@ -10,13 +10,15 @@ type vectors struct {
 	queries int // queries in a panel of attention, a multiple of 8
 
 	// elementwise
-	silu         func(y, x []float32)      // y = x·σ(x)
-	siluBackward func(dx, dy, x []float32) // dx = dy·(x·σ(x))'
-	add          func(y, a, b []float32)   // y = a+b
-	scale        func(dst []float32, a float32, x []float32)
-	combine      func(dst []float32, a float32, x []float32, b float32, y []float32)
-	combine3     func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
-	adam         func(a AdamArgs, c adamCoefficients)
+	silu          func(y, x []float32)               // y = x·σ(x)
+	siluBackward  func(dx, dy, x []float32)          // dx = dy·(x·σ(x))'
+	leaky         func(y, x []float32, l Leaky)      // y = x, or slope·x where that is greater, + shift
+	leakyBackward func(dx, dy, y []float32, l Leaky) // dx = dy, times slope where y <= shift
+	add           func(y, a, b []float32)            // y = a+b
+	scale         func(dst []float32, a float32, x []float32)
+	combine       func(dst []float32, a float32, x []float32, b float32, y []float32)
+	combine3      func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
+	adam          func(a AdamArgs, c adamCoefficients)
 
 	// sums in an order that depends on the length only
 	sumSquares   func(x []float32) float64
@@ -51,34 +53,36 @@ type vectors struct {
 }
 
 var portableVectors = vectors{
-	queries:      queryLanes,
-	silu:         siluPortable,
-	siluBackward: siluBackwardPortable,
-	add:          addPortable,
-	scale:        scalePortable,
-	combine:      combinePortable,
-	combine3:     combine3Portable,
-	adam:         adamPortable,
-	sumSquares:   sumSquaresPortable,
-	allFinite:    allFinitePortable,
-	squaredError: squaredErrorPortable,
-	moments:      momentsPortable,
-	affine:       affinePortable,
-	affineSiLU:   affineSiLUPortable,
-	normSums:     normSumsPortable,
-	siluNormSums: siluNormSumsPortable,
-	affine2:      affine2Portable,
-	addRow:       addRowPortable,
-	sumRows:      sumRowsPortable,
-	copyRows:     copyRowsPortable,
-	turn:         turnPortable,
-	transpose:    transposePortable,
-	scores:       scoresPortable,
-	weigh:        weighPortable,
-	gradient:     gradientPortable,
-	addValues:    addValuesPortable,
-	normalize:    normalizePortable,
-	softmaxGrad:  softmaxGradPortable,
-	addOuter:     addOuterPortable,
-	dotColumns:   dotColumnsPortable,
+	queries:       queryLanes,
+	silu:          siluPortable,
+	siluBackward:  siluBackwardPortable,
+	leaky:         leakyPortable,
+	leakyBackward: leakyBackwardPortable,
+	add:           addPortable,
+	scale:         scalePortable,
+	combine:       combinePortable,
+	combine3:      combine3Portable,
+	adam:          adamPortable,
+	sumSquares:    sumSquaresPortable,
+	allFinite:     allFinitePortable,
+	squaredError:  squaredErrorPortable,
+	moments:       momentsPortable,
+	affine:        affinePortable,
+	affineSiLU:    affineSiLUPortable,
+	normSums:      normSumsPortable,
+	siluNormSums:  siluNormSumsPortable,
+	affine2:       affine2Portable,
+	addRow:        addRowPortable,
+	sumRows:       sumRowsPortable,
+	copyRows:      copyRowsPortable,
+	turn:          turnPortable,
+	transpose:     transposePortable,
+	scores:        scoresPortable,
+	weigh:         weighPortable,
+	gradient:      gradientPortable,
+	addValues:     addValuesPortable,
+	normalize:     normalizePortable,
+	softmaxGrad:   softmaxGradPortable,
+	addOuter:      addOuterPortable,
+	dotColumns:    dotColumnsPortable,
 }

@@ -28,6 +28,28 @@ INLINE void addStep(const struct binaryArgs *a, int64_t i, part w) {
 
 KERNEL(add, binaryArgs) { EACH(a->n, addStep, a); }
 
+struct leakyArgs {
+	float *z;
+	const float *x, *y; // y only in the gradient
+	int64_t n;
+	float slope, shift; // slope is at most 1
+};
+
+INLINE void leakyStep(const struct leakyArgs *a, int64_t i, part w) {
+	vf x = get(w, a->x + i);
+	put(w, a->z + i, vadd(vmax(x, vmul(vset(a->slope), x)), vset(a->shift)));
+}
+
+KERNEL(leaky, leakyArgs) { EACH(a->n, leakyStep, a); }
+
+// y tells the side of the bend: it is x's, moved by shift.
+INLINE void leakyBackwardStep(const struct leakyArgs *a, int64_t i, part w) {
+	vf dy = get(w, a->x + i);
+	put(w, a->z + i, vabove(get(w, a->y + i), vset(a->shift), dy, vmul(vset(a->slope), dy)));
+}
+
+KERNEL(leakyBackward, leakyArgs) { EACH(a->n, leakyBackwardStep, a); }
+
 struct combineArgs {
 	float *dst;
 	const float *x, *y, *z; // z may be null

@@ -10,6 +10,7 @@ INLINE vf vsqrt(vf x) { return _mm256_sqrt_ps(x); }
 INLINE vf vmax(vf x, vf y) { return _mm256_max_ps(x, y); } // y if either is NaN
 INLINE vf vmin(vf x, vf y) { return _mm256_min_ps(x, y); } // y if either is NaN
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm256_fnmadd_ps(x, y, z); } // z - x*y
+INLINE vf vabove(vf x, vf limit, vf yes, vf no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, limit, _CMP_GT_OQ)); } // x > limit ? yes : no
 INLINE vf vshl(vf x, int n) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), n)); } // of the bits
 
 // vd is half as many doubles.
@@ -26,6 +27,7 @@ INLINE vf vsqrt(vf x) { return _mm512_sqrt_ps(x); }
 INLINE vf vmax(vf x, vf y) { return _mm512_max_ps(x, y); }
 INLINE vf vmin(vf x, vf y) { return _mm512_min_ps(x, y); }
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm512_fnmadd_ps(x, y, z); }
+INLINE vf vabove(vf x, vf limit, vf yes, vf no) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_GT_OQ), no, yes); }
 INLINE vf vshl(vf x, int n) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), n)); }
 
 typedef __m512d vd;
