@@ -86,6 +86,28 @@ func (d *cpu) GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, bet
 		mean.Float32s(), rstd.Float32s(), gamma.Float32s(), beta.Float32s(), floats(from), n, hw, c, g.Groups, g.SiLU)
 }
 
+func (d *cpu) BatchNorm(y, mean, rstd, toMean, toSquare, x, gamma, beta *tensor.Dense, n int, norm Batch) {
+	hw, c := pixels(x), channels(x)
+	m, r := mean.Float32s()[:c], rstd.Float32s()[:c]
+	d.set.BatchNorm(d.ws, front(y, n), m, r, front(x, n), gamma.Float32s(), beta.Float32s(), n*hw, c, norm.Eps, norm.Leaky)
+	means, squares := toMean.Float32s(), toSquare.Float32s()
+	for j := range c {
+		mean, rstd := float64(m[j]), float64(r[j])
+		means[j] += float32(float64(n) * mean)
+		squares[j] += float32(float64(n) * (1/(rstd*rstd) - float64(norm.Eps) + mean*mean))
+	}
+}
+
+func (d *cpu) BatchNormBackward(dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, from *tensor.Dense, n int, norm Batch) {
+	hw, c := pixels(x), channels(x)
+	var plus []float32
+	if from != nil {
+		plus = front(from, n)
+	}
+	d.set.BatchNormBackward(d.ws, front(dx, n), dgamma.Float32s(), dbeta.Float32s(), front(dy, n), front(x, n), front(y, n),
+		mean.Float32s()[:c], rstd.Float32s()[:c], gamma.Float32s(), plus, n*hw, c, norm.Leaky)
+}
+
 func (d *cpu) Attention(o, lse, q, k, v *tensor.Dense, n, heads int) {
 	d.set.Attention(d.ws, o.Float32s(), lse.Float32s(), q.Float32s(), k.Float32s(), v.Float32s(),
 		n, pixels(q), heads, channels(q)/heads)
@@ -100,6 +122,14 @@ func (d *cpu) SiLU(y, x *tensor.Dense, n int) { d.set.SiLU(front(y, n), front(x,
 
 func (d *cpu) SiLUBackward(dx, dy, x *tensor.Dense, n int) {
 	d.set.SiLUBackward(front(dx, n), front(dy, n), front(x, n))
+}
+
+func (d *cpu) Leaky(y, x *tensor.Dense, n int, l kernel.Leaky) {
+	d.set.Leaky(front(y, n), front(x, n), l)
+}
+
+func (d *cpu) LeakyBackward(dx, dy, y *tensor.Dense, n int, l kernel.Leaky) {
+	d.set.LeakyBackward(front(dx, n), front(dy, n), front(y, n), l)
 }
 
 func (d *cpu) Add(y, a, b *tensor.Dense, n int) { d.set.Add(front(y, n), front(a, n), front(b, n)) }
@@ -137,6 +167,10 @@ func (d *cpu) Embed(y, t *tensor.Dense, n int) {
 
 func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64) {
 	d.set.SquaredError(dy.Float32s(), y.Float32s(), target.Float32s(), n, pixels(y)*channels(y), scale, loss)
+}
+
+func (d *cpu) CrossEntropy(dy, y, labels *tensor.Dense, n int, scale float32, loss []float64) {
+	kernel.CrossEntropy(front(dy, n), front(y, n), front(labels, n), n, scale, loss)
 }
 
 func (d *cpu) AllFinite(x []float32) bool { return d.set.AllFinite(x) }

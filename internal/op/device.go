@@ -42,11 +42,19 @@ type Device interface {
 	// GroupNormBackward adds from, shaped as dx, unless it is nil.
 	GroupNormBackward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma, beta, from *tensor.Dense, n int, g Norm)
 
+	// BatchNorm adds n times each channel's mean and mean square to toMean and
+	// toSquare.
+	BatchNorm(y, mean, rstd, toMean, toSquare, x, gamma, beta *tensor.Dense, n int, norm Batch)
+	// BatchNormBackward adds from, shaped as dx, unless it is nil.
+	BatchNormBackward(dx, dgamma, dbeta, dy, x, y, mean, rstd, gamma, from *tensor.Dense, n int, norm Batch)
+
 	Attention(o, lse, q, k, v *tensor.Dense, n, heads int)
 	AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int)
 
 	SiLU(y, x *tensor.Dense, n int)
 	SiLUBackward(dx, dy, x *tensor.Dense, n int)
+	Leaky(y, x *tensor.Dense, n int, l kernel.Leaky)
+	LeakyBackward(dx, dy, y *tensor.Dense, n int, l kernel.Leaky)
 	Add(y, a, b *tensor.Dense, n int)
 	AddChannels(y, x, e *tensor.Dense, n int)
 	SumPixels(de, dy *tensor.Dense, n int)
@@ -54,6 +62,7 @@ type Device interface {
 	Split(da, db, dy *tensor.Dense, n int)
 	Embed(y, t *tensor.Dense, n int)
 	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64)
+	CrossEntropy(dy, y, labels *tensor.Dense, n int, scale float32, loss []float64)
 
 	AllFinite(x []float32) bool
 }

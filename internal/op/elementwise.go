@@ -3,6 +3,8 @@ package op
 import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
 )
 
 // SiLU is x·sigmoid(x).
@@ -17,6 +19,23 @@ func (b *Graph) SiLU(x *G.Node) *G.Node {
 				work:    b.passWork(x.Shape(), 3),
 				compute: func(p *part) { b.dev.SiLUBackward(p.out[0], p.in[0], p.in[1], p.n) },
 			}, dy, in[0])}, nil
+		},
+	}, x)
+}
+
+// Leaky is kernel.Leaky. The output may take x's memory: the gradient reads the
+// output only.
+func (b *Graph) Leaky(x *G.Node, l kernel.Leaky) *G.Node {
+	return b.must(spec{
+		kind: "leaky", class: "elementwise", shape: x.Shape().Clone(), wrt: []bool{true}, over: []int{0},
+		work:    b.passWork(x.Shape(), 2),
+		compute: func(p *part) { b.dev.Leaky(p.out[0], p.in[0], p.n, l) },
+		backward: func(in G.Nodes, y, dy *G.Node) (G.Nodes, error) {
+			return G.Nodes{b.must(spec{
+				kind: "dx", class: "elementwise", shape: in[0].Shape().Clone(), over: []int{0},
+				work:    b.passWork(x.Shape(), 3),
+				compute: func(p *part) { b.dev.LeakyBackward(p.out[0], p.in[0], p.in[1], p.n, l) },
+			}, dy, y)}, nil
 		},
 	}, x)
 }

@@ -21,6 +21,7 @@ type trial struct {
 	loss   *Loss
 	params []*leaf
 	packs  []func()
+	sums   map[string]*tensor.Dense // what a run adds to beside gradients
 }
 
 // leaf is a parameter of a trial: its values and the gradient found for it.
@@ -99,7 +100,7 @@ func (tr *trial) slope(p *leaf, d []float32) float64 {
 // along random directions.
 func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial) *G.Node) {
 	t.Helper()
-	tr := &trial{t: t, back: back, g: NewGraph(n, back.NewDevice())}
+	tr := &trial{t: t, back: back, g: NewGraph(n, back.NewDevice()), sums: map[string]*tensor.Dense{}}
 	err := tr.g.Build(func() {
 		y := build(tr)
 		target, want := tr.g.Input("target", y.Shape()...)
@@ -125,7 +126,7 @@ func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial
 	if err != nil {
 		t.Fatal(err)
 	}
-	sinks := map[string]*tensor.Dense{}
+	sinks := tr.sums
 	for _, p := range tr.params {
 		sinks[p.name] = p.sink
 	}
@@ -171,8 +172,21 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Kernel: 1, Stride: 1})
 		return tr.g.Linear(x, w, tr.leaf("bias", 0, 21), f)
 	},
-	"norm":      func(tr *trial) *G.Node { return groupNorm(tr, 15, 5, false) },
-	"norm silu": func(tr *trial) *G.Node { return groupNorm(tr, 21, 3, true) },
+	"norm":       func(tr *trial) *G.Node { return groupNorm(tr, 15, 5, false) },
+	"norm silu":  func(tr *trial) *G.Node { return groupNorm(tr, 21, 3, true) },
+	"batch norm": func(tr *trial) *G.Node { return batchNorm(tr, 7) },
+	// With the residual folded into the norm's gradient.
+	"batch norm residual": func(tr *trial) *G.Node {
+		x := tr.images("x", 0.5, 3, 5, 7)
+		return tr.g.Add(batchNorm(tr, 7, x), x)
+	},
+	// On either side of the bend: differences across it are no slope.
+	"leaky above": func(tr *trial) *G.Node {
+		return tr.g.Leaky(tr.images("x", 5, 3, 7), kernel.Leaky{Slope: 0.1, Shift: -0.4})
+	},
+	"leaky below": func(tr *trial) *G.Node {
+		return tr.g.Leaky(tr.images("x", -5, 3, 7), kernel.Leaky{Slope: 0.1, Shift: -0.4})
+	},
 	"attention dim 8": func(tr *trial) *G.Node {
 		return attention(tr, 24, 3)
 	},
@@ -221,6 +235,17 @@ func conv(tr *trial, h, w int, c kernel.Conv) *G.Node {
 func groupNorm(tr *trial, channels, groups int, silu bool) *G.Node {
 	x := tr.images("x", 0.5, 3, 5, channels)
 	return tr.g.GroupNorm(x, tr.leaf("gamma", 1, channels), tr.leaf("beta", 0, channels), Norm{Groups: groups, Eps: 1e-5, SiLU: silu})
+}
+
+func batchNorm(tr *trial, channels int, x ...*G.Node) *G.Node {
+	if len(x) == 0 {
+		x = append(x, tr.images("x", 0.5, 3, 5, channels))
+	}
+	for _, name := range []string{"mean", "square"} {
+		tr.sums[name] = tr.g.dev.New(channels)
+	}
+	return tr.g.BatchNorm(x[0], tr.leaf("gamma", 1, channels), tr.leaf("beta", 0, channels), "mean", "square",
+		Batch{Eps: 1e-5, Leaky: kernel.Leaky{Slope: 1}})
 }
 
 func attention(tr *trial, channels, heads int) *G.Node {

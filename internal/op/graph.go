@@ -82,8 +82,12 @@ type sink struct {
 }
 
 // sink makes the place for p's gradient.
-func (b *Graph) sink(p *G.Node) *sink {
-	s := &sink{name: p.Name()}
+func (b *Graph) sink(p *G.Node) *sink { return b.sinkOf(p.Name()) }
+
+// sinkOf makes the place for the gradient of the parameter called name, or for
+// what is summed in its stead.
+func (b *Graph) sinkOf(name string) *sink {
+	s := &sink{name: name}
 	b.grads = append(b.grads, s)
 	return s
 }

@@ -32,6 +32,7 @@ type spec struct {
 	uses  []*cell // what compute reads besides the inputs: the end of p.in
 	over  []int   // inputs whose memory the output may take
 	sinks bool    // compute adds to gradients of parameters and writes no output
+	whole bool    // compute needs all images at once
 
 	// What may be folded into the op by Compile.
 	sum      bool // the op adds its two inputs and does nothing else

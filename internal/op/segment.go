@@ -19,7 +19,10 @@ func cut(steps []*step, n int) []segment {
 		pixels := s.pixels()
 		last := len(segments) - 1
 		images := min(n, max(1, segmentPixels/pixels))
-		if last < 0 || pixels > 1 && images != segments[last].images {
+		if s.op.whole {
+			images = n
+		}
+		if last < 0 || (pixels > 1 || s.op.whole) && images != segments[last].images {
 			segments = append(segments, segment{images: images})
 			last++
 		}
