@@ -111,7 +111,7 @@ func checkGoldenUNet(t *testing.T, kernels *kernel.Set, ofOutput, ofLoss, ofGrad
 	for i, s := range steps {
 		times[i] = float64(s)
 	}
-	x, target, want := nhwc(read("x"), n, u.image), nhwc(read("target"), n, u.image), nhwc(read("y"), n, u.image)
+	x, target, want := nhwc(read("x"), n, u.channels), nhwc(read("target"), n, u.channels), nhwc(read("y"), n, u.channels)
 
 	w, err := u.Worker(n, true)
 	if err != nil {

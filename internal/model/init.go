@@ -2,36 +2,15 @@ package model
 
 import (
 	"math"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
-	"diffuse/internal/profile"
 	"diffuse/internal/rng"
 )
-
-// Repack derives the kernels' form of every layer's weights.
-func (u *UNet) Repack() {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(u.packed)); i = next.Add(1) - 1 {
-				p, began := u.packed[i], time.Now()
-				u.back.Pack(*p.filter, p.weight.At(u.params.Data))
-				u.notes.Add("pack weights", began, p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
-			}
-		})
-	}
-	workers.Wait()
-}
 
 // Init draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for weights
 // and biases of convolutions and linear layers (kaiming_uniform with a = √5),

@@ -9,33 +9,6 @@ import (
 
 const normEps = 1e-5 // diffusers' norm_eps
 
-// builder is a graph under construction with the parameters it has taken in.
-type builder struct {
-	*op.Graph
-	data   []float32 // Params.Data
-	params map[*Param]*G.Node
-	order  []*G.Node
-	groups int
-}
-
-// param is a parameter's node; it is made on first use.
-func (b *builder) param(p *Param) *G.Node {
-	if n, ok := b.params[p]; ok {
-		return n
-	}
-	n := b.Param(p.Name, p.At(b.data), p.computeShape()...)
-	b.params[p] = n
-	b.order = append(b.order, n)
-	return n
-}
-
-// packed is a layer's weights beside the kernels' form of them.
-type packed struct {
-	weight *Param
-	shape  kernel.Conv
-	filter *op.Filter
-}
-
 // conv is a convolution, padded by half its kernel.
 type conv struct {
 	name         string
@@ -44,11 +17,11 @@ type conv struct {
 	filter       op.Filter
 }
 
-func (u *UNet) conv(name string, shape kernel.Conv) *conv {
+func (n *net) conv(name string, shape kernel.Conv) *conv {
 	c := &conv{name: name, shape: shape}
-	c.weight = u.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.Kernel, shape.Kernel)
-	c.bias = u.params.Add(name+".bias", Vector, shape.Cout)
-	u.packed = append(u.packed, packed{c.weight, shape, &c.filter})
+	c.weight = n.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.Kernel, shape.Kernel)
+	c.bias = n.params.Add(name+".bias", Vector, shape.Cout)
+	n.packed = append(n.packed, packed{c.weight, shape, &c.filter})
 	return c
 }
 
@@ -78,11 +51,11 @@ type linear struct {
 	filter       op.Filter
 }
 
-func (u *UNet) linear(name string, in, out int) *linear {
+func (n *net) linear(name string, in, out int) *linear {
 	l := &linear{name: name}
-	l.weight = u.params.Add(name+".weight", Matrix, out, in)
-	l.bias = u.params.Add(name+".bias", Vector, out)
-	u.packed = append(u.packed, packed{l.weight, pointwise(in, out), &l.filter})
+	l.weight = n.params.Add(name+".weight", Matrix, out, in)
+	l.bias = n.params.Add(name+".bias", Vector, out)
+	n.packed = append(n.packed, packed{l.weight, pointwise(in, out), &l.filter})
 	return l
 }
 
@@ -97,11 +70,11 @@ type norm struct {
 	weight, shift *Param
 }
 
-func (u *UNet) norm(name string, channels int) *norm {
+func (n *net) norm(name string, channels int) *norm {
 	return &norm{
 		name:   name,
-		weight: u.params.Add(name+".weight", Vector, channels),
-		shift:  u.params.Add(name+".bias", Vector, channels),
+		weight: n.params.Add(name+".weight", Vector, channels),
+		shift:  n.params.Add(name+".bias", Vector, channels),
 	}
 }
 

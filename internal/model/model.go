@@ -11,15 +11,28 @@ type Net interface {
 	// Worker makes a runner for up to n images at a time; grad says whether it
 	// can also compute gradients. A worker belongs to one goroutine.
 	Worker(n int, grad bool) (Worker, error)
+	// Sizes are how many values an image takes.
+	Sizes() Sizes
+	// Loss writes the loss of each image's output y to loss: what Gradients
+	// would, of a prediction.
+	Loss(loss []float64, y, target []float32)
+}
+
+// Sizes are how many values an image has on its way through a net.
+type Sizes struct {
+	Input  int
+	Output int
+	Target int // what the output is compared with; a loss is a sum of so many terms
 }
 
 // Worker runs a net on a micro-batch, on one goroutine. Images are NHWC,
 // float32, back to back; a call takes any number of them up to the worker's n.
 type Worker interface {
-	// Predict writes the net's output for images x at timesteps t to y.
+	// Predict writes the net's output for images x at timesteps t, nil for a net
+	// that knows no time, to y.
 	Predict(y, x []float32, t []float64) error
-	// Gradients adds to grad, laid out as Params().Data, the gradient of
-	// scale·Σ(y−target)² and writes each image's Σ(y−target)² to loss.
+	// Gradients adds to grad, laid out as Params().Data, the gradient of scale
+	// times the sum of the images' losses and writes those to loss.
 	Gradients(grad []float32, loss []float64, x, target []float32, t []float64, scale float32) error
 	// FirstNonFinite names the first layer whose output of the last call
 	// holds a NaN or an infinity; it is empty where there is none.

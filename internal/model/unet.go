@@ -2,31 +2,19 @@ package model
 
 import (
 	"fmt"
-	"sync"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
 	"diffuse/internal/op"
-	"diffuse/internal/profile"
 )
 
 // UNet is diffusers' UNet2DModel: the same structure under the same parameter
 // names. It predicts the noise in an image from the image and its timestep.
 type UNet struct {
-	cfg    config.Model
-	size   int // images are size×size
-	image  int // channels of an image
-	params Params
-	back   op.Backend
-	packed []packed // what Repack packs
-	notes  *profile.Profile
-	apart  bool // note layers of different sizes apart
-
-	mu    sync.Mutex
-	lanes map[*float32]map[string]*tensor.Dense // gradients by where they begin
+	net
+	cfg config.Model
 
 	convIn, convOut *conv
 	normOut         *norm
@@ -51,19 +39,16 @@ func NewUNet(cfg config.Model, size, imageChannels int, grad bool, kernels *kern
 	if err := checkUNet(cfg, size); err != nil {
 		return nil, err
 	}
-	u := &UNet{cfg: cfg, size: size, image: imageChannels, back: op.CPU(kernels), lanes: map[*float32]map[string]*tensor.Dense{}}
+	u := &UNet{cfg: cfg, net: newNet(size, imageChannels, kernels)}
+	u.kind = u
 	u.layOut()
-	u.params.Alloc()
-	for i := range u.packed {
-		p := &u.packed[i]
-		*p.filter = u.back.NewFilter(p.shape, grad)
-	}
+	u.alloc(grad)
 	return u, nil
 }
 
 // CountUNet is the number of parameters that NewUNet would make.
 func CountUNet(cfg config.Model, imageChannels int) int {
-	u := &UNet{cfg: cfg, image: imageChannels}
+	u := &UNet{cfg: cfg, net: net{channels: imageChannels}}
 	u.layOut()
 	return u.params.Count()
 }
@@ -91,7 +76,7 @@ func checkUNet(cfg config.Model, size int) error {
 func (u *UNet) layOut() {
 	ch, layers := u.cfg.Channels, u.cfg.Layers
 	first, last, temb := ch[0], ch[len(ch)-1], 4*ch[0]
-	u.convIn = u.conv("conv_in", same(u.image, first))
+	u.convIn = u.conv("conv_in", same(u.channels, first))
 	u.time1 = u.linear("time_embedding.linear_1", first, temb)
 	u.time2 = u.linear("time_embedding.linear_2", temb, temb)
 
@@ -138,7 +123,7 @@ func (u *UNet) layOut() {
 		u.up = append(u.up, b)
 	}
 	u.normOut = u.norm("conv_norm_out", first)
-	u.convOut = u.conv("conv_out", same(first, u.image))
+	u.convOut = u.conv("conv_out", same(first, u.channels))
 }
 
 // fill declares a block's ResNet blocks, with ins[i] channels in, and its attentions.
@@ -154,10 +139,10 @@ func (u *UNet) fill(b *block, ins []int, out int, attend bool) {
 	}
 }
 
-// forward builds the graph: x is (n, size, size, channels), t is (n).
-func (u *UNet) forward(b *builder, x, t *G.Node) *G.Node {
+func (u *UNet) forward(b *builder, x *G.Node) *G.Node {
+	b.groups = u.cfg.Groups
 	// Every ResNet block passes the embedding through SiLU first: once is enough.
-	temb := b.Embed(t, u.cfg.Channels[0])
+	temb := b.Embed(b.times(), u.cfg.Channels[0])
 	temb = u.time2.apply(b, b.SiLU(u.time1.apply(b, temb)))
 	temb = b.SiLU(temb)
 
@@ -196,9 +181,23 @@ func (d *block) layer(b *builder, i int, x, temb *G.Node) *G.Node {
 	return x
 }
 
-// Measure makes workers that have not run yet add to p where their time goes;
-// apart says whether layers of different sizes are told apart.
-func (u *UNet) Measure(p *profile.Profile, apart bool) { u.notes, u.apart = p, apart }
+// fold has nothing to do: a U-Net predicts by the weights it learns.
+func (u *UNet) fold() {}
 
-// Params are the U-Net's parameters.
-func (u *UNet) Params() *Params { return &u.params }
+// loss is the squared error of the noise.
+func (u *UNet) loss(b *builder, y *G.Node) (loss *G.Node, target []float32, l *op.Loss) {
+	node, target := b.Input("target", y.Shape()...)
+	loss, l = b.SquaredError(y, node)
+	return loss, target, l
+}
+
+// Sizes are those of an image, which is also what the net answers with.
+func (u *UNet) Sizes() Sizes {
+	n := u.size * u.size * u.channels
+	return Sizes{Input: n, Output: n, Target: n}
+}
+
+// Loss writes each image's squared error to loss.
+func (u *UNet) Loss(loss []float64, y, target []float32) {
+	u.kernels.SquaredError(nil, y, target, len(loss), u.Sizes().Output, 0, loss)
+}
