@@ -97,6 +97,12 @@ var rules = []rule{
 	},
 	func(c *Config) (string, string) {
 		levels := len(c.Model.Channels)
+		if c.Model.Kind == ResNet {
+			if most := 1 << (levels - 1); c.Data.Size > most {
+				return fail("data.size", "must be at most %d, since model.channels has %d blocks and each but the first halves it until one pixel is left, got %d", most, levels, c.Data.Size)
+			}
+			return pass()
+		}
 		if down := 1 << (levels - 1); c.Data.Size%down != 0 {
 			return fail("data.size", "must be a multiple of %d, since model.channels has %d levels and each but the last halves it, got %d", down, levels, c.Data.Size)
 		}
@@ -115,14 +121,14 @@ var rules = []rule{
 		return pass()
 	},
 	func(c *Config) (string, string) {
-		if len(c.Model.Attention) != len(c.Model.Channels) {
+		if c.Model.Kind == UNet && len(c.Model.Attention) != len(c.Model.Channels) {
 			return fail("model.attention", "must have a value for each of the %d levels of model.channels, got %d", len(c.Model.Channels), len(c.Model.Attention))
 		}
 		return pass()
 	},
 	func(c *Config) (string, string) {
 		for _, ch := range c.Model.Channels {
-			if ch%c.Model.Groups != 0 {
+			if c.Model.Kind == UNet && ch%c.Model.Groups != 0 {
 				return fail("model.groups", "must divide all of model.channels, but %d does not divide %d", c.Model.Groups, ch)
 			}
 		}
@@ -130,6 +136,9 @@ var rules = []rule{
 	},
 	func(c *Config) (string, string) {
 		last := len(c.Model.Channels) - 1
+		if c.Model.Kind != UNet {
+			return pass()
+		}
 		for i, ch := range c.Model.Channels { // the mid block attends at the last level's width
 			if (c.Model.Attention[i] || i == last) && ch%c.Model.HeadDim != 0 {
 				return fail("model.head_dim", "must divide the channels of every level that attends, the last one included, but %d does not divide %d", c.Model.HeadDim, ch)

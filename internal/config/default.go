@@ -11,7 +11,7 @@ func Default() Config {
 			Kind: "linear", Steps: 1000, BetaMin: 1e-4, BetaMax: 0.02,
 		},
 		Model: Model{
-			Channels: []int{32, 64, 128, 256}, Layers: 2, Attention: []bool{false, true, true, true},
+			Kind: UNet, Channels: []int{32, 64, 128, 256}, Layers: 2, Attention: []bool{false, true, true, true},
 			HeadDim: 8, Groups: 8, Init: "default",
 		},
 		Train: Train{

@@ -127,7 +127,7 @@ func TestOverrideErrors(t *testing.T) {
 		{LoadOptions{Set: []string{"train.lrr=1"}}, "--set: unknown key train.lrr, did you mean train.lr?"},
 		{LoadOptions{Set: []string{"lr=1"}}, "--set: unknown key lr, did you mean train.lr?"},
 		{LoadOptions{Set: []string{"=1"}}, "--set: unknown key "},
-		{LoadOptions{Set: []string{"data=1"}}, "--set: data is a section, not a key: set one of data.set, data.size, data.range, data.flip, data.train, data.valid"},
+		{LoadOptions{Set: []string{"data=1"}}, "--set: data is a section, not a key: set one of data.set, data.size, data.range, data.flip, data.crop, data.train, data.valid"},
 		{LoadOptions{Set: []string{"train.epochs=3.7"}}, "--set: train.epochs must be a whole number, got 3.7"},
 		{LoadOptions{Set: []string{"model.channels=16,x"}}, `--set: model.channels must be a list whose item 2 is a whole number, got "x"`},
 		{LoadOptions{Set: []string{"train.lr=-1"}}, "--set: train.lr must be greater than 0, got -1"},

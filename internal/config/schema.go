@@ -22,6 +22,7 @@ type Data struct {
 	Size  int        `mapstructure:"size" validate:"min=1,max=256" doc:"side of the square the images are zero-padded to before scaling, pixels"`
 	Range [2]float64 `mapstructure:"range" validate:"dive,gte=-1000000,lte=1000000" doc:"input range: what 0 and 255 become, after padding"`
 	Flip  bool       `mapstructure:"flip" doc:"mirror every other training image at random"`
+	Crop  int        `mapstructure:"crop" json:",omitempty" validate:"min=0,max=64" doc:"move training images at random by up to so many pixels; what comes in is black"`
 	Train int        `mapstructure:"train" validate:"min=0,max=1000000000" doc:"use only the first so many training images; 0 is all"`
 	Valid int        `mapstructure:"valid" validate:"min=0,max=1000000000" doc:"use only the first so many validation images; 0 is all"`
 }
@@ -35,8 +36,16 @@ type Schedule struct {
 	Continuous bool    `mapstructure:"continuous" doc:"draw t from [0,1) instead of whole steps (cosine only), clamped at 0.999"`
 }
 
-// Model is diffusers' UNet2DModel; image channels follow from the data set.
+// The kinds of nets.
+const (
+	UNet   = "unet"
+	ResNet = "resnet"
+)
+
+// Model is diffusers' UNet2DModel, or the lesson's ResNet, which classifies and
+// has channels only; image channels follow from the data set.
 type Model struct {
+	Kind      string `mapstructure:"kind" json:",omitempty" validate:"oneof=unet resnet" doc:"unet: predicts noise; resnet: classifies, and its features score images"`
 	Channels  []int  `mapstructure:"channels" validate:"min=1,max=8,dive,min=1,max=4096" doc:"channels of each level, from full resolution down"`
 	Layers    int    `mapstructure:"layers" validate:"min=1,max=8" doc:"ResNet blocks a level (one more on the way up)"`
 	Attention []bool `mapstructure:"attention" doc:"which levels attend; as long as channels"`

@@ -88,32 +88,44 @@ func (s *Set) CheckSize(size int) error {
 	return nil
 }
 
+// Move is how an image is changed on its way into a batch.
+type Move struct {
+	Mirror      bool // left to right
+	Down, Right int  // pixels; what leaves the square is lost, what comes in is 0
+}
+
 // Fill writes images idx to dst, (len(idx), size, size, C) back to back. Each
 // stands in the middle of a square of zeros, as in the lesson: the zeros are
 // added before scaling, so they become lo as any black pixel does; 255 becomes
-// hi. The images for which flip (it may be nil) says true are mirrored left to
-// right; flip is asked with the image's index in the set.
-// size must have passed CheckSize.
-func (s *Set) Fill(dst []float32, idx []int, size int, lo, hi float64, flip func(i int) bool) {
+// hi. move (it may be nil) is asked, with an image's index in the set, how to
+// change it. size must have passed CheckSize.
+func (s *Set) Fill(dst []float32, idx []int, size int, lo, hi float64, move func(i int) Move) {
 	scaled := scaleTable(lo, hi)
 	out := size * size * s.C
-	top, left := (size-s.H)/2, (size-s.W)/2
 	for k, i := range idx {
 		image := dst[k*out : (k+1)*out]
 		for j := range image {
 			image[j] = scaled[0]
 		}
-		mirror := flip != nil && flip(i)
-		pixels := s.Pixels[i*s.imageSize() : (i+1)*s.imageSize()]
-		for y := range s.H {
-			for x := range s.W {
-				from := x
-				if mirror {
-					from = s.W - 1 - x
-				}
-				for c := range s.C {
-					image[((top+y)*size+left+x)*s.C+c] = scaled[pixels[(y*s.W+from)*s.C+c]]
-				}
+		var m Move
+		if move != nil {
+			m = move(i)
+		}
+		s.place(image, s.Pixels[i*s.imageSize():(i+1)*s.imageSize()], size, m, &scaled)
+	}
+}
+
+// place writes an image's pixels where m puts them.
+func (s *Set) place(image []float32, pixels []uint8, size int, m Move, scaled *[256]float32) {
+	top, left := (size-s.H)/2+m.Down, (size-s.W)/2+m.Right
+	for y := max(0, -top); y < min(s.H, size-top); y++ {
+		for x := max(0, -left); x < min(s.W, size-left); x++ {
+			from := x
+			if m.Mirror {
+				from = s.W - 1 - x
+			}
+			for c := range s.C {
+				image[((top+y)*size+left+x)*s.C+c] = scaled[pixels[(y*s.W+from)*s.C+c]]
 			}
 		}
 	}

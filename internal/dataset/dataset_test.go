@@ -98,7 +98,7 @@ func TestFillFlips(t *testing.T) {
 	s := tiny(t)
 	plain, flipped := make([]float32, 2*9*2), make([]float32, 2*9*2)
 	s.Fill(plain, []int{0, 1}, 3, 0, 255, nil)
-	s.Fill(flipped, []int{0, 1}, 3, 0, 255, func(i int) bool { return i == 1 })
+	s.Fill(flipped, []int{0, 1}, 3, 0, 255, func(i int) Move { return Move{Mirror: i == 1} })
 	if diff := cmp.Diff(plain[:18], flipped[:18]); diff != "" {
 		t.Errorf("image 0 is not to be mirrored: %s", diff)
 	}
@@ -221,6 +221,30 @@ func TestRealCIFARPart(t *testing.T) {
 			if want := raw[i*3073+1+c*1024+y*32+x]; got != want {
 				t.Errorf("%s image %d (%d,%d) channel %d: %d, want %d", split, i, y, x, c, got, want)
 			}
+		}
+	}
+}
+
+// A moved image leaves the square on one side; black comes in on the other.
+func TestFillMoves(t *testing.T) {
+	s, err := newSet("toy", []string{"one"}, 2, 3, 1, []uint8{1, 2, 3, 4, 5, 6}, []uint8{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		move Move
+		want []float32
+	}{
+		{Move{}, []float32{1, 2, 3, 4, 5, 6, 0, 0, 0}},
+		{Move{Down: 1}, []float32{0, 0, 0, 1, 2, 3, 4, 5, 6}},
+		{Move{Down: 2, Right: -1}, []float32{0, 0, 0, 0, 0, 0, 2, 3, 0}},
+		{Move{Down: -1, Right: 1, Mirror: true}, []float32{0, 6, 5, 0, 0, 0, 0, 0, 0}},
+		{Move{Right: 9}, make([]float32, 9)},
+	} {
+		got := make([]float32, 9)
+		s.Fill(got, []int{0}, 3, 0, 255, func(int) Move { return c.move })
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.move, diff)
 		}
 	}
 }

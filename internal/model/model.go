@@ -8,6 +8,9 @@ type Net interface {
 	Params() *Params
 	// Repack derives the forms the kernels want from Params().Data.
 	Repack()
+	// Track moves running statistics by what Gradients summed up over so many
+	// images behind the trained parameters' gradients.
+	Track(sum []float32, images int)
 	// Worker makes a runner for up to n images at a time; grad says whether it
 	// can also compute gradients. A worker belongs to one goroutine.
 	Worker(n int, grad bool) (Worker, error)

@@ -7,9 +7,10 @@ type Kind int
 
 // The kinds of parameters.
 const (
-	Vector Kind = iota // (n): biases, norm weights; the same in both layouts
-	Matrix             // PyTorch (out, in); computed with as (in, out)
-	Conv               // PyTorch (out, in, ky, kx); computed with as (ky, kx, in, out)
+	Vector  Kind = iota // (n): biases, norm weights; the same in both layouts
+	Matrix              // PyTorch (out, in); computed with as (in, out)
+	Conv                // PyTorch (out, in, ky, kx); computed with as (ky, kx, in, out)
+	Running             // (n): a statistic that is measured, not trained; behind all others
 )
 
 // Param is one named parameter: a stretch of Params.Data.
@@ -45,6 +46,16 @@ func (ps *Params) Count() int {
 	}
 	last := ps.List[len(ps.List)-1]
 	return last.Offset + last.Len
+}
+
+// Trained is the number of elements that an optimizer changes, the first ones.
+func (ps *Params) Trained() int {
+	for _, p := range ps.List {
+		if p.Kind == Running {
+			return p.Offset
+		}
+	}
+	return ps.Count()
 }
 
 // Alloc makes Data, all zeros.
@@ -85,7 +96,7 @@ func (p *Param) computeShape() []int {
 // eachIndex visits every element by its index in both layouts.
 func (p *Param) eachIndex(visit func(torch, compute int)) {
 	switch p.Kind {
-	case Vector:
+	case Vector, Running:
 		for i := range p.Len {
 			visit(i, i)
 		}

@@ -184,6 +184,9 @@ func (d *block) layer(b *builder, i int, x, temb *G.Node) *G.Node {
 // fold has nothing to do: a U-Net predicts by the weights it learns.
 func (u *UNet) fold() {}
 
+// Track has nothing to do: a U-Net keeps no running statistics.
+func (u *UNet) Track([]float32, int) {}
+
 // loss is the squared error of the noise.
 func (u *UNet) loss(b *builder, y *G.Node) (loss *G.Node, target []float32, l *op.Loss) {
 	node, target := b.Input("target", y.Shape()...)

@@ -21,6 +21,7 @@ const (
 	SampleStart                 // x_T
 	SampleStep                  // the noise a sampler adds: step counts from the first
 	Strip                       // the noise of a schedule's strip of images
+	Crop                        // how far training images are moved
 )
 
 // Philox's multipliers and key increments (Salmon et al. 2011, "Parallel random

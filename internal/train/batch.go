@@ -8,7 +8,7 @@ import (
 )
 
 // feed makes batches of a data set's images. Image i at step s has the same
-// timestep, noise and mirroring in whatever batch, lane or place it stands.
+// timestep, noise and place in whatever batch, lane or order it stands.
 type feed struct {
 	set       *dataset.Set
 	data      config.Data
@@ -16,17 +16,18 @@ type feed struct {
 	seed      uint64
 	timesteps rng.Stream
 	noise     rng.Stream
-	flip      bool
+	augment   bool
+	classify  bool // targets are labels, not noise
 }
 
-// training draws new timesteps and noise at each step.
+// training draws new timesteps, noise and moves at each step.
 func training(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip || c.Data.Crop > 0, c.Model.Kind == config.ResNet}
 }
 
 // validation always draws the same: its batches are of step 0.
 func validation(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false, c.Model.Kind == config.ResNet}
 }
 
 // at is the batch of the images of these indices at a step.
@@ -40,19 +41,35 @@ type batch struct {
 
 func (b *batch) Len() int { return len(b.images) }
 
-func (b *batch) Fill(x0, eps []float32, t, alphabar []float64, lo, hi int) {
+func (b *batch) Fill(x, target []float32, t, alphabar []float64, lo, hi int) {
 	f, images := b.feed, b.images[lo:hi]
-	f.set.Fill(x0, images, f.data.Size, f.data.Range[0], f.data.Range[1], b.mirrored)
-	size := len(eps) / len(images)
+	f.set.Fill(x, images, f.data.Size, f.data.Range[0], f.data.Range[1], b.move)
+	if f.classify {
+		for k, i := range images {
+			target[k] = float32(f.set.Labels[i])
+		}
+		return
+	}
+	size := len(target) / len(images)
 	for k, i := range images {
-		rng.Normal(eps[k*size:(k+1)*size], f.seed, f.noise, uint64(i), b.step)
+		rng.Normal(target[k*size:(k+1)*size], f.seed, f.noise, uint64(i), b.step)
 		t[k], alphabar[k] = f.timestep(uint64(i), b.step)
 	}
 }
 
-// mirrored tells whether image i is flipped at this step: one in two.
-func (b *batch) mirrored(i int) bool {
-	return b.feed.flip && rng.Intn(2, b.feed.seed, rng.Flip, uint64(i), b.step) == 1
+// move is how image i is changed at this step: mirrored one time in two, moved
+// by as much as is asked for (torchvision's RandomCrop with that padding).
+func (b *batch) move(i int) (m dataset.Move) {
+	f := b.feed
+	if !f.augment {
+		return m
+	}
+	m.Mirror = f.data.Flip && rng.Intn(2, f.seed, rng.Flip, uint64(i), b.step) == 1
+	if places := 2*f.data.Crop + 1; places > 1 {
+		at := rng.Intn(places*places, f.seed, rng.Crop, uint64(i), b.step)
+		m.Down, m.Right = at/places-f.data.Crop, at%places-f.data.Crop
+	}
+	return m
 }
 
 // timestep draws the t of an image and alphabar there.

@@ -24,7 +24,7 @@ type Contract struct {
 	Image      [3]int // height, width, channels
 	Range      [2]float64
 	Schedule   config.Schedule
-	Prediction string // what the net predicts: "eps", the noise
+	Prediction string // what the net predicts, see PredictsEps
 	DataSet    string
 }
 
@@ -33,8 +33,21 @@ func NewContract(c *config.Config, channels int) Contract {
 	return Contract{
 		Version: FormatVersion, Config: c.Version, Net: c.Model,
 		Image: [3]int{c.Data.Size, c.Data.Size, channels}, Range: c.Data.Range,
-		Schedule: c.Schedule, Prediction: "eps", DataSet: c.Data.Set,
+		Schedule: c.Schedule, Prediction: prediction(c.Model.Kind), DataSet: c.Data.Set,
 	}
+}
+
+// What a net predicts.
+const (
+	PredictsEps     = "eps"     // the noise
+	PredictsClasses = "classes" // a logit for each class
+)
+
+func prediction(kind string) string {
+	if kind == config.ResNet {
+		return PredictsClasses
+	}
+	return PredictsEps
 }
 
 func (c *Contract) encode() string {
@@ -57,6 +70,9 @@ func decodeContract(s string) (*Contract, error) {
 	if err := d.Decode(c); err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
+	if c.Net.Kind == "" { // written before there was another
+		c.Net.Kind = config.UNet
+	}
 	return c, c.check()
 }
 
@@ -64,15 +80,15 @@ func (c *Contract) check() error {
 	if c.Config != config.Version {
 		return fmt.Errorf("was trained under config version %d; this program reads version %d", c.Config, config.Version)
 	}
-	if c.Prediction != "eps" {
-		return fmt.Errorf("predicts %q; this program samples from nets that predict eps", c.Prediction)
+	if want := prediction(c.Net.Kind); c.Prediction != want {
+		return fmt.Errorf("predicts %q; this program knows a %s that predicts %s", c.Prediction, c.Net.Kind, want)
 	}
 	for _, d := range c.Image {
 		if d < 1 || d > 1024 {
 			return fmt.Errorf("has an image shape of %v", c.Image)
 		}
 	}
-	if c.Image[0] != c.Image[1] || len(c.Net.Attention) != len(c.Net.Channels) {
+	if c.Image[0] != c.Image[1] || c.Net.Kind == config.UNet && len(c.Net.Attention) != len(c.Net.Channels) {
 		return fmt.Errorf("has images of shape %v, %d levels and %d attention flags", c.Image, len(c.Net.Channels), len(c.Net.Attention))
 	}
 	if lo, hi := c.Range[0], c.Range[1]; !(lo < hi) || math.IsInf(hi-lo, 0) {

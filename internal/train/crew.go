@@ -13,32 +13,34 @@ import (
 type Source interface {
 	// Len is the number of images.
 	Len() int
-	// Fill writes images [lo, hi): x_0 and its noise eps (NHWC, as the net
-	// takes them), the timesteps for the net and alphabar at each. Several
+	// Fill writes images [lo, hi): x_0, its noise eps (NHWC, as the net takes
+	// them), the timesteps for the net and alphabar at each. For a classifier
+	// the targets are labels, and t and alphabar are left alone. Several
 	// goroutines call it at once.
-	Fill(x0, eps []float32, t, alphabar []float64, lo, hi int)
+	Fill(x, target []float32, t, alphabar []float64, lo, hi int)
 }
 
 // A hand is one goroutine's runner of the net, and the micro-batch it works on.
 type hand struct {
 	model.Worker
-	x, eps, y   []float32
-	t, alphabar []float64
+	x, target, y []float32
+	t, alphabar  []float64
 }
 
 // crew is the hands that work on micro-batches in parallel.
 type crew struct {
-	kernels *kernel.Set
-	size    int // elements of an image
-	micro   int // images of a micro-batch
-	profile *profile.Profile
-	hands   []*hand
+	net      model.Net
+	kernels  *kernel.Set
+	sizes    model.Sizes
+	classify bool // images get no noise
+	micro    int  // images of a micro-batch
+	profile  *profile.Profile
+	hands    []*hand
 }
 
-// newCrew makes hands that can compute gradients of micro images of size
-// elements each.
-func newCrew(net model.Net, k *kernel.Set, hands, micro, size int) (*crew, error) {
-	c := &crew{kernels: k, size: size, micro: micro}
+// newCrew makes hands that can compute gradients of micro images.
+func newCrew(net model.Net, k *kernel.Set, hands, micro int, classify bool) (*crew, error) {
+	c := &crew{net: net, kernels: k, sizes: net.Sizes(), micro: micro, classify: classify}
 	for range hands {
 		w, err := net.Worker(micro, true)
 		if err != nil {
@@ -46,8 +48,10 @@ func newCrew(net model.Net, k *kernel.Set, hands, micro, size int) (*crew, error
 		}
 		c.hands = append(c.hands, &hand{
 			Worker: w,
-			x:      make([]float32, micro*size), eps: make([]float32, micro*size), y: make([]float32, micro*size),
-			t: make([]float64, micro), alphabar: make([]float64, micro),
+			x:      make([]float32, micro*c.sizes.Input),
+			target: make([]float32, micro*c.sizes.Target),
+			y:      make([]float32, micro*c.sizes.Output),
+			t:      make([]float64, micro), alphabar: make([]float64, micro),
 		})
 	}
 	return c, nil
@@ -56,12 +60,20 @@ func newCrew(net model.Net, k *kernel.Set, hands, micro, size int) (*crew, error
 // microBatches is how many micro-batches n images make.
 func (c *crew) microBatches(n int) int { return (n + c.micro - 1) / c.micro }
 
-// load takes micro-batch m of s: its first and last image, and how many.
+// load takes micro-batch m of s into the front of h's memory: its first image,
+// and how many.
 func (c *crew) load(h *hand, s Source, m int) (lo, n int) {
 	defer c.profile.Add("batch", time.Now(), 1, profile.Work{})
 	lo = m * c.micro
 	n = min(s.Len(), lo+c.micro) - lo
-	s.Fill(h.x[:n*c.size], h.eps[:n*c.size], h.t[:n], h.alphabar[:n], lo, lo+n)
-	noisify(c.kernels, h.x[:n*c.size], h.eps[:n*c.size], h.alphabar[:n])
+	s.Fill(c.inputs(h, n), c.targets(h, n), h.t[:n], h.alphabar[:n], lo, lo+n)
+	if !c.classify {
+		noisify(c.kernels, c.inputs(h, n), c.targets(h, n), h.alphabar[:n])
+	}
 	return lo, n
 }
+
+// inputs, targets and outputs are those of the first n images.
+func (c *crew) inputs(h *hand, n int) []float32  { return h.x[:n*c.sizes.Input] }
+func (c *crew) targets(h *hand, n int) []float32 { return h.target[:n*c.sizes.Target] }
+func (c *crew) outputs(h *hand, n int) []float32 { return h.y[:n*c.sizes.Output] }

@@ -14,6 +14,9 @@ import (
 func digest(c config.Config, totalSteps int) string {
 	c.Name = ""
 	c.Sample = config.Sample{}
+	if c.Model.Kind == config.UNet {
+		c.Model.Kind = "" // as it was when there was no other: older runs go on
+	}
 	t := &c.Train
 	t.CheckpointEvery, t.KeepEvery, t.GridEvery, t.GridImages = 0, 0, 0, 0
 	t.Epochs, t.Steps = 0, 0

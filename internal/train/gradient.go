@@ -19,12 +19,12 @@ type gradient struct {
 	params  *model.Params
 	workers int         // goroutines for passes over the parameters
 	lanes   [][]float32 // each laid out as params.Data; lane 0 ends as the sum
-	loss    []float64   // Σ(prediction−eps)² of each image
+	loss    []float64   // of each image
 	layers  []string    // of each micro-batch, the first layer that was not finite
 	squares []float64   // of each chunk of the sum
 }
 
-// lossOf is a batch's mean squared error an element, and its gradient's norm.
+// lossOf is a batch's mean loss, an element of the target, and its gradient's norm.
 type lossOf struct {
 	Loss, Norm float64
 	What       string // "loss" or "gradient" where that is not finite
@@ -43,7 +43,7 @@ func newGradient(c *crew, params *model.Params, lanes, workers int) *gradient {
 // sum is the gradient, laid out as the parameters, that compute left.
 func (g *gradient) sum() []float32 { return g.lanes[0] }
 
-// compute leaves in sum the gradient of the mean over s of (prediction−eps)².
+// compute leaves in sum the gradient of the mean loss over s.
 // When ctx ends it finishes the micro-batches begun and returns ctx's error.
 func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
 	n := s.Len()
@@ -51,7 +51,7 @@ func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
 	g.loss = resize(g.loss, n)
 	g.layers = resize(g.layers, micros)
 	used := min(len(g.lanes), micros)
-	scale := float32(1 / float64(n*g.crew.size))
+	scale := float32(1 / float64(n*g.crew.sizes.Target))
 	err := eachJob(min(len(g.crew.hands), used), used, func(worker, lane int) error {
 		began := time.Now()
 		clear(g.lanes[lane])
@@ -77,26 +77,26 @@ func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
 func (g *gradient) micro(h *hand, lane []float32, s Source, m int, scale float32) error {
 	lo, n := g.crew.load(h, s, m)
 	loss := g.loss[lo : lo+n]
-	size := n * g.crew.size
-	if err := h.Gradients(lane, loss, h.x[:size], h.eps[:size], h.t[:n], scale); err != nil {
+	if err := h.Gradients(lane, loss, g.crew.inputs(h, n), g.crew.targets(h, n), h.t[:n], scale); err != nil {
 		return err
 	}
 	g.layers[m] = ""
 	if !finite(sum(loss)) {
-		g.layers[m] = orElse(h.FirstNonFinite(), "the squared error")
+		g.layers[m] = orElse(h.FirstNonFinite(), "the loss")
 	}
 	return nil
 }
 
-// reduce adds the used lanes to lane 0, in order, and takes its sum of squares.
+// reduce adds the used lanes to lane 0, in order, and takes the sum of squares
+// of what is trained.
 func (g *gradient) reduce(used int) {
-	k := g.crew.kernels
+	k, trained := g.crew.kernels, g.params.Trained()
 	eachChunk(g.workers, len(g.sum()), func(i, lo, hi int) {
 		defer g.crew.profile.Add("reduce", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * (used + 1))})
 		for _, lane := range g.lanes[1:used] {
 			k.AddTo(g.sum()[lo:hi], lane[lo:hi])
 		}
-		g.squares[i] = k.SumSquares(g.sum()[lo:hi])
+		g.squares[i] = k.SumSquares(g.sum()[lo:max(lo, min(hi, trained))])
 	})
 }
 
@@ -104,7 +104,7 @@ func (g *gradient) reduce(used int) {
 // where one of them is not finite.
 func (g *gradient) judge(n int) lossOf {
 	r := lossOf{
-		Loss: sum(g.loss) / float64(n*g.crew.size),
+		Loss: sum(g.loss) / float64(n*g.crew.sizes.Target),
 		Norm: math.Sqrt(sum(g.squares)),
 	}
 	switch {

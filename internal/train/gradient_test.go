@@ -39,7 +39,7 @@ func randomBatch(n, size int) *fixedBatch {
 func computed(t *testing.T, net *toy, b Source, micro, lanes, workers int) (lossOf, []float32) {
 	t.Helper()
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, min(workers, lanes), micro, net.size)
+	c, err := newCrew(net, s.Kernels, min(workers, lanes), micro, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestSmallBatchAfterALargeOne(t *testing.T) {
 	const size = 8
 	net := newToy(size)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, 2, 2, size)
+	c, err := newCrew(net, s.Kernels, 2, 2, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestClipFactor(t *testing.T) {
 func TestNormOfHugeGradients(t *testing.T) {
 	net := newToy(4)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, 1, 2, 4)
+	c, err := newCrew(net, s.Kernels, 1, 2, false)
 	if err != nil {
 		t.Fatal(err)
 	}

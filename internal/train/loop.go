@@ -66,9 +66,11 @@ func (t *Trainer) OneStep(ctx context.Context) error {
 		return t.skip(ctx, r)
 	}
 	t.NonFiniteInRow = 0
-	t.optimizer.update(t.Net.Params().Data, t.gradient.sum(), adamStep{
+	t.optimizer.update(t.Net.Params().Data[:t.Net.Params().Trained()], t.gradient.sum(), adamStep{
 		lr: lr, beta1: beta1, update: t.Updates, clip: clipFactor(r.Norm, t.Config.Train.Clip),
 	})
+	t.Net.Track(t.gradient.sum(), len(images))
+	t.optimizer.track(t.Net.Params())
 	t.Net.Repack()
 	t.Updates++
 	t.LossSum += r.Loss * float64(len(images))
@@ -124,7 +126,7 @@ func (t *Trainer) endEpoch(ctx context.Context) error {
 	if !finite(valid.ValidLoss) || valid.AverageOn && !finite(valid.ValidEMA) {
 		return fault.New(fault.Diverged, hintDiverged, "the validation loss after step %d is not finite", t.Step)
 	}
-	if every := t.Config.Train.GridEvery; every > 0 && (valid.Epoch%every == 0 || t.Step == t.total) {
+	if every := t.Config.Train.GridEvery; every > 0 && !t.crew.classify && (valid.Epoch%every == 0 || t.Step == t.total) {
 		if err := t.emit(ctx, t.grid(valid.Epoch)); err != nil {
 			return err
 		}
@@ -177,7 +179,11 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 	}
 	measure := func(loss *float64) func() error {
 		return func() (err error) {
-			*loss, err = meanLoss(ctx, t.crew, t.validation.at(images, 0))
+			if s := t.validation.at(images, 0); t.crew.classify {
+				*loss, e.Confusion, err = confusion(ctx, t.crew, s)
+			} else {
+				*loss, err = meanLoss(ctx, t.crew, s, nil)
+			}
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"diffuse/internal/config"
+	"diffuse/internal/dataset"
 	"diffuse/internal/fault"
 	"diffuse/internal/rng"
 )
@@ -150,7 +151,9 @@ func TestStepLossFromTheDefinitions(t *testing.T) {
 	var want float64
 	for _, i := range tr.batch() {
 		x, eps, y := make([]float32, size), make([]float32, size), make([]float32, size)
-		s.Train.Fill(x, []int{i}, toySide, -.5, .5, func(i int) bool { return rng.Intn(2, 3, rng.Flip, uint64(i), 0) == 1 })
+		s.Train.Fill(x, []int{i}, toySide, -.5, .5, func(i int) dataset.Move {
+			return dataset.Move{Mirror: rng.Intn(2, 3, rng.Flip, uint64(i), 0) == 1}
+		})
 		rng.Normal(eps, 3, rng.Noise, uint64(i), 0)
 		u := int(1000 * rng.Uniform(3, rng.Timestep, uint64(i), 0))
 		noisify(s.Kernels, x, eps, []float64{s.Schedule.Alphabar[u]})

@@ -61,10 +61,11 @@ type Epoch struct {
 	TrainLoss    float64
 	ValidLoss    float64
 	AverageOn    bool
-	ValidEMA     float64 // of the moving average, where AverageOn
-	Best         bool    // no epoch had a lower validation loss
-	Seconds      float64 // since the epoch began or was resumed
-	ValidSeconds float64 // of them, for validation
+	ValidEMA     float64   // of the moving average, where AverageOn
+	Confusion    Confusion // of a classifier on the validation images, by the weights Best is judged by; else nil
+	Best         bool      // no epoch had a lower validation loss
+	Seconds      float64   // since the epoch began or was resumed
+	ValidSeconds float64   // of them, for validation
 }
 
 // Grid is the moment to draw samples: the net's weights stand still.

@@ -5,6 +5,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
+	"diffuse/internal/model"
 	"diffuse/internal/profile"
 )
 
@@ -37,7 +38,7 @@ type adamStep struct {
 	update    int     // updates before this one
 }
 
-// update changes the parameters, the moments and the average by one step, all
+// update changes the trained parameters, the moments and the average by one step, all
 // in one pass over memory.
 func (o *optimizer) update(params, gradient []float32, s adamStep) {
 	floats := 7 // the gradient is read; parameters and moments are read and written
@@ -56,6 +57,13 @@ func (o *optimizer) update(params, gradient []float32, s adamStep) {
 		}
 		o.kernels.Adam(a)
 	})
+}
+
+// track makes the average follow what is not trained but measured.
+func (o *optimizer) track(params *model.Params) {
+	if o.average != nil {
+		copy(o.average[params.Trained():], params.Data[params.Trained():])
+	}
 }
 
 // clipFactor is what a gradient of this norm is multiplied with so that its

@@ -45,6 +45,21 @@ func newToy(size int) *toy {
 func (n *toy) Params() *model.Params { return n.params }
 func (n *toy) Repack()               { n.packed = append(n.packed[:0], n.params.Data...) }
 
+func (n *toy) Track([]float32, int) {}
+func (n *toy) Sizes() model.Sizes {
+	return model.Sizes{Input: n.size, Output: n.size, Target: n.size}
+}
+
+func (n *toy) Loss(loss []float64, y, target []float32) {
+	for i := range loss {
+		loss[i] = 0
+		for o := i * n.size; o < (i+1)*n.size; o++ {
+			d := float64(y[o]) - float64(target[o])
+			loss[i] += d * d
+		}
+	}
+}
+
 func (n *toy) Worker(images int, grad bool) (model.Worker, error) {
 	return &toyWorker{net: n, max: images, grad: grad}, nil
 }

@@ -62,10 +62,9 @@ func New(s Setup) (*Trainer, error) {
 		return nil, err
 	}
 	params := s.Net.Params()
-	size := c.Data.Size * c.Data.Size * s.Train.C
 	micros := (min(c.Train.Batch, s.Train.N) + c.Train.MicroBatch - 1) / c.Train.MicroBatch
 	lanes := min(c.Train.Lanes, micros)
-	if t.crew, err = newCrew(s.Net, s.Kernels, min(s.Workers, lanes), c.Train.MicroBatch, size); err != nil {
+	if t.crew, err = newCrew(s.Net, s.Kernels, min(s.Workers, lanes), c.Train.MicroBatch, c.Model.Kind == config.ResNet); err != nil {
 		return nil, err
 	}
 	t.gradient = newGradient(t.crew, params, lanes, s.Workers)

@@ -1,11 +1,15 @@
 package train
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
-// meanLoss is the mean over s of (prediction−eps)², an element. Each image's
-// loss is summed apart and the images in order: any number of workers gives the
-// same bits.
-func meanLoss(ctx context.Context, c *crew, s Source) (float64, error) {
+// meanLoss is the mean loss over s, an element of the target. Each image's loss
+// is summed apart and the images in order: any number of workers gives the same
+// bits. judge, unless it is nil, hears of each micro-batch's outputs and
+// targets, several at once.
+func meanLoss(ctx context.Context, c *crew, s Source, judge func(lo int, y, target []float32)) (float64, error) {
 	loss := make([]float64, s.Len())
 	micros := c.microBatches(s.Len())
 	err := eachJob(min(len(c.hands), micros), micros, func(worker, m int) error {
@@ -14,12 +18,52 @@ func meanLoss(ctx context.Context, c *crew, s Source) (float64, error) {
 		}
 		h := c.hands[worker]
 		lo, n := c.load(h, s, m)
-		y := h.y[:n*c.size]
-		if err := h.Predict(y, h.x[:n*c.size], h.t[:n]); err != nil {
+		y, target := c.outputs(h, n), c.targets(h, n)
+		if err := h.Predict(y, c.inputs(h, n), h.t[:n]); err != nil {
 			return err
 		}
-		c.kernels.SquaredError(nil, y, h.eps[:n*c.size], n, c.size, 0, loss[lo:lo+n])
+		c.net.Loss(loss[lo:lo+n], y, target)
+		if judge != nil {
+			judge(lo, y, target)
+		}
 		return nil
 	})
-	return sum(loss) / float64(s.Len()*c.size), err
+	return sum(loss) / float64(s.Len()*c.sizes.Target), err
+}
+
+// Confusion counts, for each label (row), how often each class was said.
+type Confusion [][]int
+
+// Accuracy is the share of images whose class was said rightly.
+func (c Confusion) Accuracy() float64 {
+	var right, all int
+	for label, row := range c {
+		right += row[label]
+		for _, n := range row {
+			all += n
+		}
+	}
+	return float64(right) / float64(all)
+}
+
+// confusion validates a classifier: its mean loss, and what it said.
+func confusion(ctx context.Context, c *crew, s Source) (float64, Confusion, error) {
+	classes := c.sizes.Output
+	said, labels := make([]int, s.Len()), make([]int, s.Len())
+	loss, err := meanLoss(ctx, c, s, func(lo int, y, target []float32) {
+		for i, label := range target {
+			row := y[i*classes:][:classes]
+			said[lo+i], labels[lo+i] = slices.Index(row, slices.Max(row)), int(label)
+		}
+	})
+	counts := make(Confusion, classes)
+	for i := range counts {
+		counts[i] = make([]int, classes)
+	}
+	for i, label := range labels {
+		if said[i] >= 0 { // a NaN is no class
+			counts[label][said[i]]++
+		}
+	}
+	return loss, counts, err
 }
