@@ -6,11 +6,13 @@ import "testing"
 // to do than the most that was measured to take some 100 µs.
 func TestCallsAreShort(t *testing.T) {
 	for _, c := range []Conv{
-		{N: 2, H: 32, W: 32, Cin: 96, Cout: 32, Kernel: 3, Stride: 1},
-		{N: 16, H: 4, W: 4, Cin: 512, Cout: 256, Kernel: 3, Stride: 1},
-		{N: 2, H: 4, W: 4, Cin: 1792, Cout: 32, Kernel: 3, Stride: 1}, // cifar10.yaml's widest
-		{N: 1, H: 4096, W: 1, Cin: 256, Cout: 32, Kernel: 1, Stride: 1},
-		{N: 4, H: 8, W: 8, Cin: 128, Cout: 128, Kernel: 3, Stride: 1, Upsample: true},
+		{N: 2, H: 32, W: 32, Cin: 96, Cout: 32, Window: Square(3), Stride: 1},
+		{N: 16, H: 4, W: 4, Cin: 512, Cout: 256, Window: Square(3), Stride: 1},
+		{N: 2, H: 4, W: 4, Cin: 1792, Cout: 32, Window: Square(3), Stride: 1}, // cifar10.yaml's widest
+		{N: 1, H: 4096, W: 1, Cin: 256, Cout: 32, Window: Square(1), Stride: 1},
+		{N: 4, H: 8, W: 8, Cin: 128, Cout: 128, Window: Square(3), Stride: 1, Upsample: true},
+		{N: 1, H: 17, W: 17, Cin: 192, Cout: 192, Window: Window{1, 7, 0, 3}, Stride: 1},
+		{N: 4, H: 28, W: 28, Cin: 64, Cout: 64, Window: Square(7), Stride: 2},
 	} {
 		onAllPrecisions(t, func(t *testing.T, s *Set) {
 			if s.name == "portable" {

@@ -5,32 +5,31 @@ import (
 	"math"
 )
 
-// Conv is the shape of a convolution with padding Kernel/2, as in PyTorch:
-// N images of H×W pixels and Cin channels in, Cout channels out. Kernel is 1
-// or 3, Stride 1 or 2. A linear layer is a convolution with Kernel 1, Stride
-// 1, H its number of rows and N and W 1.
+// Conv is the shape of a convolution, as in PyTorch: N images of H×W pixels and
+// Cin channels in, Cout channels out. Stride is 1 or 2. A linear layer is a
+// convolution with a window of one pixel, Stride 1, H its number of rows and N
+// and W 1.
 //
-// With Upsample (Kernel 3, Stride 1) the window slides over the input enlarged
+// With Upsample (Square(3), Stride 1) the window slides over the input enlarged
 // to 2H×2W, each pixel doubled in both directions (nearest neighbour), without
 // that input being made: where neighbouring positions of the window see the
 // same pixel, their weights are added up before.
 //
 // Activations are dense, [N][H][W][channels]; weights are [ky][kx][Cin][Cout].
 type Conv struct {
-	N, H, W, Cin, Cout, Kernel, Stride int
-	Upsample                           bool
+	N, H, W, Cin, Cout int
+	Window
+	Stride   int
+	Upsample bool
 }
 
 // Out is the output's height and width.
 func (c Conv) Out() (h, w int) {
-	return (c.H*c.enlarged()-1)/c.Stride + 1, (c.W*c.enlarged()-1)/c.Stride + 1
+	return places(c.H*c.enlarged()+2*c.PadH, c.KernelH, c.Stride), places(c.W*c.enlarged()+2*c.PadW, c.KernelW, c.Stride)
 }
 
 // Weights is the number of weights.
-func (c Conv) Weights() int { return c.Kernel * c.Kernel * c.Cin * c.Cout }
-
-// pad is the width of the border of zeros.
-func (c Conv) pad() int { return c.Kernel / 2 }
+func (c Conv) Weights() int { return c.KernelH * c.KernelW * c.Cin * c.Cout }
 
 // enlarged is how many times the input's size the window slides over.
 func (c Conv) enlarged() int {
@@ -42,22 +41,27 @@ func (c Conv) enlarged() int {
 
 // check panics if the shape is not one the kernels can compute.
 func (c Conv) check() {
+	c.Window.check()
 	switch {
-	case c.Kernel != 1 && c.Kernel != 3:
-		panic(fmt.Sprintf("kernel: convolution with a window of %d, not 1 or 3", c.Kernel))
 	case c.Stride != 1 && c.Stride != 2:
 		panic(fmt.Sprintf("kernel: convolution with a stride of %d, not 1 or 2", c.Stride))
-	case c.Upsample && (c.Kernel != 3 || c.Stride != 1):
-		panic(fmt.Sprintf("kernel: upsampling with a window of %d and a stride of %d, not 3 and 1", c.Kernel, c.Stride))
-	case c.N < 1 || c.H < 1 || c.W < 1 || c.Cin < 1 || c.Cout < 1:
+	case c.Upsample && (c.Window != Square(3) || c.Stride != 1):
+		panic(fmt.Sprintf("kernel: upsampling with the window %+v and a stride of %d, not Square(3) and 1", c.Window, c.Stride))
+	case c.N < 1 || c.H < 1 || c.W < 1 || c.Cin < 1 || c.Cout < 1 || c.H+2*c.PadH < c.KernelH || c.W+2*c.PadW < c.KernelW:
 		panic(fmt.Sprintf("kernel: empty convolution %+v", c))
 	}
+}
+
+// sizeless is c for the smallest images there are: what its weights depend on.
+func (c Conv) sizeless() Conv {
+	c.N, c.H, c.W = 1, c.KernelH, c.KernelW
+	return c
 }
 
 // pixelwise is c, or the same arithmetic as images of one pixel if c treats
 // every pixel alike: rows are then free to be grouped across images.
 func (c Conv) pixelwise() Conv {
-	if c.Kernel == 1 && c.Stride == 1 {
+	if c.single() && c.Stride == 1 {
 		c.N, c.H, c.W = c.N*c.H*c.W, 1, 1
 	}
 	return c
@@ -66,7 +70,7 @@ func (c Conv) pixelwise() Conv {
 // Start is what the sums of a convolution start from. All are optional.
 type Start struct {
 	Bias []float32 // [Cout]
-	Rows []float32 // [N][Cout], added to each pixel of an image; not with Kernel 1
+	Rows []float32 // [N][Cout], added to each pixel of an image; not with a window of one
 	From []float32 // [N][outH][outW][Cout]; may be the output itself
 }
 
@@ -75,8 +79,8 @@ type Start struct {
 func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start, c Conv) {
 	c.check()
 	p.check(c)
-	if start.Rows != nil && c.Kernel == 1 {
-		panic("kernel: rows are added to convolutions of 3×3 only")
+	if start.Rows != nil && c.single() {
+		panic("kernel: rows are added to convolutions of more than one pixel only")
 	}
 	c = c.pixelwise()
 	passes := make([]pass, 0, 4)
@@ -84,7 +88,7 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start,
 		down, across := c.forward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.output(), y, c.input(), x, c.pad(), passes, start)
+	s.slide(ws, c.output(), y, c.input(), x, passes, start)
 }
 
 // ConvBackwardData computes dx[N][H][W][Cin], the gradient with respect to the
@@ -102,7 +106,7 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from 
 		down, across := c.backward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.input(), dx, c.output(), dy, c.pad(), passes, Start{From: from})
+	s.slide(ws, c.input(), dx, c.output(), dy, passes, Start{From: from})
 }
 
 // images is the shape of a batch of images.
@@ -130,9 +134,9 @@ type pass struct {
 const rowsAtOnce = 256
 
 // slide runs passes over the images x and writes the images y. Input outside
-// an image is zero, up to pad pixels away. A copy of the input with that
-// border makes each row of a window one stretch of memory.
-func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, pad int, passes []pass, start Start) {
+// an image is zero. A copy of the input with a border of zeros makes each row
+// of a window one stretch of memory.
+func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, passes []pass, start Start) {
 	mustHave("input", x, in.size(in.n))
 	mustHave("output", y, out.size(out.n))
 	if start.From != nil {
@@ -141,7 +145,10 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 	defer ws.release(ws.mark())
 	bias := s.gemm.biases(ws, start, out)
 	group := min(in.n, (rowsAtOnce-1)/(out.h*out.w)+1)
-	framed := framing{images: in, pad: pad, stride: s.gemm.cells(in.c)}
+	framed := framing{images: in, stride: s.gemm.cells(in.c)}
+	for _, p := range passes {
+		framed.reach(p.down, p.across, out)
+	}
 	if s.gemm.pairs {
 		framed.layout = narrowed
 	}

@@ -27,7 +27,7 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	switch {
 	case c.Upsample:
 		s.enlargedWeights(ws, dw, sums, x, dy, c)
-	case c.Kernel == 1 && c.Stride == 1: // rows of pixels, as long as is read at once
+	case c.single() && c.Stride == 1: // rows of pixels, as long as is read at once
 		pixels := c.N * c.H * c.W
 		for p := 0; p < pixels; p += pixelsAtOnce {
 			c.N, c.H, c.W = 1, 1, min(pixelsAtOnce, pixels-p)
@@ -69,7 +69,8 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 	in, out := c.input(), c.output()
 	cells := down.places(out.h) * s.gemm.cells(across.places(out.w))
 	group := min(in.n, (pixelsAtOnce-1)/(down.places(out.h)*across.places(out.w))+1)
-	framed, every := framing{images: in, pad: c.pad(), stride: scattered(in.c)}, 1
+	framed, every := framing{images: in, stride: scattered(in.c)}, 1
+	framed.reach(down, across, out)
 	if s.gemm.pairs {
 		framed.layout, framed.step, every = zipped, across.step, 2
 	}

@@ -10,26 +10,23 @@ import (
 	"testing"
 )
 
-// terms calls f with the indices of every product in a convolution's sums, by
-// PyTorch's definition of Conv2d with padding Kernel/2, after that of
-// interpolate(scale_factor=2, mode="nearest") if c enlarges its input.
+// terms calls f with where the channels of an output pixel, an input pixel and
+// the weights between them begin, for all that see each other by PyTorch's
+// definition of Conv2d, after that of interpolate(scale_factor=2,
+// mode="nearest") if c enlarges its input.
 func (c Conv) terms(f func(y, x, w int)) {
 	h, w := c.Out()
 	for n := range c.N {
 		for oy := range h {
 			for ox := range w {
-				for ky := range c.Kernel {
-					for kx := range c.Kernel {
-						iy, ix := oy*c.Stride+ky-c.Kernel/2, ox*c.Stride+kx-c.Kernel/2
+				for ky := range c.KernelH {
+					for kx := range c.KernelW {
+						iy, ix := oy*c.Stride+ky-c.PadH, ox*c.Stride+kx-c.PadW
 						if iy < 0 || iy >= c.enlarged()*c.H || ix < 0 || ix >= c.enlarged()*c.W {
 							continue
 						}
 						iy, ix = iy/c.enlarged(), ix/c.enlarged()
-						for ci := range c.Cin {
-							for co := range c.Cout {
-								f(((n*h+oy)*w+ox)*c.Cout+co, ((n*c.H+iy)*c.W+ix)*c.Cin+ci, ((ky*c.Kernel+kx)*c.Cin+ci)*c.Cout+co)
-							}
-						}
+						f(((n*h+oy)*w+ox)*c.Cout, ((n*c.H+iy)*c.W+ix)*c.Cin, (ky*c.KernelW+kx)*c.Cin*c.Cout)
 					}
 				}
 			}
@@ -49,10 +46,19 @@ func newReference(start []float32) reference {
 	return r
 }
 
-func (r reference) add(i int, a, b float32) {
-	product := float64(a) * float64(b)
-	r.sum[i] += product
-	r.size[i] += math.Abs(product)
+func (r reference) add(i int, term float64) {
+	r.sum[i] += term
+	r.size[i] += math.Abs(term)
+}
+
+// from is r started from start.
+func (r reference) from(start []float32) reference {
+	begun := newReference(start)
+	for i := range r.sum {
+		begun.sum[i] += r.sum[i]
+		begun.size[i] += r.size[i]
+	}
+	return begun
 }
 
 // check allows an error of a tolerance times the sum of magnitudes. Rounding
@@ -99,39 +105,93 @@ func fenced(s []float32) (inside []float32, check func(t *testing.T, name string
 // middle of every block, and random ones.
 func convShapes() []Conv {
 	shapes := []Conv{
-		{N: 3, H: 5, W: 7, Cin: 1, Cout: 32, Kernel: 3, Stride: 1},
-		{N: 1, H: 32, W: 32, Cin: 32, Cout: 17, Kernel: 3, Stride: 1}, // more rows than a call takes
-		{N: 2, H: 9, W: 9, Cin: 32, Cout: 1, Kernel: 3, Stride: 1},
-		{N: 9, H: 4, W: 4, Cin: 400, Cout: 16, Kernel: 3, Stride: 1}, // a segment in four parts
-		{N: 2, H: 8, W: 8, Cin: 192, Cout: 24, Kernel: 3, Stride: 1},
-		{N: 3, H: 8, W: 8, Cin: 128, Cout: 40, Kernel: 3, Stride: 2},
-		{N: 2, H: 7, W: 9, Cin: 20, Cout: 20, Kernel: 3, Stride: 2},
-		{N: 1, H: 5, W: 3, Cin: 70, Cout: 70, Kernel: 3, Stride: 1}, // several panels of every set
-		{N: 2, H: 1, W: 1, Cin: 5, Cout: 6, Kernel: 3, Stride: 2},
-		{N: 2, H: 1, W: 2, Cin: 3, Cout: 2, Kernel: 3, Stride: 1},
-		{N: 1, H: 301, W: 1, Cin: 64, Cout: 24, Kernel: 1, Stride: 1}, // a linear layer
-		{N: 1, H: 1, W: 1, Cin: 512, Cout: 7, Kernel: 1, Stride: 1},
-		{N: 16, H: 4, W: 4, Cin: 384, Cout: 33, Kernel: 1, Stride: 1},
-		{N: 3, H: 5, W: 4, Cin: 9, Cout: 8, Kernel: 1, Stride: 2},
+		{N: 3, H: 5, W: 7, Cin: 1, Cout: 32, Window: Square(3), Stride: 1},
+		{N: 1, H: 32, W: 32, Cin: 32, Cout: 17, Window: Square(3), Stride: 1}, // more rows than a call takes
+		{N: 2, H: 9, W: 9, Cin: 32, Cout: 1, Window: Square(3), Stride: 1},
+		{N: 9, H: 4, W: 4, Cin: 400, Cout: 16, Window: Square(3), Stride: 1}, // a segment in four parts
+		{N: 2, H: 8, W: 8, Cin: 192, Cout: 24, Window: Square(3), Stride: 1},
+		{N: 3, H: 8, W: 8, Cin: 128, Cout: 40, Window: Square(3), Stride: 2},
+		{N: 2, H: 7, W: 9, Cin: 20, Cout: 20, Window: Square(3), Stride: 2},
+		{N: 1, H: 5, W: 3, Cin: 70, Cout: 70, Window: Square(3), Stride: 1}, // several panels of every set
+		{N: 2, H: 1, W: 1, Cin: 5, Cout: 6, Window: Square(3), Stride: 2},
+		{N: 2, H: 1, W: 2, Cin: 3, Cout: 2, Window: Square(3), Stride: 1},
+		{N: 1, H: 301, W: 1, Cin: 64, Cout: 24, Window: Square(1), Stride: 1}, // a linear layer
+		{N: 1, H: 1, W: 1, Cin: 512, Cout: 7, Window: Square(1), Stride: 1},
+		{N: 16, H: 4, W: 4, Cin: 384, Cout: 33, Window: Square(1), Stride: 1},
+		{N: 3, H: 5, W: 4, Cin: 9, Cout: 8, Window: Square(1), Stride: 2},
 	}
 	for _, up := range []Conv{
 		{N: 1, H: 1, W: 1, Cin: 3, Cout: 2}, {N: 3, H: 2, W: 5, Cin: 20, Cout: 33}, {N: 5, H: 4, W: 4, Cin: 128, Cout: 40}, {N: 2, H: 9, W: 7, Cin: 1, Cout: 1},
 	} {
-		up.Kernel, up.Stride, up.Upsample = 3, 1, true
+		up.Window, up.Stride, up.Upsample = Square(3), 1, true
 		shapes = append(shapes, up)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
 		shapes = append(shapes, Conv{
 			N: 1 + r.IntN(6), H: 1 + r.IntN(9), W: 1 + r.IntN(9), Cin: 1 + r.IntN(50), Cout: 1 + r.IntN(50),
-			Kernel: 1 + 2*r.IntN(2), Stride: 1 + r.IntN(2),
+			Window: Square(1 + 2*r.IntN(2)), Stride: 1 + r.IntN(2),
+		})
+	}
+	return append(shapes, windowShapes(r)...)
+}
+
+// windowShapes are the windows of a classifier and of InceptionV3, and random
+// ones, which may be larger than the image without its padding.
+func windowShapes(r *rand.Rand) []Conv {
+	shapes := []Conv{
+		{N: 3, H: 14, W: 14, Cin: 1, Cout: 16, Window: Square(5), Stride: 1},
+		{N: 2, H: 9, W: 11, Cin: 16, Cout: 20, Window: Square(5), Stride: 2},
+		{N: 1, H: 19, W: 19, Cin: 3, Cout: 32, Window: Valid(3, 3), Stride: 2},
+		{N: 1, H: 12, W: 15, Cin: 32, Cout: 33, Window: Valid(3, 3), Stride: 2}, // the last row is not seen
+		{N: 1, H: 17, W: 17, Cin: 32, Cout: 40, Window: Window{1, 7, 0, 3}, Stride: 1},
+		{N: 2, H: 7, W: 6, Cin: 300, Cout: 16, Window: Window{7, 1, 3, 0}, Stride: 1},
+		{N: 3, H: 8, W: 8, Cin: 30, Cout: 24, Window: Window{1, 3, 0, 1}, Stride: 1},
+		{N: 3, H: 8, W: 8, Cin: 24, Cout: 30, Window: Window{3, 1, 1, 0}, Stride: 1},
+		{N: 2, H: 9, W: 9, Cin: 8, Cout: 9, Window: Square(7), Stride: 2},
+		{N: 2, H: 2, W: 2, Cin: 5, Cout: 9, Window: Valid(2, 2), Stride: 2},
+	}
+	for range 40 {
+		w := Window{KernelH: 1 + r.IntN(maxWindow), KernelW: 1 + r.IntN(maxWindow)}
+		w.PadH, w.PadW = r.IntN(w.KernelH), r.IntN(w.KernelW)
+		shapes = append(shapes, Conv{
+			N: 1 + r.IntN(4), H: max(1, w.KernelH-2*w.PadH) + r.IntN(9), W: max(1, w.KernelW-2*w.PadW) + r.IntN(9),
+			Cin: 1 + r.IntN(40), Cout: 1 + r.IntN(40), Window: w, Stride: 1 + r.IntN(2),
 		})
 	}
 	return shapes
 }
 
+func TestImpossibleConvolutionsPanic(t *testing.T) {
+	fine := Conv{N: 1, H: 4, W: 4, Cin: 1, Cout: 1, Window: Square(3), Stride: 1}
+	for name, change := range map[string]func(c *Conv){
+		"no window":                  func(c *Conv) { c.Window = Window{} },
+		"a window of 8":              func(c *Conv) { c.Window = Window{8, 1, 0, 0} },
+		"as much padding as window":  func(c *Conv) { c.PadW = 3 },
+		"a window beyond the image":  func(c *Conv) { c.Window = Valid(1, 5) },
+		"a stride of 3":              func(c *Conv) { c.Stride = 3 },
+		"an enlarged window of five": func(c *Conv) { c.Window, c.Upsample = Square(5), true },
+		"no images":                  func(c *Conv) { c.N = 0 },
+	} {
+		c := fine
+		change(&c)
+		if !panics(c.check) {
+			t.Errorf("%s: no panic", name)
+		}
+	}
+	if panics(fine.check) {
+		t.Error("the convolution they are made from panics")
+	}
+}
+
+func panics(f func()) (does bool) {
+	defer func() { does = recover() != nil }()
+	f()
+	return false
+}
+
 func (c Conv) String() string {
-	name := fmt.Sprintf("%dx%d,%d×%d×%d,%d→%d,stride%d", c.Kernel, c.Kernel, c.N, c.H, c.W, c.Cin, c.Cout, c.Stride)
+	name := fmt.Sprintf("%dx%d,pad%d,%d,%d×%d×%d,%d→%d,stride%d", c.KernelH, c.KernelW, c.PadH, c.PadW, c.N, c.H, c.W, c.Cin, c.Cout, c.Stride)
 	if c.Upsample {
 		name += ",upsample"
 	}
@@ -177,7 +237,7 @@ func newTrialLayer(seed uint64, c Conv) *trialLayer {
 // starts are the ways to begin a convolution, and what each begins with.
 func (l *trialLayer) starts() map[string]Start {
 	starts := map[string]Start{"plain": {}, "bias": {Bias: l.bias}, "bias and from": {Bias: l.bias, From: l.from}}
-	if l.Kernel == 3 {
+	if !l.single() {
 		starts["bias and rows"] = Start{Bias: l.bias, Rows: l.rows}
 		starts["all"] = Start{Bias: l.bias, Rows: l.rows, From: l.from}
 	}
@@ -204,23 +264,25 @@ func (l *trialLayer) begin(start Start) []float32 {
 
 // check drives every set in one precision against sums in float64.
 func (l *trialLayer) check(t *testing.T, precision Precision, tolerance float64) {
-	starts := l.starts()
-	ys := map[string]reference{}
-	for name, start := range starts {
-		ys[name] = newReference(l.begin(start))
-	}
-	dx, dxFrom := newReference(make([]float32, len(l.x))), newReference(l.dxFrom)
+	y, dx := newReference(make([]float32, len(l.dy))), newReference(make([]float32, len(l.x)))
 	dw, db := newReference(l.dw), newReference(l.db)
 	l.terms(func(yi, xi, wi int) {
-		for _, y := range ys {
-			y.add(yi, l.x[xi], l.w[wi])
+		for ci := range l.Cin {
+			x := float64(l.x[xi+ci])
+			for co := range l.Cout {
+				w, d := float64(l.w[wi+ci*l.Cout+co]), float64(l.dy[yi+co])
+				y.add(yi+co, x*w)
+				dx.add(xi+ci, d*w)
+				dw.add(wi+ci*l.Cout+co, x*d)
+			}
 		}
-		dx.add(xi, l.dy[yi], l.w[wi])
-		dxFrom.add(xi, l.dy[yi], l.w[wi])
-		dw.add(wi, l.x[xi], l.dy[yi])
 	})
 	for i, d := range l.dy {
-		db.add(i%l.Cout, d, 1)
+		db.add(i%l.Cout, float64(d))
+	}
+	starts, ys, dxFrom := l.starts(), map[string]reference{}, dx.from(l.dxFrom)
+	for name, start := range starts {
+		ys[name] = y.from(l.begin(start))
 	}
 	onAllSets(t, func(t *testing.T, s *Set) {
 		s = s.In(precision)
@@ -291,24 +353,21 @@ func TestConvOfAnImageDoesNotDependOnItsBatch(t *testing.T) {
 }
 
 func TestPackedWithoutGradientHasNoBackwardForm(t *testing.T) {
-	c := Conv{N: 1, H: 3, W: 3, Cin: 4, Cout: 5, Kernel: 3, Stride: 1}
+	c := Conv{N: 1, H: 3, W: 3, Cin: 4, Cout: 5, Window: Square(3), Stride: 1}
 	s := Best()
 	p := s.NewPacked(c, false)
 	if p.backward != nil {
 		t.Error("memory spent on a form that is not needed")
 	}
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	s.ConvBackwardData(NewWorkspace(), make([]float32, 36), make([]float32, 45), p, nil, c)
+	if !panics(func() { s.ConvBackwardData(NewWorkspace(), make([]float32, 36), make([]float32, 45), p, nil, c) }) {
+		t.Error("no panic")
+	}
 }
 
 func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 	for _, c := range []Conv{
-		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 2},
-		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Kernel: 3, Stride: 1, Upsample: true},
+		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Window: Square(3), Stride: 2},
+		{N: 4, H: 8, W: 8, Cin: 24, Cout: 16, Window: Square(3), Stride: 1, Upsample: true},
 	} {
 		onAllPrecisions(t, func(t *testing.T, s *Set) {
 			h, w := c.Out()
@@ -332,7 +391,7 @@ func TestConvAllocatesNothingOnceWarm(t *testing.T) {
 // Assembly holds no stack map and may be interrupted anywhere: collections and
 // other goroutines must not disturb it, nor it them.
 func TestConvUnderGarbageCollection(t *testing.T) {
-	c := Conv{N: 4, H: 8, W: 8, Cin: 40, Cout: 24, Kernel: 3, Stride: 1}
+	c := Conv{N: 4, H: 8, W: 8, Cin: 40, Cout: 24, Window: Square(3), Stride: 1}
 	onAllPrecisions(t, func(t *testing.T, s *Set) {
 		p := s.NewPacked(c, true)
 		s.Pack(p, normals(1, c.Weights(), 0, 1))

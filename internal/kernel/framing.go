@@ -5,13 +5,18 @@ import (
 	"math"
 )
 
-// framing is how images lie in scratch memory: with a border of pad zero
-// pixels all around, a pixel every stride cells.
+// framing is how images lie in scratch memory: with padH rows of zero pixels
+// above and below and padW on either side, a pixel every stride cells.
 type framing struct {
 	images
-	pad, stride int
-	layout      layout
-	step        int // of zipped pixels
+	padH, padW, stride int
+	layout             layout
+	step               int // of zipped pixels
+}
+
+// reach widens the border to all that a window sees to yield out.
+func (f *framing) reach(down, across axis, out images) {
+	f.padH, f.padW = max(f.padH, down.border(f.h, out.h)), max(f.padW, across.border(f.w, out.w))
 }
 
 // layout is what the cells of a pixel are.
@@ -24,13 +29,15 @@ const (
 )
 
 // pitch is the distance of two pixel rows, in cells.
-func (f framing) pitch() int { return (f.w + 2*f.pad) * f.stride }
+func (f framing) pitch() int { return (f.w + 2*f.padW) * f.stride }
 
 // image is the distance of two images, in cells.
-func (f framing) image() int { return (f.h + 2*f.pad) * f.pitch() }
+func (f framing) image() int { return (f.h + 2*f.padH) * f.pitch() }
 
 // dense says that a copy would change nothing.
-func (f framing) dense() bool { return f.layout == plain && f.pad == 0 && f.stride == f.c }
+func (f framing) dense() bool {
+	return f.layout == plain && f.padH == 0 && f.padW == 0 && f.stride == f.c
+}
 
 // framed takes scratch for n images; none if they can be read where they are.
 func (ws *Workspace) framed(f framing, n int) []float32 {
@@ -49,12 +56,12 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 	defer ws.release(ws.mark())
 	var row []float32
 	if f.layout == zipped {
-		row = ws.float32s((f.w + 2*f.pad + f.step) * f.c)
+		row = ws.float32s((f.w + 2*f.padW + f.step) * f.c)
 		clear(row)
 	}
 	for i := range n {
 		image := scratch[i*f.image():][:f.image()]
-		border := f.pad * f.pitch()
+		border := f.padH * f.pitch()
 		clear(image[:border])
 		clear(image[len(image)-border:])
 		for y := range f.h {
@@ -69,20 +76,20 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 // zipped ones, zero beside the pixels.
 func (s *Set) fillRow(f framing, to, from, framed []float32) {
 	if f.layout == zipped {
-		copy(framed[f.pad*f.c:], from)
+		copy(framed[f.padW*f.c:], from)
 		later := framed[f.step*f.c:]
 		if f.stride == f.c {
 			s.gemm.zip(to, framed[:len(to)], later[:len(to)])
 			return
 		}
-		for p := range f.w + 2*f.pad {
+		for p := range f.w + 2*f.padW {
 			s.gemm.zip(to[p*f.stride:][:f.c], framed[p*f.c:][:f.c], later[p*f.c:][:f.c])
 		}
 		return
 	}
-	clear(to[:f.pad*f.stride])
-	clear(to[len(to)-f.pad*f.stride:])
-	to = to[f.pad*f.stride:]
+	clear(to[:f.padW*f.stride])
+	clear(to[len(to)-f.padW*f.stride:])
+	to = to[f.padW*f.stride:]
 	switch {
 	case f.layout == plain && f.stride == f.c:
 		copy(to, from)
@@ -123,7 +130,7 @@ func (ws *Workspace) table(down, across axis, out images, in framing, n, every i
 	row := 0
 	for i := range n {
 		for q := range h {
-			x := i*in.image() + (in.pad+down.first+down.step*q)*in.pitch() + (in.pad+across.first)*in.stride
+			x := i*in.image() + (in.padH+down.first+down.step*q)*in.pitch() + (in.padW+across.first)*in.stride
 			y := out.size(i) + ((down.at+down.spread*q)*out.w+across.at)*out.c
 			for range w {
 				t.x[row], t.y[row] = int32(x), int32(y)

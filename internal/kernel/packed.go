@@ -43,7 +43,7 @@ func (g *gemm) newForm(down, across axis, in, out int) *form {
 // NewPacked allocates the forms of c's weights; its N, H and W do not count.
 // Without grad there is no form for ConvBackwardData.
 func (s *Set) NewPacked(c Conv, grad bool) *Packed {
-	c.N, c.H, c.W = 1, 1, 1
+	c = c.sizeless()
 	c.check()
 	p := &Packed{conv: c}
 	for i := range c.enlarged() * c.enlarged() {
@@ -65,7 +65,7 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 
 // check panics unless p holds weights for c.
 func (p *Packed) check(c Conv) {
-	c.N, c.H, c.W = 1, 1, 1
+	c = c.sizeless()
 	if p.conv != c {
 		panic(fmt.Sprintf("kernel: weights packed for %+v used for %+v", p.conv, c))
 	}
@@ -115,7 +115,7 @@ func (s *Set) tap(p *Packed, w []float32, ys, xs positions) []float32 {
 // at is the weights at one position of the window, [Cin][Cout].
 func (c Conv) at(w []float32, ky, kx int) []float32 {
 	n := c.Cin * c.Cout
-	return w[(ky*c.Kernel+kx)*n:][:n]
+	return w[(ky*c.KernelW+kx)*n:][:n]
 }
 
 // tap is the part of a form for the output channels from j on and one input

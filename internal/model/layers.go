@@ -19,25 +19,31 @@ type conv struct {
 
 func (n *net) conv(name string, shape kernel.Conv) *conv {
 	c := &conv{name: name, shape: shape}
-	c.weight = n.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.Kernel, shape.Kernel)
+	c.weight = n.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.KernelH, shape.KernelW)
 	c.bias = n.params.Add(name+".bias", Vector, shape.Cout)
 	n.packed = append(n.packed, packed{c.weight, shape, &c.filter})
 	return c
 }
 
 // same is a convolution of 3×3 that keeps height and width.
-func same(in, out int) kernel.Conv { return kernel.Conv{Cin: in, Cout: out, Kernel: 3, Stride: 1} }
+func same(in, out int) kernel.Conv {
+	return kernel.Conv{Cin: in, Cout: out, Window: kernel.Square(3), Stride: 1}
+}
 
 // halved is a convolution of 3×3 that halves them.
-func halved(c int) kernel.Conv { return kernel.Conv{Cin: c, Cout: c, Kernel: 3, Stride: 2} }
+func halved(c int) kernel.Conv {
+	return kernel.Conv{Cin: c, Cout: c, Window: kernel.Square(3), Stride: 2}
+}
 
 // doubled is one that first doubles them, by repeating pixels.
 func doubled(c int) kernel.Conv {
-	return kernel.Conv{Cin: c, Cout: c, Kernel: 3, Stride: 1, Upsample: true}
+	return kernel.Conv{Cin: c, Cout: c, Window: kernel.Square(3), Stride: 1, Upsample: true}
 }
 
 // pointwise is a convolution of 1×1.
-func pointwise(in, out int) kernel.Conv { return kernel.Conv{Cin: in, Cout: out, Kernel: 1, Stride: 1} }
+func pointwise(in, out int) kernel.Conv {
+	return kernel.Conv{Cin: in, Cout: out, Window: kernel.Square(1), Stride: 1}
+}
 
 func (c *conv) apply(b *builder, x *G.Node, needDX bool) (y *G.Node) {
 	b.Scope(c.name, func() { y = b.Conv(x, b.param(c.weight), b.param(c.bias), c.filter, c.shape, needDX) })

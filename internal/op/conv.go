@@ -28,7 +28,7 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 	shape := s.Clone()
 	shape[len(shape)-1] = k[1]
 	return b.convolve("linear", shape, func(n int) kernel.Conv {
-		return kernel.Conv{N: 1, H: n * rows, W: 1, Cin: k[0], Cout: k[1], Kernel: 1, Stride: 1}
+		return kernel.Conv{N: 1, H: n * rows, W: 1, Cin: k[0], Cout: k[1], Window: kernel.Square(1), Stride: 1}
 	}, f, true, x, w, bias)
 }
 
@@ -36,7 +36,7 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, needDX bool, x, w, bias *G.Node) *G.Node {
 	return b.must(spec{
 		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true},
-		plus: true, rows: geometry(1).Kernel > 1, size: convSize(geometry(1)), work: b.convWork(geometry),
+		plus: true, rows: geometry(1).Window != kernel.Square(1), size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) {
 			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, geometry(p.n))
 		},

@@ -159,17 +159,23 @@ func checkGradients(t *testing.T, back Backend, n, active int, build func(*trial
 // gradientCases are the ops on shapes that are multiples of no vector width.
 var gradientCases = map[string]func(tr *trial) *G.Node{
 	"conv3": func(tr *trial) *G.Node {
-		return conv(tr, 5, 3, kernel.Conv{Cin: 7, Cout: 11, Kernel: 3, Stride: 1})
+		return conv(tr, 5, 3, kernel.Conv{Cin: 7, Cout: 11, Window: kernel.Square(3), Stride: 1})
 	},
 	"conv3 stride 2": func(tr *trial) *G.Node {
-		return conv(tr, 7, 6, kernel.Conv{Cin: 3, Cout: 19, Kernel: 3, Stride: 2})
+		return conv(tr, 7, 6, kernel.Conv{Cin: 3, Cout: 19, Window: kernel.Square(3), Stride: 2})
+	},
+	"conv5": func(tr *trial) *G.Node {
+		return conv(tr, 6, 7, kernel.Conv{Cin: 5, Cout: 9, Window: kernel.Square(5), Stride: 1})
+	},
+	"conv 1x7 stride 2": func(tr *trial) *G.Node {
+		return conv(tr, 3, 7, kernel.Conv{Cin: 5, Cout: 9, Window: kernel.Window{KernelH: 1, KernelW: 7, PadW: 2}, Stride: 2})
 	},
 	"conv1": func(tr *trial) *G.Node {
-		return conv(tr, 3, 5, kernel.Conv{Cin: 13, Cout: 9, Kernel: 1, Stride: 1})
+		return conv(tr, 3, 5, kernel.Conv{Cin: 13, Cout: 9, Window: kernel.Square(1), Stride: 1})
 	},
 	"linear": func(tr *trial) *G.Node {
 		x, w := tr.images("x", 0, 3, 5, 13), tr.leaf("w", 0, 13, 21)
-		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Kernel: 1, Stride: 1})
+		f := tr.filter(kernel.Conv{Cin: 13, Cout: 21, Window: kernel.Square(1), Stride: 1})
 		return tr.g.Linear(x, w, tr.leaf("bias", 0, 21), f)
 	},
 	"norm":       func(tr *trial) *G.Node { return groupNorm(tr, 15, 5, false) },
@@ -202,14 +208,14 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 		return tr.g.Concat(tr.images("x", 0, 3, 5, 7), tr.images("y", 0, 3, 5, 11))
 	},
 	"conv3 upsampled": func(tr *trial) *G.Node {
-		return conv(tr, 3, 5, kernel.Conv{Cin: 7, Cout: 19, Kernel: 3, Stride: 1, Upsample: true})
+		return conv(tr, 3, 5, kernel.Conv{Cin: 7, Cout: 19, Window: kernel.Square(3), Stride: 1, Upsample: true})
 	},
 	// A ResNet block's folds: rows and a residual into convolutions, sums of
 	// gradients into norms and convolutions.
 	"residual": func(tr *trial) *G.Node {
 		x, e := tr.images("x", 0.5, 5, 3, 6), tr.images("e", 0, 6)
 		h := tr.g.GroupNorm(x, tr.leaf("gamma", 1, 6), tr.leaf("beta", 0, 6), Norm{Groups: 2, Eps: 1e-5, SiLU: true})
-		c := kernel.Conv{Cin: 6, Cout: 6, Kernel: 3, Stride: 1}
+		c := kernel.Conv{Cin: 6, Cout: 6, Window: kernel.Square(3), Stride: 1}
 		f := func(name string) (*G.Node, Filter) {
 			w := tr.leaf(name, 0, 3, 3, 6, 6)
 			return w, tr.filter(c)
@@ -227,7 +233,7 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 }
 
 func conv(tr *trial, h, w int, c kernel.Conv) *G.Node {
-	x, k := tr.images("x", 0, h, w, c.Cin), tr.leaf("w", 0, c.Kernel, c.Kernel, c.Cin, c.Cout)
+	x, k := tr.images("x", 0, h, w, c.Cin), tr.leaf("w", 0, c.KernelH, c.KernelW, c.Cin, c.Cout)
 	f := tr.filter(c)
 	return tr.g.Conv(x, k, tr.leaf("bias", 0, c.Cout), f, c, true)
 }

@@ -24,7 +24,7 @@ func (b *Graph) convWork(geometry func(n int) kernel.Conv) profile.Work {
 	c := geometry(1)
 	h, w := c.Out()
 	outputs := float64(c.N * h * w * c.Cout)
-	taps := float64(c.Kernel * c.Kernel * c.Cin)
+	taps := float64(c.KernelH * c.KernelW * c.Cin)
 	if c.Upsample {
 		taps *= 4. / 9 // of a window's 9 inputs, 4 differ
 	}
@@ -38,14 +38,14 @@ func (b *Graph) convWork(geometry func(n int) kernel.Conv) profile.Work {
 func convSize(c kernel.Conv) string {
 	form := ""
 	switch {
-	case c.Kernel == 1:
+	case c.Window == kernel.Square(1):
 		return fmt.Sprintf("%d→%d of %d", c.Cin, c.Cout, c.H*c.W)
 	case c.Upsample:
 		form = " enlarged"
 	case c.Stride == 2:
 		form = " halved"
 	}
-	return fmt.Sprintf("%d×%d %d→%d at %d×%d%s", c.Kernel, c.Kernel, c.Cin, c.Cout, c.H, c.W, form)
+	return fmt.Sprintf("%d×%d %d→%d at %d×%d%s", c.KernelH, c.KernelW, c.Cin, c.Cout, c.H, c.W, form)
 }
 
 // attentionWork is products of tokens×tokens×channels each, and so many passes
