@@ -12,18 +12,16 @@ import (
 	"diffuse/internal/rng"
 )
 
-// Init draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for weights
-// and biases of convolutions and linear layers (kaiming_uniform with a = √5),
-// 1 and 0 for norms. ddpm adds the lesson's init_ddpm: zero conv2 in every
-// ResNet block on the way down and up and in conv_out, orthogonal downsamplers;
-// the middle block keeps PyTorch's.
-func (u *UNet) Init(seed int64, ddpm bool) {
+// initPyTorch draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for
+// weights and biases of convolutions and linear layers (kaiming_uniform with
+// a = √5); norms and running statistics change nothing at first.
+func (n *net) initPyTorch(seed int64) {
 	fanIn := 1
 	var buffer []float32
-	for i, p := range u.params.List {
-		w := p.At(u.params.Data)
-		switch isNorm := p.Kind == Vector && strings.Contains(p.Name, "norm"); {
-		case isNorm && strings.HasSuffix(p.Name, ".weight"):
+	for i, p := range n.params.List {
+		w := p.At(n.params.Data)
+		switch isNorm := p.Kind == Running || p.Kind == Vector && strings.Contains(p.Name, "norm"); {
+		case isNorm && (strings.HasSuffix(p.Name, ".weight") || strings.HasSuffix(p.Name, "_var")):
 			fill(w, 1)
 		case isNorm:
 			fill(w, 0)
@@ -38,13 +36,39 @@ func (u *UNet) Init(seed int64, ddpm bool) {
 			for j, v := range values {
 				values[j] = float32(bound * (2*float64(v) - 1))
 			}
-			_ = p.FromTorch(u.params.Data, values) // of p's own length
+			_ = p.FromTorch(n.params.Data, values) // of p's own length
 		}
 	}
-	if ddpm {
+}
+
+// Init draws the weights as PyTorch does. model.init ddpm adds the lesson's
+// init_ddpm: zero conv2 in every ResNet block on the way down and up and in
+// conv_out, orthogonal downsamplers; the middle block keeps PyTorch's.
+func (u *UNet) Init(seed int64) {
+	u.initPyTorch(seed)
+	if u.cfg.Init == "ddpm" {
 		u.initDDPM(seed)
 	}
 	u.Repack()
+}
+
+// Init draws the weights as the lesson does: N(0, 2/((1+a²)·fan_in)), a being
+// GeneralRelu's slope (kaiming_normal); biases as PyTorch does.
+func (r *ResNet) Init(seed int64) {
+	r.initPyTorch(seed)
+	gain := math.Sqrt(2 / (1 + float64(general.Slope)*float64(general.Slope)))
+	for i, p := range r.params.List {
+		if p.Kind != Conv && p.Kind != Matrix {
+			continue
+		}
+		values := make([]float32, p.Len)
+		rng.Normal(values, uint64(seed), rng.Weights, uint64(i), 1)
+		for j := range values {
+			values[j] *= float32(gain / math.Sqrt(float64(p.Len/p.Shape[0])))
+		}
+		_ = p.FromTorch(r.params.Data, values) // of p's own length
+	}
+	r.Repack()
 }
 
 // initDDPM is the lesson's init_ddpm (notebook 17).

@@ -21,7 +21,7 @@ func (n *net) conv(name string, shape kernel.Conv) *conv {
 	c := &conv{name: name, shape: shape}
 	c.weight = n.params.Add(name+".weight", Conv, shape.Cout, shape.Cin, shape.KernelH, shape.KernelW)
 	c.bias = n.params.Add(name+".bias", Vector, shape.Cout)
-	n.packed = append(n.packed, packed{c.weight, shape, &c.filter})
+	n.packed = append(n.packed, packed{weight: c.weight, shape: shape, filter: &c.filter})
 	return c
 }
 
@@ -61,7 +61,7 @@ func (n *net) linear(name string, in, out int) *linear {
 	l := &linear{name: name}
 	l.weight = n.params.Add(name+".weight", Matrix, out, in)
 	l.bias = n.params.Add(name+".bias", Vector, out)
-	n.packed = append(n.packed, packed{l.weight, pointwise(in, out), &l.filter})
+	n.packed = append(n.packed, packed{weight: l.weight, shape: pointwise(in, out), filter: &l.filter})
 	return l
 }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,9 +48,10 @@ type kind interface {
 
 // packed is a layer's weights beside the kernels' form of them.
 type packed struct {
-	weight *Param
-	shape  kernel.Conv
-	filter *op.Filter
+	weight   *Param
+	shape    kernel.Conv
+	filter   *op.Filter
+	learning bool // needed to learn only
 }
 
 func newNet(size, channels int, kernels *kernel.Set) net {
@@ -62,6 +64,9 @@ func newNet(size, channels int, kernels *kernel.Set) net {
 // alloc makes room for the parameters and the kernels' forms of them.
 func (n *net) alloc(grad bool) {
 	n.params.Alloc()
+	if !grad {
+		n.packed = slices.DeleteFunc(n.packed, func(p packed) bool { return p.learning })
+	}
 	for i := range n.packed {
 		p := &n.packed[i]
 		*p.filter = n.back.NewFilter(p.shape, grad)
@@ -139,19 +144,19 @@ type replica struct {
 	loss         *op.Loss
 }
 
-// replica builds the graph for so many images, with the loss and its gradients
-// if learn says so.
-func (n *net) replica(images int, learn bool) (*replica, error) {
+// replica builds the graph of k for so many images, with the loss and its
+// gradients if learn says so.
+func (n *net) replica(k kind, images int, learn bool) (*replica, error) {
 	r := &replica{graph: op.NewGraph(images, n.back.NewDevice())}
 	r.graph.Measure(n.notes, n.apart)
 	b := &builder{Graph: r.graph, replica: r, learning: learn, data: n.params.Data, params: map[*Param]*G.Node{}}
 	err := b.Build(func() {
 		x, memory := b.Input("x", images, n.size, n.size, n.channels)
 		r.x = memory
-		r.y = n.kind.forward(b, x)
+		r.y = k.forward(b, x)
 		if learn {
 			var loss *G.Node
-			loss, r.target, r.loss = n.kind.loss(b, r.y)
+			loss, r.target, r.loss = k.loss(b, r.y)
 			if err := b.Differentiate(loss, b.order...); err != nil {
 				panic(err)
 			}

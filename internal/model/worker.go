@@ -6,6 +6,7 @@ import "fmt"
 // first needed.
 type worker struct {
 	net            *net
+	kind           kind
 	n              int
 	grad           bool
 	predict, learn *replica
@@ -17,13 +18,13 @@ func (n *net) Worker(images int, grad bool) (Worker, error) {
 	if images < 1 {
 		return nil, fmt.Errorf("a worker for %d images", images)
 	}
-	return &worker{net: n, n: images, grad: grad}, nil
+	return &worker{net: n, kind: n.kind, n: images, grad: grad}, nil
 }
 
 // load copies a call's images and, for a net that knows time, their timesteps
 // into the graph's inputs; it returns the number of images.
 func (w *worker) load(r *replica, x []float32, t []float64) (int, error) {
-	size := w.net.kind.Sizes().Input
+	size := w.kind.Sizes().Input
 	n := len(x) / size
 	if len(x) != n*size || len(t) != n && r.t != nil {
 		return 0, fmt.Errorf("%d timesteps for %d values of images with %d each", len(t), len(x), size)
@@ -41,7 +42,7 @@ func (w *worker) load(r *replica, x []float32, t []float64) (int, error) {
 
 func (w *worker) Predict(y, x []float32, t []float64) (err error) {
 	if w.predict == nil {
-		if w.predict, err = w.net.replica(w.n, false); err != nil {
+		if w.predict, err = w.net.replica(w.kind, w.n, false); err != nil {
 			return err
 		}
 	}
@@ -50,7 +51,7 @@ func (w *worker) Predict(y, x []float32, t []float64) (err error) {
 	if err != nil {
 		return err
 	}
-	if want := n * w.net.kind.Sizes().Output; len(y) != want {
+	if want := n * w.kind.Sizes().Output; len(y) != want {
 		return fmt.Errorf("room for %d values of a prediction of %d", len(y), want)
 	}
 	w.net.refresh()
@@ -66,7 +67,7 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 		return fmt.Errorf("this worker was made without gradients")
 	}
 	if w.learn == nil {
-		if w.learn, err = w.net.replica(w.n, true); err != nil {
+		if w.learn, err = w.net.replica(w.kind, w.n, true); err != nil {
 			return err
 		}
 	}
@@ -75,7 +76,7 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 	if err != nil {
 		return err
 	}
-	if len(target) != n*w.net.kind.Sizes().Target || len(loss) < n || len(grad) != len(w.net.params.Data) {
+	if len(target) != n*w.kind.Sizes().Target || len(loss) < n || len(grad) != len(w.net.params.Data) {
 		return fmt.Errorf("%d targets and %d losses for %d images, %d gradients for %d parameters",
 			len(target), len(loss), n, len(grad), len(w.net.params.Data))
 	}

@@ -21,7 +21,8 @@ func (b *Graph) Conv(x, w, bias *G.Node, f Filter, c kernel.Conv, needDX bool) *
 	}, f, needDX, x, w, bias)
 }
 
-// Linear is x·w + bias over the last dimension of x, with weights (in, out).
+// Linear is x·w + bias over the last dimension of x, with weights (in, out); bias
+// may be nil.
 func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 	s, k := x.Shape(), w.Shape()
 	rows := s.TotalSize() / (b.N * s[len(s)-1])
@@ -34,21 +35,28 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 
 // convolve is what Conv and Linear share: geometry is that of n images.
 func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, needDX bool, x, w, bias *G.Node) *G.Node {
+	inputs, wrt := G.Nodes{x, w}, []bool{needDX, true}
+	if bias != nil {
+		inputs, wrt = append(inputs, bias), append(wrt, true)
+	}
 	return b.must(spec{
-		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true},
+		kind: kind, class: kind, shape: shape, wrt: wrt,
 		plus: true, rows: geometry(1).Window != kernel.Square(1), size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) {
-			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, geometry(p.n))
+			var bias *tensor.Dense
+			if len(p.in) > 2 {
+				bias = p.in[2]
+			}
+			b.dev.Conv(p.out[0], p.in[0], f, bias, p.rows, p.from, geometry(p.n))
 		},
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
 			var dx *G.Node
 			if needDX {
 				dx = b.convBackwardData(kind, in[0].Shape(), geometry, f, dy)
 			}
-			dw, db := b.convBackwardWeights(kind, geometry, in[0], in[1], in[2], dy)
-			return G.Nodes{dx, dw, db}, nil
+			return append(G.Nodes{dx}, b.convBackwardWeights(kind, geometry, in, dy)...), nil
 		},
-	}, x, w, bias)
+	}, inputs...)
 }
 
 func (b *Graph) convBackwardData(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, dy *G.Node) *G.Node {
@@ -59,16 +67,24 @@ func (b *Graph) convBackwardData(kind string, shape tensor.Shape, geometry func(
 	}, dy)
 }
 
-// convBackwardWeights adds to the sinks of w and bias in one pass; the nodes
-// stand for that.
-func (b *Graph) convBackwardWeights(kind string, geometry func(n int) kernel.Conv, x, w, bias, dy *G.Node) (dw, db *G.Node) {
-	toW, toB := b.sink(w), b.sink(bias)
-	dw = b.must(spec{
+// convBackwardWeights adds to the sinks of the weights and, if there is one, the
+// bias in one pass; the nodes stand for that. in is x, weights and bias.
+func (b *Graph) convBackwardWeights(kind string, geometry func(n int) kernel.Conv, in G.Nodes, dy *G.Node) G.Nodes {
+	x, w := in[0], in[1]
+	toW, toB := b.sink(w), new(sink)
+	if len(in) > 2 {
+		toB = b.sink(in[2])
+	}
+	dw := b.must(spec{
 		kind: "dw", class: kind + " backward weights", shape: w.Shape().Clone(), sinks: true,
 		size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) { b.dev.ConvBackwardWeights(toW.to, toB.to, p.in[0], p.in[1], geometry(p.n)) },
 	}, x, dy)
-	return dw, b.hand("db", bias.Shape(), nil, dw)
+	grads := G.Nodes{dw}
+	for _, bias := range in[2:] {
+		grads = append(grads, b.hand("db", bias.Shape(), nil, dw))
+	}
+	return grads
 }
 
 // hand is a node for what another node's computation has made beside its

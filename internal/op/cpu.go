@@ -52,7 +52,7 @@ func floats(t *tensor.Dense) []float32 {
 }
 
 func (d *cpu) Conv(y, x *tensor.Dense, f Filter, bias, rows, from *tensor.Dense, c kernel.Conv) {
-	start := kernel.Start{Bias: bias.Float32s()}
+	start := kernel.Start{Bias: floats(bias)}
 	if rows != nil {
 		start.Rows = front(rows, c.N)
 	}
@@ -71,7 +71,7 @@ func (d *cpu) ConvBackwardData(dx, dy *tensor.Dense, f Filter, from *tensor.Dens
 }
 
 func (d *cpu) ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv) {
-	d.set.ConvBackwardWeights(d.ws, dw.Float32s(), db.Float32s(), input(x, c), output(dy, c), c)
+	d.set.ConvBackwardWeights(d.ws, dw.Float32s(), floats(db), input(x, c), output(dy, c), c)
 }
 
 func (d *cpu) GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm) {

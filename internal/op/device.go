@@ -32,10 +32,12 @@ type Device interface {
 	// Images is n images of t's memory, from number lo on.
 	Images(t *tensor.Dense, lo, n int) *tensor.Dense
 
-	// Conv adds rows, one for each image, and from, shaped as y, unless they are nil.
+	// Conv adds the bias, rows, one for each image, and from, shaped as y, unless
+	// they are nil.
 	Conv(y, x *tensor.Dense, f Filter, bias, rows, from *tensor.Dense, c kernel.Conv)
 	// ConvBackwardData adds from, shaped as dx, unless it is nil.
 	ConvBackwardData(dx, dy *tensor.Dense, f Filter, from *tensor.Dense, c kernel.Conv)
+	// ConvBackwardWeights adds to db unless it is nil.
 	ConvBackwardWeights(dw, db, x, dy *tensor.Dense, c kernel.Conv)
 
 	GroupNorm(y, mean, rstd, x, gamma, beta *tensor.Dense, n int, g Norm)

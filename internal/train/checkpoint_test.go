@@ -355,7 +355,7 @@ func TestContractOfAHugeNet(t *testing.T) {
 
 func TestUNetOfACheckpoint(t *testing.T) {
 	c, dir := toyConfig(), t.TempDir()
-	c.Model = config.Model{Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
+	c.Model = config.Model{Kind: config.UNet, Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
 	net, err := model.NewUNet(c.Model, toySide, 1, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)

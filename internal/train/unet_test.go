@@ -16,7 +16,7 @@ func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
 	t.Helper()
 	c := toyConfig()
 	c.Data.Size = 16
-	c.Model = config.Model{Channels: []int{8, 24}, Layers: 1, Attention: []bool{false, true}, HeadDim: 8, Groups: 4, Init: "default"}
+	c.Model = config.Model{Kind: config.UNet, Channels: []int{8, 24}, Layers: 1, Attention: []bool{false, true}, HeadDim: 8, Groups: 4, Init: "default"}
 	net, err := model.NewUNet(c.Model, c.Data.Size, 1, true, kernels)
 	if err != nil {
 		t.Fatal(err)
