@@ -118,6 +118,22 @@ func (d *cpu) AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n
 		q.Float32s(), k.Float32s(), v.Float32s(), n, pixels(q), heads, channels(q)/heads)
 }
 
+func (d *cpu) AvgPool(y, x *tensor.Dense, p kernel.Pool) {
+	d.set.AvgPool(d.ws, front(y, p.N), front(x, p.N), p)
+}
+
+func (d *cpu) AvgPoolBackward(dx, dy *tensor.Dense, p kernel.Pool) {
+	d.set.AvgPoolBackward(d.ws, front(dx, p.N), front(dy, p.N), p)
+}
+
+func (d *cpu) GlobalAvgPool(y, x *tensor.Dense, n int) {
+	d.set.GlobalAvgPool(front(y, n), front(x, n), n, pixels(x), channels(x))
+}
+
+func (d *cpu) GlobalAvgPoolBackward(dx, dy *tensor.Dense, n int) {
+	d.set.GlobalAvgPoolBackward(front(dx, n), front(dy, n), n, pixels(dx), channels(dx))
+}
+
 func (d *cpu) SiLU(y, x *tensor.Dense, n int) { d.set.SiLU(front(y, n), front(x, n)) }
 
 func (d *cpu) SiLUBackward(dx, dy, x *tensor.Dense, n int) {

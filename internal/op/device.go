@@ -53,6 +53,11 @@ type Device interface {
 	Attention(o, lse, q, k, v *tensor.Dense, n, heads int)
 	AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int)
 
+	AvgPool(y, x *tensor.Dense, p kernel.Pool)
+	AvgPoolBackward(dx, dy *tensor.Dense, p kernel.Pool)
+	GlobalAvgPool(y, x *tensor.Dense, n int)
+	GlobalAvgPoolBackward(dx, dy *tensor.Dense, n int)
+
 	SiLU(y, x *tensor.Dense, n int)
 	SiLUBackward(dx, dy, x *tensor.Dense, n int)
 	Leaky(y, x *tensor.Dense, n int, l kernel.Leaky)

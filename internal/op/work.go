@@ -19,6 +19,13 @@ func (b *Graph) passWork(batch tensor.Shape, passes int) profile.Work {
 	return profile.Work{Bytes: float32Bytes * values * float64(passes)}
 }
 
+// copyWork is one pass over an image of x and one of y.
+func (b *Graph) copyWork(x, y tensor.Shape) profile.Work {
+	w := b.passWork(x, 1)
+	w.Bytes += b.passWork(y, 1).Bytes
+	return w
+}
+
 // convWork is a convolution's; its gradients cost the same.
 func (b *Graph) convWork(geometry func(n int) kernel.Conv) profile.Work {
 	c := geometry(1)
