@@ -13,7 +13,7 @@ func benchmarkWorker(b *testing.B, grad bool, precision kernel.Precision) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	u.Init(1, false)
+	u.Init(1)
 	const n = 16
 	w, err := u.Worker(n, grad)
 	if err != nil {

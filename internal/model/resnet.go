@@ -28,6 +28,9 @@ var general = kernel.Leaky{Slope: 0.1, Shift: -0.4}
 // bare is no activation.
 var bare = kernel.Leaky{Slope: 1}
 
+// halving is PyTorch's AvgPool2d(2, ceil_mode=True).
+var halving = kernel.Pool{Window: kernel.Valid(2, 2), Stride: 2, Ceil: true}
+
 // resBlock is act(convs(x) + idconv(pool(x))).
 type resBlock struct {
 	name         string
@@ -129,7 +132,7 @@ func (r *resBlock) apply(b *builder, x *G.Node, needDX bool) (y *G.Node) {
 	h := r.conv1.apply(b, x, general, needDX)
 	h = r.conv2.apply(b, h, bare, true)
 	if r.halves {
-		b.Scope(r.name, func() { x = b.AvgPool2(x) })
+		b.Scope(r.name, func() { x = b.AvgPool(x, halving) })
 	}
 	if r.shortcut != nil {
 		x = r.shortcut.apply(b, x, needDX)

@@ -44,7 +44,7 @@ func newSmall(t *testing.T, grad bool) *UNet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Init(1, false)
+	u.Init(1)
 	return u
 }
 
@@ -140,7 +140,8 @@ func TestInitIsPyTorchs(t *testing.T) {
 // orthogonal downsamplers.
 func TestInitDDPM(t *testing.T) {
 	u := newSmall(t, false)
-	u.Init(1, true)
+	u.cfg.Init = "ddpm"
+	u.Init(1)
 	for _, p := range u.params.List {
 		w := p.At(u.params.Data)
 		zero := slices.Max(w) == 0 && slices.Min(w) == 0

@@ -360,7 +360,7 @@ func TestUNetOfACheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net.Init(1, false)
+	net.Init(1)
 	s := toySetup(t, c, dir)
 	s.Net = net
 	if err := newTrainer(t, s).write(); err != nil {

@@ -21,7 +21,7 @@ func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net.Init(1, false)
+	net.Init(1)
 	s := toySetup(t, c, "")
 	s.Net, s.Kernels, s.Workers = net, kernels, workers
 	tr := newTrainer(t, s)
