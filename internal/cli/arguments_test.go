@@ -8,6 +8,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/model"
 )
 
 // TestWrongUsageIsSaidPlainly: one line names what is wrong, one what to type.
@@ -92,15 +93,15 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 
 func TestFitsMemory(t *testing.T) {
 	c := config.Default()
-	if err := fitsMemory(&c, 1, 0); err != nil {
+	if err := fitsMemory(&c, model.Images{Size: 32, Channels: 1}, 0); err != nil {
 		t.Errorf("memory that is not known: %v", err)
 	}
 	const count = 15_890_753 // the default net is the lesson's
 	enough := int64(count) * 4 * (3 + 8)
-	if err := fitsMemory(&c, 1, enough); err != nil {
+	if err := fitsMemory(&c, model.Images{Size: 32, Channels: 1}, enough); err != nil {
 		t.Errorf("memory that is enough: %v", err)
 	}
-	err := fitsMemory(&c, 1, enough-1)
+	err := fitsMemory(&c, model.Images{Size: 32, Channels: 1}, enough-1)
 	if _, ok := errors.AsType[*fault.Error](err); !ok || !strings.Contains(err.Error(), "15,890,753 parameters takes more than 699 MB") {
 		t.Errorf("too little memory: %v", err)
 	}

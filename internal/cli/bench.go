@@ -85,7 +85,7 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 
 // measure makes one run of what is benchmarked for a config; runs add to notes
 // where their time goes.
-type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (net *model.UNet, run func() error, err error)
+type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (net model.Net, run func() error, err error)
 
 func newBench(stdio *IO, g *Global, what, short string, m measure, apart bool) *cobra.Command {
 	o := &BenchOptions{IO: stdio, Global: g, Profile: apart, Apart: apart}
@@ -215,19 +215,19 @@ func thousands(n int) string {
 }
 
 // benchTrain makes a whole optimizer step over random images.
-func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (*model.UNet, func() error, error) {
+func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (model.Net, func() error, error) {
 	images := randomImages(c)
 	c.Train.Epochs, c.Train.Steps = 1_000_000, 0 // never reaches the end
-	if err := fitsMemory(c, images.C, machine.Memory()); err != nil {
+	if err := fitsMemory(c, imagesOf(c, images), machine.Memory()); err != nil {
 		return nil, nil, err
 	}
 	kernels := kernelsIn(c.Train.Precision)
-	net, err := model.NewUNet(c.Model, c.Data.Size, images.C, true, kernels)
+	net, err := model.New(c.Model, imagesOf(c, images), true, kernels)
 	if err != nil {
 		return nil, nil, err
 	}
 	net.Measure(o.notes, o.Apart)
-	net.Init(c.Train.Seed, c.Model.Init == "ddpm")
+	net.Init(c.Train.Seed)
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		return nil, nil, err
@@ -246,8 +246,9 @@ func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (*model.
 
 // randomImages are one batch of noise in the shape of a config's data set.
 func randomImages(c *config.Config) *dataset.Set {
-	channels := dataset.Channels(c.Data.Set)
-	s := &dataset.Set{Name: "noise", N: c.Train.Batch, H: c.Data.Size, W: c.Data.Size, C: channels}
+	s := &dataset.Set{
+		Name: "noise", N: c.Train.Batch, H: c.Data.Size, W: c.Data.Size, C: dataset.Channels(c.Data.Set), Classes: make([]string, 10),
+	}
 	s.Labels = make([]uint8, s.N)
 	s.Pixels = make([]uint8, s.N*s.H*s.W*s.C)
 	for i := range s.Pixels {
@@ -258,18 +259,17 @@ func randomImages(c *config.Config) *dataset.Set {
 
 // benchInfer runs a batch through the net, a micro-batch at a time on each
 // worker.
-func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (*model.UNet, func() error, error) {
-	channels := dataset.Channels(c.Data.Set)
-	net, err := model.NewUNet(c.Model, c.Data.Size, channels, false, kernelsIn(c.Train.Precision))
+func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (model.Net, func() error, error) {
+	net, err := model.New(c.Model, imagesOf(c, randomImages(c)), false, kernelsIn(c.Train.Precision))
 	if err != nil {
 		return nil, nil, err
 	}
 	net.Measure(o.notes, o.Apart)
-	net.Init(c.Train.Seed, c.Model.Init == "ddpm")
+	net.Init(c.Train.Seed)
 	workers := o.Global.Workers
-	batch, size := c.Train.Batch, c.Data.Size*c.Data.Size*channels
+	batch, sizes := c.Train.Batch, net.Sizes()
 	micro := min((batch+workers-1)/workers, c.Sample.Batch) // every worker has a share
-	x, y, times := make([]float32, batch*size), make([]float32, batch*size), make([]float64, batch)
+	x, y, times := make([]float32, batch*sizes.Input), make([]float32, batch*sizes.Output), make([]float64, batch)
 	rng.Normal(x, 0, rng.Noise, 0, 0)
 	for i := range times {
 		times[i] = float64(i % c.Schedule.Steps)
@@ -287,7 +287,7 @@ func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (*model.UN
 			group.Go(func() {
 				for lo := i * micro; lo < batch && errs[i] == nil; lo += workers * micro {
 					hi := min(batch, lo+micro)
-					errs[i] = w.Predict(y[lo*size:hi*size], x[lo*size:hi*size], times[lo:hi])
+					errs[i] = w.Predict(y[lo*sizes.Output:hi*sizes.Output], x[lo*sizes.Input:hi*sizes.Input], times[lo:hi])
 				}
 			})
 		}

@@ -7,6 +7,7 @@ import (
 
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
+	"diffuse/internal/train"
 )
 
 // picked is a checkpoint and the run it belongs to.
@@ -24,9 +25,9 @@ func (p picked) config() string {
 }
 
 // pickCheckpoint finds the checkpoint that a command was given: a file, a run by
-// its name or its folder, or where nothing was given the newest run of g.Runs. checkpoint
-// is "last", "best" or another of the run's. Errors are of kind
-// fault.Checkpoint.
+// its name or its folder, or where nothing was given the newest run of g.Runs
+// that can draw. checkpoint is "last", "best" or another of the run's. Errors are
+// of kind fault.Checkpoint.
 func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if isFile(given) {
 		dir := filepath.Dir(given)
@@ -38,7 +39,7 @@ func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if strings.HasSuffix(given, ".safetensors") {
 		return picked{}, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "there is no file %s", given)
 	}
-	find := run.Newest
+	find := func(runs string) (run.Folder, error) { return run.Newest(runs, train.PredictsEps) }
 	if given != "" {
 		find = func(runs string) (run.Folder, error) { return run.Find(runs, given) }
 	}

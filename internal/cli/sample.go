@@ -206,9 +206,13 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 		return nil, err
 	}
 	if p.Run != nil {
-		if err := c.Agrees(train.NewContract(&r.Config, c.Image[2])); err != nil {
+		if err := c.Agrees(train.NewContract(&r.Config, c.Image[2], c.Classes)); err != nil {
 			return nil, err
 		}
+	}
+	if c.Prediction != train.PredictsEps {
+		return nil, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run of a U-Net; diffuse fid --extractor takes a classifier",
+			"%s is a classifier: it draws nothing", c.Path)
 	}
 	if err := o.checkFlags(r.Sample.Sampler); err != nil {
 		return nil, err
@@ -240,7 +244,7 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 
 // nets are the checkpoint's net, once for each worker that has images to draw.
 func (j *sampleJob) nets() ([]sample.Denoiser, error) {
-	net, err := j.checkpoint.UNet(j.average, kernelsIn(j.conf.Precision))
+	net, err := j.checkpoint.Load(j.average, kernelsIn(j.conf.Precision))
 	if err != nil {
 		return nil, err
 	}

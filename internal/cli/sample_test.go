@@ -57,7 +57,7 @@ func tinyRun(t *testing.T, runs, name string) run.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net.Init(r.Train.Seed, false)
+	net.Init(r.Train.Seed)
 	trainer, err := train.New(train.Setup{
 		Config: &r.Config, Net: net, Schedule: s, Train: set.Head(8), Valid: set.Head(4),
 		Kernels: kernel.Best(), Workers: 1, Dir: folder.Dir,

@@ -154,6 +154,9 @@ func epochLine(e train.Epoch, epochs int) string {
 	if e.AverageOn {
 		line += fmt.Sprintf("  of the average %.4f", e.ValidEMA)
 	}
+	if e.Confusion != nil {
+		line += fmt.Sprintf("  accuracy %.4f", e.Confusion.Accuracy())
+	}
 	line += "  " + shortTime(time.Duration(e.Seconds*float64(time.Second)))
 	if e.Best {
 		line += "  best"

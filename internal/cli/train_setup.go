@@ -22,7 +22,7 @@ type training struct {
 	schedule *schedule.Schedule
 	images   *dataset.Set
 	valid    *dataset.Set
-	net      *model.UNet
+	net      model.Net
 	silent   bool // no progress is shown
 }
 
@@ -40,23 +40,29 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if t.valid, err = openImages(o.Global, r, dataset.Test, r.Data.Valid); err != nil {
 		return nil, err
 	}
-	if err := fitsMemory(&r.Config, t.images.C, machine.Memory()); err != nil {
+	images := imagesOf(&r.Config, t.images)
+	if err := fitsMemory(&r.Config, images, machine.Memory()); err != nil {
 		return nil, err
 	}
-	if t.net, err = model.NewUNet(r.Model, r.Data.Size, t.images.C, true, kernelsIn(r.Train.Precision)); err != nil {
+	if t.net, err = model.New(r.Model, images, true, kernelsIn(r.Train.Precision)); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
 	if initialise {
-		t.net.Init(r.Train.Seed, r.Model.Init == "ddpm")
+		t.net.Init(r.Train.Seed)
 	}
 	return t, nil
+}
+
+// imagesOf are a data set's images as a config's net takes them.
+func imagesOf(c *config.Config, s *dataset.Set) model.Images {
+	return model.Images{Size: c.Data.Size, Channels: s.C, Classes: len(s.Classes)}
 }
 
 // fitsMemory refuses to train a net whose weights, gradients and moments alone
 // are larger than the machine's memory: the system would kill the process, or
 // crawl. memory 0 is not known.
-func fitsMemory(c *config.Config, channels int, memory int64) error {
-	count := model.CountUNet(c.Model, channels)
+func fitsMemory(c *config.Config, images model.Images, memory int64) error {
+	count := model.Count(c.Model, images)
 	lanes := min(c.Train.Lanes, (c.Train.Batch+c.Train.MicroBatch-1)/c.Train.MicroBatch)
 	const weightsAndMoments = 3
 	need := int64(count) * 4 * int64(weightsAndMoments+lanes)

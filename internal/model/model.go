@@ -1,6 +1,34 @@
 // Package model builds the nets: graphs of ops over named parameters.
 package model
 
+import (
+	"diffuse/internal/config"
+	"diffuse/internal/kernel"
+	"diffuse/internal/profile"
+)
+
+// Images are the images a net is for: Size×Size pixels of so many channels, in
+// so many classes, which only a classifier minds.
+type Images struct{ Size, Channels, Classes int }
+
+// New lays out the net of a config, to be computed by a kernel set in its
+// precision; its parameters are zero until Init or a checkpoint fills them.
+// grad says whether it will be trained.
+func New(c config.Model, im Images, grad bool, kernels *kernel.Set) (Net, error) {
+	if c.Kind == config.ResNet {
+		return NewResNet(c, im.Size, im.Channels, im.Classes, grad, kernels)
+	}
+	return NewUNet(c, im.Size, im.Channels, grad, kernels)
+}
+
+// Count is the number of parameters of the net that New would make.
+func Count(c config.Model, im Images) int {
+	if c.Kind == config.ResNet {
+		return CountResNet(c, im.Channels, im.Classes)
+	}
+	return CountUNet(c, im.Channels)
+}
+
 // Net is a network whose parameters can be trained and which runs on images.
 type Net interface {
 	// Params are the net's parameters. Whoever changes Params().Data calls
@@ -8,6 +36,11 @@ type Net interface {
 	Params() *Params
 	// Repack derives the forms the kernels want from Params().Data.
 	Repack()
+	// Init draws initial weights.
+	Init(seed int64)
+	// Measure makes workers that have not run yet add to p where their time
+	// goes; apart says whether layers of different sizes are told apart.
+	Measure(p *profile.Profile, apart bool)
 	// Track moves running statistics by what Gradients summed up over so many
 	// images behind the trained parameters' gradients.
 	Track(sum []float32, images int)

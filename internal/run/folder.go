@@ -140,15 +140,16 @@ func Names(runs string) []string {
 	return names
 }
 
-// Newest is the run whose last checkpoint is the youngest. Errors are of kind
-// fault.Checkpoint.
-func Newest(runs string) (Folder, error) {
+// Newest is, of the runs whose net predicts what is asked for, such as
+// train.PredictsEps, the one whose last checkpoint is the youngest. Errors are
+// of kind fault.Checkpoint.
+func Newest(runs, predicts string) (Folder, error) {
 	var newest Folder
 	var youngest int64
 	for _, name := range Names(runs) {
 		f := Folder{Dir: filepath.Join(runs, name), Name: name}
 		info, err := os.Stat(f.LastPath())
-		if err == nil && (newest.Name == "" || info.ModTime().UnixNano() > youngest) {
+		if err == nil && (newest.Name == "" || info.ModTime().UnixNano() > youngest) && f.mayPredict(predicts) {
 			newest, youngest = f, info.ModTime().UnixNano()
 		}
 	}
@@ -156,6 +157,13 @@ func Newest(runs string) (Folder, error) {
 		return newest, fault.New(fault.Checkpoint, "diffuse train", "no run in %s has a checkpoint", runs)
 	}
 	return newest, nil
+}
+
+// mayPredict tells whether the run's last checkpoint predicts that. One that
+// cannot be read may: whoever opens it will say what is wrong.
+func (f Folder) mayPredict(what string) bool {
+	c, err := train.LoadCheckpoint(f.LastPath())
+	return err != nil || c.Prediction == what
 }
 
 func checkName(name string) error {

@@ -79,7 +79,13 @@ func (l *Log) line(e train.Event) any {
 	case train.NonFinite:
 		return NonFiniteLine{"non_finite", e.Step, e.Epoch, e.What, e.Layer, e.InRow, e.Count}
 	case train.Epoch:
-		line := EpochLine{"epoch", now, e.Epoch, e.Step, finite(e.TrainLoss), finite(e.ValidLoss), nil, e.Best, e.Seconds}
+		line := EpochLine{
+			Event: "epoch", Time: now, Epoch: e.Epoch, Step: e.Step, TrainLoss: finite(e.TrainLoss), ValidLoss: finite(e.ValidLoss),
+			Best: e.Best, Seconds: e.Seconds, Confusion: e.Confusion,
+		}
+		if e.Confusion != nil {
+			line.Accuracy = finite(e.Confusion.Accuracy())
+		}
 		if e.AverageOn {
 			line.ValidEMA = finite(e.ValidEMA)
 		}

@@ -1,6 +1,7 @@
 package run
 
-// The lines of log.jsonl. Losses are mean squared errors an element; a number
+// The lines of log.jsonl. Losses are mean squared errors an element, a classifier's
+// cross-entropies an image; a number
 // that was not finite is null. Steps and epochs count from 1.
 
 // StartLine begins the record, and each resumption.
@@ -61,6 +62,8 @@ type EpochLine struct {
 	ValidEMA  *float64 `json:"valid_loss_ema,omitempty"` // of the moving average of the weights
 	Best      bool     `json:"best"`
 	Seconds   float64  `json:"seconds"`
+	Accuracy  *float64 `json:"accuracy,omitempty"`  // of a classifier on the validation images
+	Confusion [][]int  `json:"confusion,omitempty"` // and what it said: a row for each label
 }
 
 // SavedLine is a checkpoint on disk.

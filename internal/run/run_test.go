@@ -48,7 +48,7 @@ func TestOnlyOneWritesARun(t *testing.T) {
 
 func TestFindAndNewest(t *testing.T) {
 	runs := t.TempDir()
-	if _, err := Newest(runs); fault.Code(err) != 4 {
+	if _, err := Newest(runs, train.PredictsEps); fault.Code(err) != 4 {
 		t.Errorf("no runs: code %d: %v", fault.Code(err), err)
 	}
 	now := time.Now()
@@ -69,7 +69,7 @@ func TestFindAndNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f, err := Newest(runs); err != nil || f.Name != "new" {
+	if f, err := Newest(runs, train.PredictsEps); err != nil || f.Name != "new" {
 		t.Errorf("newest is %q, %v", f.Name, err)
 	}
 	for _, given := range []string{"old", filepath.Join(runs, "old"), filepath.Join(runs, "old") + "/"} {
@@ -243,12 +243,11 @@ func TestSmoothIsAMovingMean(t *testing.T) {
 // constantNet predicts such noise that DDIM's last step makes every pixel of
 // x0_hat the value.
 type constantNet struct {
-	value float32
-	s     *schedule.Schedule
+	model.Net // nil: only workers are asked for
+	value     float32
+	s         *schedule.Schedule
 }
 
-func (n *constantNet) Params() *model.Params                  { return new(model.Params) }
-func (n *constantNet) Repack()                                {}
 func (n *constantNet) Worker(int, bool) (model.Worker, error) { return constantWorker{n}, nil }
 
 type constantWorker struct{ net *constantNet }
@@ -276,7 +275,7 @@ func TestGridShowsWeightsAndAverageSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := &constantNet{.2, s}
+	net := &constantNet{value: .2, s: s}
 	g := &Grids{Folder: f, Config: &c, Schedule: s, Shape: sample.Shape{H: 8, W: 8, C: 1}, Workers: 2}
 	observe(t, g, train.Step{}, train.Grid{Epoch: 7, Net: net, WithAverage: func(draw func() error) error {
 		net.value = .6
@@ -317,7 +316,7 @@ func TestGridThatCannotBeDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	net := &constantNet{float32(math.NaN()), s}
+	net := &constantNet{value: float32(math.NaN()), s: s}
 	g := &Grids{Folder: f, Config: &c, Schedule: s, Shape: sample.Shape{H: 8, W: 8, C: 1}, Workers: 1, Drawn: []train.Observer{l}}
 	observe(t, g, train.Grid{Epoch: 1, Step: 5, Net: net})
 	b, err := os.ReadFile(f.LogPath())

@@ -103,14 +103,14 @@ func stepOf(f *tensorfile.File) (int, error) {
 	return step, nil
 }
 
-// UNet is the checkpoint's net with its weights, or their moving average, ready
+// Load is the checkpoint's net with its weights, or their moving average, ready
 // to predict by a kernel set. No memory is taken for a net that is larger than
 // the file. Errors are of kind fault.Checkpoint.
-func (c *Checkpoint) UNet(average bool, kernels *kernel.Set) (*model.UNet, error) {
-	if n := model.CountUNet(c.Net, c.Image[2]); n != c.elements {
+func (c *Checkpoint) Load(average bool, kernels *kernel.Set) (model.Net, error) {
+	if n := model.Count(c.Net, c.Images()); n != c.elements {
 		return nil, anotherNet(c.Path, "it has %d values, the net it names has %d", c.elements, n)
 	}
-	net, err := model.NewUNet(c.Net, c.Image[0], c.Image[2], false, kernels)
+	net, err := model.New(c.Net, c.Images(), false, kernels)
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
 	}

@@ -348,12 +348,12 @@ func TestContractOfAHugeNet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ck.UNet(false, kernel.Best()); fault.Code(err) != 4 || !strings.Contains(err.Error(), "another net") {
+	if _, err := ck.Load(false, kernel.Best()); fault.Code(err) != 4 || !strings.Contains(err.Error(), "another net") {
 		t.Errorf("code %d: %v", fault.Code(err), err)
 	}
 }
 
-func TestUNetOfACheckpoint(t *testing.T) {
+func TestNetOfACheckpoint(t *testing.T) {
 	c, dir := toyConfig(), t.TempDir()
 	c.Model = config.Model{Kind: config.UNet, Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
 	net, err := model.NewUNet(c.Model, toySide, 1, true, kernel.Best())
@@ -370,7 +370,7 @@ func TestUNetOfACheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ck.UNet(true, kernel.Best())
+	got, err := ck.Load(true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/model"
 )
 
 // FormatVersion is the version of the checkpoints this program writes and reads.
@@ -26,11 +27,17 @@ type Contract struct {
 	Schedule   config.Schedule
 	Prediction string // what the net predicts, see PredictsEps
 	DataSet    string
+	Classes    int `json:",omitempty"` // of a classifier
 }
 
-// NewContract is the contract of a config for images of some channels.
-func NewContract(c *config.Config, channels int) Contract {
+// NewContract is the contract of a config for images of some channels, in so
+// many classes.
+func NewContract(c *config.Config, channels, classes int) Contract {
+	if c.Model.Kind != config.ResNet {
+		classes = 0
+	}
 	return Contract{
+		Classes: classes,
 		Version: FormatVersion, Config: c.Version, Net: c.Model,
 		Image: [3]int{c.Data.Size, c.Data.Size, channels}, Range: c.Data.Range,
 		Schedule: c.Schedule, Prediction: prediction(c.Model.Kind), DataSet: c.Data.Set,
@@ -48,6 +55,11 @@ func prediction(kind string) string {
 		return PredictsClasses
 	}
 	return PredictsEps
+}
+
+// Images are those the net is for.
+func (c *Contract) Images() model.Images {
+	return model.Images{Size: c.Image[0], Channels: c.Image[2], Classes: c.Classes}
 }
 
 func (c *Contract) encode() string {
@@ -83,6 +95,9 @@ func (c *Contract) check() error {
 	if want := prediction(c.Net.Kind); c.Prediction != want {
 		return fmt.Errorf("predicts %q; this program knows a %s that predicts %s", c.Prediction, c.Net.Kind, want)
 	}
+	if c.Net.Kind == config.ResNet && (c.Classes < 1 || c.Classes > 100_000) {
+		return fmt.Errorf("has %d classes", c.Classes)
+	}
 	for _, d := range c.Image {
 		if d < 1 || d > 1024 {
 			return fmt.Errorf("has an image shape of %v", c.Image)
@@ -109,6 +124,7 @@ func (c *Contract) Agrees(want Contract) error {
 	}{
 		{"net", c.Net, want.Net},
 		{"image shape", c.Image, want.Image},
+		{"number of classes", c.Classes, want.Classes},
 		{"input range", c.Range, want.Range},
 		{"noise schedule", c.Schedule, want.Schedule},
 		{"prediction", c.Prediction, want.Prediction},

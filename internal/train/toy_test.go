@@ -11,6 +11,7 @@ import (
 	"diffuse/internal/dataset"
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
+	"diffuse/internal/profile"
 	"diffuse/internal/rng"
 	"diffuse/internal/schedule"
 )
@@ -45,7 +46,9 @@ func newToy(size int) *toy {
 func (n *toy) Params() *model.Params { return n.params }
 func (n *toy) Repack()               { n.packed = append(n.packed[:0], n.params.Data...) }
 
-func (n *toy) Track([]float32, int) {}
+func (n *toy) Track([]float32, int)           {}
+func (n *toy) Init(int64)                     {}
+func (n *toy) Measure(*profile.Profile, bool) {}
 func (n *toy) Sizes() model.Sizes {
 	return model.Sizes{Input: n.size, Output: n.size, Target: n.size}
 }

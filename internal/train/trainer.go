@@ -55,7 +55,7 @@ func New(s Setup) (*Trainer, error) {
 		return nil, fault.New(fault.Data, "", "data set %s has %d training and %d validation images; both are needed", s.Train.Name, s.Train.N, s.Valid.N)
 	}
 	s.Workers = max(1, s.Workers)
-	t := &Trainer{Setup: s, contract: NewContract(c, s.Train.C), orderOf: -1}
+	t := &Trainer{Setup: s, contract: NewContract(c, s.Train.C, len(s.Train.Classes)), orderOf: -1}
 	t.stepsPerEpoch, t.total = Length(c.Train, s.Train.N)
 	var err error
 	if t.rate, err = NewRate(c.Train, t.total); err != nil {
