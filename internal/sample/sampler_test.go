@@ -225,6 +225,26 @@ func TestVariances(t *testing.T) {
 	}
 }
 
+// Every sampler and spacing that the schema names can be made.
+func TestSchemaNamesAreKnown(t *testing.T) {
+	for _, key := range config.Keys() {
+		for _, name := range key.Oneof {
+			c := config.Default().Sample
+			switch key.Path {
+			case "sample.sampler":
+				c.Sampler = name
+			case "sample.spacing":
+				c.Sampler, c.Spacing = "heun", name
+			}
+			for _, kind := range mixtureSchedules {
+				if s := newSampler(t, c, newSchedule(t, kind)); len(s.Steps) == 0 {
+					t.Errorf("%s %s has no steps", key.Path, name)
+				}
+			}
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	s := linear(t)
 	for name, change := range map[string]func(*config.Sample){
