@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
@@ -34,20 +32,6 @@ type SampleOptions struct {
 	Keys       []config.Override // from the other flags
 }
 
-// samplerFlags are the flags that choose a sampler.
-var samplerFlags = []struct{ flag, sampler, usage string }{
-	{"ddim", "ddim", "sample with DDIM (Song et al. 2021)"},
-	{"ddpm", "ddpm", "sample with DDPM (Ho et al. 2020): every step, or --steps of them"},
-	{"skip", "skip", "DDPM that calls the net every 3rd step and at the last 50 (keys sample.skip_every, sample.skip_tail)"},
-	{"sample-at", "sample_at", "DDPM that calls the net the more often the nearer the end: at 296 of 1,000 steps"},
-}
-
-// sampleKeys are the flags that set a key of the config.
-var sampleKeys = map[string]string{
-	"n": "sample.n", "seed": "sample.seed", "steps": "sample.steps", "eta": "sample.eta",
-	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch", "precision": "sample.precision",
-}
-
 // NewSample is `diffuse sample`, which draws images.
 func NewSample(stdio *IO, g *Global) *cobra.Command {
 	o := &SampleOptions{IO: stdio, Global: g}
@@ -57,6 +41,9 @@ func NewSample(stdio *IO, g *Global) *cobra.Command {
 		Long: help(`Draw images with a run's net, or with a checkpoint file: the newest run where
 none is named. The sampler and its steps are those of the run's config unless
 flags say otherwise.
+
+docs/samplers.md says what the samplers compute, how often they call the net and
+what each is good for.
 
 An image is its seed: the image of seed s is the same whatever the number of
 images, the batch or the workers. In bf16 it differs a little from fp32.
@@ -68,6 +55,8 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
   diffuse sample --ddim --steps 100 --n 64
   diffuse sample quick-calm-otter --seeds 0-63 --out seeds/
   diffuse sample runs/quick-calm-otter/best.safetensors --ddpm --variance fixed_small
+  diffuse sample --sampler dpmpp_2m --steps 20
+  diffuse sample --sampler heun --steps 20 --set sample.churn=0.5
   diffuse sample --ddim --eta 0 --n 9 --out drawing.gif`,
 		Args: arguments("a RUN or FILE", 0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -86,74 +75,6 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
 	o.addFlags(cmd)
 	g.AddSetFlag(cmd)
 	return cmd
-}
-
-func (o *SampleOptions) addFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Int("n", 0, "how many images (key sample.n)")
-	f.Int64("seed", 0, "the first image's seed (key sample.seed)")
-	f.StringVar(&o.Seeds, "seeds", "", "one image for each seed of a range or list, such as 0-63 or 1,5,9-12")
-	var names []string
-	for _, s := range samplerFlags {
-		f.Bool(s.flag, false, s.usage)
-		names = append(names, s.flag)
-	}
-	f.Int("steps", 0, "steps of DDIM, or of DDPM where not all (key sample.steps)")
-	f.Float64("eta", 0, "DDIM's share of DDPM's noise, 0 to 1 (key sample.eta)")
-	f.String("spacing", "", "which steps are taken (key sample.spacing)")
-	f.String("variance", "", "DDPM's sigma² (key sample.variance)")
-	f.String("clip", "", "clamp x0_hat to `LO,HI`, or none (key sample.clip)")
-	f.Int("batch", 0, "images a worker denoises at a time (key sample.batch)")
-	f.String("precision", "", "what the net multiplies in (key sample.precision)")
-	f.StringVar(&o.Checkpoint, "checkpoint", train.Last, "which of the run's checkpoints")
-	f.BoolVar(&o.EMA, "ema", false, "use the moving average of the weights (the default where there is one)")
-	f.BoolVar(&o.Raw, "raw", false, "use the weights themselves")
-	f.StringVarP(&o.Out, "out", "o", "", "where to write: `PATH`.png, .gif, .npy, or a folder for PNGs")
-	cmd.MarkFlagsMutuallyExclusive(names...)
-	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
-	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
-	completePrecision(cmd)
-	complete(cmd, "spacing", "leading", "trailing", "linspace", "quadratic")
-	complete(cmd, "variance", "fixed_large\tbeta, the lesson's", "fixed_small\tthe posterior's, diffusers'")
-	complete(cmd, "checkpoint", "last", "best")
-}
-
-// readFlags turns the flags into values for the config's sample section.
-func (o *SampleOptions) readFlags(f *pflag.FlagSet) error {
-	o.Keys = FlagOverrides(f, sampleKeys)
-	if f.Changed("clip") {
-		text, _ := f.GetString("clip")
-		if text == "none" {
-			text = ""
-		}
-		o.Keys = append(o.Keys, config.Override{Key: "sample.clip", Value: text, From: "--clip"})
-	}
-	for _, s := range samplerFlags {
-		if chosen, _ := f.GetBool(s.flag); chosen {
-			o.Keys = append(o.Keys, config.Override{Key: "sample.sampler", Value: s.sampler, From: config.Source("--" + s.flag)})
-		}
-	}
-	o.Respaced, o.Counted = f.Changed("steps"), f.Changed("n")
-	return nil
-}
-
-// checkFlags refuses a flag that the sampler would not heed.
-func (o *SampleOptions) checkFlags(sampler string) error {
-	heeds := map[string][]string{
-		"--eta":      {"ddim"},
-		"--variance": {"ddpm", "skip", "sample_at"},
-		"--steps":    {"ddim", "ddpm"},
-		"--spacing":  {"ddim"},
-	}
-	if o.Respaced {
-		heeds["--spacing"] = heeds["--steps"]
-	}
-	for _, k := range o.Keys {
-		if samplers, listed := heeds[string(k.From)]; listed && !slices.Contains(samplers, sampler) {
-			return fault.New(fault.Usage, "diffuse sample --"+samplers[0]+" "+string(k.From)+" "+k.Value, "%s: the sampler %s does not use it", k.From, sampler)
-		}
-	}
-	return nil
 }
 
 func sampleRun(ctx context.Context, o *SampleOptions) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,9 +55,19 @@ func (j *sampleJob) chooseOut(f *run.Folder) error {
 
 // defaultName tells drawings of a run apart.
 func (j *sampleJob) defaultName() string {
-	how := fmt.Sprintf("%s-%d", strings.ReplaceAll(j.sampler.Name, "_", "-"), len(j.sampler.Steps))
-	if j.sampler.Name == "ddim" {
-		how += "-eta-" + strconv.FormatFloat(j.conf.Eta, 'g', -1, 64)
+	name := j.sampler.Name
+	how := fmt.Sprintf("%s-%d", strings.ReplaceAll(name, "_", "-"), len(j.sampler.Steps))
+	setting := func(key string, value float64) {
+		how += "-" + key + "-" + strconv.FormatFloat(value, 'g', -1, 64)
+	}
+	if slices.Contains(heedEta, name) {
+		setting("eta", j.conf.Eta)
+	}
+	if name == "lms" {
+		setting("order", float64(j.conf.Order))
+	}
+	if slices.Contains(heedChurn, name) && j.conf.Churn > 0 {
+		setting("churn", j.conf.Churn)
 	}
 	return fmt.Sprintf("%s-%s-step-%d-seeds-%s.png", how, j.weights(), j.checkpoint.Step, seedsLabel(j.seeds))
 }

@@ -141,6 +141,13 @@ func TestSample(t *testing.T) {
 			{[]string{"--ddpm", "--steps", "4", "--variance", "fixed_small"}, 4},
 			{[]string{"--skip", "--set", "sample.skip_every=200", "--set", "sample.skip_tail=3", "--clip", "-1,1"}, 8}, // 999, 800…200, 2, 1, 0
 			{[]string{"--sample-at"}, 296},
+			{[]string{"--sampler", "ddim_cosine"}, 5},
+			{[]string{"--sampler", "euler", "--steps", "6", "--set", "sample.churn=2"}, 6},
+			{[]string{"--sampler", "euler_ancestral", "--eta", "1"}, 5},
+			{[]string{"--sampler", "heun", "--steps", "6", "--spacing", "trailing"}, 11},
+			{[]string{"--sampler", "lms", "--set", "sample.order=3"}, 5},
+			{[]string{"--sampler", "dpmpp_2m"}, 5},
+			{[]string{"--sampler", "ddpm", "--steps", "4", "--spacing", "karras"}, 4},
 		} {
 			args := append([]string{"older", "--runs", runs, "--n", "1", "--out", at("a.png")}, k.flags...)
 			if a := answerOf(t, args...); a.NetCalls != k.want || a.Checkpoint != older.LastPath() {
@@ -228,6 +235,20 @@ func TestSample(t *testing.T) {
 		}
 	})
 
+	t.Run("names tell drawings apart", func(t *testing.T) {
+		for want, flags := range map[string][]string{
+			"euler-ancestral-5-eta-0.5": {"--sampler", "euler_ancestral"},
+			"lms-5-order-3":             {"--sampler", "lms", "--set", "sample.order=3"},
+			"heun-5":                    {"--sampler", "heun"},
+			"heun-5-churn-0.5":          {"--sampler", "heun", "--set", "sample.churn=0.5"},
+		} {
+			a := answerOf(t, append([]string{"--runs", runs, "--n", "1"}, flags...)...)
+			if got := filepath.Base(a.Out); got != want+"-ema-step-2-seeds-0.png" {
+				t.Errorf("%v: %s", flags, got)
+			}
+		}
+	})
+
 	t.Run("text", func(t *testing.T) {
 		code, out, errOut := diffuse("sample", "--runs", runs, "--out", at("a.png"), "-q")
 		if code != 0 || errOut != "" || !strings.HasPrefix(out, at("a.png")+"\n3 images by ddim, 5 net calls each, in ") {
@@ -259,6 +280,12 @@ func TestSampleErrors(t *testing.T) {
 		{"--ddim --ddpm", fault.Usage, "--ddim and --ddpm exclude each other"},
 		{"--ddpm --eta 0", fault.Usage, "--eta: the sampler ddpm does not use it"},
 		{"--ddpm --spacing trailing", fault.Usage, "--spacing: the sampler ddpm does not use it"},
+		{"--sampler heun --ddim", fault.Usage, "--ddim and --sampler exclude each other"},
+		{"--sampler heunn", fault.Usage, `--sampler: sample.sampler must be one of ddpm, ddim, skip, sample_at, ddim_cosine, euler, euler_ancestral, heun, lms, dpmpp_2m, got "heunn", did you mean heun?`},
+		{"--sampler heun --eta 0", fault.Usage, "--eta: the sampler heun does not use it\nhint: diffuse sample --ddim --eta 0"},
+		{"--sampler ddim_cosine --spacing karras", fault.Usage, "--spacing: the sampler ddim_cosine does not use it"},
+		{"--sampler dpmpp_2m --variance fixed_small", fault.Usage, "--variance: the sampler dpmpp_2m does not use it"},
+		{"--sampler lms --set sample.order=5", fault.Usage, "--set: sample.order must be at most 4, got 5"},
 		{"--skip --steps 10", fault.Usage, "--steps: the sampler skip does not use it"},
 		{"--variance fixed_small", fault.Usage, "--variance: the sampler ddim does not use it"},
 		{"--eta 2", fault.Usage, "sample.eta must be at most 1"},
@@ -328,5 +355,21 @@ func TestToNCHW(t *testing.T) {
 	got := toNCHW([]float32{1, 10, 2, 20, 3, 30, 4, 40}, []int{2, 2, 1, 2})
 	if d := cmp.Diff([]float32{1, 2, 10, 20, 3, 4, 30, 40}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// The shell completes every sampler that the schema knows.
+func TestSamplerCompletion(t *testing.T) {
+	var got []string
+	for _, line := range samplerNames {
+		name, _, _ := strings.Cut(line, "\t")
+		got = append(got, name)
+	}
+	for _, key := range config.Keys() {
+		if key.Path == "sample.sampler" {
+			if d := cmp.Diff(key.Oneof, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		}
 	}
 }

@@ -21,8 +21,8 @@ func Default() Config {
 			GridEvery: 1, GridImages: 32,
 		},
 		Sample: Sample{
-			Sampler: "ddpm", Variance: "fixed_large", Steps: 100, Eta: 1, Spacing: "leading",
-			SkipEvery: 3, SkipTail: 50, Clip: []float64{}, N: 16, Batch: 16, Precision: "fp32",
+			Sampler: "ddpm", Variance: "fixed_large", Steps: 100, Eta: 1, Spacing: "auto",
+			Order: 4, SkipEvery: 3, SkipTail: 50, Clip: []float64{}, N: 16, Batch: 16, Precision: "fp32",
 		},
 	}
 }

@@ -84,6 +84,11 @@ func TestErrors(t *testing.T) {
 		{"beta2", "train:\n  betas: [0.9, 1]\n", "my.yaml:2:10: train.betas[1] must be less than 1, got 1"},
 		{"unknown name", "train:\n  optimizer: adamww\n", `my.yaml:2:14: train.optimizer must be one of adam, adamw, got "adamww", did you mean adamw?`},
 		{"precision", "train:\n  precision: fp16\n", `my.yaml:2:14: train.precision must be one of fp32, bf16, got "fp16", did you mean fp32?`},
+		{"sampler", "sample:\n  sampler: heunn\n", `my.yaml:2:12: sample.sampler must be one of ddpm, ddim, skip, sample_at, ddim_cosine, euler, euler_ancestral, heun, lms, dpmpp_2m, got "heunn", did you mean heun?`},
+		{"spacing", "sample:\n  spacing: karas\n", `my.yaml:2:12: sample.spacing must be one of auto, leading, trailing, linspace, quadratic, karras, got "karas", did you mean karras?`},
+		{"order", "sample:\n  order: 5\n", "my.yaml:2:10: sample.order must be at most 4, got 5"},
+		{"no order", "sample:\n  order: 0\n", "my.yaml:2:10: sample.order must be at least 1, got 0"},
+		{"churn", "sample:\n  churn: -1\n", "my.yaml:2:10: sample.churn must be at least 0, got -1"},
 		{"path as a name", "name: ../x\n", `my.yaml:1:7: name must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got "../x"`},
 
 		// values that do not fit each other

@@ -30,9 +30,9 @@ type State struct {
 	N     int // how many images
 	Step  int // index of the step among the sampler's
 	T     float64
-	X     []float32 // x_t, before the step
+	X     []float32 // x_t as the net sees it: before the step, churned if the sampler churns
 	X0Hat []float32 // clamped if the sampler clamps
-	Eps   []float32 // eps_hat
+	Eps   []float32 // eps_hat; it follows a clamped X0Hat if the sampler's does
 	Next  []float32 // x_s, after the step
 }
 
@@ -97,46 +97,21 @@ type drawing struct {
 
 // batch draws images first…first+n−1 with one net.
 func (d *drawing) batch(ctx context.Context, net Denoiser, first, n int) error {
-	size := d.shape.Len()
-	buffer := make([]float32, 5*n*size)
-	slot := func(i int) []float32 { return buffer[i*n*size : (i+1)*n*size] }
-	x, next, x0, eps, z := slot(0), slot(1), slot(2), slot(3), slot(4)
-	t := make([]float64, n)
-	seeds := d.seeds[first : first+n]
-	noise := func(dst []float32, stream rng.Stream, step int) {
-		for i, seed := range seeds {
-			rng.Normal(dst[i*size:(i+1)*size], seed, stream, 0, uint64(step))
-		}
-	}
-	noise(x, rng.SampleStart, 0)
-	for k, step := range d.Steps {
+	b := d.newBatch(net, first, n)
+	b.noise(b.x, rng.SampleStart, 0)
+	for k := range d.Steps {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		if step.Call {
-			for i := range t {
-				t[i] = step.T
-			}
-			if err := net.Predict(eps, x, t); err != nil {
-				return fmt.Errorf("sample: net at t = %v: %w", step.T, err)
-			}
-			d.report(n)
+		if err := b.step(k); err != nil {
+			return err
 		}
-		x0Hat(x0, x, eps, step.Alphabar, d.Clip)
-		u := d.Update(step)
-		if u.Z != 0 {
-			noise(z, rng.SampleStep, k)
-		}
-		u.apply(next, x0, x, eps, z)
-		if d.options.Watch != nil {
-			d.options.Watch(State{first, n, k, step.T, x, x0, eps, next})
-		}
-		x, next = next, x
 	}
-	if i := firstNonFinite(x); i >= 0 {
-		return fault.New(fault.Failure, "", "sample: the image of seed %d is not finite: the net is damaged or diverged in training", seeds[i/size])
+	size := d.shape.Len()
+	if i := firstNonFinite(b.x); i >= 0 {
+		return fault.New(fault.Failure, "", "sample: the image of seed %d is not finite: the net is damaged or diverged in training", b.seeds[i/size])
 	}
-	copy(d.images[first*size:], x)
+	copy(d.images[first*size:], b.x)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/rng"
+	"diffuse/internal/schedule"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -105,12 +106,27 @@ func TestSamplersDrawTheDistribution(t *testing.T) {
 	}
 }
 
+// every is each sampler, those with noise of their own among them.
+func every(t *testing.T, s *schedule.Schedule, steps int) []*Sampler {
+	t.Helper()
+	var all []*Sampler
+	for _, name := range []string{"ddim", "ddim_cosine", "euler", "euler_ancestral", "heun", "lms", "dpmpp_2m"} {
+		c := config.Default().Sample
+		c.Sampler, c.Steps, c.Clip, c.Churn = name, steps, []float64{-1, 1}, 4
+		all = append(all, newSampler(t, c, s))
+	}
+	return all
+}
+
 // An image is its seed: batch, workers and company do not change a bit of it.
 func TestImagesDoNotDependOnTheirCompany(t *testing.T) {
 	s := linear(t)
-	c := config.Default().Sample
-	c.Sampler, c.Steps, c.Clip = "ddim", 20, []float64{-1, 1}
-	sampler := newSampler(t, c, s)
+	for _, sampler := range every(t, s, 20) {
+		t.Run(sampler.Name, func(t *testing.T) { dependOnNothing(t, s, sampler) })
+	}
+}
+
+func dependOnNothing(t *testing.T, s *schedule.Schedule, sampler *Sampler) {
 	net := gaussian{0.3, 0.5, s.AlphabarAt, 64}
 	shape := Shape{3, 5, 3}
 	draw := func(seeds []uint64, workers, batch int) []float32 {
@@ -135,6 +151,38 @@ func TestImagesDoNotDependOnTheirCompany(t *testing.T) {
 	}
 	if slices.Equal(want[:size], want[size:2*size]) {
 		t.Error("two seeds make the same image")
+	}
+}
+
+// Of every sampler a watcher sees each step once, led from x_T to the images, and
+// progress counts its net calls. Where the sampler churns, x_t has fresh noise.
+func TestEverySamplerIsWatched(t *testing.T) {
+	s := linear(t)
+	shape := Shape{2, 2, 1}
+	for _, sampler := range every(t, s, 10) {
+		var last []float32
+		var seen, done int
+		x, err := sampler.Draw(context.Background(), nets(gaussian{0.3, 0.5, s.AlphabarAt, 3}, 1), shape, seeds(3), Options{
+			Batch:    3,
+			Progress: func(d, _ int) { done = d },
+			Watch: func(v State) {
+				if v.Step != seen || v.T != sampler.Steps[seen].T {
+					t.Errorf("%s: step %d at %v, want %d at %v", sampler.Name, v.Step, v.T, seen, sampler.Steps[seen].T)
+				}
+				calm := sampler.Steps[seen].Churn.Z == 0
+				if last != nil && slices.Equal(last, v.X) != calm {
+					t.Errorf("%s: step %d does not begin where the one before it ended, or has no fresh noise", sampler.Name, seen)
+				}
+				last = slices.Clone(v.Next)
+				seen++
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen != len(sampler.Steps) || done != 3*sampler.NetCalls() || !slices.Equal(x, last) {
+			t.Errorf("%s: %d steps and %d net calls seen, want %d and %d", sampler.Name, seen, done, len(sampler.Steps), 3*sampler.NetCalls())
+		}
 	}
 }
 

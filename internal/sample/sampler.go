@@ -8,15 +8,18 @@ import (
 
 // Sampler is a way from noise to images: steps, and what each does.
 type Sampler struct {
-	Name   string // ddpm, ddim, skip or sample_at
-	Steps  []Step
-	Update func(Step) Update
-	Clip   []float64 // x0_hat is clamped to these two values; empty is off
+	Name    string // as the config calls it
+	Steps   []Step
+	Update  func(steps []Step) Update // what the last of steps does, after those before it
+	Correct func(Step) Update         // what a step with Correct does once the net was called again
+	Past    int                       // how many predictions before the newest are read
+	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
+	Slope   bool                      // eps_hat follows a clamped x0_hat
 }
 
-// New is the sampler that c describes over a schedule: ddim takes c.Steps, the
-// others every step of the schedule. More steps than the schedule has are a
-// usage error.
+// New is the sampler that c describes over a schedule: ddpm, skip and sample_at
+// take every step of it, the others c.Steps. More steps than the schedule has are
+// a usage error.
 func New(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
 	if len(c.Clip) != 0 && (len(c.Clip) != 2 || c.Clip[0] >= c.Clip[1]) {
 		return nil, fault.New(fault.Usage, "", "sample.clip: must be two rising values or none, not %v", c.Clip)
@@ -25,8 +28,11 @@ func New(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
 	var err error
 	switch c.Sampler {
 	case "ddim":
-		out.Update = func(s Step) Update { return DDIM(s, c.Eta) }
-		out.Steps, err = spaced(c, s)
+		out.Update = alone(func(s Step) Update { return DDIM(s, c.Eta) })
+		out.Steps, err = spaced(c, s, "leading")
+	case "ddim_cosine":
+		out.Update = alone(func(s Step) Update { return DDIMCosine(s, c.Eta) })
+		out.Steps, err = cosine(c, s)
 	case "ddpm":
 		out.Update = ddpmUpdate(c)
 		out.Steps = everyStep(s, func(int) bool { return true })
@@ -37,12 +43,51 @@ func New(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
 		out.Update = ddpmUpdate(c)
 		out.Steps = everyStep(s, sampleAt)
 	default:
-		err = fault.New(fault.Usage, "", "sample.sampler: no sampler is called %q", c.Sampler)
+		err = inSigma(out, c, s)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// inSigma makes out one of the samplers that are written in Karras' form.
+func inSigma(out *Sampler, c config.Sample, s *schedule.Schedule) error {
+	out.Slope = true
+	churn := 0.0
+	switch c.Sampler {
+	case "euler":
+		out.Update, churn = alone(Euler), c.Churn
+	case "euler_ancestral":
+		out.Update = alone(func(s Step) Update { return EulerAncestral(s, c.Eta) })
+	case "heun":
+		out.Update, churn = alone(Euler), c.Churn
+		out.Correct, out.Past = Heun, 1
+	case "lms":
+		if c.Order < 1 || c.Order > MaxOrder {
+			return fault.New(fault.Usage, "", "sample.order: must be from 1 to %d, got %d", MaxOrder, c.Order)
+		}
+		out.Update = func(steps []Step) Update { return LMS(steps, c.Order) }
+		out.Past = c.Order - 1
+	case "dpmpp_2m":
+		out.Update, out.Past = DPMpp2M, 1
+	default:
+		return fault.New(fault.Usage, "", "sample.sampler: no sampler is called %q", c.Sampler)
+	}
+	steps, err := spaced(c, s, "karras")
+	if err != nil {
+		return err
+	}
+	if out.Steps, err = noisy(steps); err != nil {
+		return err
+	}
+	churned(out.Steps, churn, s)
+	if out.Correct != nil {
+		for i := range out.Steps {
+			out.Steps[i].Correct = out.Steps[i].AlphabarPrev != 1
+		}
+	}
+	return nil
 }
 
 // Respaced is DDPM over c.Steps of the schedule only, spaced as c.Spacing says
@@ -53,40 +98,17 @@ func Respaced(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Steps, err = spaced(c, s)
+	out.Steps, err = spaced(c, s, "leading")
 	return out, err
 }
 
-func ddpmUpdate(c config.Sample) func(Step) Update {
-	return func(s Step) Update { return DDPM(s, c.Variance == "fixed_large") }
+// alone is the update of a step that asks nothing of those before it.
+func alone(update func(Step) Update) func([]Step) Update {
+	return func(steps []Step) Update { return update(steps[len(steps)-1]) }
 }
 
-// spaced is c.Steps steps, spaced as c.Spacing says.
-func spaced(c config.Sample, s *schedule.Schedule) ([]Step, error) {
-	ts, err := Timesteps(s.T(), c.Steps, c.Spacing)
-	if err != nil {
-		return nil, err
-	}
-	if !s.Continuous {
-		return wholeSteps(s, ts), nil
-	}
-	times, err := continuousTimes(c.Steps, c.Spacing)
-	return steps(s, times), err
-}
-
-// everyStep is all T steps, of which the net is called at the first and where
-// call says.
-func everyStep(s *schedule.Schedule, call func(t int) bool) []Step {
-	T := s.T()
-	ts := make([]int, T)
-	for i := range ts {
-		ts[i] = T - 1 - i
-	}
-	out := wholeSteps(s, ts)
-	for i, t := range ts {
-		out[i].Call = i == 0 || call(t)
-	}
-	return out
+func ddpmUpdate(c config.Sample) func([]Step) Update {
+	return alone(func(s Step) Update { return DDPM(s, c.Variance == "fixed_large") })
 }
 
 // NetCalls is how often the net is called for one image.
@@ -94,6 +116,9 @@ func (s *Sampler) NetCalls() int {
 	n := 0
 	for _, step := range s.Steps {
 		if step.Call {
+			n++
+		}
+		if step.Correct {
 			n++
 		}
 	}

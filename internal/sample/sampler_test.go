@@ -1,7 +1,9 @@
 package sample
 
 import (
+	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"diffuse/internal/config"
@@ -34,13 +36,17 @@ func newSampler(t *testing.T, c config.Sample, s *schedule.Schedule) *Sampler {
 	return out
 }
 
-// The lesson's counts of net calls (notebook 19), and which those are.
+// The lesson's counts of net calls (notebook 19), and which those are; the others'
+// are one a step, Heun's two but for the last.
 func TestNetCalls(t *testing.T) {
 	s := linear(t)
 	for _, k := range []struct {
 		sampler string
 		want    int
-	}{{"ddpm", 1000}, {"ddim", 100}, {"skip", 367}, {"sample_at", 296}} {
+	}{
+		{"ddpm", 1000}, {"ddim", 100}, {"skip", 367}, {"sample_at", 296}, {"ddim_cosine", 100}, {"euler", 100},
+		{"euler_ancestral", 100}, {"heun", 199}, {"lms", 100}, {"dpmpp_2m", 100},
+	} {
 		c := config.Default().Sample
 		c.Sampler = k.sampler
 		if got := newSampler(t, c, s).NetCalls(); got != k.want {
@@ -150,6 +156,40 @@ func TestDDIMWithEta1IsDDPM(t *testing.T) {
 	}
 }
 
+// The same over the whole way, image by image: from the same noise, both visit the
+// same x_t at each of the 1,000 steps, to float32's rounding of values up to 3.
+func TestDDIMWithEta1DrawsWhatDDPMDraws(t *testing.T) {
+	s := linear(t)
+	m := mixture{clothes, s.AlphabarAt}
+	way := func(change func(*config.Sample)) [][]float32 {
+		c := config.Default().Sample
+		change(&c)
+		var xs [][]float32
+		_, err := newSampler(t, c, s).Draw(context.Background(), nets(m, 1), twoPixels, seeds(64), Options{Batch: 64, Watch: func(v State) {
+			xs = append(xs, slices.Clone(v.Next))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return xs
+	}
+	ddpm := way(func(c *config.Sample) { c.Sampler, c.Variance = "ddpm", "fixed_small" })
+	ddim := way(func(c *config.Sample) { c.Sampler, c.Steps, c.Eta = "ddim", 1000, 1 })
+	if len(ddpm) != 1000 || len(ddim) != 1000 {
+		t.Fatalf("%d and %d steps", len(ddpm), len(ddim))
+	}
+	for k := range ddpm {
+		for i, x := range ddpm[k] {
+			if d := math.Abs(float64(x - ddim[k][i])); !(d <= 1e-5) {
+				t.Fatalf("step %d, value %d: DDPM has %v, DDIM %v", k, i, x, ddim[k][i])
+			}
+		}
+	}
+	if slices.Equal(ddpm[999][:2], ddpm[999][2:4]) {
+		t.Error("two seeds make the same image")
+	}
+}
+
 // What a step makes of alphabar's mixture of an image and noise has the mean and
 // the variance of the next level, given the true eps: sqrt(alphabar_s)·x_0 and
 // 1−alphabar_s. (fixed_large adds more on purpose.)
@@ -185,13 +225,37 @@ func TestVariances(t *testing.T) {
 	}
 }
 
+// Every sampler and spacing that the schema names can be made.
+func TestSchemaNamesAreKnown(t *testing.T) {
+	for _, key := range config.Keys() {
+		for _, name := range key.Oneof {
+			c := config.Default().Sample
+			switch key.Path {
+			case "sample.sampler":
+				c.Sampler = name
+			case "sample.spacing":
+				c.Sampler, c.Spacing = "heun", name
+			}
+			for _, kind := range mixtureSchedules {
+				if s := newSampler(t, c, newSchedule(t, kind)); len(s.Steps) == 0 {
+					t.Errorf("%s %s has no steps", key.Path, name)
+				}
+			}
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	s := linear(t)
 	for name, change := range map[string]func(*config.Sample){
 		"too many steps":  func(c *config.Sample) { c.Steps = 1001 },
 		"no steps":        func(c *config.Sample) { c.Steps = 0 },
 		"unknown spacing": func(c *config.Sample) { c.Spacing = "even" },
-		"unknown sampler": func(c *config.Sample) { c.Sampler = "heun" },
+		"unknown sampler": func(c *config.Sample) { c.Sampler = "heunn" },
+		"order of 0":      func(c *config.Sample) { c.Sampler, c.Order = "lms", 0 },
+		"order of 5":      func(c *config.Sample) { c.Sampler, c.Order = "lms", 5 },
+		"cosine steps":    func(c *config.Sample) { c.Sampler, c.Steps = "ddim_cosine", 1001 },
+		"karras steps":    func(c *config.Sample) { c.Sampler, c.Steps = "euler", 1001 },
 		"clip falls":      func(c *config.Sample) { c.Clip = []float64{1, -1} },
 		"clip of one":     func(c *config.Sample) { c.Clip = []float64{1} },
 	} {

@@ -10,58 +10,41 @@ type Step struct {
 	Alphabar     float64 // at T
 	AlphabarPrev float64 // where the step leads; 1 is a clean image
 	Call         bool    // call the net; else the last eps_hat serves again
+
+	Churn   Update  // what raises x_t to Alphabar before the call; without Z nothing does
+	TPrev   float64 // at AlphabarPrev, where that is not 1
+	Correct bool    // call the net again where the step led, told TPrev
 }
 
 // Update is what a step does to an image:
 //
-//	x_s = X0·x0_hat + X·x_t + Eps·eps_hat + Z·z,  z ~ N(0, I)
-type Update struct{ X0, X, Eps, Z float64 }
-
-// DDPM is one step of Ho et al. 2020, equations 6 and 7:
+//	x_s = X0·x0_hat + X·x_t + Eps·eps_hat + Z·z + Σ_j past_j,  z ~ N(0, I)
 //
-//	x_s = sqrt(alphabar_s)·beta/(1−alphabar_t)·x0_hat
-//	    + sqrt(alpha)·(1−alphabar_s)/(1−alphabar_t)·x_t + sigma·z
-//
-// with alpha = alphabar_t/alphabar_s and beta = 1−alpha. sigma² is beta where
-// fixedLarge (the lesson), else the posterior's variance
-// beta·(1−alphabar_s)/(1−alphabar_t) (diffusers' fixed_small). The last step
-// adds no noise and gives x0_hat.
-func DDPM(s Step, fixedLarge bool) Update {
-	if s.AlphabarPrev == 1 {
-		return Update{X0: 1}
-	}
-	alpha := s.Alphabar / s.AlphabarPrev
-	beta, betabar, betabarPrev := 1-alpha, 1-s.Alphabar, 1-s.AlphabarPrev
-	variance := beta
-	if !fixedLarge {
-		variance = beta * betabarPrev / betabar
-	}
-	return Update{
-		X0: math.Sqrt(s.AlphabarPrev) * beta / betabar,
-		X:  math.Sqrt(alpha) * betabarPrev / betabar,
-		Z:  math.Sqrt(variance),
-	}
+// where past_j is what call j+1 before the newest predicted, weighed by Past[j].
+type Update struct {
+	X0, X, Eps, Z float64
+	Past          [MaxOrder - 1]Past
 }
 
-// DDIM is one step of Song et al. 2021, equations 12 and 16 (which write alpha
-// for alphabar):
-//
-//	sigma = eta·sqrt((1−alphabar_s)/(1−alphabar_t)·(1−alphabar_t/alphabar_s))
-//	x_s = sqrt(alphabar_s)·x0_hat + sqrt(1−alphabar_s−sigma²)·eps_hat + sigma·z
-//
-// eta is in [0,1]: 0 is deterministic, 1 has DDPM's posterior variance. The last
-// step adds no noise and gives x0_hat.
-func DDIM(s Step, eta float64) Update {
-	if s.AlphabarPrev == 1 {
-		return Update{X0: 1}
+// Past weighs the x0_hat and the eps_hat of an earlier call.
+type Past struct{ X0, Eps float64 }
+
+// MaxOrder is how many predictions an update can join, the newest among them.
+const MaxOrder = 4
+
+// inVP turns an update in Karras' form, of x/sqrt(alphabar), into one of x_t
+// itself, which leads from one alphabar to another.
+func (u Update) inVP(from, to float64) Update {
+	root := math.Sqrt(to)
+	u.X *= root / math.Sqrt(from)
+	u.X0 *= root
+	u.Eps *= root
+	u.Z *= root
+	for j := range u.Past {
+		u.Past[j].X0 *= root
+		u.Past[j].Eps *= root
 	}
-	betabar, betabarPrev := 1-s.Alphabar, 1-s.AlphabarPrev
-	sigma := eta * math.Sqrt(betabarPrev/betabar*(1-s.Alphabar/s.AlphabarPrev))
-	return Update{
-		X0:  math.Sqrt(s.AlphabarPrev),
-		Eps: math.Sqrt(max(betabarPrev-sigma*sigma, 0)), // rounding may pass below 0
-		Z:   sigma,
-	}
+	return u
 }
 
 // x0Hat writes the clean image that x_t and the predicted noise imply,
@@ -82,7 +65,19 @@ func x0Hat(dst, x, eps []float32, alphabar float64, clip []float64) {
 	}
 }
 
-// apply writes x_s to dst; z is not read where u.Z is 0.
+// slope writes the noise that x_t and x0_hat imply,
+//
+//	eps_hat = (x_t − sqrt(alphabar_t)·x0_hat) / sqrt(1−alphabar_t)
+//
+// which is Karras' d = (x̃ − x0_hat)/sigma: where x0_hat was clamped, it follows.
+func slope(dst, x, x0 []float32, alphabar float64) {
+	signal, noise := math.Sqrt(alphabar), math.Sqrt(1-alphabar)
+	for i := range dst {
+		dst[i] = float32((float64(x[i]) - signal*float64(x0[i])) / noise)
+	}
+}
+
+// apply writes x_s to dst, but for the past; z is not read where u.Z is 0.
 func (u Update) apply(dst, x0, x, eps, z []float32) {
 	for i := range dst {
 		dst[i] = float32(u.X0*float64(x0[i]) + u.X*float64(x[i]) + u.Eps*float64(eps[i]))
@@ -90,6 +85,19 @@ func (u Update) apply(dst, x0, x, eps, z []float32) {
 	if u.Z != 0 {
 		for i := range dst {
 			dst[i] += float32(u.Z * float64(z[i]))
+		}
+	}
+}
+
+// applyPast adds the past to dst, the newest first.
+func (u Update) applyPast(dst []float32, past []prediction) {
+	for j, p := range past {
+		w := u.Past[j]
+		if w == (Past{}) {
+			continue
+		}
+		for i := range dst {
+			dst[i] += float32(w.X0*float64(p.x0[i]) + w.Eps*float64(p.eps[i]))
 		}
 	}
 }

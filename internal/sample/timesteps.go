@@ -8,6 +8,37 @@ import (
 	"diffuse/internal/schedule"
 )
 
+// times are n of the times that a net of the schedule can be told, falling; fewer
+// where some fall together. n must be from 1 to T.
+func times(s *schedule.Schedule, n int, spacing string) ([]float64, error) {
+	switch err := checkCount(s.T(), n); {
+	case err != nil:
+		return nil, err
+	case spacing == "karras":
+		return karrasTimes(s, n), nil
+	case s.Continuous:
+		return continuousTimes(n, spacing)
+	}
+	ts, err := Timesteps(s.T(), n, spacing)
+	return wholeTimes(s, ts), err
+}
+
+func checkCount(T, n int) error {
+	if n < 1 || n > T {
+		return fault.New(fault.Usage, "", "cannot take %d sampling steps: the schedule has %d", n, T)
+	}
+	return nil
+}
+
+// wholeTimes are what the net is told at whole timesteps.
+func wholeTimes(s *schedule.Schedule, ts []int) []float64 {
+	times := make([]float64, len(ts))
+	for i, t := range ts {
+		times[i] = s.Time(t)
+	}
+	return times
+}
+
 // Timesteps are the n steps of 0…T−1 that a sampler visits, falling, as
 // diffusers 0.30 spaces them (with steps_offset 0):
 //
@@ -19,8 +50,8 @@ import (
 //
 // n must be from 1 to T.
 func Timesteps(T, n int, spacing string) ([]int, error) {
-	if n < 1 || n > T {
-		return nil, fault.New(fault.Usage, "", "cannot take %d sampling steps: the schedule has %d", n, T)
+	if err := checkCount(T, n); err != nil {
+		return nil, err
 	}
 	at, err := spacer(n, spacing)
 	if err != nil {
@@ -79,35 +110,39 @@ func continuousTimes(n int, spacing string) ([]float64, error) {
 	return ts, nil
 }
 
-// steps joins times, falling, to steps that lead from each to the next and at
-// last to a clean image. The net is called at each.
-func steps(s *schedule.Schedule, times []float64) []Step {
-	out := make([]Step, len(times))
-	for i, t := range times {
-		out[i] = Step{T: t, Alphabar: s.AlphabarAt(t), AlphabarPrev: 1, Call: true}
-		if i > 0 {
-			out[i-1].AlphabarPrev = out[i].Alphabar
-		}
+// rho is Karras et al.'s choice for images.
+const rho = 7
+
+// karrasTimes are the times of n noise levels from the largest sigma of the
+// schedule down to its least (Karras et al. 2022, equation 5):
+//
+//	sigma_i = (largest^(1/rho) + i/(n−1)·(least^(1/rho) − largest^(1/rho)))^rho
+//
+// Most of them lie between two steps of the schedule.
+func karrasTimes(s *schedule.Schedule, n int) []float64 {
+	least, largest := s.SigmaRange()
+	from, to := math.Pow(largest, 1./rho), math.Pow(least, 1./rho)
+	ts := make([]float64, n)
+	for i, root := range schedule.Linspace(from, to, n) {
+		ts[i] = s.InverseAlphabar(schedule.FromSigma(math.Pow(root, rho)))
 	}
-	return out
+	return ts
 }
 
-// wholeSteps is steps at whole timesteps.
-func wholeSteps(s *schedule.Schedule, ts []int) []Step {
-	times := make([]float64, len(ts))
-	for i, t := range ts {
-		times[i] = s.Time(t)
+// cosineTimes are the times of the n noise levels of the lesson's notebook 22:
+// alphabar is cos²(u·π/2) at u from 1−1/n down to 0 at equal distances, and t is
+// its inverse. On another schedule than the cosine the u of its own first and
+// last step bound them.
+func cosineTimes(s *schedule.Schedule, n int) ([]float64, error) {
+	if err := checkCount(s.T(), n); err != nil {
+		return nil, err
 	}
-	return steps(s, times)
+	last := s.AlphabarAt(s.Time(s.T() - 1))
+	from := min(1-1/float64(n), schedule.CosineInverse(last))
+	to := schedule.CosineInverse(s.AlphabarAt(0))
+	ts := make([]float64, n)
+	for i, u := range schedule.Linspace(from, to, n) {
+		ts[i] = s.InverseAlphabar(schedule.Cosine(u))
+	}
+	return ts, nil
 }
-
-// skipCalls is the lesson's skip (notebook 19): the net is called at t only if t
-// is a multiple of every or below tail. With 3 and 50 it is called 367 times in
-// 1,000.
-func skipCalls(every, tail int) func(t int) bool {
-	return func(t int) bool { return t%every == 0 || t < tail }
-}
-
-// sampleAt is the lesson's sample_at (notebook 19): the net is called at 296 of
-// 1,000 steps, the more often the nearer the end.
-func sampleAt(t int) bool { return (t+101)%((t+101)/100) == 0 }

@@ -37,7 +37,8 @@ func (s *Schedule) Draw(u float64) float64 {
 
 // AlphabarAt is alphabar at the time t that the net is told: t in [0,1] where the
 // schedule is continuous, else in steps. Between two steps the cosine has its
-// closed form and the others are linear; outside of the steps the nearest counts.
+// closed form, and LogSNR is linear in the others (log sigma is, as in
+// k-diffusion's DiscreteSchedule); outside of the steps the nearest counts.
 func (s *Schedule) AlphabarAt(t float64) float64 {
 	last := s.T() - 1
 	switch {
@@ -56,7 +57,8 @@ func (s *Schedule) AlphabarAt(t float64) float64 {
 	case s.Kind == "cosine":
 		return Cosine(t / float64(s.T()))
 	}
-	return s.Alphabar[i] + part*(s.Alphabar[i+1]-s.Alphabar[i])
+	logSNR := (1-part)*LogSNR(s.Alphabar[i]) + part*LogSNR(s.Alphabar[i+1])
+	return 1 / (1 + math.Exp(-logSNR))
 }
 
 // InverseAlphabar is the time, as the net is told it, at which AlphabarAt is a:
@@ -75,7 +77,11 @@ func (s *Schedule) InverseAlphabar(a float64) float64 {
 		return CosineInverse(a) * float64(s.T())
 	}
 	i := sort.Search(last, func(i int) bool { return s.Alphabar[i+1] <= a })
-	return float64(i) + (s.Alphabar[i]-a)/(s.Alphabar[i]-s.Alphabar[i+1])
+	from, to := LogSNR(s.Alphabar[i]), LogSNR(s.Alphabar[i+1])
+	if math.IsInf(from, 1) { // no noise at step i: there is nothing to interpolate from
+		return float64(i + 1)
+	}
+	return float64(i) + (from-LogSNR(a))/(from-to)
 }
 
 // LogSNR is ln(alphabar/(1−alphabar)), the logarithm of the signal-to-noise
