@@ -86,8 +86,8 @@ type Sample struct {
 	Steps     int       `mapstructure:"steps" validate:"min=1" doc:"steps of every sampler but ddpm, skip and sample_at"`
 	Eta       float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"ddim, ddim_cosine, euler_ancestral: share of DDPM's noise"`
 	Spacing   string    `mapstructure:"spacing" validate:"oneof=auto leading trailing linspace quadratic karras" doc:"which noise levels the steps visit; auto is karras for samplers that work in sigma, else leading"`
-	Order     int       `mapstructure:"order" validate:"min=1,max=4" doc:"lms: how many slopes a step joins"`
-	Churn     float64   `mapstructure:"churn" validate:"min=0,max=1000000" doc:"euler, heun: S_churn, noise added before the steps; 0 is none"`
+	Order     int       `mapstructure:"order" json:",omitempty" validate:"min=1,max=4" doc:"lms: how many slopes a step joins"`
+	Churn     float64   `mapstructure:"churn" json:",omitempty" validate:"min=0,max=1000000" doc:"euler, heun: S_churn, noise added before the steps; 0 is none"`
 	SkipEvery int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
 	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
 	Clip      []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`

@@ -33,7 +33,7 @@ func WriteNPY(path string, shape []int, data []float32) error {
 		if _, err := io.WriteString(w, npyHeader(shape)); err != nil {
 			return err
 		}
-		return writeFloats(w, data)
+		return writeFloats(w, data, false)
 	})
 }
 

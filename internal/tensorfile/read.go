@@ -1,6 +1,7 @@
 package tensorfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -41,15 +42,15 @@ func OpenSafetensors(path string) (*File, error) {
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "open tensors: %w", err)
 	}
-	file, err := newFile(path, f)
+	h, err := headerOf(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", path, err)
 	}
-	return file, nil
+	return newFile(path, f, h, f.Close), nil
 }
 
-func newFile(path string, f *os.File) (*File, error) {
+func headerOf(f *os.File) (*header, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -57,16 +58,16 @@ func newFile(path string, f *os.File) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a file")
 	}
-	h, err := readHeader(f, uint64(info.Size()))
-	if err != nil {
-		return nil, err
-	}
-	file := &File{path: path, f: f, close: f.Close, data: h.size, meta: h.meta, entries: h.entries}
+	return readHeader(f, uint64(info.Size()))
+}
+
+func newFile(path string, f io.ReaderAt, h *header, closing func() error) *File {
+	file := &File{path: path, f: f, close: closing, data: h.size, meta: h.meta, entries: h.entries}
 	file.byName = make(map[string]*entry, len(h.entries))
 	for i := range h.entries {
 		file.byName[h.entries[i].name] = &file.entries[i]
 	}
-	return file, nil
+	return file
 }
 
 // Close closes the file.
@@ -184,4 +185,13 @@ func (f *File) find(name string) (*entry, error) {
 
 func (f *File) errorf(name, format string, args ...any) error {
 	return fault.New(fault.Checkpoint, "", "%s: tensor %q %w", f.path, name, fmt.Errorf(format, args...))
+}
+
+// ReadSafetensors is OpenSafetensors of a file's content, which errors call name.
+func ReadSafetensors(name string, content []byte) (*File, error) {
+	h, err := readHeader(bytes.NewReader(content), uint64(len(content)))
+	if err != nil {
+		return nil, fault.New(fault.Checkpoint, "", "%s: %w", name, err)
+	}
+	return newFile(name, bytes.NewReader(content), h, func() error { return nil }), nil
 }

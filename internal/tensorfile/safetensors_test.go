@@ -372,3 +372,31 @@ func TestWriteSafetensorsRefuses(t *testing.T) {
 		t.Error("a refused file was written")
 	}
 }
+
+// BF16 keeps the upper half of a float32, rounded to nearest even.
+func TestWriteBF16(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "half.safetensors")
+	x := []float32{1, -2.5, 1 + 0x1p-8, 1 + 3*0x1p-8, 1 + 0x1p-8 + 0x1p-20, float32(math.Inf(1)), math.MaxFloat32}
+	want := []float32{1, -2.5, 1, 1 + 0x1p-6, 1 + 0x1p-7, float32(math.Inf(1)), float32(math.Inf(1))}
+	if err := WriteSafetensors(path, nil, []Tensor{{Name: "x", Shape: []int{7}, Data: x, BF16: true}, {Name: "nan", Shape: []int{1}, Data: []float32{math.Float32frombits(0x7f800001)}, BF16: true}}); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadSafetensors("the content", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Read("x")
+	if err != nil || f.DType("x") != "BF16" {
+		t.Fatal(err, f.DType("x"))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rounded (-want +got):\n%s", diff)
+	}
+	if nan, err := f.Read("nan"); err != nil || nan[0] == nan[0] {
+		t.Errorf("a NaN became %v, %v", nan, err)
+	}
+}

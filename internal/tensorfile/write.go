@@ -18,8 +18,9 @@ import (
 	"diffuse/internal/atomicfile"
 )
 
-// Tensor is one named tensor to write as F32.
+// Tensor is one named tensor to write, as F32 or, rounded to nearest even, BF16.
 type Tensor struct {
+	BF16  bool
 	Name  string
 	Shape []int               // row-major; empty for a scalar
 	Data  []float32           // as many elements as Shape's product
@@ -80,8 +81,12 @@ func encodeHeader(meta map[string]string, ts []Tensor) ([]byte, error) {
 		if i > 0 || len(meta) > 0 {
 			b.WriteByte(',')
 		}
-		end := offset + 4*t.count()
-		fmt.Fprintf(&b, `%s:{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}`, quote(t.Name), shapeJSON(t.Shape), offset, end)
+		dtype := "F32"
+		if t.BF16 {
+			dtype = "BF16"
+		}
+		end := offset + int(dtypeSize[dtype])*t.count()
+		fmt.Fprintf(&b, `%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, quote(t.Name), dtype, shapeJSON(t.Shape), offset, end)
 		offset = end
 	}
 	b.WriteByte('}')
@@ -137,7 +142,7 @@ func writeAll(w io.Writer, ts []Tensor) error {
 			t.Fill(filled)
 			data = filled
 		}
-		if err := writeFloats(w, data); err != nil {
+		if err := writeFloats(w, data, t.BF16); err != nil {
 			return err
 		}
 	}
@@ -147,14 +152,18 @@ func writeAll(w io.Writer, ts []Tensor) error {
 // chunk is how many bytes are converted at a time, on the way in and out.
 const chunk = 1 << 16
 
-// writeFloats writes data as little-endian float32.
-func writeFloats(w io.Writer, data []float32) error {
+// writeFloats writes data as little-endian float32 or bfloat16.
+func writeFloats(w io.Writer, data []float32, bf16 bool) error {
 	buf := make([]byte, 0, chunk)
 	for len(data) > 0 {
 		n := min(len(data), chunk/4)
 		buf = buf[:0]
 		for _, v := range data[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			if bits := math.Float32bits(v); bf16 {
+				buf = binary.LittleEndian.AppendUint16(buf, bfloat16(bits))
+			} else {
+				buf = binary.LittleEndian.AppendUint32(buf, bits)
+			}
 		}
 		if _, err := w.Write(buf); err != nil {
 			return err
@@ -162,6 +171,15 @@ func writeFloats(w io.Writer, data []float32) error {
 		data = data[n:]
 	}
 	return nil
+}
+
+// bfloat16 is the upper half of a float32's bits, rounded to nearest even; a NaN
+// stays one.
+func bfloat16(bits uint32) uint16 {
+	if bits&0x7fffffff > 0x7f800000 {
+		return uint16(bits>>16) | 0x40
+	}
+	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }
 
 func quote(s string) string {

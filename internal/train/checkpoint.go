@@ -50,20 +50,16 @@ type Checkpoint struct {
 	// empty.
 	AveragePath string
 
-	elements int // of all tensors in Path
+	elements int    // of all tensors in Path
+	content  []byte // instead of the file at Path: weights that are part of the program
 }
 
 // LoadCheckpoint reads a checkpoint's contract; path is its file of weights,
 // such as RUN/last.safetensors. Errors are of kind fault.Checkpoint.
 func LoadCheckpoint(path string) (*Checkpoint, error) {
-	f, err := tensorfile.OpenSafetensors(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	c := &Checkpoint{Path: path}
-	if err := c.read(f); err != nil {
-		return nil, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "%s: %w", path, err)
+	if err := c.load(); err != nil {
+		return nil, err
 	}
 	base, name := filepath.Split(path)
 	name = name[:len(name)-len(filepath.Ext(name))]
@@ -71,6 +67,33 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 		c.AveragePath = average
 	}
 	return c, nil
+}
+
+// EmbeddedCheckpoint is the checkpoint of these bytes, which errors call name.
+func EmbeddedCheckpoint(name string, content []byte) (*Checkpoint, error) {
+	c := &Checkpoint{Path: name, content: content}
+	return c, c.load()
+}
+
+// open opens the weights.
+func (c *Checkpoint) open() (*tensorfile.File, error) {
+	if c.content != nil {
+		return tensorfile.ReadSafetensors(c.Path, c.content)
+	}
+	return tensorfile.OpenSafetensors(c.Path)
+}
+
+// load reads the contract.
+func (c *Checkpoint) load() error {
+	f, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := c.read(f); err != nil {
+		return fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "%s: %w", c.Path, err)
+	}
+	return nil
 }
 
 func (c *Checkpoint) read(f *tensorfile.File) error {
@@ -124,14 +147,15 @@ func (c *Checkpoint) Load(average bool, kernels *kernel.Set) (model.Net, error) 
 // LoadInto reads the weights, or their moving average, into params, whose names
 // and shapes must be those of the file. Errors are of kind fault.Checkpoint.
 func (c *Checkpoint) LoadInto(params *model.Params, average bool) error {
-	path := c.Path
+	path, open := c.Path, c.open
 	if average {
 		if path = c.AveragePath; path == "" {
 			return fault.New(fault.Checkpoint, "train with --set train.ema=0.999, or sample the weights themselves",
 				"%s has no moving average beside it", c.Path)
 		}
+		open = func() (*tensorfile.File, error) { return tensorfile.OpenSafetensors(path) }
 	}
-	f, err := tensorfile.OpenSafetensors(path)
+	f, err := open()
 	if err != nil {
 		return err
 	}
@@ -164,6 +188,24 @@ func readParams(f *tensorfile.File, path, prefix string, params *model.Params, f
 		}
 	}
 	return nil
+}
+
+// Export writes the checkpoint's weights, or their moving average, to a file of
+// their own, in float32 or, rounded, in bfloat16: half the size.
+func (c *Checkpoint) Export(path string, average, bf16 bool) error {
+	net, err := model.New(c.Net, c.Images(), false, kernel.Best())
+	if err != nil {
+		return fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
+	}
+	if err := c.LoadInto(net.Params(), average); err != nil {
+		return err
+	}
+	ts := tensors("", net.Params(), net.Params().Data)
+	for i := range ts {
+		ts[i].BF16 = bf16
+	}
+	meta := map[string]string{metaFormat: "pt", metaStep: strconv.Itoa(c.Step), metaContract: c.encode()}
+	return tensorfile.WriteSafetensors(path, meta, ts)
 }
 
 func anotherNet(path, format string, args ...any) error {

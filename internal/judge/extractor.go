@@ -1,0 +1,95 @@
+package judge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"diffuse/internal/dataset"
+	"diffuse/internal/eval"
+	"diffuse/internal/fault"
+	"diffuse/internal/kernel"
+	"diffuse/internal/model"
+	"diffuse/internal/train"
+)
+
+// featureNet is a net that has features.
+type featureNet interface {
+	Dim() int
+	Features(n int) (model.Worker, error)
+}
+
+// Extractor makes features of images by a net.
+type Extractor struct {
+	eval.Extractor
+	net   featureNet
+	batch int // images a worker takes at a time
+	// fit writes n images of h×w×c bytes as the net takes them, or says why they
+	// are not for it; dst is nil where only that is asked.
+	fit func(dst []float32, pixels []uint8, n, h, w, c int) error
+	in  func(h, w, c int) int // values of such an image as the net takes it
+}
+
+// classifierBatch is how many images a worker passes through a classifier at a
+// time: enough to pay for reading its weights.
+const classifierBatch = 64
+
+// Classifier is the extractor that a checkpoint of a classifier makes: what its
+// last layer sees. What it is given must be what it was trained on: as many
+// channels, at most its size; smaller images are padded with black as its data
+// set's are. Errors are of kind fault.Checkpoint.
+func Classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extractor, error) {
+	if c.Prediction != train.PredictsClasses {
+		return nil, fault.New(fault.Checkpoint, "train a classifier: diffuse train --config fashion-classifier.yaml",
+			"%s is not a classifier: it predicts %s", c.Path, c.Prediction)
+	}
+	net, err := c.Load(false, kernels)
+	if err != nil {
+		return nil, err
+	}
+	r := net.(*model.ResNet)
+	family, _, _ := strings.Cut(c.DataSet, "-")
+	return &Extractor{
+		Extractor: eval.Extractor{Name: family + "-resnet", Hash: hash, Dim: r.Dim(), Precision: string(kernels.Precision())},
+		net:       r, batch: classifierBatch,
+		in: func(int, int, int) int { return r.Sizes().Input },
+		fit: func(dst []float32, pixels []uint8, n, h, w, channels int) error {
+			size := c.Image[0]
+			if channels != c.Image[2] || max(h, w) > size {
+				return fault.New(fault.Data, "take an extractor for such images: --extractor inception, or a classifier trained on them",
+					"the images are %d×%d with %d channels; %s was trained on %d×%d with %d", h, w, channels, c.Path, size, size, c.Image[2])
+			}
+			if dst != nil {
+				set := dataset.Set{N: n, H: h, W: w, C: channels, Pixels: pixels}
+				set.Fill(dst, count(n), size, c.Range[0], c.Range[1], nil)
+			}
+			return nil
+		},
+	}, nil
+}
+
+// count is 0, 1, … n−1.
+func count(n int) []int {
+	index := make([]int, n)
+	for i := range index {
+		index[i] = i
+	}
+	return index
+}
+
+// hashFile is the SHA-256 of a file, in hexadecimal.
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

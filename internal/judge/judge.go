@@ -1,0 +1,232 @@
+package judge
+
+import (
+	"context"
+
+	"diffuse/internal/eval"
+	"diffuse/internal/fault"
+)
+
+// Options are how images are scored.
+type Options struct {
+	Extractor *Extractor
+	Reference *Reference
+	Store     Store  // where features are kept; without a folder they are not
+	Kernels   string // the kernel set's name
+	Workers   int
+	Estimator string // of KID, one of eval.KIDEstimators
+	Seed      uint64 // chooses the floor's images, subsets and replicates
+	NoFloor   bool
+	// Progress hears how far a stage is, such as "reference"; nil for nobody.
+	Progress func(stage string, done, total int)
+}
+
+// Judge scores images against one reference by one extractor.
+type Judge struct {
+	extractor *Extractor
+	reference *Reference
+	store     Store
+	kernels   string
+	workers   int
+	estimator string
+	seed      uint64
+	noFloor   bool
+	report    func(stage string, done, total int)
+
+	real    *Rows // the reference's features; nil where only its moments are known
+	moments eval.Moments
+	floors  map[int]*eval.Floor // by n
+}
+
+// New reads the reference through the extractor, or finds what it left in the
+// store.
+func New(ctx context.Context, o Options) (*Judge, error) {
+	j := &Judge{
+		extractor: o.Extractor, reference: o.Reference, store: o.Store, kernels: o.Kernels, workers: max(1, o.Workers),
+		estimator: o.Estimator, seed: o.Seed, noFloor: o.NoFloor, report: o.Progress, floors: map[int]*eval.Floor{},
+	}
+	if j.report == nil {
+		j.report = func(string, int, int) {}
+	}
+	r := o.Reference
+	if r.Moments != nil {
+		j.moments = *r.Moments
+		if j.moments.Dim() != o.Extractor.Dim {
+			return nil, fault.New(fault.Data, "score against statistics of the same extractor: diffuse stats makes them",
+				"%s is of %d features, %s makes %d", r.Name, j.moments.Dim(), o.Extractor.Name, o.Extractor.Dim)
+		}
+		return j, nil
+	}
+	var err error
+	if j.real, err = j.rows(ctx, r.Images, r.Hash, r.Name, "reference"); err != nil {
+		return nil, err
+	}
+	if j.moments, err = eval.MomentsOf(j.real); err != nil {
+		j.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// Close lets go of the reference's features.
+func (j *Judge) Close() {
+	if j.real != nil {
+		j.real.Close()
+	}
+}
+
+// Moments are the reference's.
+func (j *Judge) Moments() eval.Moments { return j.moments }
+
+// Features passes images through the extractor into a file that lasts until it
+// is closed.
+func (j *Judge) Features(ctx context.Context, im Images, stage string) (*Rows, error) {
+	return j.rows(ctx, im, "", "", stage)
+}
+
+// Score scores images, with every term that the number needs.
+func (j *Judge) Score(ctx context.Context, im Images) (*eval.Score, error) {
+	rows, err := j.Features(ctx, im, "samples")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return j.ScoreFeatures(ctx, rows)
+}
+
+// ScoreFeatures scores what Features made.
+func (j *Judge) ScoreFeatures(ctx context.Context, rows eval.Source) (*eval.Score, error) {
+	s := &eval.Score{
+		Samples: rows.Len(), Extractor: j.extractor.Extractor, Seed: j.seed,
+		Reference: eval.Reference{Name: j.reference.Name, N: j.moments.N, Hash: j.reference.Hash},
+	}
+	m, err := eval.MomentsOf(rows)
+	if err != nil {
+		return nil, err
+	}
+	fid, err := eval.FID(m, j.moments)
+	if err != nil {
+		return nil, err
+	}
+	interval, err := eval.FIDInterval(rows, m, j.moments, fid, j.seed)
+	if err != nil {
+		return nil, err
+	}
+	s.FID, s.FIDStdErr, s.Interval = &fid, &interval.StdErr, &[2]float64{interval.Lo, interval.Hi}
+	if err := j.rowScores(s, rows); err != nil {
+		return nil, err
+	}
+	if s.Floor, err = j.floor(ctx, rows.Len()); err != nil {
+		return nil, err
+	}
+	s.Warnings = j.warnings(m)
+	return s, nil
+}
+
+// neighbours is k of the manifolds of precision and recall (Kynkäänniemi et al.
+// 2019).
+const neighbours = 3
+
+// rowScores adds to s what needs the reference's rows: KID, precision and
+// recall. Manifolds are of as many rows on both sides, the reference's by seed.
+func (j *Judge) rowScores(s *eval.Score, rows eval.Source) error {
+	if j.real == nil {
+		return nil
+	}
+	k, err := eval.MeasureKID(rows, j.real, j.estimator, j.seed)
+	if err != nil {
+		return err
+	}
+	interval := k.Interval(j.seed)
+	s.KID, s.KIDStdErr, s.KIDInterval = &k.Value, &k.StdErr, &[2]float64{interval.Lo, interval.Hi}
+	s.KIDEstimator, s.KIDBlocks, s.KIDSize = k.Estimator, k.Blocks, k.Size
+	n := min(rows.Len(), j.real.Len(), mostNeighbours)
+	if n <= neighbours {
+		return nil
+	}
+	manifold := func(src eval.Source) (*eval.Manifold, error) {
+		some, _, err := eval.Split(src, n, j.seed)
+		if err != nil {
+			return nil, err
+		}
+		return eval.NewManifold(some, neighbours)
+	}
+	samples, err := manifold(rows)
+	if err != nil {
+		return err
+	}
+	real, err := manifold(j.real)
+	if err != nil {
+		return err
+	}
+	c, err := eval.MeasureCoverage(samples, real)
+	if err != nil {
+		return err
+	}
+	s.Precision, s.Recall, s.Density, s.Coverage = &c.Precision, &c.Recall, &c.Density, &c.Coverage
+	return nil
+}
+
+// mostNeighbours bounds the rows of a manifold, whose cost is their square.
+const mostNeighbours = 10_000
+
+// floor is the score of n real images, nil where there are none.
+func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
+	if j.noFloor || j.real == nil {
+		return nil, nil
+	}
+	if f := j.floors[n]; f != nil {
+		return f, nil
+	}
+	terms := struct {
+		Floor, Images, Extractor, Features, Precision, Kernels, Estimator string
+		N                                                                 int
+		Seed                                                              uint64
+	}{"1", j.reference.Hash, j.extractor.Hash, j.extractor.Name, j.extractor.Precision, j.kernels, j.estimator, n, j.seed}
+	f := new(eval.Floor)
+	if j.store.readFloor(key(terms), f) {
+		j.floors[n] = f
+		return f, nil
+	}
+	measured, err := j.measureFloor(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	j.floors[n] = &measured
+	return &measured, j.store.writeFloor(key(terms), measured)
+}
+
+// measureFloor scores real images that are not in the reference: the other
+// split's where there is one, else n of the reference's against the rest.
+func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
+	if j.reference.held == nil {
+		n = min(n, j.real.Len()/2)
+		some, rest, err := eval.Split(j.real, n, j.seed)
+		if err != nil {
+			return eval.Floor{}, err
+		}
+		moments, err := eval.MomentsOf(rest)
+		if err != nil {
+			return eval.Floor{}, err
+		}
+		return eval.MeasureFloor(some, moments, rest, n, j.estimator, j.seed)
+	}
+	im, name := j.reference.held(n, j.seed)
+	held, err := j.rows(ctx, im, name, name, "floor")
+	if err != nil {
+		return eval.Floor{}, err
+	}
+	defer held.Close()
+	return eval.MeasureFloor(held, j.moments, j.real, n, j.estimator, j.seed)
+}
+
+// warnings are what a reader of the score must know.
+func (j *Judge) warnings(m eval.Moments) (w []string) {
+	if m.Singular() {
+		w = append(w, "FID of no more images than features is dominated by its bias: compare it with scores of the same n only, or take more samples")
+	}
+	if j.moments.Singular() {
+		w = append(w, "the reference has no more images than features: FID says little")
+	}
+	return w
+}
