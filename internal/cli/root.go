@@ -59,8 +59,8 @@ else defaults. Logs go to stderr, results to stdout.`,
 		&cobra.Group{ID: groupLook, Title: "Look and measure:"},
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
-	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g))
-	addTo(root, groupLook, NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewBench(stdio, g))
+	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g), NewFID(stdio, g), NewKID(stdio, g))
+	addTo(root, groupLook, NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewCompareSamplers(stdio, g), NewBench(stdio, g), NewExport(stdio, g))
 	addTo(root, groupOther, NewVersion(stdio, g), NewCompletion(stdio))
 	root.SetHelpCommand(NewHelp())
 	root.SetHelpCommandGroupID(groupOther)

@@ -90,6 +90,9 @@ func sampleRun(ctx context.Context, o *SampleOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := job.chooseOut(p.Run); err != nil {
+		return err
+	}
 	if err := job.prepareOut(); err != nil {
 		return err
 	}
@@ -160,7 +163,13 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 			return nil, fault.New(fault.Usage, "leave out --n: there is one image for each seed", "--seeds: %q has %d seeds, --n asks for %d images", o.Seeds, n, r.Sample.N)
 		}
 	}
-	return job, job.chooseOut(p.Run)
+	return job, nil
+}
+
+// shape is an image's.
+func (j *sampleJob) shape() sample.Shape {
+	im := j.checkpoint.Image
+	return sample.Shape{H: im[0], W: im[1], C: im[2]}
 }
 
 // nets are the checkpoint's net, once for each worker that has images to draw.
@@ -181,7 +190,6 @@ func (j *sampleJob) nets() ([]sample.Denoiser, error) {
 
 // draw draws the images and measures the time.
 func (j *sampleJob) draw(ctx context.Context, nets []sample.Denoiser) ([]float32, float64, error) {
-	image := j.checkpoint.Image
 	options := sample.Options{Batch: j.conf.Batch}
 	if j.frames != nil {
 		options.Watch = j.frames.watch
@@ -195,7 +203,7 @@ func (j *sampleJob) draw(ctx context.Context, nets []sample.Denoiser) ([]float32
 	}
 	j.Global.Log.Info("drawing", "images", len(j.seeds), "sampler", j.sampler.Name, "net_calls", j.sampler.NetCalls(), "checkpoint", j.checkpoint.Path)
 	began := time.Now()
-	images, err := j.sampler.Draw(ctx, nets, sample.Shape{H: image[0], W: image[1], C: image[2]}, j.seeds, options)
+	images, err := j.sampler.Draw(ctx, nets, j.shape(), j.seeds, options)
 	if errors.Is(err, context.Canceled) {
 		return nil, 0, fault.New(fault.Interrupted, "", "interrupted: nothing was written")
 	}

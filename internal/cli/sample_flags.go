@@ -36,7 +36,7 @@ var samplerNames = []string{
 
 // sampleKeys are the flags that set a key of the config.
 var sampleKeys = map[string]string{
-	"n": "sample.n", "seed": "sample.seed", "sampler": "sample.sampler", "steps": "sample.steps", "eta": "sample.eta",
+	"n": "sample.n", "samples": "sample.n", "seed": "sample.seed", "sampler": "sample.sampler", "steps": "sample.steps", "eta": "sample.eta",
 	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch", "precision": "sample.precision",
 }
 
@@ -49,9 +49,17 @@ var (
 	heedChurn    = []string{"euler", "heun"}
 )
 
+// addFlags adds those of a drawing, and where it goes.
 func (o *SampleOptions) addFlags(cmd *cobra.Command) {
+	o.addDrawFlags(cmd, "n")
+	cmd.Flags().StringVarP(&o.Out, "out", "o", "", "where to write: `PATH`.png, .gif, .npy, or a folder for PNGs")
+}
+
+// addDrawFlags adds those that say how images are drawn, and how many by the
+// flag called count.
+func (o *SampleOptions) addDrawFlags(cmd *cobra.Command, count string) {
 	f := cmd.Flags()
-	f.Int("n", 0, "how many images (key sample.n)")
+	f.Int(count, 0, "how many images (key sample.n)")
 	f.Int64("seed", 0, "the first image's seed (key sample.seed)")
 	f.StringVar(&o.Seeds, "seeds", "", "one image for each seed of a range or list, such as 0-63 or 1,5,9-12")
 	names := []string{"sampler"}
@@ -70,7 +78,6 @@ func (o *SampleOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.Checkpoint, "checkpoint", train.Last, "which of the run's checkpoints")
 	f.BoolVar(&o.EMA, "ema", false, "use the moving average of the weights (the default where there is one)")
 	f.BoolVar(&o.Raw, "raw", false, "use the weights themselves")
-	f.StringVarP(&o.Out, "out", "o", "", "where to write: `PATH`.png, .gif, .npy, or a folder for PNGs")
 	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
@@ -96,7 +103,7 @@ func (o *SampleOptions) readFlags(f *pflag.FlagSet) error {
 			o.Keys = append(o.Keys, config.Override{Key: "sample.sampler", Value: s.sampler, From: config.Source("--" + s.flag)})
 		}
 	}
-	o.Respaced, o.Counted = f.Changed("steps"), f.Changed("n")
+	o.Respaced, o.Counted = f.Changed("steps"), f.Changed("n") || f.Changed("samples")
 	return nil
 }
 

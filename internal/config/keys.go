@@ -26,6 +26,12 @@ func (k Key) of(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().Fiel
 // Keys are all keys, in the schema's order.
 func Keys() []Key { return slices.Clone(keys) }
 
+// Choices are the values that a key may have, where they are a list of names.
+func Choices(path string) []string {
+	k, _ := lookup(path)
+	return slices.Clone(k.Oneof)
+}
+
 var keys = leaves(reflect.TypeFor[Config](), "", nil)
 
 func leaves(t reflect.Type, prefix string, index []int) []Key {

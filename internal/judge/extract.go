@@ -18,29 +18,21 @@ func (e *Extractor) Check(im Images) error {
 // stretch of features to sink, in order; progress, unless it is nil, hears how
 // many images are done. Memory does not grow with their number.
 func (e *Extractor) Extract(ctx context.Context, im Images, workers int, sink func(rows []float32) error, progress func(done int)) error {
-	if err := e.Check(im); err != nil {
+	x, err := e.extraction(im, workers)
+	if err != nil {
 		return err
 	}
-	x := &extraction{Extractor: e}
-	x.h, x.w, x.c = im.Shape()
-	for range min(workers, (im.Len()+e.batch-1)/e.batch) {
-		w, err := e.net.Features(e.batch)
-		if err != nil {
-			return err
-		}
-		x.hands = append(x.hands, hand{w, make([]float32, e.batch*e.in(x.h, x.w, x.c))})
-	}
-	at := len(x.hands) * e.batch
-	pixels, rows := make([]uint8, at*x.size()), make([]float32, at*e.Dim)
-	for lo := 0; lo < im.Len(); lo += at {
-		n := min(at, im.Len()-lo)
+	pixels := make([]uint8, x.most()*x.size())
+	for lo := 0; lo < im.Len(); lo += x.most() {
+		n := min(x.most(), im.Len()-lo)
 		if err := im.Read(ctx, pixels[:n*x.size()], lo); err != nil {
 			return err
 		}
-		if err := x.stretch(rows, pixels, n); err != nil {
+		rows, err := x.features(pixels[:n*x.size()])
+		if err != nil {
 			return err
 		}
-		if err := sink(rows[:n*e.Dim]); err != nil {
+		if err := sink(rows); err != nil {
 			return err
 		}
 		if progress != nil {
@@ -53,11 +45,12 @@ func (e *Extractor) Extract(ctx context.Context, im Images, workers int, sink fu
 	return nil
 }
 
-// extraction is one call of Extract.
+// extraction is an extractor at work on images of one shape.
 type extraction struct {
 	*Extractor
 	h, w, c int // of an image
 	hands   []hand
+	rows    []float32
 }
 
 // hand is one worker and the memory of its inputs.
@@ -66,10 +59,32 @@ type hand struct {
 	x []float32
 }
 
+func (e *Extractor) extraction(im Images, workers int) (*extraction, error) {
+	if err := e.Check(im); err != nil {
+		return nil, err
+	}
+	x := &extraction{Extractor: e}
+	x.h, x.w, x.c = im.Shape()
+	for range max(1, min(workers, (im.Len()+e.batch-1)/e.batch)) {
+		w, err := e.net.Features(e.batch)
+		if err != nil {
+			return nil, err
+		}
+		x.hands = append(x.hands, hand{w, make([]float32, e.batch*e.in(x.h, x.w, x.c))})
+	}
+	x.rows = make([]float32, x.most()*e.Dim)
+	return x, nil
+}
+
+// size is the bytes of an image.
 func (x *extraction) size() int { return x.h * x.w * x.c }
 
-// stretch computes the features of n images, a batch on each hand.
-func (x *extraction) stretch(rows []float32, pixels []uint8, n int) error {
+// most is how many images features takes.
+func (x *extraction) most() int { return len(x.hands) * x.batch }
+
+// features are those of images back to back, until the next call.
+func (x *extraction) features(pixels []uint8) ([]float32, error) {
+	n := len(pixels) / x.size()
 	errs := make([]error, len(x.hands))
 	var group sync.WaitGroup
 	for i, h := range x.hands {
@@ -80,15 +95,15 @@ func (x *extraction) stretch(rows []float32, pixels []uint8, n int) error {
 		group.Go(func() {
 			in := h.x[:(hi-lo)*x.in(x.h, x.w, x.c)]
 			if errs[i] = x.fit(in, pixels[lo*x.size():hi*x.size()], hi-lo, x.h, x.w, x.c); errs[i] == nil {
-				errs[i] = h.Predict(rows[lo*x.Dim:hi*x.Dim], in, nil)
+				errs[i] = h.Predict(x.rows[lo*x.Dim:hi*x.Dim], in, nil)
 			}
 		})
 	}
 	group.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return x.rows[:n*x.Dim], nil
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"crypto/sha256"
+	_ "embed" // the weights
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type featureNet interface {
 // Extractor makes features of images by a net.
 type Extractor struct {
 	eval.Extractor
+	DataSet string // that its net was trained on; empty if none of ours
+
 	net   featureNet
 	batch int // images a worker takes at a time
 	// fit writes n images of h×w×c bytes as the net takes them, or says why they
@@ -37,11 +40,11 @@ type Extractor struct {
 // time: enough to pay for reading its weights.
 const classifierBatch = 64
 
-// Classifier is the extractor that a checkpoint of a classifier makes: what its
+// classifier is the extractor that a checkpoint of a classifier makes: what its
 // last layer sees. What it is given must be what it was trained on: as many
 // channels, at most its size; smaller images are padded with black as its data
 // set's are. Errors are of kind fault.Checkpoint.
-func Classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extractor, error) {
+func classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extractor, error) {
 	if c.Prediction != train.PredictsClasses {
 		return nil, fault.New(fault.Checkpoint, "train a classifier: diffuse train --config fashion-classifier.yaml",
 			"%s is not a classifier: it predicts %s", c.Path, c.Prediction)
@@ -54,7 +57,7 @@ func Classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extract
 	family, _, _ := strings.Cut(c.DataSet, "-")
 	return &Extractor{
 		Extractor: eval.Extractor{Name: family + "-resnet", Hash: hash, Dim: r.Dim(), Precision: string(kernels.Precision())},
-		net:       r, batch: classifierBatch,
+		DataSet:   c.DataSet, net: r, batch: classifierBatch,
 		in: func(int, int, int) int { return r.Sizes().Input },
 		fit: func(dst []float32, pixels []uint8, n, h, w, channels int) error {
 			size := c.Image[0]
@@ -80,8 +83,8 @@ func count(n int) []int {
 	return index
 }
 
-// hashFile is the SHA-256 of a file, in hexadecimal.
-func hashFile(path string) (string, error) {
+// HashFile is the SHA-256 of a file, in hexadecimal.
+func HashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -92,4 +95,36 @@ func hashFile(path string) (string, error) {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// FashionResNet is the name of the classifier in the binary.
+const FashionResNet = "fashion-resnet"
+
+// fashionWeights are the last weights of configs/fashion-classifier.yaml, rounded
+// to bfloat16 (make classifier).
+//
+//go:embed fashion-resnet.safetensors
+var fashionWeights []byte
+
+// Fashion is the extractor in the binary.
+func Fashion(kernels *kernel.Set) (*Extractor, error) {
+	c, err := train.EmbeddedCheckpoint("the "+FashionResNet+" in the binary", fashionWeights)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(fashionWeights)
+	return classifier(c, hex.EncodeToString(sum[:]), kernels)
+}
+
+// ClassifierFile is the extractor that a checkpoint file of a classifier makes.
+func ClassifierFile(path string, kernels *kernel.Set) (*Extractor, error) {
+	c, err := train.LoadCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := HashFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Checkpoint, "", "%w", err)
+	}
+	return classifier(c, hash, kernels)
 }

@@ -75,6 +75,9 @@ func (j *Judge) Close() {
 	}
 }
 
+// Extractor says what net makes the features.
+func (j *Judge) Extractor() eval.Extractor { return j.extractor.Extractor }
+
 // Moments are the reference's.
 func (j *Judge) Moments() eval.Moments { return j.moments }
 

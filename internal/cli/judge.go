@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"diffuse/internal/dataset"
+	"diffuse/internal/eval"
+	"diffuse/internal/fault"
+	"diffuse/internal/judge"
+	"diffuse/internal/kernel"
+	"diffuse/internal/train"
+)
+
+// JudgeOptions say what images are compared with, and by what.
+type JudgeOptions struct {
+	Ref       string // train, test, SET/SPLIT, a folder, an .npy or an .npz
+	Extractor string // fashion-resnet, inception, a run or a file; empty: what suits the data set
+	Precision string // of the extractor
+	KID       string // estimator
+	NoFloor   bool
+	Cache     string // folder
+	ScoreSeed uint64
+}
+
+func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
+	f := cmd.Flags()
+	f.StringVar(&o.Ref, "ref", "test", "real images: `train`, test, fashion-mnist/test, a folder, an .npy, or an .npz of statistics")
+	f.StringVar(&o.Extractor, "extractor", "", "net whose features are compared: `fashion-resnet` (in the binary), inception, a run or a file of a classifier")
+	f.StringVar(&o.Precision, "extract-precision", "fp32", "what the extractor multiplies in")
+	f.StringVar(&o.KID, "kid", eval.KIDBlocks, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
+	f.BoolVar(&o.NoFloor, "no-floor", false, "do not score real images beside")
+	f.StringVar(&o.Cache, "cache", cmp.Or(g.lookup("DIFFUSE_CACHE"), defaultCache()), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
+	f.Uint64Var(&o.ScoreSeed, "score-seed", 0, "seed of the floor's images, subsets and intervals")
+	complete(cmd, "kid", "blocks\tthe lesson's contiguous blocks", "whole\tall pairs", "subsets\t100 subsets of 1,000, as torch-fidelity")
+	complete(cmd, "extract-precision", "fp32", "bf16")
+	complete(cmd, "extractor", "fashion-resnet\tin the binary", "inception\tpytorch-fid's InceptionV3")
+	complete(cmd, "ref", "test", "train")
+}
+
+// defaultCache is the user's folder of caches.
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "none"
+	}
+	return filepath.Join(dir, "diffuse")
+}
+
+// judge makes the judge of images that a net of this data set draws.
+func (o *JudgeOptions) judge(ctx context.Context, stdio *IO, g *Global, set string) (*judge.Judge, error) {
+	if !slices.Contains(eval.KIDEstimators(), o.KID) {
+		return nil, fault.New(fault.Usage, "", "--kid: must be one of %s, got %q", strings.Join(eval.KIDEstimators(), ", "), o.KID)
+	}
+	if o.Precision != string(kernel.FP32) && o.Precision != string(kernel.BF16) {
+		return nil, fault.New(fault.Usage, "", "--extract-precision: must be fp32 or bf16, got %q", o.Precision)
+	}
+	e, err := o.extractor(g, set)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := o.reference(g, cmp.Or(set, e.DataSet))
+	if err != nil {
+		return nil, err
+	}
+	store := judge.Store{Dir: o.Cache}
+	if o.Cache == "none" {
+		store.Dir = ""
+	}
+	bar := newScoreProgress(stdio, g)
+	defer bar.clear()
+	return judge.New(ctx, judge.Options{
+		Extractor: e, Reference: ref, Store: store, Kernels: kernel.Best().Name(), Workers: g.Workers,
+		Estimator: o.KID, Seed: o.ScoreSeed, NoFloor: o.NoFloor, Progress: bar.report,
+	})
+}
+
+// extractor is the one that was asked for, or what suits a data set.
+func (o *JudgeOptions) extractor(g *Global, set string) (*judge.Extractor, error) {
+	kernels := kernelsIn(o.Precision)
+	name := o.Extractor
+	if name == "" {
+		name = judge.FashionResNet
+		if set == dataset.CIFAR10 {
+			name = "inception"
+		}
+	}
+	switch name {
+	case judge.FashionResNet:
+		return judge.Fashion(kernels)
+	default:
+		p, err := pickCheckpoint(g, name, train.Last)
+		if err != nil {
+			return nil, err
+		}
+		return judge.ClassifierFile(p.Weights, kernels)
+	}
+}
+
+// reference is what --ref names, seen from a data set.
+func (o *JudgeOptions) reference(g *Global, set string) (*judge.Reference, error) {
+	name, split := set, o.Ref
+	if before, after, ok := strings.Cut(o.Ref, "/"); ok && slices.Contains(dataset.Names(), before) {
+		name, split = before, after
+	}
+	switch split {
+	case "test":
+		return judge.SetReference(name, g.Data, dataset.Test)
+	case "train":
+		return judge.SetReference(name, g.Data, dataset.Train)
+	}
+	return nil, fault.New(fault.Usage, "", "--ref: must be train, test, SET/train, SET/test, a folder, an .npy or an .npz, got %q", o.Ref)
+}
+
+// scoreProgress shows how far each stage of a score is: a bar on a terminal,
+// lines elsewhere.
+type scoreProgress struct {
+	stdio *IO
+	quiet bool
+	stage string
+	bar   *progressbar.ProgressBar
+	told  time.Time
+}
+
+func newScoreProgress(stdio *IO, g *Global) *scoreProgress {
+	return &scoreProgress{stdio: stdio, quiet: g.Quiet}
+}
+
+// stages are what a stage is called while it runs.
+var stages = map[string]string{
+	"reference": "features of the reference", "samples": "drawing and scoring", "floor": "features of the floor",
+}
+
+func (p *scoreProgress) report(stage string, done, total int) {
+	switch {
+	case p.quiet:
+	case p.stdio.ErrIsTerminal:
+		if stage != p.stage {
+			p.clear()
+			p.bar = progressbar.NewOptions(total,
+				progressbar.OptionSetWriter(p.stdio.Err), progressbar.OptionSetDescription(cmp.Or(stages[stage], stage)),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionShowCount(),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+		}
+		_ = p.bar.Set(done) // a bar that cannot be drawn stops nothing
+	case stage != p.stage || time.Since(p.told) >= lineEvery*time.Second || done == total:
+		fmt.Fprintf(p.stdio.Err, "%s: %d of %d images\n", cmp.Or(stages[stage], stage), done, total)
+		p.told = time.Now()
+	}
+	p.stage = stage
+}
+
+func (p *scoreProgress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
