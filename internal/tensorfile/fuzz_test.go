@@ -79,16 +79,25 @@ func FuzzTorch(f *testing.F) {
 }
 
 func FuzzNPY(f *testing.F) {
-	f.Add([]byte(npyHeader([]int{2}) + "\x00\x00\x80\x3f\x00\x00\x00\x40"))
-	f.Add([]byte(npyHeader(nil) + "\x00\x00\x80\x3f"))
+	f.Add([]byte(npyHeader("<f4", []int{2}) + "\x00\x00\x80\x3f\x00\x00\x00\x40"))
+	f.Add([]byte(npyHeader("<f4", nil) + "\x00\x00\x80\x3f"))
 	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		shape, data, err := readNPY(bytes.NewReader(content), int64(len(content)))
+		a, err := newNPY(bytes.NewReader(content), int64(len(content)), "<f4", "<f8", "|u1")
 		if err != nil {
 			return
 		}
-		if n, ok := product(shape); !ok || n != len(data) {
-			t.Errorf("shape %v, %d elements", shape, len(data))
+		n, ok := product(a.Shape())
+		if !ok || n*a.e.size() > len(content) {
+			t.Fatalf("shape %v of %s from %d bytes", a.Shape(), a.DType(), len(content))
+		}
+		if a.DType() == "U8" {
+			err = a.ReadBytes(make([]uint8, n), 0)
+		} else {
+			err = a.ReadFloats(make([]float32, n), 0)
+		}
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }
