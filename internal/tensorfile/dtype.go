@@ -38,6 +38,20 @@ var floatDecoders = map[string]func(dst []float32, src []byte){
 	},
 }
 
+// doubleDecoders turn little-endian elements into float64; exact.
+var doubleDecoders = map[string]func(dst []float64, src []byte){
+	"F64": func(dst []float64, src []byte) {
+		for i := range dst {
+			dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+		}
+	},
+	"F32": func(dst []float64, src []byte) {
+		for i := range dst {
+			dst[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:])))
+		}
+	},
+}
+
 // intDecoders turn little-endian elements into int64.
 var intDecoders = map[string]func(dst []int64, src []byte){
 	"I64": func(dst []int64, src []byte) {

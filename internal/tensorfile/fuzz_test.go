@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -47,17 +48,56 @@ func FuzzSafetensors(f *testing.F) {
 	})
 }
 
+// FuzzTorch demands of any pickle, in both of torch.save's forms, an error, or
+// tensors that can all be read and are no larger than the data.
+func FuzzTorch(f *testing.F) {
+	const keys = "\x80\x02]X\x01\x00\x00\x000a."
+	tensor := tensorOf(storage4, "K\x00", "K\x02K\x02\x86", "K\x01K\x02\x86")
+	for _, pickle := range []string{dict(tensor), dict("](" + tensor + "q\x01h\x01e"), dict("ctorch._utils\n_rebuild_parameter\n" + tensor + "\x88}\x87R")} {
+		f.Add([]byte(pickle), []byte(keys), floats4)
+		f.Add([]byte(strings.ReplaceAll(pickle, "K\x04tQ", "K\x04NtQ")), []byte(keys), floats4)
+	}
+	f.Fuzz(func(t *testing.T, pickle, keys, data []byte) {
+		for _, content := range [][]byte{archive(t, string(pickle), data), stream(string(pickle), string(keys), data)} {
+			file, err := newTorchFile(bytes.NewReader(content), int64(len(content)))
+			if err != nil {
+				continue
+			}
+			for _, name := range file.Names() {
+				floats, floatErr := file.Read(name)
+				ints, intErr := file.ReadInts(name)
+				n, ok := product(file.Shape(name))
+				if !ok || floatErr == nil && len(floats) != n || intErr == nil && len(ints) != n {
+					t.Errorf("%q of shape %v has %d or %d elements", name, file.Shape(name), len(floats), len(ints))
+				}
+				if n*file.byName[name].size() > len(data) {
+					t.Errorf("%q of shape %v from %d bytes", name, file.Shape(name), len(data))
+				}
+			}
+		}
+	})
+}
+
 func FuzzNPY(f *testing.F) {
-	f.Add([]byte(npyHeader([]int{2}) + "\x00\x00\x80\x3f\x00\x00\x00\x40"))
-	f.Add([]byte(npyHeader(nil) + "\x00\x00\x80\x3f"))
+	f.Add([]byte(npyHeader("<f4", []int{2}) + "\x00\x00\x80\x3f\x00\x00\x00\x40"))
+	f.Add([]byte(npyHeader("<f4", nil) + "\x00\x00\x80\x3f"))
 	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff{}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		shape, data, err := readNPY(bytes.NewReader(content), int64(len(content)))
+		a, err := newNPY(bytes.NewReader(content), int64(len(content)), "<f4", "<f8", "|u1")
 		if err != nil {
 			return
 		}
-		if n, ok := product(shape); !ok || n != len(data) {
-			t.Errorf("shape %v, %d elements", shape, len(data))
+		n, ok := product(a.Shape())
+		if !ok || n*a.e.size() > len(content) {
+			t.Fatalf("shape %v of %s from %d bytes", a.Shape(), a.DType(), len(content))
+		}
+		if a.DType() == "U8" {
+			err = a.ReadBytes(make([]uint8, n), 0)
+		} else {
+			err = a.ReadFloats(make([]float32, n), 0)
+		}
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -230,21 +230,30 @@ func (e *entry) check() error {
 	if e.begin > e.end {
 		return fmt.Errorf("data_offsets [%d,%d] run backwards", e.begin, e.end)
 	}
-	bytes := dtypeSize[e.dtype]
-	for _, d := range e.shape {
-		over, product := bits.Mul64(bytes, uint64(d))
-		if over != 0 {
-			return fmt.Errorf("shape %v overflows", e.shape)
-		}
-		bytes = product
-	}
-	if bytes > math.MaxInt { // only where int has 32 bits can a file be that long
-		return fmt.Errorf("takes %d bytes, more than this machine can address", bytes)
+	bytes, err := e.bytes()
+	if err != nil {
+		return err
 	}
 	if bytes != e.end-e.begin {
 		return fmt.Errorf("%s of shape %v takes %d bytes, data_offsets [%d,%d] hold %d", e.dtype, e.shape, bytes, e.begin, e.end, e.end-e.begin)
 	}
 	return nil
+}
+
+// bytes is what dtype and shape say that the elements take.
+func (e *entry) bytes() (uint64, error) {
+	bytes := dtypeSize[e.dtype]
+	for _, d := range e.shape {
+		over, product := bits.Mul64(bytes, uint64(d))
+		if over != 0 {
+			return 0, fmt.Errorf("shape %v overflows", e.shape)
+		}
+		bytes = product
+	}
+	if bytes > math.MaxInt { // only where int has 32 bits can a file be that long
+		return 0, fmt.Errorf("takes %d bytes, more than this machine can address", bytes)
+	}
+	return bytes, nil
 }
 
 // checkTiling demands that the entries, sorted by offset, cover the data from

@@ -11,63 +11,80 @@ import (
 	"diffuse/internal/fault"
 )
 
-// File is an open safetensors file: its header in memory, its tensors on disk.
+// File is an open file of named tensors: their names and shapes in memory, their
+// elements on disk.
 type File struct {
 	path    string
 	f       io.ReaderAt
 	close   func() error
 	data    int64 // where the tensors begin in the file
 	meta    map[string]string
-	entries []entry // by position in the file
+	entries []entry
 	byName  map[string]*entry
 }
 
-// entry is one tensor of the header.
+// entry is one tensor of the file.
 type entry struct {
 	name       string
 	dtype      string
 	shape      []int
-	begin, end uint64 // bytes, from the end of the header
+	begin, end uint64       // bytes, from where the tensors begin
+	strides    []int        // elements between neighbours along each dimension; nil: row-major without holes
+	intact     func() error // compares the file's checksum; nil where it has none
 }
 
 // size is the bytes of an element, count the number of elements.
-func (e *entry) size() int  { return int(dtypeSize[e.dtype]) }
-func (e *entry) count() int { return int(e.end-e.begin) / e.size() }
+func (e *entry) size() int { return int(dtypeSize[e.dtype]) }
+func (e *entry) count() int {
+	n, _ := product(e.shape)
+	return n
+}
 
 // OpenSafetensors reads and checks the header of a safetensors file: the tensors
 // must tile the file's data exactly, each as long as its dtype and shape say.
 // Errors name the file and the tensor and are of kind fault.Checkpoint.
 func OpenSafetensors(path string) (*File, error) {
+	return openFile(path, "", func(f io.ReaderAt, size int64) (*File, error) {
+		h, err := readHeader(f, uint64(size))
+		if err != nil {
+			return nil, err
+		}
+		return newFile(f, h.size, h.meta, h.entries)
+	})
+}
+
+// openFile opens the file at path, whose tensors list finds.
+func openFile(path, hint string, list func(f io.ReaderAt, size int64) (*File, error)) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "open tensors: %w", err)
 	}
-	h, err := headerOf(f)
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is not a file")
+	}
+	var file *File
+	if err == nil {
+		file, err = list(f, info.Size())
+	}
 	if err != nil {
 		_ = f.Close()
-		return nil, fault.New(fault.Checkpoint, "", "%s: %w", path, err)
+		return nil, fault.New(fault.Checkpoint, hint, "%s: %w", path, err)
 	}
-	return newFile(path, f, h, f.Close), nil
+	file.path, file.close = path, f.Close
+	return file, nil
 }
 
-func headerOf(f *os.File) (*header, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+func newFile(f io.ReaderAt, data int64, meta map[string]string, entries []entry) (*File, error) {
+	file := &File{f: f, data: data, meta: meta, entries: entries, byName: make(map[string]*entry, len(entries))}
+	for i := range entries {
+		e := &entries[i]
+		if file.byName[e.name] != nil {
+			return nil, fmt.Errorf("tensor %q stands twice", e.name)
+		}
+		file.byName[e.name] = e
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a file")
-	}
-	return readHeader(f, uint64(info.Size()))
-}
-
-func newFile(path string, f io.ReaderAt, h *header, closing func() error) *File {
-	file := &File{path: path, f: f, close: closing, data: h.size, meta: h.meta, entries: h.entries}
-	file.byName = make(map[string]*entry, len(h.entries))
-	for i := range h.entries {
-		file.byName[h.entries[i].name] = &file.entries[i]
-	}
-	return file
+	return file, nil
 }
 
 // Close closes the file.
@@ -76,7 +93,8 @@ func (f *File) Close() error { return f.close() }
 // Meta is the file's free text; empty if it has none.
 func (f *File) Meta() map[string]string { return f.meta }
 
-// Names lists the tensors in the order their data stands in the file.
+// Names lists the tensors in the order of a safetensors file's data, or of the
+// dict that torch.save wrote.
 func (f *File) Names() []string {
 	names := make([]string, len(f.entries))
 	for i, e := range f.entries {
@@ -133,7 +151,7 @@ func (f *File) ReadInto(dst []float32, name string) error {
 	if len(dst) != e.count() {
 		return f.errorf(name, "has %d elements (shape %v), not %d", e.count(), e.shape, len(dst))
 	}
-	if err := readChunks(f.section(e), e.size(), dst, decode); err != nil {
+	if err := readElements(f, e, dst, decode); err != nil {
 		return f.errorf(name, "%w", err)
 	}
 	return nil
@@ -150,10 +168,41 @@ func (f *File) ReadInts(name string) ([]int64, error) {
 		return nil, f.errorf(name, "is %s, not I64, I32 or U8", e.dtype)
 	}
 	dst := make([]int64, e.count())
-	if err := readChunks(f.section(e), e.size(), dst, decode); err != nil {
+	if err := readElements(f, e, dst, decode); err != nil {
 		return nil, f.errorf(name, "%w", err)
 	}
 	return dst, nil
+}
+
+// readElements decodes a tensor's elements in row-major order.
+func readElements[T any](f *File, e *entry, dst []T, decode func(dst []T, src []byte)) error {
+	if e.intact != nil {
+		if err := e.intact(); err != nil {
+			return err
+		}
+	}
+	if e.strides == nil {
+		return readChunks(f.section(e), e.size(), dst, decode)
+	}
+	raw := make([]byte, e.end-e.begin) // no more than the file has
+	if _, err := io.ReadFull(f.section(e), raw); err != nil {
+		return fmt.Errorf("cannot be read: %w", err)
+	}
+	index := make([]int, len(e.shape))
+	at := 0
+	for i := range dst {
+		decode(dst[i:i+1], raw[at*e.size():])
+		for d := len(index) - 1; d >= 0; d-- { // the next index in row-major order
+			index[d]++
+			at += e.strides[d]
+			if index[d] < e.shape[d] {
+				break
+			}
+			at -= index[d] * e.strides[d]
+			index[d] = 0
+		}
+	}
+	return nil
 }
 
 // readChunks decodes elements of so many bytes through a small buffer, so that a
@@ -189,9 +238,15 @@ func (f *File) errorf(name, format string, args ...any) error {
 
 // ReadSafetensors is OpenSafetensors of a file's content, which errors call name.
 func ReadSafetensors(name string, content []byte) (*File, error) {
-	h, err := readHeader(bytes.NewReader(content), uint64(len(content)))
+	r := bytes.NewReader(content)
+	h, err := readHeader(r, uint64(len(content)))
+	var f *File
+	if err == nil {
+		f, err = newFile(r, h.size, h.meta, h.entries)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", name, err)
 	}
-	return newFile(name, bytes.NewReader(content), h, func() error { return nil }), nil
+	f.path, f.close = name, func() error { return nil }
+	return f, nil
 }
