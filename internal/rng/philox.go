@@ -21,6 +21,10 @@ const (
 	SampleStart                 // x_T
 	SampleStep                  // the noise a sampler adds: step counts from the first
 	Strip                       // the noise of a schedule's strip of images
+	FloorRows                   // the real images that a score's floor is taken from
+	SubsetRows                  // the random subsets of KID: step counts sides, two a subset
+	Bootstrap                   // rows drawn again: step is the replicate, image counts draws
+	ProbeRows                   // the real images whose nearest neighbours say what near is
 )
 
 // Philox's multipliers and key increments (Salmon et al. 2011, "Parallel random
