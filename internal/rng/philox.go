@@ -22,6 +22,10 @@ const (
 	SampleStep                  // the noise a sampler adds: step counts from the first
 	Strip                       // the noise of a schedule's strip of images
 	Crop                        // how far training images are moved
+	FloorRows                   // the real images that a score's floor is taken from
+	SubsetRows                  // the random subsets of KID: step counts sides, two a subset
+	Bootstrap                   // rows drawn again: step is the replicate, image counts draws
+	ProbeRows                   // the real images whose nearest neighbours say what near is
 )
 
 // Philox's multipliers and key increments (Salmon et al. 2011, "Parallel random
