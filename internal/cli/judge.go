@@ -39,7 +39,7 @@ func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
 	f.StringVar(&o.Precision, "extract-precision", "fp32", "what the extractor multiplies in")
 	f.StringVar(&o.KID, "kid", eval.KIDBlocks, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
 	f.BoolVar(&o.NoFloor, "no-floor", false, "do not score real images beside")
-	f.StringVar(&o.Cache, "cache", cmp.Or(g.lookup("DIFFUSE_CACHE"), defaultCache()), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
+	f.StringVar(&o.Cache, "cache", g.cache(), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
 	f.Uint64Var(&o.ScoreSeed, "score-seed", 0, "seed of the floor's images, subsets and intervals")
 	complete(cmd, "kid", "blocks\tthe lesson's contiguous blocks", "whole\tall pairs", "subsets\t100 subsets of 1,000, as torch-fidelity")
 	complete(cmd, "extract-precision", "fp32", "bf16")
@@ -47,8 +47,11 @@ func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
 	complete(cmd, "ref", "test", "train")
 }
 
-// defaultCache is the user's folder of caches.
-func defaultCache() string {
+// cache is the folder of caches: the variable's, or the user's.
+func (g *Global) cache() string {
+	if dir := g.lookup("DIFFUSE_CACHE"); dir != "" {
+		return dir
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "none"

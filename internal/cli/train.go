@@ -131,6 +131,12 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 	if err != nil {
 		return err
 	}
+	if err := t.prepareScores(ctx); err != nil {
+		return err
+	}
+	if t.judge != nil {
+		defer t.judge.Close()
+	}
 	if resume {
 		if err := trainer.Resume(); err != nil {
 			return err

@@ -13,8 +13,8 @@ import (
 	"diffuse/internal/train"
 )
 
-// warner logs steps that were skipped and grids that could not be drawn. It is
-// a train.Observer.
+// warner logs steps that were skipped, grids that could not be drawn, and
+// scores. It is a train.Observer.
 type warner struct{ log *slog.Logger }
 
 func (w *warner) Observe(_ context.Context, e train.Event) error {
@@ -23,6 +23,10 @@ func (w *warner) Observe(_ context.Context, e train.Event) error {
 		w.log.Warn("step skipped: the "+e.What+" is not finite", "step", e.Step, "layer", e.Layer, "in_row", e.InRow, "in_run", e.Count)
 	case run.GridFailed:
 		w.log.Warn("no sample grid", "epoch", e.Epoch, "error", e.Err)
+	case run.ScoreCost:
+		w.log.Info("drawing images to score", "images", e.Images, "net_calls", e.NetCalls, "about", shortTime(time.Duration(e.Seconds*float64(time.Second))))
+	case run.Scored:
+		w.log.Info(e.Score.FIDLine(), "epoch", e.Epoch, "weights", e.Weights)
 	}
 	return nil
 }

@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/machine"
 	"diffuse/internal/run"
@@ -28,6 +30,8 @@ type TrainResult struct {
 	NonFinite int      `json:"non_finite_steps"`
 	Last      string   `json:"last"`
 	Best      string   `json:"best"`
+	Accuracy  *float64 `json:"accuracy,omitempty"`  // of a classifier on the validation images
+	Confusion [][]int  `json:"confusion,omitempty"` // what it said: a row for each label
 	Grid      string   `json:"grid,omitempty"`
 	Curves    string   `json:"curves"`
 	PeakRSS   int64    `json:"peak_rss_bytes"`
@@ -42,6 +46,16 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 		NonFinite: p.NonFinite, Last: folder.LastPath(), Best: folder.BestPath(), Curves: folder.CurvesPath(),
 		Grid: lastGrid(folder), PeakRSS: machine.PeakRSS(), Next: "diffuse sample " + shellWord(folder.Name) + t.o.Global.runsFlag(),
 	}
+	if t.config.Model.Kind == config.ResNet {
+		r.Next = "diffuse fid --extractor " + shellWord(folder.Name) + t.o.Global.runsFlag()
+		h, err := run.ReadHistory(folder)
+		if err != nil {
+			return err
+		}
+		if n := len(h.Epochs); n > 0 {
+			r.Accuracy, r.Confusion = h.Epochs[n-1].Accuracy, h.Epochs[n-1].Confusion
+		}
+	}
 	if t.o.Global.JSON {
 		return t.o.IO.PrintJSON(r)
 	}
@@ -55,11 +69,27 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 	if r.NonFinite > 0 {
 		fmt.Fprintf(w, "  skipped %d steps that were not finite\n", r.NonFinite)
 	}
+	if r.Accuracy != nil {
+		fmt.Fprintf(w, "  accuracy %.4f on the validation images; what was said of each class, row by row:\n", *r.Accuracy)
+		printConfusion(w, r.Confusion, t.valid.Classes)
+	}
 	if r.Grid != "" {
 		fmt.Fprintf(w, "  grid    %s\n", r.Grid)
 	}
 	_, err := fmt.Fprintf(w, "  curves  %s\n  next    %s\n", r.Curves, r.Next)
 	return err
+}
+
+// printConfusion writes a row for each label, a column for each class said, in
+// the same order.
+func printConfusion(w io.Writer, counts [][]int, classes []string) {
+	for label, row := range counts {
+		fmt.Fprintf(w, "    %-12s", classes[label])
+		for _, n := range row {
+			fmt.Fprintf(w, " %5d", n)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // loss writes a loss that may be unknown.

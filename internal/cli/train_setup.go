@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
 	"runtime"
 
 	"diffuse/internal/config"
 	"diffuse/internal/dataset"
+	"diffuse/internal/eval"
 	"diffuse/internal/fault"
+	"diffuse/internal/judge"
+	"diffuse/internal/kernel"
 	"diffuse/internal/machine"
 	"diffuse/internal/model"
 	"diffuse/internal/run"
@@ -23,7 +27,8 @@ type training struct {
 	images   *dataset.Set
 	valid    *dataset.Set
 	net      model.Net
-	silent   bool // no progress is shown
+	silent   bool         // no progress is shown
+	judge    *judge.Judge // nil where nothing is scored
 }
 
 // newTraining opens the data and builds the net; initialise says whether the
@@ -110,7 +115,23 @@ func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
 	if !t.silent {
 		all = append(all, newProgress(t.o.IO))
 	}
-	return append(all, run.Curves{Folder: folder}, grids)
+	all = append(all, run.Curves{Folder: folder}, grids)
+	if t.judge != nil {
+		all = append(all, &run.Scores{
+			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Workers: grids.Workers, Judge: t.judge, Told: grids.Drawn,
+		})
+	}
+	return all
+}
+
+// prepareScores makes the judge of a run that is scored while it trains.
+func (t *training) prepareScores(ctx context.Context) (err error) {
+	if t.config.Eval.Every == 0 || t.config.Model.Kind != config.UNet {
+		return nil
+	}
+	o := JudgeOptions{Ref: "test", KID: eval.KIDBlocks, Precision: string(kernel.FP32), Cache: t.o.Global.cache()}
+	t.judge, err = o.judge(ctx, t.o.IO, t.o.Global, t.config.Data.Set)
+	return err
 }
 
 // thisMachine is what log.jsonl says of the code and the machine.

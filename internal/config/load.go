@@ -21,6 +21,7 @@ const EnvPrefix = "DIFFUSE_"
 // OtherEnv are the variables that are not keys of the schema.
 var OtherEnv = []string{
 	"DIFFUSE_DATA", "DIFFUSE_RUNS", "DIFFUSE_DEVICE", "DIFFUSE_WORKERS", // flags' defaults
+	"DIFFUSE_CACHE",   // features of real images
 	"DIFFUSE_KERNELS", // the kernel set, where the best one is not wanted
 	"DIFFUSE_GOLDEN",  // the tests' folder of golden values
 }

@@ -14,6 +14,7 @@ type Config struct {
 	Model    Model    `mapstructure:"model"`
 	Train    Train    `mapstructure:"train"`
 	Sample   Sample   `mapstructure:"sample"`
+	Eval     Eval     `mapstructure:"eval" json:",omitzero"`
 }
 
 // Data names the images and how they become numbers.
@@ -95,4 +96,10 @@ type Sample struct {
 	N         int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
 	Batch     int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
 	Precision string    `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in when it draws"`
+}
+
+// Eval is how a run is scored while it trains.
+type Eval struct {
+	Every   int `mapstructure:"every" validate:"min=0,max=1000000000" doc:"epochs between scores (FID, KID) of drawn images; 0 is none"`
+	Samples int `mapstructure:"samples" validate:"min=2,max=1000000" doc:"how many images are drawn for a score"`
 }

@@ -98,6 +98,8 @@ func (l *Log) line(e train.Event) any {
 			path = e.Path
 		}
 		return GridLine{"grid", e.Epoch, e.Step, filepath.ToSlash(path)}
+	case Scored:
+		return ScoreLine{"score", e.Epoch, e.Step, e.Weights, e.Seconds, *e.Score}
 	case GridFailed:
 		return GridFailedLine{"grid_failed", e.Epoch, e.Step, e.Err.Error()}
 	}

@@ -1,5 +1,7 @@
 package run
 
+import "diffuse/internal/eval"
+
 // The lines of log.jsonl. Losses are mean squared errors an element, a classifier's
 // cross-entropies an image; a number
 // that was not finite is null. Steps and epochs count from 1.
@@ -87,4 +89,14 @@ type GridFailedLine struct {
 	Epoch int    `json:"epoch"`
 	Step  int    `json:"step"`
 	Error string `json:"error"`
+}
+
+// ScoreLine is a score of drawn images, with all its terms.
+type ScoreLine struct {
+	Event   string  `json:"event"` // "score"
+	Epoch   int     `json:"epoch"`
+	Step    int     `json:"step"`
+	Weights string  `json:"weights"` // "raw" or "ema"
+	Seconds float64 `json:"seconds"`
+	eval.Score
 }

@@ -35,6 +35,8 @@ const (
 const (
 	Last = "last"
 	Best = "best"
+	// BestFID is the one whose images scored best.
+	BestFID = "best-fid"
 )
 
 func weightsPath(dir, name string) string { return filepath.Join(dir, name+".safetensors") }

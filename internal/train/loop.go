@@ -131,8 +131,27 @@ func (t *Trainer) endEpoch(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.evaluate(ctx, valid.Epoch); err != nil {
+		return err
+	}
 	t.closeEpoch(valid)
 	return t.save(ctx, true)
+}
+
+// evaluate has the net's images scored, where that is due.
+func (t *Trainer) evaluate(ctx context.Context, epoch int) error {
+	every := t.Config.Eval.Every
+	if every == 0 || t.crew.classify || epoch%every != 0 && t.Step != t.total {
+		return nil
+	}
+	e := &Evaluation{Grid: t.grid(epoch)}
+	if err := t.emit(ctx, e); err != nil {
+		return err
+	}
+	if e.FID != nil && (t.BestFID == nil || *e.FID < *t.BestFID) {
+		t.BestFID, t.BestFIDStep = e.FID, t.Step
+	}
+	return nil
 }
 
 // score is what the best epoch is chosen by: the validation loss of the

@@ -12,7 +12,8 @@ type Observer interface {
 	Observe(ctx context.Context, e Event) error
 }
 
-// Event is one of Started, Step, NonFinite, Validating, Epoch, Grid and Saved.
+// Event is one of Started, Step, NonFinite, Validating, Epoch, Grid, *Evaluation
+// and Saved.
 type Event any
 
 // Started is the first event of a run or of its resumption.
@@ -75,6 +76,13 @@ type Grid struct {
 	Net   model.Net
 	// WithAverage runs f while Net holds the moving average; nil without one.
 	WithAverage func(f func() error) error
+}
+
+// Evaluation is the moment to draw images and score them, as Grid is that to
+// draw some. Whoever does so sets FID; the checkpoint of the lowest one is kept.
+type Evaluation struct {
+	Grid
+	FID *float64
 }
 
 // Saved is a checkpoint on disk.

@@ -24,6 +24,9 @@ type Progress struct {
 	Best     *float64 // lowest validation loss
 	BestStep int      // and when
 
+	BestFID     *float64 `json:",omitempty"` // lowest FID, where images are scored
+	BestFIDStep int      `json:",omitempty"` // and when
+
 	TrainLoss *float64 // the last values reported, nil before and where not finite
 	ValidLoss *float64
 	ValidEMA  *float64

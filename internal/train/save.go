@@ -92,10 +92,14 @@ func (t *Trainer) write() error {
 	return err
 }
 
-// keep makes "last" also "best", if it is, and the one to keep of its epoch.
+// keep makes "last" also "best" and "best-fid", if it is, and the one to keep of
+// its epoch.
 func (t *Trainer) keep() error {
-	if t.BestStep == t.Step {
-		if err := duplicate(t.files(Last), t.files(Best)); err != nil {
+	for name, step := range map[string]int{Best: t.BestStep, BestFID: t.BestFIDStep} {
+		if step != t.Step {
+			continue
+		}
+		if err := duplicate(t.files(Last), t.files(name)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,122 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"diffuse/internal/config"
+	"diffuse/internal/eval"
+	"diffuse/internal/judge"
+	"diffuse/internal/sample"
+	"diffuse/internal/schedule"
+	"diffuse/internal/train"
+)
+
+// Scores draws images with the run's sampler, always from the same seeds, and
+// scores them: those of the weights' moving average where there is one. It is a
+// train.Observer.
+type Scores struct {
+	Config   *config.Config
+	Schedule *schedule.Schedule
+	Shape    sample.Shape
+	Workers  int
+	Judge    *judge.Judge
+	Told     []train.Observer // hear of each score as Scored, and of ScoreCost before the first
+
+	drawn *judge.Drawn
+}
+
+// Scored is an event: images were scored.
+type Scored struct {
+	Epoch, Step int
+	Weights     string // "raw" or "ema"
+	Seconds     float64
+	Score       *eval.Score
+}
+
+// ScoreCost is an event: what the first score is going to take, measured on a
+// few of its images.
+type ScoreCost struct {
+	Images, NetCalls int
+	Seconds          float64
+}
+
+// Observe scores where e asks for it.
+func (s *Scores) Observe(ctx context.Context, e train.Event) error {
+	evaluation, ok := e.(*train.Evaluation)
+	if !ok {
+		return nil
+	}
+	if s.drawn == nil {
+		if err := s.prepare(ctx, evaluation); err != nil {
+			return err
+		}
+	}
+	began, weights := time.Now(), "raw"
+	var score *eval.Score
+	measure := func() (err error) {
+		score, err = s.Judge.Score(ctx, s.drawn)
+		return err
+	}
+	var err error
+	if evaluation.WithAverage != nil {
+		weights = "ema"
+		err = evaluation.WithAverage(measure)
+	} else {
+		err = measure()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // a net in the middle of its training may draw what is not finite
+		return s.tell(ctx, GridFailed{evaluation.Epoch, evaluation.Step, fmt.Errorf("score: %w", err)})
+	}
+	evaluation.FID = score.FID
+	return s.tell(ctx, Scored{evaluation.Epoch, evaluation.Step, weights, time.Since(began).Seconds(), score})
+}
+
+// prepare builds the nets and tells what a score will cost, from one call.
+func (s *Scores) prepare(ctx context.Context, e *train.Evaluation) error {
+	sampler, err := sample.New(s.Config.Sample, s.Schedule)
+	if err != nil {
+		return err
+	}
+	n, batch := s.Config.Eval.Samples, s.Config.Sample.Batch
+	d := &judge.Drawn{
+		Sampler: sampler, ImgSize: s.Shape, Range: s.Config.Data.Range, Options: sample.Options{Batch: batch},
+		Seeds: make([]uint64, n),
+	}
+	for i := range d.Seeds {
+		d.Seeds[i] = uint64(s.Config.Sample.Seed) + uint64(i)
+	}
+	for range max(1, min(s.Workers, n/batch)) {
+		w, err := e.Net.Worker(batch, false)
+		if err != nil {
+			return err
+		}
+		d.Nets = append(d.Nets, w)
+	}
+	x, y, t := make([]float32, batch*s.Shape.Len()), make([]float32, batch*s.Shape.Len()), make([]float64, batch)
+	var seconds float64
+	for range 2 { // the first call builds the graph
+		began := time.Now()
+		if err := d.Nets[0].Predict(y, x, t); err != nil {
+			return err
+		}
+		seconds = time.Since(began).Seconds()
+	}
+	s.drawn = d
+	calls := sampler.NetCalls()
+	return s.tell(ctx, ScoreCost{Images: n, NetCalls: calls, Seconds: seconds * float64(calls) * float64(n) / float64(batch*len(d.Nets))})
+}
+
+// tell passes an event on to those who hear of scores.
+func (s *Scores) tell(ctx context.Context, e train.Event) error {
+	for _, o := range s.Told {
+		if err := o.Observe(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
