@@ -159,7 +159,7 @@ func (o *CompareOptions) cells(base config.Sample) (cells []*Cell, err error) {
 	if err != nil {
 		return nil, err
 	}
-	etas, err := numbers("--eta", o.Etas, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
+	etas, err := numbers("--eta", o.Etas, parseFloat)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +194,8 @@ func orOne[T any](list []T, heeded bool) []T {
 	}
 	return list[:1]
 }
+
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
 // numbers reads a list of them.
 func numbers[T any](flag, list string, parse func(string) (T, error)) (all []T, err error) {

@@ -26,6 +26,7 @@ type ScoreOptions struct {
 	Trajectory string // where to write the scores of x0_hat along the way; empty for none
 	Nearest    string // where to draw samples beside their nearest training images
 	kidFirst   bool
+	count      int // --samples where it was given
 }
 
 // defaultSamples is the lesson's n.
@@ -80,6 +81,9 @@ docs/scores.md says how everything is computed.`, fault.Checkpoint, fault.Data, 
 			if err := o.readFlags(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := o.readCount(cmd.Flags()); err != nil {
+				return err
+			}
 			if !o.Counted {
 				o.Keys = append(o.Keys, config.Override{Key: "sample.n", Value: defaultSamples, From: "--samples"})
 			}
@@ -93,9 +97,10 @@ docs/scores.md says how everything is computed.`, fault.Checkpoint, fault.Data, 
 	f.StringVar(&o.Range, "range", "", "what black and white are in an .npy of floats, as `LO,HI`")
 	f.StringVar(&o.Trajectory, "trajectory", "", "score x0_hat along the way as well, to `FILE`.png and .csv")
 	f.StringVar(&o.Nearest, "nearest", "", "draw samples beside their nearest training images to `FILE`.png, and count near-copies")
-	for _, drawing := range []string{"trajectory", "checkpoint", "ema", "raw", "seeds", "sampler"} {
+	for _, drawing := range []string{"trajectory", "nearest", "checkpoint", "ema", "raw", "seeds", "sampler"} {
 		cmd.MarkFlagsMutuallyExclusive("images", drawing)
 	}
+	cmd.MarkFlagsMutuallyExclusive("trajectory", "nearest")
 	g.AddSetFlag(cmd)
 	return cmd
 }
@@ -111,6 +116,8 @@ type ScoreResult struct {
 	FirstSeed  *uint64  `json:"first_seed,omitempty"`
 	Seconds    float64  `json:"seconds"`
 	Files      []string `json:"files,omitempty"`
+
+	Trajectory []judge.Point `json:"trajectory,omitempty"`
 }
 
 func scoreRun(ctx context.Context, o *ScoreOptions) error {
@@ -159,6 +166,12 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 		return nil, err
 	}
 	r := &ScoreResult{Checkpoint: c.Path, Weights: job.weights(), Sampler: job.sampler.Name, NetCalls: job.sampler.NetCalls(), FirstSeed: &job.seeds[0]}
+	switch {
+	case o.Trajectory != "":
+		return r, o.scoreWay(ctx, j, drawn, r)
+	case o.Nearest != "":
+		return r, o.scoreNearest(ctx, j, drawn, r, c.DataSet)
+	}
 	return r, o.score(ctx, j, drawn, r)
 }
 
@@ -175,6 +188,9 @@ func (o *ScoreOptions) score(ctx context.Context, j *judge.Judge, im judge.Image
 // print writes the scores, each with its terms, for people.
 func (o *ScoreOptions) print(r *ScoreResult) error {
 	lines := []string{r.FIDLine(), r.KIDLine(), r.CoverageLine()}
+	if c := r.Copies; c != nil {
+		lines = append(lines, fmt.Sprintf("%d near-copies of training images; of as many real images one expects %.1f", c.Count, c.Expected))
+	}
 	if o.kidFirst {
 		lines[0], lines[1] = lines[1], lines[0]
 	}

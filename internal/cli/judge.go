@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/dataset"
+	"diffuse/internal/dataset/pictures"
 	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/judge"
@@ -32,19 +33,27 @@ type JudgeOptions struct {
 	ScoreSeed uint64
 }
 
-func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
+// addReferenceFlags adds those that say whose features are compared with.
+func (o *JudgeOptions) addReferenceFlags(cmd *cobra.Command, g *Global) {
+	o.KID = eval.KIDBlocks
 	f := cmd.Flags()
 	f.StringVar(&o.Ref, "ref", "test", "real images: `train`, test, fashion-mnist/test, a folder, an .npy, or an .npz of statistics")
 	f.StringVar(&o.Extractor, "extractor", "", "net whose features are compared: `fashion-resnet` (in the binary), inception, a run or a file of a classifier")
 	f.StringVar(&o.Precision, "extract-precision", "fp32", "what the extractor multiplies in")
-	f.StringVar(&o.KID, "kid", eval.KIDBlocks, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
-	f.BoolVar(&o.NoFloor, "no-floor", false, "do not score real images beside")
 	f.StringVar(&o.Cache, "cache", g.cache(), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
-	f.Uint64Var(&o.ScoreSeed, "score-seed", 0, "seed of the floor's images, subsets and intervals")
-	complete(cmd, "kid", "blocks\tthe lesson's contiguous blocks", "whole\tall pairs", "subsets\t100 subsets of 1,000, as torch-fidelity")
 	complete(cmd, "extract-precision", "fp32", "bf16")
 	complete(cmd, "extractor", "fashion-resnet\tin the binary", "inception\tpytorch-fid's InceptionV3")
 	complete(cmd, "ref", "test", "train")
+}
+
+// addJudgeFlags adds those and what is measured.
+func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
+	o.addReferenceFlags(cmd, g)
+	f := cmd.Flags()
+	f.StringVar(&o.KID, "kid", eval.KIDBlocks, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
+	f.BoolVar(&o.NoFloor, "no-floor", false, "do not score real images beside")
+	f.Uint64Var(&o.ScoreSeed, "score-seed", 0, "seed of the floor's images, subsets and intervals")
+	complete(cmd, "kid", "blocks\tthe lesson's contiguous blocks", "whole\tall pairs", "subsets\t100 subsets of 1,000, as torch-fidelity")
 }
 
 // cache is the folder of caches: the variable's, or the user's.
@@ -71,7 +80,7 @@ func (o *JudgeOptions) judge(ctx context.Context, stdio *IO, g *Global, set stri
 	if err != nil {
 		return nil, err
 	}
-	ref, err := o.reference(g, cmp.Or(set, e.DataSet))
+	ref, err := o.reference(ctx, g, cmp.Or(set, e.DataSet), e)
 	if err != nil {
 		return nil, err
 	}
@@ -110,18 +119,25 @@ func (o *JudgeOptions) extractor(g *Global, set string) (*judge.Extractor, error
 }
 
 // reference is what --ref names, seen from a data set.
-func (o *JudgeOptions) reference(g *Global, set string) (*judge.Reference, error) {
+func (o *JudgeOptions) reference(ctx context.Context, g *Global, set string, e *judge.Extractor) (*judge.Reference, error) {
 	name, split := set, o.Ref
 	if before, after, ok := strings.Cut(o.Ref, "/"); ok && slices.Contains(dataset.Names(), before) {
 		name, split = before, after
 	}
-	switch split {
-	case "test":
-		return judge.SetReference(name, g.Data, dataset.Test)
-	case "train":
-		return judge.SetReference(name, g.Data, dataset.Train)
+	splits := map[string]dataset.Split{"train": dataset.Train, "test": dataset.Test}
+	if which, ok := splits[split]; ok {
+		if name == "" {
+			return nil, fault.New(fault.Usage, "--ref fashion-mnist/"+split, "--ref: of which data set is %s?", split)
+		}
+		return judge.SetReference(name, g.Data, which)
 	}
-	return nil, fault.New(fault.Usage, "", "--ref: must be train, test, SET/train, SET/test, a folder, an .npy or an .npz, got %q", o.Ref)
+	if _, err := os.Stat(o.Ref); err != nil {
+		return nil, fault.New(fault.Usage, "", "--ref: must be train, test, SET/train, SET/test, a folder, an .npy or an .npz, got %q", o.Ref)
+	}
+	if strings.EqualFold(filepath.Ext(o.Ref), ".npz") {
+		return judge.StatisticsReference(o.Ref, e)
+	}
+	return judge.PicturesReference(ctx, o.Ref, pictures.Options{})
 }
 
 // scoreProgress shows how far each stage of a score is: a bar on a terminal,

@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"diffuse/internal/dataset"
+	"diffuse/internal/dataset/pictures"
 )
 
 // Images are pictures to score, bytes of 0 to 255, [height][width][channels].
@@ -43,4 +44,21 @@ func (s setImages) Read(ctx context.Context, dst []uint8, lo int) error {
 		copy(dst[i*size:(i+1)*size], s.set.Pixels[from*size:])
 	}
 	return ctx.Err()
+}
+
+// Pictures are those of a folder or an array.
+type Pictures struct{ *pictures.Pictures }
+
+// Len is their number.
+func (p Pictures) Len() int { return p.N }
+
+// Shape is a picture's.
+func (p Pictures) Shape() (h, w, c int) { return p.H, p.W, p.C }
+
+// Read decodes them.
+func (p Pictures) Read(ctx context.Context, dst []uint8, lo int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return p.Pictures.Read(dst, lo)
 }

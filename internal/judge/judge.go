@@ -78,6 +78,9 @@ func (j *Judge) Close() {
 // Extractor says what net makes the features.
 func (j *Judge) Extractor() eval.Extractor { return j.extractor.Extractor }
 
+// Reference is the name of the real images.
+func (j *Judge) Reference() string { return j.reference.Name }
+
 // Moments are the reference's.
 func (j *Judge) Moments() eval.Moments { return j.moments }
 
