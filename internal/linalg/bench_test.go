@@ -43,39 +43,47 @@ func covariance(x []float64, rows, d, workers int) []float64 {
 	return c
 }
 
+// BenchmarkLinalg measures each piece on all cores; GFLOP/s count the least
+// number of operations that the textbook algorithm takes.
 func BenchmarkLinalg(b *testing.B) {
-	workers := runtime.GOMAXPROCS(0)
 	for _, d := range []int{512, 2048} {
-		n := float64(d)
-		x, y := features(1, 2048, d), features(2, 2*d+100, d)
-		s1, s2 := covariance(y, 2*d+100, d, workers), covariance(x, 2048, d, workers)
-		c := make([]float64, d*d)
-		bench := func(name string, flops float64, f func()) {
-			b.Run(fmt.Sprintf("%s/%d", name, d), func(b *testing.B) {
-				for b.Loop() {
-					f()
+		b.Run(fmt.Sprint(d), func(b *testing.B) { benchPieces(b, d) })
+	}
+}
+
+func benchPieces(b *testing.B, d int) {
+	const rows = 2048
+	workers := runtime.GOMAXPROCS(0)
+	x, c, n := features(1, rows, d), make([]float64, d*d), float64(d)
+	s1, s2 := covariance(features(2, 2*d+100, d), 2*d+100, d, workers), covariance(x, rows, d, workers)
+	run := func(name string, flops float64, f func() error) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
 				}
+			}
+			if flops > 0 {
 				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-			})
-		}
-		bench("Mul", 2*n*n*n, func() { Mul(c, s1, s2, d, workers) })
-		bench("AddGram", 2048*n*n, func() { AddGram(c, x, 2048, d, workers) })
-		bench("Mirror", 0, func() { Mirror(c, d) })
-		bench("Load", 0, func() { _, _, _ = load("", s1, d) })
-		s, _, err := load("", s1, d)
-		if err != nil {
-			b.Fatal(err)
-		}
-		bench("Cholesky", n*n*n/3, func() { newTeam(workers).factorize(s) })
-		bench("Tridiagonalize", 4*n*n*n/3, func() {
-			work := s
-			work.at = append([]float64(nil), s.at...)
-			newTeam(workers).tridiagonalize(work)
-		})
-		bench("Eigenvalues", 4*n*n*n/3, func() { _, _ = Eigenvalues(s1, d, workers) })
-		bench("TraceSqrtProduct", 0, func() { _, _ = TraceSqrtProduct(s1, s2, d, workers) })
-		bench("FID", 0, func() {
-			_, _ = TraceSqrtProduct(s1, covariance(x, 2048, d, workers), d, workers)
+			}
 		})
 	}
+	run("Mul", 2*n*n*n, func() error { Mul(c, s1, s2, d, workers); return nil })
+	run("AddGram", rows*n*n, func() error { AddGram(c, x, rows, d, workers); return nil })
+	run("Mirror", 0, func() error { Mirror(c, d); return nil })
+	run("Cholesky", n*n*n/3, func() error { _, _, err := newTeam(workers).factorize("", s1, d); return err })
+	s := newSquare(d)
+	run("Tridiagonalize", 4*n*n*n/3, func() error {
+		_, err := newTeam(workers).load(s, "", s1)
+		newTeam(workers).tridiagonalize(s)
+		return err
+	})
+	run("Eigenvalues", 4*n*n*n/3, func() error { _, err := Eigenvalues(s1, d, workers); return err })
+	run("TraceSqrtProduct", 0, func() error { _, err := TraceSqrtProduct(s1, s2, d, workers); return err })
+	run("CovarianceAndTrace", 0, func() error {
+		_, err := TraceSqrtProduct(s1, covariance(x, rows, d, workers), d, workers)
+		return err
+	})
+	Mul(c, s1, s2, d, workers)
+	run("TraceSqrtNewtonSchulz", 0, func() error { _, err := TraceSqrtNewtonSchulz(c, d, 100, 1e-6, workers); return err })
 }

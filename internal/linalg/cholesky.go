@@ -1,6 +1,7 @@
 package linalg
 
 import (
+	"fmt"
 	"math"
 
 	"diffuse/internal/kernel"
@@ -22,26 +23,27 @@ const (
 	factorRows = 64 // rows of U that are made before the rest of S is brought up to date at once
 
 	// What is left of S when the pivots have become this small, as a share of its
-	// largest diagonal element, was noise: at least that of float64 sums. Statistics
+	// largest element, was noise: at least that of float64 sums. Statistics
 	// that went through float32 have more, and a matrix with noise beyond the last
 	// is taken to be no covariance.
 	leastNoise, mostNoise, nextNoise = 0x1p-52, 1e-5, 100
 )
 
-// factorize factors S, of which its upper triangle counts. ok is false where S is
-// clearly indefinite.
-func (t *team) factorize(s square) (f factor, ok bool) {
-	largest := 0.0
-	for i := range s.n {
-		largest = max(largest, s.at[i*s.ld+i])
+// factorize factors the d×d matrix a divided by 2^exponent.
+func (t *team) factorize(name string, a []float64, d int) (f factor, exponent int, err error) {
+	if err := checkSize(name, a, d); err != nil {
+		return factor{}, 0, err
 	}
-	for noise := leastNoise * float64(s.n); noise < mostNoise; noise *= nextNoise {
-		c := newCholesky(t, s)
-		if c.run(noise * largest) {
-			return c.factor, true
+	s := newSquare(d)
+	for noise := leastNoise * float64(d); noise < mostNoise; noise *= nextNoise {
+		if exponent, err = t.load(s, name, a); err != nil {
+			return factor{}, 0, err
+		}
+		if c := newCholesky(t, s); c.run(noise) {
+			return c.factor, exponent, nil
 		}
 	}
-	return factor{}, false
+	return factor{}, 0, fmt.Errorf("%s is not positive semidefinite", name)
 }
 
 // cholesky is a factorization under way (LAPACK's dpstrf; Higham 2002, section
@@ -55,19 +57,16 @@ type cholesky struct {
 }
 
 func newCholesky(t *team, s square) *cholesky {
-	u := s
-	u.at = append([]float64(nil), s.at...)
-	c := &cholesky{team: t, factor: factor{u: u, pivot: make([]int, u.n)}, left: make([]float64, u.n), x: make([]float64, factorRows)}
+	c := &cholesky{team: t, factor: factor{u: s, pivot: make([]int, s.n)}, left: make([]float64, s.n), x: make([]float64, factorRows)}
 	for i := range c.pivot {
 		c.pivot[i] = i
 	}
 	return c
 }
 
-// run makes rows of U until the largest pivot left is noise. It returns false
-// where what is left then is no noise, or becomes clearly negative before.
+// run makes rows of U until the largest pivot left is noise, S having elements up
+// to 1. It returns false where what is left then is no noise.
 func (c *cholesky) run(noise float64) bool {
-	tolerated := 10 * noise // rounding of what is left
 	n := c.u.n
 	for first := 0; first < n; first += factorRows {
 		end := min(first+factorRows, n)
@@ -76,13 +75,11 @@ func (c *cholesky) run(noise float64) bool {
 		}
 		for c.rank < end {
 			p := largest(c.left[c.rank:]) + c.rank
-			if c.left[p] <= noise {
+			if !(c.left[p] > noise) { // or NaN, where an indefinite matrix overflowed
 				break
 			}
 			c.swap(first, c.rank, p)
-			if least := c.makeRow(first, c.rank); least < -tolerated {
-				return false
-			}
+			c.makeRow(first, c.rank)
 			c.rank++
 		}
 		c.followSwaps(first)
@@ -92,7 +89,7 @@ func (c *cholesky) run(noise float64) bool {
 		}
 	}
 	c.clear()
-	return c.remains() <= tolerated
+	return c.remains() <= 10*noise // it is rounded, too
 }
 
 // largest is the index of the largest element.
@@ -130,8 +127,8 @@ func (c *cholesky) swap(first, i, p int) {
 }
 
 // makeRow turns row i of S into row i of U and takes it off the diagonal that is
-// left, of which it returns the least element.
-func (c *cholesky) makeRow(first, i int) (least float64) {
+// left.
+func (c *cholesky) makeRow(first, i int) {
 	u := c.u
 	at := i - i%kernel.Lanes64
 	for q := first; q < i; q++ {
@@ -144,9 +141,7 @@ func (c *cholesky) makeRow(first, i int) (least float64) {
 	for j := 1; j < len(row); j++ {
 		row[j] /= root
 		left[j] -= row[j] * row[j]
-		least = min(least, left[j])
 	}
-	return least
 }
 
 // followSwaps exchanges columns of the rows above the panel, row by row: a row

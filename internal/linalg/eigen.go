@@ -12,11 +12,20 @@ import (
 // iteration (LAPACK's dsytrd and dsterf). Each is right to within rounding of the
 // largest one. A matrix that is not finite or not symmetric is an error.
 func Eigenvalues(a []float64, d, workers int) ([]float64, error) {
-	s, exponent, err := load("the matrix", a, d)
+	return newTeam(workers).eigenvaluesOf(a, d)
+}
+
+func (t *team) eigenvaluesOf(a []float64, d int) ([]float64, error) {
+	const name = "the matrix"
+	if err := checkSize(name, a, d); err != nil {
+		return nil, err
+	}
+	s := newSquare(d)
+	exponent, err := t.load(s, name, a)
 	if err != nil {
 		return nil, err
 	}
-	values, err := newTeam(workers).eigenvalues(s)
+	values, err := t.eigenvalues(s)
 	for i := range values {
 		values[i] = math.Ldexp(values[i], exponent)
 	}

@@ -71,6 +71,13 @@ func newSquare(n int) square {
 	return s
 }
 
+// reuse is a zero matrix, no larger than s, in its memory.
+func (s square) reuse(n int) square {
+	clear(s.at)
+	s.n, s.padded = n, roundUp(n, kernel.Lanes64)
+	return s
+}
+
 // row is row i from column j on, with its padding.
 func (s square) row(i, j int) []float64 { return s.at[i*s.ld+j : i*s.ld+s.padded] }
 

@@ -1,5 +1,10 @@
 package linalg
 
+import "diffuse/internal/kernel"
+
+// tileSide is the side of a square that is transposed in the nearest cache.
+const tileSide = 32
+
 // Mul is C = A·B of d×d matrices. c must not share memory with a or b.
 func Mul(c, a, b []float64, d, workers int) {
 	newTeam(workers).mul(c, a, b, d)
@@ -55,18 +60,15 @@ func addGram[T float32 | float64](t *team, c []float64, x []T, rows, d int) {
 // Mirror copies what is above the diagonal of a d×d matrix below it.
 func Mirror(c []float64, d int) {
 	mustHave("C", c, d*d)
-	eachPair(d, func(i, j int) { c[j*d+i] = c[i*d+j] })
-}
-
-// eachPair calls f for all i <= j < n, in squares that stay in the nearest cache.
-func eachPair(n int, f func(i, j int)) {
-	const side = 32
-	for i0 := 0; i0 < n; i0 += side {
-		for j0 := i0; j0 < n; j0 += side {
-			for i := i0; i < min(i0+side, n); i++ {
-				for j := max(i, j0); j < min(j0+side, n); j++ {
-					f(i, j)
-				}
+	k := kernel.Best()
+	for i := 0; i < d; i += tileSide {
+		rows := min(tileSide, d-i)
+		for j := i + rows; j < d; j += tileSide {
+			k.Turn64(c[j*d+i:], d, c[i*d+j:], d, rows, min(tileSide, d-j))
+		}
+		for r := i; r < i+rows; r++ {
+			for q := i; q < r; q++ {
+				c[r*d+q] = c[q*d+r]
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxStripes = 8
-	stripeRows = 192     // below so many rows a stripe, sharing costs more than it gains
+	sharedRows = 768     // of a matrix: below, starting goroutines costs more than it gains
 	callSize   = 1 << 16 // elements of a call of a kernel, some 50 µs from memory
 )
 
@@ -19,7 +19,10 @@ const (
 // are added in order, so that no bit depends on who did what.
 func (r *reduction) multiply(w, v []float64, at, rows int) {
 	n := len(v)
-	stripes := min(max(n/stripeRows, 1), maxStripes)
+	stripes := 1
+	if n >= sharedRows {
+		stripes = maxStripes
+	}
 	share := func(s int) []float64 {
 		if s == 0 {
 			return w

@@ -1,9 +1,6 @@
 package linalg
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // TraceSqrtProduct is tr sqrt(S1·S2) of two symmetric positive semidefinite d×d
 // matrices, such as covariances: the sum of the roots of the eigenvalues of S1·S2,
@@ -28,33 +25,30 @@ func TraceSqrtProduct(s1, s2 []float64, d, workers int) (float64, error) {
 }
 
 func (t *team) traceSqrtProduct(s1, s2 []float64, d int) (float64, error) {
-	names := [2]string{"the first covariance", "the second covariance"}
 	var (
-		s         [2]square
+		s         = [2][]float64{s1, s2}
 		f         [2]factor
 		exponents [2]int
 		errs      [2]error
 	)
 	t.each(2, func(i int) {
-		if s[i], exponents[i], errs[i] = load(names[i], [2][]float64{s1, s2}[i], d); errs[i] != nil {
-			return
-		}
-		var ok bool
 		half := &team{kernels: t.kernels, workers: (t.workers + 1 - i) / 2}
-		if f[i], ok = half.factorize(s[i]); !ok {
-			errs[i] = fmt.Errorf("%s is not positive semidefinite", names[i])
-		}
+		f[i], exponents[i], errs[i] = half.factorize(names[i], s[i], d)
 	})
 	for _, err := range errs {
 		if err != nil {
 			return 0, err
 		}
 	}
-	factored, other := f[0], s[1]
+	low := 0
 	if f[1].rank < f[0].rank {
-		factored, other = f[1], s[0]
+		low = 1
 	}
-	values, err := t.congruentEigenvalues(factored, other)
+	other := f[1-low].u // its factor is not needed: back to the matrix
+	if _, err := t.load(other, names[1-low], s[1-low]); err != nil {
+		return 0, err
+	}
+	values, err := t.congruentEigenvalues(f[low], other)
 	sum := 0.0
 	for _, v := range values {
 		sum += math.Sqrt(max(v, 0)) // an eigenvalue of zero may be rounded below it
@@ -62,20 +56,24 @@ func (t *team) traceSqrtProduct(s1, s2 []float64, d int) (float64, error) {
 	return scaleByRoot(sum, exponents[0]+exponents[1]), err
 }
 
+// names are what errors call the matrices.
+var names = [2]string{"the first covariance", "the second covariance"}
+
 // congruentEigenvalues returns the eigenvalues of U·S·Uᵀ, S with its rows and
-// columns in the order of the pivots.
+// columns in the order of the pivots. It destroys s.
 func (t *team) congruentEigenvalues(f factor, s square) ([]float64, error) {
 	if f.rank == 0 {
 		return nil, nil
 	}
 	pivoted := t.permuted(s, f.pivot)
-	half, whole := newSquare(s.n), newSquare(f.rank)
+	half := s.reuse(s.n)
 	u := operand{at: f.u.at, ld: f.u.ld, turned: true}
 	t.add(product{ // U·S
 		c: half.at, ldc: half.ld, alpha: 1,
 		a: u, b: operand{at: pivoted.at, ld: pivoted.ld},
 		m: f.rank, n: s.n, terms: s.n, aUpper: true,
 	})
+	whole := pivoted.reuse(f.rank)
 	t.add(product{ // (U·S)·Uᵀ
 		c: whole.at, ldc: whole.ld, alpha: 1,
 		a: operand{at: half.at, ld: half.ld, turned: true}, b: u,
