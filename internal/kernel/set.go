@@ -22,7 +22,8 @@ import (
 type Set struct {
 	name       string
 	full, half *gemm          // micro-kernels of convolutions and linear layers, float32 and bfloat16
-	vec        *vectors       // micro-kernels of everything else
+	vec        *vectors       // micro-kernels of everything else in the net
+	linear     *linear        // micro-kernels of matrices of float64
 	bf16       string         // what multiplies in bfloat16, such as an instruction's name
 	attention  *pairAttention // in bfloat16; nil where float32 is as fast
 
@@ -39,7 +40,7 @@ const (
 	BF16 Precision = "bf16" // its upper half: 8 bits of significand; operands are rounded to nearest even
 )
 
-var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, bf16: emulated}
+var portable = &Set{name: "portable", full: &portableGemm, half: &portablePairs, vec: &portableVectors, linear: &portableLinear, bf16: emulated}
 
 // emulated is how a Set without an instruction for it multiplies in bfloat16.
 const emulated = "emulated in float32"

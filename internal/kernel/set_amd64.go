@@ -33,7 +33,7 @@ func machineSets() (sets []*Set, missing []string) {
 		needs []cpuid.FeatureID
 	}{
 		{func() *Set {
-			return &Set{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), bf16: emulated}
+			return &Set{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), linear: avx2.linear(), bf16: emulated}
 		}, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3}},
 		{newAVX512, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
 	}
@@ -55,7 +55,7 @@ func machineSets() (sets []*Set, missing []string) {
 
 // newAVX512 multiplies in bfloat16 by an instruction where there is one.
 func newAVX512() *Set {
-	s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), bf16: emulated}
+	s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), linear: avx512.linear(), bf16: emulated}
 	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
 		s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "by VDPBF16PS"
 	}
