@@ -13,6 +13,7 @@ type vectors struct {
 	silu         func(y, x []float32)      // y = x·σ(x)
 	siluBackward func(dx, dy, x []float32) // dx = dy·(x·σ(x))'
 	add          func(y, a, b []float32)   // y = a+b
+	maximum      func(y, a, b []float32)   // y = max(a, b), b where one is a NaN
 	scale        func(dst []float32, a float32, x []float32)
 	combine      func(dst []float32, a float32, x []float32, b float32, y []float32)
 	combine3     func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
@@ -55,6 +56,7 @@ var portableVectors = vectors{
 	silu:         siluPortable,
 	siluBackward: siluBackwardPortable,
 	add:          addPortable,
+	maximum:      maximumPortable,
 	scale:        scalePortable,
 	combine:      combinePortable,
 	combine3:     combine3Portable,

@@ -8,6 +8,7 @@ func (i isa) vectors() *vectors {
 		silu:         i.silu,
 		siluBackward: i.siluBackward,
 		add:          i.add,
+		maximum:      i.maximum,
 		scale:        i.scale,
 		combine:      i.combine,
 		combine3:     i.combine3,

@@ -10,7 +10,7 @@ import (
 // Conv is a convolution of NHWC images with weights (ky, kx, in, out) and a
 // bias for each output channel. c says what kind, as f was made for; the
 // images' number and size are taken from x. needDX is false where x is data,
-// which has no gradient.
+// which has no gradient. With c.ReLU the convolution is for inference only.
 func (b *Graph) Conv(x, w, bias *G.Node, f Filter, c kernel.Conv, needDX bool) *G.Node {
 	s := x.Shape()
 	c.N, c.H, c.W = b.N, s[1], s[2]
@@ -34,13 +34,19 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 
 // convolve is what Conv and Linear share: geometry is that of n images.
 func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, needDX bool, x, w, bias *G.Node) *G.Node {
+	c := geometry(1)
 	return b.must(spec{
-		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true},
-		plus: true, rows: geometry(1).Window != kernel.Square(1), size: convSize(geometry(1)), work: b.convWork(geometry),
+		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true}, places: true,
+		plus: !c.ReLU, rows: c.Window != kernel.Square(1), size: convSize(c), work: b.convWork(geometry),
 		compute: func(p *part) {
-			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, geometry(p.n))
+			c := geometry(p.n)
+			c.Into = p.into
+			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, c)
 		},
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			if c.ReLU {
+				return noGradient(in, nil, dy)
+			}
 			var dx *G.Node
 			if needDX {
 				dx = b.convBackwardData(kind, in[0].Shape(), geometry, f, dy)

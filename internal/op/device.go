@@ -45,6 +45,7 @@ type Device interface {
 	Attention(o, lse, q, k, v *tensor.Dense, n, heads int)
 	AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n, heads int)
 
+	MaxPool(y, x *tensor.Dense, p kernel.Pool)
 	AvgPool(y, x *tensor.Dense, p kernel.Pool)
 	AvgPoolBackward(dx, dy *tensor.Dense, p kernel.Pool)
 	GlobalAvgPool(y, x *tensor.Dense, n int)
@@ -55,8 +56,8 @@ type Device interface {
 	Add(y, a, b *tensor.Dense, n int)
 	AddChannels(y, x, e *tensor.Dense, n int)
 	SumPixels(de, dy *tensor.Dense, n int)
-	Concat(y, a, b *tensor.Dense, n int)
-	Split(da, db, dy *tensor.Dense, n int)
+	Concat(y *tensor.Dense, xs []*tensor.Dense, n int)
+	Split(dxs []*tensor.Dense, dy *tensor.Dense, n int)
 	Embed(y, t *tensor.Dense, n int)
 	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64)
 

@@ -7,7 +7,6 @@
 #if VW == 8
 INLINE vf vdiv(vf x, vf y) { return _mm256_div_ps(x, y); }
 INLINE vf vsqrt(vf x) { return _mm256_sqrt_ps(x); }
-INLINE vf vmax(vf x, vf y) { return _mm256_max_ps(x, y); } // y if either is NaN
 INLINE vf vmin(vf x, vf y) { return _mm256_min_ps(x, y); } // y if either is NaN
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm256_fnmadd_ps(x, y, z); } // z - x*y
 INLINE vf vshl(vf x, int n) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), n)); } // of the bits
@@ -23,7 +22,6 @@ INLINE void dstore(double *p, vd x) { _mm256_storeu_pd(p, x); }
 #elif VW == 16
 INLINE vf vdiv(vf x, vf y) { return _mm512_div_ps(x, y); }
 INLINE vf vsqrt(vf x) { return _mm512_sqrt_ps(x); }
-INLINE vf vmax(vf x, vf y) { return _mm512_max_ps(x, y); }
 INLINE vf vmin(vf x, vf y) { return _mm512_min_ps(x, y); }
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm512_fnmadd_ps(x, y, z); }
 INLINE vf vshl(vf x, int n) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), n)); }
