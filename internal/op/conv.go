@@ -10,15 +10,38 @@ import (
 // Conv is a convolution of NHWC images with weights (ky, kx, in, out) and a
 // bias for each output channel. c says what kind, as f was made for; the
 // images' number and size are taken from x. needDX is false where x is data,
-// which has no gradient. With c.ReLU the convolution is for inference only.
+// which has no gradient.
 func (b *Graph) Conv(x, w, bias *G.Node, f Filter, c kernel.Conv, needDX bool) *G.Node {
+	geometry, shape := b.convolution(x, c)
+	return b.convolve("conv", shape, geometry, f, needDX, x, w, bias)
+}
+
+// ConvReLU is max(0, y) for y of Conv, with weights that f alone holds. It is
+// for inference: it has no gradient.
+func (b *Graph) ConvReLU(x, bias *G.Node, f Filter, c kernel.Conv) *G.Node {
+	c.ReLU = true
+	geometry, shape := b.convolution(x, c)
+	return b.must(spec{
+		kind: "conv_relu", class: "conv", shape: shape, wrt: []bool{true, true}, places: true,
+		size: convSize(geometry(1)), work: b.convWork(geometry),
+		compute: func(p *part) {
+			c := geometry(p.n)
+			c.Into = p.into
+			b.dev.Conv(p.out[0], p.in[0], f, p.in[1], nil, nil, c)
+		},
+		backward: noGradient,
+	}, x, bias)
+}
+
+// convolution is c over n images of x, and the shape of its output.
+func (b *Graph) convolution(x *G.Node, c kernel.Conv) (geometry func(n int) kernel.Conv, shape tensor.Shape) {
 	s := x.Shape()
 	c.N, c.H, c.W = b.N, s[1], s[2]
-	h, wd := c.Out()
-	return b.convolve("conv", tensor.Shape{b.N, h, wd, c.Cout}, func(n int) kernel.Conv {
+	h, w := c.Out()
+	return func(n int) kernel.Conv {
 		c.N = n
 		return c
-	}, f, needDX, x, w, bias)
+	}, tensor.Shape{b.N, h, w, c.Cout}
 }
 
 // Linear is x·w + bias over the last dimension of x, with weights (in, out).
@@ -34,19 +57,13 @@ func (b *Graph) Linear(x, w, bias *G.Node, f Filter) *G.Node {
 
 // convolve is what Conv and Linear share: geometry is that of n images.
 func (b *Graph) convolve(kind string, shape tensor.Shape, geometry func(n int) kernel.Conv, f Filter, needDX bool, x, w, bias *G.Node) *G.Node {
-	c := geometry(1)
 	return b.must(spec{
-		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true}, places: true,
-		plus: !c.ReLU, rows: c.Window != kernel.Square(1), size: convSize(c), work: b.convWork(geometry),
+		kind: kind, class: kind, shape: shape, wrt: []bool{needDX, true, true},
+		plus: true, rows: geometry(1).Window != kernel.Square(1), size: convSize(geometry(1)), work: b.convWork(geometry),
 		compute: func(p *part) {
-			c := geometry(p.n)
-			c.Into = p.into
-			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, c)
+			b.dev.Conv(p.out[0], p.in[0], f, p.in[2], p.rows, p.from, geometry(p.n))
 		},
 		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
-			if c.ReLU {
-				return noGradient(in, nil, dy)
-			}
 			var dx *G.Node
 			if needDX {
 				dx = b.convBackwardData(kind, in[0].Shape(), geometry, f, dy)

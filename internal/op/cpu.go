@@ -148,6 +148,10 @@ func (d *cpu) Split(dxs []*tensor.Dense, dy *tensor.Dense, n int) {
 	}
 }
 
+func (d *cpu) Resize(y, x *tensor.Dense, r kernel.Resize) {
+	d.set.Resize(d.ws, front(y, r.N), front(x, r.N), r)
+}
+
 // Embed writes the sinusoidal embedding of timesteps: cosines first, then
 // sines, of t·10000^(−i/half) (diffusers' get_timestep_embedding with
 // flip_sin_to_cos and no shift).

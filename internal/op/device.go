@@ -58,6 +58,7 @@ type Device interface {
 	SumPixels(de, dy *tensor.Dense, n int)
 	Concat(y *tensor.Dense, xs []*tensor.Dense, n int)
 	Split(dxs []*tensor.Dense, dy *tensor.Dense, n int)
+	Resize(y, x *tensor.Dense, r kernel.Resize)
 	Embed(y, t *tensor.Dense, n int)
 	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64)
 

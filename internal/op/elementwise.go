@@ -5,6 +5,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
 )
 
 // SiLU is x·sigmoid(x).
@@ -58,8 +60,9 @@ func (b *Graph) AddChannels(x, e *G.Node) *G.Node {
 	}, x, e)
 }
 
-// Concat puts the channels of xs behind each other. Where they are convolutions
-// and max pools that nothing else reads, they write to its output themselves.
+// Concat puts the channels of xs behind each other. Where they are made
+// by ConvReLU or MaxPool and nothing else reads them, they are written to its
+// output at once.
 func (b *Graph) Concat(xs ...*G.Node) *G.Node {
 	shape := xs[0].Shape().Clone()
 	last := len(shape) - 1
@@ -90,6 +93,24 @@ func (b *Graph) split(in G.Nodes, dy *G.Node) G.Nodes {
 		grads = append(grads, b.hand("dx", c.shape, c, dx))
 	}
 	return grads
+}
+
+// Resize is the bilinear interpolation of NHWC images x that r says; their
+// number, size and channels are taken from x. It is for data, which has no
+// gradient.
+func (b *Graph) Resize(x *G.Node, r kernel.Resize) *G.Node {
+	s := x.Shape()
+	r.H, r.W, r.C = s[1], s[2], s[3]
+	shape := tensor.Shape{b.N, r.OutH, r.OutW, r.OutC}
+	return b.must(spec{
+		kind: "resize", class: "elementwise", shape: shape,
+		work: b.copyWork(s, shape),
+		compute: func(p *part) {
+			r := r
+			r.N = p.n
+			b.dev.Resize(p.out[0], p.in[0], r)
+		},
+	}, x)
 }
 
 // Embed is the sinusoidal embedding of timesteps t (n) in dim channels, which

@@ -56,16 +56,16 @@ type inferred struct {
 	made uint64
 }
 
-// conv is a convolution of x with random weights.
-func (in *inferred) conv(x *G.Node, c kernel.Conv) *G.Node {
-	c.Cin = x.Shape()[3]
+// conv is a ReLU convolution of x with random weights.
+func (in *inferred) conv(x *G.Node, channels int, window kernel.Window) *G.Node {
+	c := kernel.Conv{Cin: x.Shape()[3], Cout: channels, Window: window, Stride: 1}
 	w := make([]float32, c.Weights())
 	rng.Normal(w, 2, rng.Noise, in.made, 0)
 	in.made++
-	name := fmt.Sprint(in.made) // Gorgonia takes leaves of one name for one
 	f := in.back.NewFilter(c, false)
 	in.back.Pack(f, w)
-	return in.b.Conv(x, in.b.Param("w"+name, w, c.KernelH, c.KernelW, c.Cin, c.Cout), in.b.Param("bias"+name, make([]float32, c.Cout), c.Cout), f, c, true)
+	name := fmt.Sprint("bias", in.made) // Gorgonia takes leaves of one name for one
+	return in.b.ConvReLU(x, in.b.Param(name, make([]float32, channels), channels), f, c)
 }
 
 func checkSameAsWhole(t *testing.T, build func(in *inferred) G.Nodes) (kinds []string) {
@@ -82,11 +82,11 @@ func checkSameAsWhole(t *testing.T, build func(in *inferred) G.Nodes) (kinds []s
 // not that of its channels.
 func TestBranchesWriteToTheirConcatenation(t *testing.T) {
 	kinds := checkSameAsWhole(t, func(in *inferred) G.Nodes {
-		a := in.conv(in.x, kernel.Conv{Cout: 5, Window: kernel.Square(3), Stride: 1, ReLU: true})
+		a := in.conv(in.x, 5, kernel.Square(3))
 		p := in.b.MaxPool(in.x, kernel.Pool{Window: kernel.Square(3), Stride: 1})
-		c := in.conv(in.x, kernel.Conv{Cout: 9, Window: kernel.Square(1), Stride: 1})
+		c := in.conv(in.x, 9, kernel.Square(1))
 		joined := in.b.Concat(p, c, a)
-		return G.Nodes{a, p, c, in.conv(joined, kernel.Conv{Cout: 2, Window: kernel.Square(1), Stride: 1})}
+		return G.Nodes{a, p, c, in.conv(joined, 2, kernel.Square(1))}
 	})
 	if slices.Contains(kinds, "concat") {
 		t.Errorf("there is a copy among %s", strings.Join(kinds, ", "))
@@ -95,8 +95,8 @@ func TestBranchesWriteToTheirConcatenation(t *testing.T) {
 
 func TestWhatOthersReadIsCopied(t *testing.T) {
 	kinds := checkSameAsWhole(t, func(in *inferred) G.Nodes {
-		a := in.conv(in.x, kernel.Conv{Cout: 5, Window: kernel.Square(3), Stride: 1})
-		c := in.conv(a, kernel.Conv{Cout: 9, Window: kernel.Square(1), Stride: 1})
+		a := in.conv(in.x, 5, kernel.Square(3))
+		c := in.conv(a, 9, kernel.Square(1))
 		return G.Nodes{a, c, in.b.Concat(a, c)}
 	})
 	if !slices.Contains(kinds, "concat") {
@@ -107,7 +107,7 @@ func TestWhatOthersReadIsCopied(t *testing.T) {
 // max(0, conv) + x is not max(0, conv + x).
 func TestSumsAreNotFoldedIntoReLU(t *testing.T) {
 	checkSameAsWhole(t, func(in *inferred) G.Nodes {
-		a := in.conv(in.x, kernel.Conv{Cout: 7, Window: kernel.Square(3), Stride: 1, ReLU: true})
+		a := in.conv(in.x, 7, kernel.Square(3))
 		return G.Nodes{a, in.b.Add(in.x, a)}
 	})
 }
@@ -115,7 +115,7 @@ func TestSumsAreNotFoldedIntoReLU(t *testing.T) {
 func TestOpsForInferenceHaveNoGradients(t *testing.T) {
 	for name, build := range map[string]func(in *inferred) *G.Node{
 		"conv with ReLU": func(in *inferred) *G.Node {
-			return in.conv(in.x, kernel.Conv{Cout: 7, Window: kernel.Square(3), Stride: 1, ReLU: true})
+			return in.conv(in.x, 7, kernel.Square(3))
 		},
 		"max pool": func(in *inferred) *G.Node {
 			return in.b.MaxPool(in.x, kernel.Pool{Window: kernel.Square(3), Stride: 1})
@@ -156,7 +156,7 @@ func TestFirstNonFiniteAmongBranches(t *testing.T) {
 			f := back.NewFilter(c, false)
 			back.Pack(f, weights)
 			in.b.Scope(name, func() {
-				branches = append(branches, in.b.Conv(in.x, in.b.Param("w", weights, 1, 1, 7, 5), in.b.Param("bias of "+name, bias, 5), f, c, true))
+				branches = append(branches, in.b.ConvReLU(in.x, in.b.Param("bias of "+name, bias, 5), f, c))
 			})
 		}
 		joined = in.b.Concat(branches...)
@@ -171,8 +171,8 @@ func TestFirstNonFiniteAmongBranches(t *testing.T) {
 		if err := in.b.Run(3); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := in.b.FirstNonFinite(); err != nil || got != "second.conv" {
-			t.Errorf("%q, %v; want second.conv", got, err)
+		if got, err := in.b.FirstNonFinite(); err != nil || got != "second.conv_relu" {
+			t.Errorf("%q, %v; want second.conv_relu", got, err)
 		}
 	}
 }
