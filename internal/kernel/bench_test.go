@@ -66,8 +66,10 @@ func BenchmarkElementwise(b *testing.B) {
 	onAllSetsB(b, "squared error", n, func(s *Set) { s.SquaredError(z, x, y, 1, n, 1, loss) })
 	onAllSetsB(b, "add channels", n, func(s *Set) { s.AddChannels(z, x, e, 1, hw, c) })
 	onAllSetsB(b, "sum pixels", n, func(s *Set) { s.SumPixels(e, x, 1, hw, c) })
-	onAllSetsB(b, "concat", n, func(s *Set) { s.Concat(z, x, y, hw, c/2, c/2) })
-	onAllSetsB(b, "split", n, func(s *Set) { s.Split(z[:n/2], z[n/2:], y, hw, c/2, c/2) })
+	onAllSetsB(b, "concat", n, func(s *Set) {
+		s.PutChannels(z, x[:n/2], hw, Slot{0, c})
+		s.PutChannels(z, y[:n/2], hw, Slot{c / 2, c})
+	})
 }
 
 func BenchmarkAdam(b *testing.B) {

@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // AddChannels writes y[i][p][c] = x[i][p][c] + e[i][c]: a vector for each of n
 // images of hw pixels and c channels. y may be x.
 func (s *Set) AddChannels(y, x, e []float32, n, hw, c int) {
@@ -16,16 +18,31 @@ func (s *Set) SumPixels(de, dy []float32, n, hw, c int) {
 	}
 }
 
-// Concat joins the channels of a [rows][ca] and b [rows][cb] in y [rows][ca+cb].
-func (s *Set) Concat(y, a, b []float32, rows, ca, cb int) {
-	s.copyColumns(y, ca+cb, a, ca, rows, ca)
-	s.copyColumns(y[ca:], ca+cb, b, cb, rows, cb)
+// Slot is some of the channels of wider pixels: those from At on, of Of. The
+// zero Slot is all channels of pixels that have no others.
+type Slot struct{ At, Of int }
+
+// width is the channels from one pixel to the next where c of them are in the slot.
+func (o Slot) width(c int) int {
+	if o == (Slot{}) {
+		return c
+	}
+	if o.At < 0 || o.At+c > o.Of {
+		panic(fmt.Sprintf("kernel: %d channels from %d on of %d", c, o.At, o.Of))
+	}
+	return o.Of
 }
 
-// Split is Concat's gradient: it parts dy [rows][ca+cb] into da and db.
-func (s *Set) Split(da, db, dy []float32, rows, ca, cb int) {
-	s.copyColumns(da, ca, dy, ca+cb, rows, ca)
-	s.copyColumns(db, cb, dy[ca:], ca+cb, rows, cb)
+// PutChannels copies x [rows][c] to a slot of y [rows][slot.Of].
+func (s *Set) PutChannels(y, x []float32, rows int, slot Slot) {
+	c := len(x) / rows
+	s.copyColumns(y[slot.At:], slot.width(c), x, c, rows, c)
+}
+
+// TakeChannels copies a slot of x [rows][slot.Of] to y [rows][c].
+func (s *Set) TakeChannels(y, x []float32, rows int, slot Slot) {
+	c := len(y) / rows
+	s.copyColumns(y, c, x[slot.At:], slot.width(c), rows, c)
 }
 
 // copyColumns copies rows of cols values, ldd and lds values apart.

@@ -25,7 +25,7 @@ func TestAddChannelsAndSumPixels(t *testing.T) {
 	})
 }
 
-func TestConcatAndSplit(t *testing.T) {
+func TestPutAndTakeChannels(t *testing.T) {
 	onAllSets(t, func(t *testing.T, s *Set) {
 		for _, ca := range oddChannels {
 			for _, cb := range oddChannels {
@@ -35,13 +35,15 @@ func TestConcatAndSplit(t *testing.T) {
 				}
 				a, b := normals(1, rows*ca, 0, 1), normals(2, rows*cb, 0, 1)
 				y := poison(rows * (ca + cb))
-				s.Concat(y, a, b, rows, ca, cb)
+				s.PutChannels(y, a, rows, Slot{0, ca + cb})
+				s.PutChannels(y, b, rows, Slot{ca, ca + cb})
 				for r := range rows {
 					checkSame(t, "y", y[r*(ca+cb):][:ca], a[r*ca:][:ca])
 					checkSame(t, "y", y[r*(ca+cb)+ca:][:cb], b[r*cb:][:cb])
 				}
 				da, db := poison(rows*ca), poison(rows*cb)
-				s.Split(da, db, y, rows, ca, cb)
+				s.TakeChannels(da, y, rows, Slot{0, ca + cb})
+				s.TakeChannels(db, y, rows, Slot{ca, ca + cb})
 				checkSame(t, "da", da, a)
 				checkSame(t, "db", db, b)
 			}

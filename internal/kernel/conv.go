@@ -15,12 +15,20 @@ import (
 // that input being made: where neighbouring positions of the window see the
 // same pixel, their weights are added up before.
 //
+// With ReLU, ConvForward writes max(0, y) for y. Such a convolution has no
+// gradients.
+//
+// Into is where ConvForward writes the output's channels, for a concatenation
+// without a copy.
+//
 // Activations are dense, [N][H][W][channels]; weights are [ky][kx][Cin][Cout].
 type Conv struct {
 	N, H, W, Cin, Cout int
 	Window
 	Stride   int
 	Upsample bool
+	ReLU     bool
+	Into     Slot
 }
 
 // Out is the output's height and width.
@@ -54,8 +62,16 @@ func (c Conv) check() {
 
 // sizeless is c for the smallest images there are: what its weights depend on.
 func (c Conv) sizeless() Conv {
-	c.N, c.H, c.W = 1, c.KernelH, c.KernelW
+	c.N, c.H, c.W, c.ReLU, c.Into = 1, c.KernelH, c.KernelW, false, Slot{}
 	return c
+}
+
+// checkGradient is check of a convolution whose gradients are asked for.
+func (c Conv) checkGradient() {
+	c.check()
+	if c.ReLU {
+		panic("kernel: a convolution with ReLU has no gradients")
+	}
 }
 
 // pixelwise is c, or the same arithmetic as images of one pixel if c treats
@@ -71,10 +87,10 @@ func (c Conv) pixelwise() Conv {
 type Start struct {
 	Bias []float32 // [Cout]
 	Rows []float32 // [N][Cout], added to each pixel of an image; not with a window of one
-	From []float32 // [N][outH][outW][Cout]; may be the output itself
+	From []float32 // [N][outH][outW][Cout]; may be the output itself; not where Into is a part of the output
 }
 
-// ConvForward computes y[N][outH][outW][Cout], the convolution of
+// ConvForward computes y[N][outH][outW][Cout or Into.Of], the convolution of
 // x[N][H][W][Cin], plus what it starts from.
 func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start, c Conv) {
 	c.check()
@@ -82,20 +98,25 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start,
 	if start.Rows != nil && c.single() {
 		panic("kernel: rows are added to convolutions of more than one pixel only")
 	}
+	if start.From != nil && c.Into != (Slot{}) {
+		panic("kernel: a part of wider pixels cannot start from other values")
+	}
 	c = c.pixelwise()
 	passes := make([]pass, 0, 4)
 	for i, f := range p.forward {
 		down, across := c.forward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.output(), y, c.input(), x, passes, start)
+	out := c.output()
+	out.slot = c.Into
+	s.slide(ws, out, y, c.input(), x, passes, start, c.ReLU)
 }
 
 // ConvBackwardData computes dx[N][H][W][Cin], the gradient with respect to the
 // input, from dy[N][outH][outW][Cout], plus from, unless it is nil. p must have
 // been made with grad. from may be dx.
 func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from []float32, c Conv) {
-	c.check()
+	c.checkGradient()
 	p.check(c)
 	if p.backward == nil {
 		panic("kernel: weights packed without their backward form")
@@ -106,20 +127,23 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from 
 		down, across := c.backward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	s.slide(ws, c.input(), dx, c.output(), dy, passes, Start{From: from})
+	s.slide(ws, c.input(), dx, c.output(), dy, passes, Start{From: from}, false)
 }
 
-// images is the shape of a batch of images.
-type images struct{ n, h, w, c int }
+// images is the shape of a batch of images of c channels in a slot of a pixel's.
+type images struct {
+	n, h, w, c int
+	slot       Slot
+}
 
 // size is the number of elements of n images.
-func (im images) size(n int) int { return n * im.h * im.w * im.c }
+func (im images) size(n int) int { return n * im.h * im.w * im.slot.width(im.c) }
 
-func (c Conv) input() images { return images{c.N, c.H, c.W, c.Cin} }
+func (c Conv) input() images { return images{n: c.N, h: c.H, w: c.W, c: c.Cin} }
 
 func (c Conv) output() images {
 	h, w := c.Out()
-	return images{c.N, h, w, c.Cout}
+	return images{n: c.N, h: h, w: w, c: c.Cout}
 }
 
 // pass is one product slid over images.
@@ -136,7 +160,7 @@ const rowsAtOnce = 256
 // slide runs passes over the images x and writes the images y. Input outside
 // an image is zero. A copy of the input with a border of zeros makes each row
 // of a window one stretch of memory.
-func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, passes []pass, start Start) {
+func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float32, passes []pass, start Start, relu bool) {
 	mustHave("input", x, in.size(in.n))
 	mustHave("output", y, out.size(out.n))
 	if start.From != nil {
@@ -165,7 +189,7 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 			from = start.From[out.size(i):]
 		}
 		for j, p := range passes {
-			s.multiply(ws, p.form, y[out.size(i):], from, source, tables[j].images(n), framed.pitch(), bias.images(i))
+			s.multiply(ws, p.form, y[out.size(i):], from, source, tables[j].images(n), framed.pitch(), bias.images(i), relu)
 		}
 	}
 }
@@ -176,7 +200,7 @@ const blockWeights = 6 << 10
 
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
-func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pitch int, bias biases) {
+func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pitch int, bias biases, relu bool) {
 	if f.gemm != s.gemm {
 		panic("kernel: weights packed by another set")
 	}
@@ -193,7 +217,10 @@ func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pi
 		for first := 0; first == 0 || first < f.down; first += segments {
 			a.segments = min(segments, f.down-first)
 			for k := 0; k == 0 || k < length; k += part {
-				a.length = min(part, length-k)
+				a.length, a.relu = min(part, length-k), 0
+				if relu && first+segments >= f.down && k+part >= length { // the last block
+					a.relu = 1
+				}
 				a.x, a.b = x[first*a.stride+k:], panel[(first*length+k)*f.width:]
 				for r := 0; r < len(t.x); {
 					end := min(r+chunk, len(t.x), bias.end(r, t.rows))

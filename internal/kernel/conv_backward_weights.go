@@ -13,7 +13,7 @@ const (
 // and dy[N][outH][outW][Cout]. Sums run over the pixels of the batch in order;
 // over an enlarged input, first over those that see the same input pixels.
 func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float32, c Conv) {
-	c.check()
+	c.checkGradient()
 	in, out := c.input(), c.output()
 	mustHave("weights' gradient", dw, c.Weights())
 	mustHave("input", x, in.size(in.n))
@@ -80,7 +80,7 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 	for i := 0; i < in.n; i += group {
 		n := min(group, in.n-i)
 		source := s.fill(ws, framed, scratch, x[in.size(i):], n)
-		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], down, across, images{n, out.h, out.w, out.c})
+		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], down, across, images{n: n, h: out.h, w: out.w, c: out.c})
 		s.correlate(ws, dw, source, columns, t.images(n).x, framed, down.count, across.count, out.c)
 	}
 }

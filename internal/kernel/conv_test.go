@@ -295,6 +295,8 @@ func (l *trialLayer) check(t *testing.T, precision Precision, tolerance float64)
 			ys[name].check(t, "y with "+name, out, tolerance)
 			fence(t, "y with "+name)
 		}
+		checkReLU(t, s, ws, p, l)
+		checkInto(t, s, ws, p, l)
 		out, fence := fenced(l.from)
 		s.ConvForward(ws, out, l.x, p, Start{Bias: l.bias, From: out}, l.Conv)
 		ys["bias and from"].check(t, "y added in place", out, tolerance)
@@ -318,6 +320,38 @@ func (l *trialLayer) check(t *testing.T, precision Precision, tolerance float64)
 		s.ConvBackwardWeights(ws, out, nil, l.x, l.dy, l.Conv)
 		dw.check(t, "dw without db", out, tolerance)
 	})
+}
+
+// checkReLU compares the bits with those that ReLU of the same sums would have.
+func checkReLU(t *testing.T, s *Set, ws *Workspace, p *Packed, l *trialLayer) {
+	start := Start{Bias: l.bias, From: l.from}
+	want, c := poison(len(l.dy)), l.Conv
+	s.ConvForward(ws, want, l.x, p, start, c)
+	for i, v := range want {
+		if v < 0 {
+			want[i] = 0
+		}
+	}
+	c.ReLU = true
+	out, fence := fenced(poison(len(l.dy)))
+	s.ConvForward(ws, out, l.x, p, start, c)
+	checkSame(t, "y with ReLU", out, want)
+	fence(t, "y with ReLU")
+}
+
+// checkInto writes to some channels of wider pixels and compares the bits.
+func checkInto(t *testing.T, s *Set, ws *Workspace, p *Packed, l *trialLayer) {
+	start := Start{Bias: l.bias}
+	dense, c := poison(len(l.dy)), l.Conv
+	s.ConvForward(ws, dense, l.x, p, start, c)
+	c.Into = Slot{At: 3, Of: c.Cout + 20}
+	rows := len(dense) / c.Cout
+	want := normals(1, rows*c.Into.Of, 0, 1)
+	out, fence := fenced(want)
+	s.PutChannels(want, dense, rows, c.Into)
+	s.ConvForward(ws, out, l.x, p, start, c)
+	checkSame(t, "y among other channels", out, want)
+	fence(t, "y among other channels")
 }
 
 // An image's result must not depend on its batch, or sampling would not be
@@ -350,6 +384,33 @@ func TestConvOfAnImageDoesNotDependOnItsBatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestConvWithReLUHasNoGradients(t *testing.T) {
+	c := Conv{N: 1, H: 3, W: 3, Cin: 4, Cout: 5, Window: Square(3), Stride: 1, ReLU: true}
+	s, ws := Best(), NewWorkspace()
+	x, dy := make([]float32, 36), make([]float32, 45)
+	if !panics(func() { s.ConvBackwardData(ws, x, dy, s.NewPacked(c, true), nil, c) }) {
+		t.Error("no panic with respect to the input")
+	}
+	if !panics(func() { s.ConvBackwardWeights(ws, make([]float32, c.Weights()), nil, x, dy, c) }) {
+		t.Error("no panic with respect to weights")
+	}
+}
+
+// A sum that is no number must not become zero: runs look for what made it.
+func TestReLUKeepsNaNs(t *testing.T) {
+	c := Conv{N: 1, H: 9, W: 1, Cin: 1, Cout: 40, Window: Square(1), Stride: 1, ReLU: true}
+	onAllPrecisions(t, func(t *testing.T, s *Set) {
+		p, y := s.NewPacked(c, false), make([]float32, 9*40)
+		s.Pack(p, normals(1, 40, 0, 1))
+		s.ConvForward(NewWorkspace(), y, poison(9), p, Start{}, c)
+		for i, v := range y {
+			if !math.IsNaN(float64(v)) {
+				t.Fatalf("y[%d] is %v", i, v)
+			}
+		}
+	})
 }
 
 func TestPackedWithoutGradientHasNoBackwardForm(t *testing.T) {

@@ -32,6 +32,8 @@ func (i isa) leakyBackward(dx, dy, y []float32, l Leaky) {
 
 func (i isa) add(y, a, b []float32) { i.addKernel(&binaryArgs{&y[0], &a[0], &b[0], len(y)}) }
 
+func (i isa) maximum(y, a, b []float32) { i.maximumKernel(&binaryArgs{&y[0], &a[0], &b[0], len(y)}) }
+
 type combineArgs struct {
 	dst, x, y, z *float32
 	n            int

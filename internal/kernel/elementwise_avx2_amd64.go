@@ -12,6 +12,9 @@ func siluBackwardAVX2(a *binaryArgs)
 func addAVX2(a *binaryArgs)
 
 //go:noescape
+func maximumAVX2(a *binaryArgs)
+
+//go:noescape
 func leakyAVX2(a *leakyArgs)
 
 //go:noescape

@@ -316,6 +316,64 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-8
 	QUAD $0x0000000000000000 // 00f0
 	QUAD $0x0000000000000000 // 00f8
 
+// func maximumAVX2(a *binaryArgs)
+// maximum of csrc/elementwise.c
+TEXT ·maximumAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x185f8b48 // 0000: mov 0x18(%rdi),%rbx
+	WORD $0x8948; BYTE $0xf8 // 0004: mov %rdi,%rax
+	WORD $0xd231 // 0007: xor %edx,%edx
+	LONG $0x07fb8348 // 0009: cmp $0x7,%rbx
+	WORD $0x477e // 000d: jle 56 <maximum+0x56>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x08588b48 // 0020: mov 0x8(%rax),%rbx
+	QUAD $0x00000000950c8d48 // 0024: lea 0x0(,%rdx,4),%rcx
+	LONG $0x0410fcc5; BYTE $0x0b // 002c: vmovups (%rbx,%rcx,1),%ymm0
+	LONG $0x10588b48 // 0031: mov 0x10(%rax),%rbx
+	LONG $0x045ffcc5; BYTE $0x0b // 0035: vmaxps (%rbx,%rcx,1),%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x18 // 003a: mov (%rax),%rbx
+	LONG $0x0411fcc5; BYTE $0x0b // 003d: vmovups %ymm0,(%rbx,%rcx,1)
+	LONG $0x18588b48 // 0042: mov 0x18(%rax),%rbx
+	WORD $0x8948; BYTE $0xd1 // 0046: mov %rdx,%rcx
+	LONG $0x08c28348 // 0049: add $0x8,%rdx
+	LONG $0x0fc18348 // 004d: add $0xf,%rcx
+	WORD $0x3948; BYTE $0xd9 // 0051: cmp %rbx,%rcx
+	WORD $0xca7c // 0054: jl 20 <maximum+0x20>
+	WORD $0x3948; BYTE $0xda // 0056: cmp %rbx,%rdx
+	WORD $0x4a7d // 0059: jge a5 <maximum+0xa5>
+	QUAD $0x00000000950c8d48 // 005b: lea 0x0(,%rdx,4),%rcx
+	WORD $0x2948; BYTE $0xd3 // 0063: sub %rdx,%rbx
+	LONG $0x000008ba; BYTE $0x00 // 0066: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd3 // 006b: cmp %rdx,%rbx
+	LONG $0xda4f0f48 // 006e: cmovg %rdx,%rbx
+	WORD $0x2948; BYTE $0xda // 0072: sub %rbx,%rdx
+	LONG $0x441d8d48; WORD $0x0000; BYTE $0x00 // 0075: lea 0x44(%rip),%rbx # c0 <lanes>
+	LONG $0x046ffec5; BYTE $0x93 // 007c: vmovdqu (%rbx,%rdx,4),%ymm0
+	LONG $0x10508b48 // 0081: mov 0x10(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 0085: add %rcx,%rdx
+	LONG $0x2c7de2c4; BYTE $0x12 // 0088: vmaskmovps (%rdx),%ymm0,%ymm2
+	LONG $0x08508b48 // 008d: mov 0x8(%rax),%rdx
+	WORD $0x0148; BYTE $0xca // 0091: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x08 // 0094: add (%rax),%rcx
+	LONG $0x2c7de2c4; BYTE $0x0a // 0097: vmaskmovps (%rdx),%ymm0,%ymm1
+	LONG $0xca5ff4c5 // 009c: vmaxps %ymm2,%ymm1,%ymm1
+	LONG $0x2e7de2c4; BYTE $0x09 // 00a0: vmaskmovps %ymm1,%ymm0,(%rcx)
+	WORD $0xf8c5; BYTE $0x77 // 00a5: vzeroupper
+	BYTE $0xc3 // 00a8: ret
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 00a9
+	QUAD $0x841f0f2e66000000 // 00b0
+	QUAD $0x001f0f0000000000 // 00b8
+	QUAD $0xffffffffffffffff // 00c0
+	QUAD $0xffffffffffffffff // 00c8
+	QUAD $0xffffffffffffffff // 00d0
+	QUAD $0xffffffffffffffff // 00d8
+	QUAD $0x0000000000000000 // 00e0
+	QUAD $0x0000000000000000 // 00e8
+	QUAD $0x0000000000000000 // 00f0
+	QUAD $0x0000000000000000 // 00f8
+
 // func leakyAVX2(a *leakyArgs)
 // leaky of csrc/elementwise.c
 TEXT ·leakyAVX2(SB), NOSPLIT, $0-8

@@ -12,6 +12,9 @@ func siluBackwardAVX512(a *binaryArgs)
 func addAVX512(a *binaryArgs)
 
 //go:noescape
+func maximumAVX512(a *binaryArgs)
+
+//go:noescape
 func leakyAVX512(a *leakyArgs)
 
 //go:noescape

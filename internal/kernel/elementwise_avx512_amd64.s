@@ -268,6 +268,53 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-8
 	WORD $0xf8c5; BYTE $0x77 // 00a6: vzeroupper
 	BYTE $0xc3 // 00a9: ret
 
+// func maximumAVX512(a *binaryArgs)
+// maximum of csrc/elementwise.c
+TEXT ·maximumAVX512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x184f8b48 // 0000: mov 0x18(%rdi),%rcx
+	WORD $0x8948; BYTE $0xfa // 0004: mov %rdi,%rdx
+	WORD $0xc031 // 0007: xor %eax,%eax
+	LONG $0x0ff98348 // 0009: cmp $0xf,%rcx
+	WORD $0x457e // 000d: jle 54 <maximum+0x54>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 000f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 001a: nopw 0x0(%rax,%rax,1)
+	LONG $0x084a8b48 // 0020: mov 0x8(%rdx),%rcx
+	WORD $0x8948; BYTE $0xc3 // 0024: mov %rax,%rbx
+	LONG $0x487cf162; WORD $0x0410; BYTE $0x81 // 0027: vmovups (%rcx,%rax,4),%zmm0
+	LONG $0x104a8b48 // 002e: mov 0x10(%rdx),%rcx
+	LONG $0x1fc38348 // 0032: add $0x1f,%rbx
+	LONG $0x487cf162; WORD $0x045f; BYTE $0x81 // 0036: vmaxps (%rcx,%rax,4),%zmm0,%zmm0
+	WORD $0x8b48; BYTE $0x0a // 003d: mov (%rdx),%rcx
+	LONG $0x487cf162; WORD $0x0411; BYTE $0x81 // 0040: vmovups %zmm0,(%rcx,%rax,4)
+	LONG $0x184a8b48 // 0047: mov 0x18(%rdx),%rcx
+	LONG $0x10c08348 // 004b: add $0x10,%rax
+	WORD $0x3948; BYTE $0xcb // 004f: cmp %rcx,%rbx
+	WORD $0xcc7c // 0052: jl 20 <maximum+0x20>
+	WORD $0x3948; BYTE $0xc8 // 0054: cmp %rcx,%rax
+	WORD $0x4d7d // 0057: jge a6 <maximum+0xa6>
+	QUAD $0x00000000851c8d48 // 0059: lea 0x0(,%rax,4),%rbx
+	WORD $0x2948; BYTE $0xc1 // 0061: sub %rax,%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0064: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0069: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 006c: cmovg %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0070: mov $0x1,%eax
+	WORD $0xe0d3 // 0075: shl %cl,%eax
+	WORD $0xc8ff // 0077: dec %eax
+	LONG $0xc892f8c5 // 0079: kmovw %eax,%k1
+	LONG $0x10428b48 // 007d: mov 0x10(%rdx),%rax
+	WORD $0x0148; BYTE $0xd8 // 0081: add %rbx,%rax
+	LONG $0xc97cf162; WORD $0x0810 // 0084: vmovups (%rax),%zmm1{%k1}{z}
+	LONG $0x08428b48 // 008a: mov 0x8(%rdx),%rax
+	WORD $0x0148; BYTE $0xd8 // 008e: add %rbx,%rax
+	LONG $0xc97cf162; WORD $0x0010 // 0091: vmovups (%rax),%zmm0{%k1}{z}
+	WORD $0x0348; BYTE $0x1a // 0097: add (%rdx),%rbx
+	LONG $0x487cf162; WORD $0xc15f // 009a: vmaxps %zmm1,%zmm0,%zmm0
+	LONG $0x497cf162; WORD $0x0311 // 00a0: vmovups %zmm0,(%rbx){%k1}
+	WORD $0xf8c5; BYTE $0x77 // 00a6: vzeroupper
+	BYTE $0xc3 // 00a9: ret
+
 // func leakyAVX512(a *leakyArgs)
 // leaky of csrc/elementwise.c
 TEXT ·leakyAVX512(SB), NOSPLIT, $0-8

@@ -29,6 +29,15 @@ func (i isa) addKernel(a *binaryArgs) {
 	}
 }
 
+func (i isa) maximumKernel(a *binaryArgs) {
+	switch i {
+	case avx2:
+		maximumAVX2(a)
+	case avx512:
+		maximumAVX512(a)
+	}
+}
+
 func (i isa) leakyKernel(a *leakyArgs) {
 	switch i {
 	case avx2:

@@ -36,6 +36,15 @@ func addPortable(y, a, b []float32) {
 	}
 }
 
+func maximumPortable(y, a, b []float32) {
+	for i, v := range b {
+		if a[i] > v {
+			v = a[i]
+		}
+		y[i] = v
+	}
+}
+
 func scalePortable(dst []float32, a float32, x []float32) {
 	for i := range dst {
 		dst[i] = a * x[i]

@@ -127,16 +127,16 @@ func (ws *Workspace) table(down, across axis, out images, in framing, n, every i
 	}
 	h, w := down.places(out.h), (across.places(out.w)+every-1)/every
 	t := table{x: ws.int32s(n * h * w), y: ws.int32s(n * h * w), rows: h * w}
-	row := 0
+	row, width := 0, out.slot.width(out.c)
 	for i := range n {
 		for q := range h {
 			x := i*in.image() + (in.padH+down.first+down.step*q)*in.pitch() + (in.padW+across.first)*in.stride
-			y := out.size(i) + ((down.at+down.spread*q)*out.w+across.at)*out.c
+			y := out.size(i) + ((down.at+down.spread*q)*out.w+across.at)*width + out.slot.At
 			for range w {
 				t.x[row], t.y[row] = int32(x), int32(y)
 				row++
 				x += every * across.step * in.stride
-				y += every * across.spread * out.c
+				y += every * across.spread * width
 			}
 		}
 	}

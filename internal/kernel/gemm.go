@@ -41,7 +41,8 @@ func (g *gemm) cells(n int) int {
 //	y[yat[r]+j] = bias[j] + from[yat[r]+j] + Σ_s Σ_k x[xat[r]+s·stride+k] · b[(s·length+k)·width+j]
 //
 // for r < len(xat), j < cols <= width, s < segments, k < length. Empty bias and
-// from count as zeros; from may be y. Each sum runs over s, then k, one cell
+// from count as zeros; from may be y. If relu
+// is not 0, a negative sum becomes 0; a NaN stays one. Each sum runs over s, then k, one cell
 // after the other, whatever the number of rows.
 //
 // A row is an output pixel, a segment the stretch of input under one row of a
@@ -51,6 +52,7 @@ type multiplyArgs struct {
 	xat, yat                       []int32
 	segments, length, stride, cols int
 	row                            int //nolint:unused // the assembly counts rows in it
+	relu                           int
 }
 
 // correlateArgs: one panel of weight gradients for a list of pixels,

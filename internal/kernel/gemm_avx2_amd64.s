@@ -16,1114 +16,1161 @@ TEXT ·multiplyAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xfb // 0007: mov %rdi,%rbx
 	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 000a: movq $0x0,0xc8(%rdi)
 	LONG $0x0008bf41; WORD $0x0000 // 0015: mov $0x8,%r15d
-	LONG $0x1e358d4c; WORD $0x0013; BYTE $0x00 // 001b: lea 0x131e(%rip),%r14 # 1340 <lanes>
-	LONG $0x05f88348 // 0022: cmp $0x5,%rax
-	LONG $0x066a8e0f; WORD $0x0000 // 0026: jle 696 <multiply+0x696>
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 002c: mov 0xc8(%rbx),%rax
-	LONG $0x784b8b48 // 0033: mov 0x78(%rbx),%rcx
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0037: mov 0x90(%rbx),%rdx
-	LONG $0x02e0c148 // 003e: shl $0x2,%rax
-	LONG $0x387b8348; BYTE $0x00 // 0042: cmpq $0x0,0x38(%rbx)
-	LONG $0x0898840f; WORD $0x0000 // 0047: je 8e5 <multiply+0x8e5>
-	LONG $0x30738b48 // 004d: mov 0x30(%rbx),%rsi
-	LONG $0x2610fcc5 // 0051: vmovups (%rsi),%ymm4
-	LONG $0x5e10fcc5; BYTE $0x20 // 0055: vmovups 0x20(%rsi),%ymm3
-	LONG $0x507b8348; BYTE $0x00 // 005a: cmpq $0x0,0x50(%rbx)
-	LONG $0x0853840f; WORD $0x0000 // 005f: je 8b8 <multiply+0x8b8>
-	WORD $0x0148; BYTE $0xc2 // 0065: add %rax,%rdx
-	LONG $0x48638b4c // 0068: mov 0x48(%rbx),%r12
-	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 006c: mov 0xc0(%rbx),%rsi
-	WORD $0x6348; BYTE $0x3a // 0073: movslq (%rdx),%rdi
-	LONG $0xbc1c8d4d // 0076: lea (%r12,%rdi,4),%r11
-	LONG $0x047a6348 // 007a: movslq 0x4(%rdx),%rdi
-	LONG $0xbc148d4d // 007e: lea (%r12,%rdi,4),%r10
-	LONG $0x087a6348 // 0082: movslq 0x8(%rdx),%rdi
-	LONG $0xbc0c8d4d // 0086: lea (%r12,%rdi,4),%r9
-	LONG $0x0c7a6348 // 008a: movslq 0xc(%rdx),%rdi
-	LONG $0xbc048d4d // 008e: lea (%r12,%rdi,4),%r8
-	LONG $0x107a6348 // 0092: movslq 0x10(%rdx),%rdi
-	LONG $0x14526348 // 0096: movslq 0x14(%rdx),%rdx
-	LONG $0xbc3c8d49 // 009a: lea (%r12,%rdi,4),%rdi
-	LONG $0x94248d4d // 009e: lea (%r12,%rdx,4),%r12
-	LONG $0x10fe8348 // 00a2: cmp $0x10,%rsi
-	LONG $0x08c8840f; WORD $0x0000 // 00a6: je 974 <multiply+0x974>
-	LONG $0x000008ba; BYTE $0x00 // 00ac: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd6 // 00b1: cmp %rdx,%rsi
-	LONG $0xd64e0f48 // 00b4: cmovle %rsi,%rdx
-	WORD $0x3145; BYTE $0xed // 00b8: xor %r13d,%r13d
-	WORD $0x8548; BYTE $0xd2 // 00bb: test %rdx,%rdx
-	LONG $0xd5480f49 // 00be: cmovs %r13,%rdx
-	WORD $0x894d; BYTE $0xfd // 00c2: mov %r15,%r13
-	LONG $0x08ee8348 // 00c5: sub $0x8,%rsi
-	WORD $0x2949; BYTE $0xd5 // 00c9: sub %rdx,%r13
-	LONG $0x000008ba; BYTE $0x00 // 00cc: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd6 // 00d1: cmp %rdx,%rsi
-	LONG $0x6f7e81c4; WORD $0xae34 // 00d4: vmovdqu (%r14,%r13,4),%ymm6
-	LONG $0xf24f0f48 // 00da: cmovg %rdx,%rsi
-	WORD $0xd231 // 00de: xor %edx,%edx
-	LONG $0x2c4dc2c4; BYTE $0x03 // 00e0: vmaskmovps (%r11),%ymm6,%ymm0
-	LONG $0x2c4d42c4; BYTE $0x32 // 00e5: vmaskmovps (%r10),%ymm6,%ymm14
-	WORD $0x8548; BYTE $0xf6 // 00ea: test %rsi,%rsi
-	LONG $0x2c4d42c4; BYTE $0x21 // 00ed: vmaskmovps (%r9),%ymm6,%ymm12
-	LONG $0x2c4d42c4; BYTE $0x10 // 00f2: vmaskmovps (%r8),%ymm6,%ymm10
-	LONG $0xf2480f48 // 00f7: cmovs %rdx,%rsi
-	WORD $0x894c; BYTE $0xfa // 00fb: mov %r15,%rdx
-	LONG $0x2c4d62c4; BYTE $0x07 // 00fe: vmaskmovps (%rdi),%ymm6,%ymm8
-	LONG $0x2c4dc2c4; WORD $0x2434 // 0103: vmaskmovps (%r12),%ymm6,%ymm6
-	WORD $0x2948; BYTE $0xf2 // 0109: sub %rsi,%rdx
-	LONG $0x6f7ec1c4; WORD $0x962c // 010c: vmovdqu (%r14,%rdx,4),%ymm5
-	LONG $0x2c55c2c4; WORD $0x204b // 0112: vmaskmovps 0x20(%r11),%ymm5,%ymm1
-	LONG $0x2c5542c4; WORD $0x206a // 0118: vmaskmovps 0x20(%r10),%ymm5,%ymm13
-	LONG $0x2c5542c4; WORD $0x2059 // 011e: vmaskmovps 0x20(%r9),%ymm5,%ymm11
-	LONG $0x2c5542c4; WORD $0x2048 // 0124: vmaskmovps 0x20(%r8),%ymm5,%ymm9
-	LONG $0x2c55e2c4; WORD $0x207f // 012a: vmaskmovps 0x20(%rdi),%ymm5,%ymm7
-	LONG $0x2c55c2c4; WORD $0x246c; BYTE $0x20 // 0130: vmaskmovps 0x20(%r12),%ymm5,%ymm5
-	LONG $0x585c41c4; BYTE $0xf6 // 0137: vaddps %ymm14,%ymm4,%ymm14
-	LONG $0x585c41c4; BYTE $0xe4 // 013c: vaddps %ymm12,%ymm4,%ymm12
-	LONG $0x585c41c4; BYTE $0xd2 // 0141: vaddps %ymm10,%ymm4,%ymm10
-	LONG $0x585c41c4; BYTE $0xc0 // 0146: vaddps %ymm8,%ymm4,%ymm8
-	LONG $0xf658dcc5 // 014b: vaddps %ymm6,%ymm4,%ymm6
-	LONG $0xe058dcc5 // 014f: vaddps %ymm0,%ymm4,%ymm4
-	LONG $0x586441c4; BYTE $0xed // 0153: vaddps %ymm13,%ymm3,%ymm13
-	LONG $0x586441c4; BYTE $0xdb // 0158: vaddps %ymm11,%ymm3,%ymm11
-	LONG $0x586441c4; BYTE $0xc9 // 015d: vaddps %ymm9,%ymm3,%ymm9
-	LONG $0xff58e4c5 // 0162: vaddps %ymm7,%ymm3,%ymm7
-	LONG $0xed58e4c5 // 0166: vaddps %ymm5,%ymm3,%ymm5
-	LONG $0xd958e4c5 // 016a: vaddps %ymm1,%ymm3,%ymm3
-	WORD $0x8b48; BYTE $0x13 // 016e: mov (%rbx),%rdx
-	LONG $0x01346348 // 0171: movslq (%rcx,%rax,1),%rsi
-	LONG $0xb21c8d4c // 0175: lea (%rdx,%rsi,4),%r11
-	LONG $0x01746348; BYTE $0x04 // 0179: movslq 0x4(%rcx,%rax,1),%rsi
-	LONG $0xb2148d4c // 017e: lea (%rdx,%rsi,4),%r10
-	LONG $0x01746348; BYTE $0x08 // 0182: movslq 0x8(%rcx,%rax,1),%rsi
-	LONG $0xb20c8d4c // 0187: lea (%rdx,%rsi,4),%r9
-	LONG $0x01746348; BYTE $0x0c // 018b: movslq 0xc(%rcx,%rax,1),%rsi
-	LONG $0xb2048d4c // 0190: lea (%rdx,%rsi,4),%r8
-	LONG $0x01746348; BYTE $0x10 // 0194: movslq 0x10(%rcx,%rax,1),%rsi
-	LONG $0xb23c8d48 // 0199: lea (%rdx,%rsi,4),%rdi
-	LONG $0x01446348; BYTE $0x14 // 019d: movslq 0x14(%rcx,%rax,1),%rax
-	LONG $0x82348d48 // 01a2: lea (%rdx,%rax,4),%rsi
-	LONG $0xa8ab8b4c; WORD $0x0000; BYTE $0x00 // 01a6: mov 0xa8(%rbx),%r13
-	LONG $0x18438b48 // 01ad: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 01b1: xor %edx,%edx
-	WORD $0x854d; BYTE $0xed // 01b3: test %r13,%r13
-	LONG $0x00af8e0f; WORD $0x0000 // 01b6: jle 26b <multiply+0x26b>
-	LONG $0x00401f0f // 01bc: nopl 0x0(%rax)
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 01c0: mov 0xb0(%rbx),%r12
-	LONG $0x140c8d49 // 01c7: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 01cb: cmp %rdx,%rcx
-	LONG $0x06dc8e0f; WORD $0x0000 // 01ce: jle 8b0 <multiply+0x8b0>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01d4: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 01df: nop
-	LONG $0x0810fcc5 // 01e0: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 01e4: vmovups 0x20(%rax),%ymm0
-	LONG $0x40c08348 // 01e9: add $0x40,%rax
-	LONG $0x187dc2c4; WORD $0x9314 // 01ed: vbroadcastss (%r11,%rdx,4),%ymm2
-	LONG $0xb86de2c4; BYTE $0xe1 // 01f3: vfmadd231ps %ymm1,%ymm2,%ymm4
-	LONG $0xb86de2c4; BYTE $0xd8 // 01f8: vfmadd231ps %ymm0,%ymm2,%ymm3
-	LONG $0x187dc2c4; WORD $0x9214 // 01fd: vbroadcastss (%r10,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xf1 // 0203: vfmadd231ps %ymm1,%ymm2,%ymm14
-	LONG $0xb86d62c4; BYTE $0xe8 // 0208: vfmadd231ps %ymm0,%ymm2,%ymm13
-	LONG $0x187dc2c4; WORD $0x9114 // 020d: vbroadcastss (%r9,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xe1 // 0213: vfmadd231ps %ymm1,%ymm2,%ymm12
-	LONG $0xb86d62c4; BYTE $0xd8 // 0218: vfmadd231ps %ymm0,%ymm2,%ymm11
-	LONG $0x187dc2c4; WORD $0x9014 // 021d: vbroadcastss (%r8,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xd1 // 0223: vfmadd231ps %ymm1,%ymm2,%ymm10
-	LONG $0xb86d62c4; BYTE $0xc8 // 0228: vfmadd231ps %ymm0,%ymm2,%ymm9
-	LONG $0x187de2c4; WORD $0x9714 // 022d: vbroadcastss (%rdi,%rdx,4),%ymm2
-	LONG $0xb86d62c4; BYTE $0xc1 // 0233: vfmadd231ps %ymm1,%ymm2,%ymm8
-	LONG $0xb86de2c4; BYTE $0xf8 // 0238: vfmadd231ps %ymm0,%ymm2,%ymm7
-	LONG $0x187de2c4; WORD $0x9614 // 023d: vbroadcastss (%rsi,%rdx,4),%ymm2
-	WORD $0xff48; BYTE $0xc2 // 0243: inc %rdx
-	LONG $0xb86de2c4; BYTE $0xf1 // 0246: vfmadd231ps %ymm1,%ymm2,%ymm6
-	LONG $0xb86de2c4; BYTE $0xe8 // 024b: vfmadd231ps %ymm0,%ymm2,%ymm5
-	WORD $0x3948; BYTE $0xd1 // 0250: cmp %rdx,%rcx
-	WORD $0x8b7f // 0253: jg 1e0 <multiply+0x1e0>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0255: add 0xb8(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 025c: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 025f: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xcd // 0262: dec %r13
-	LONG $0xff55850f; WORD $0xffff // 0265: jne 1c0 <multiply+0x1c0>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 026b: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0272: mov 0xc8(%rbx),%rdx
-	LONG $0x900c8d48 // 0279: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 027d: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 0284: cmp $0x10,%rax
-	LONG $0x0664840f; WORD $0x0000 // 0288: je 8f2 <multiply+0x8f2>
-	LONG $0xf8508d48 // 028e: lea -0x8(%rax),%rdx
-	LONG $0x000008be; BYTE $0x00 // 0292: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf2 // 0297: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 029a: cmovg %rsi,%rdx
-	WORD $0xf631 // 029e: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 02a0: test %rdx,%rdx
-	LONG $0xd6480f48 // 02a3: cmovs %rsi,%rdx
-	WORD $0x894c; BYTE $0xfe // 02a7: mov %r15,%rsi
-	WORD $0x2948; BYTE $0xd6 // 02aa: sub %rdx,%rsi
-	LONG $0x60538b48 // 02ad: mov 0x60(%rbx),%rdx
-	LONG $0x6f7ec1c4; WORD $0xb604 // 02b1: vmovdqu (%r14,%rsi,4),%ymm0
-	WORD $0x6348; BYTE $0x31 // 02b7: movslq (%rcx),%rsi
-	LONG $0xb2148d48 // 02ba: lea (%rdx,%rsi,4),%rdx
-	LONG $0x000008be; BYTE $0x00 // 02be: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf0 // 02c3: cmp %rsi,%rax
-	LONG $0xc64f0f48 // 02c6: cmovg %rsi,%rax
-	WORD $0xf631 // 02ca: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc0 // 02cc: test %rax,%rax
-	LONG $0xc6480f48 // 02cf: cmovs %rsi,%rax
-	WORD $0x894c; BYTE $0xfe // 02d3: mov %r15,%rsi
-	WORD $0x2948; BYTE $0xc6 // 02d6: sub %rax,%rsi
-	LONG $0x6f7ec1c4; WORD $0xb60c // 02d9: vmovdqu (%r14,%rsi,4),%ymm1
-	LONG $0x2e7de2c4; WORD $0x205a // 02df: vmaskmovps %ymm3,%ymm0,0x20(%rdx)
-	LONG $0x2e75e2c4; BYTE $0x22 // 02e5: vmaskmovps %ymm4,%ymm1,(%rdx)
-	LONG $0x04516348 // 02ea: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 02ee: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 02f2: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x30 // 02f6: vmaskmovps %ymm14,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2068 // 02fb: vmaskmovps %ymm13,%ymm0,0x20(%rax)
-	LONG $0x08516348 // 0301: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 0305: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0309: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x20 // 030d: vmaskmovps %ymm12,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2058 // 0312: vmaskmovps %ymm11,%ymm0,0x20(%rax)
-	LONG $0x0c516348 // 0318: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 031c: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0320: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x10 // 0324: vmaskmovps %ymm10,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2048 // 0329: vmaskmovps %ymm9,%ymm0,0x20(%rax)
-	LONG $0x10516348 // 032f: movslq 0x10(%rcx),%rdx
-	LONG $0x60438b48 // 0333: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0337: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x00 // 033b: vmaskmovps %ymm8,%ymm1,(%rax)
-	LONG $0x2e7de2c4; WORD $0x2078 // 0340: vmaskmovps %ymm7,%ymm0,0x20(%rax)
-	LONG $0x14516348 // 0346: movslq 0x14(%rcx),%rdx
-	LONG $0x60438b48 // 034a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 034e: lea (%rax,%rdx,4),%rax
-	LONG $0x2e75e2c4; BYTE $0x30 // 0352: vmaskmovps %ymm6,%ymm1,(%rax)
-	LONG $0x2e7de2c4; WORD $0x2068 // 0357: vmaskmovps %ymm5,%ymm0,0x20(%rax)
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 035d: mov 0xc8(%rbx),%rdx
-	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 0364: mov 0x80(%rbx),%rax
-	LONG $0x064a8d48 // 036b: lea 0x6(%rdx),%rcx
-	LONG $0x0bc28348 // 036f: add $0xb,%rdx
-	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 0373: mov %rcx,0xc8(%rbx)
-	WORD $0x3948; BYTE $0xc2 // 037a: cmp %rax,%rdx
-	LONG $0xfca98c0f; WORD $0xffff // 037d: jl 2c <multiply+0x2c>
-	WORD $0x2948; BYTE $0xc8 // 0383: sub %rcx,%rax
-	LONG $0x03f88348 // 0386: cmp $0x3,%rax
-	LONG $0x062b840f; WORD $0x0000 // 038a: je 9bb <multiply+0x9bb>
-	LONG $0x03108e0f; WORD $0x0000 // 0390: jle 6a6 <multiply+0x6a6>
-	LONG $0x04f88348 // 0396: cmp $0x4,%rax
-	LONG $0x08dc840f; WORD $0x0000 // 039a: je c7c <multiply+0xc7c>
-	LONG $0x05f88348 // 03a0: cmp $0x5,%rax
-	LONG $0x02e8850f; WORD $0x0000 // 03a4: jne 692 <multiply+0x692>
-	LONG $0x387b8348; BYTE $0x00 // 03aa: cmpq $0x0,0x38(%rbx)
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 03af: mov 0xc8(%rbx),%rax
-	LONG $0x78738b48 // 03b6: mov 0x78(%rbx),%rsi
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 03ba: mov 0x90(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 03c1: lea 0x0(,%rax,4),%rcx
-	LONG $0x0daa850f; WORD $0x0000 // 03c9: jne 1179 <multiply+0x1179>
-	LONG $0xc057f8c5 // 03cf: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0xc828fcc5 // 03d3: vmovaps %ymm0,%ymm1
-	LONG $0x507b8348; BYTE $0x00 // 03d7: cmpq $0x0,0x50(%rbx)
-	LONG $0x0bb4840f; WORD $0x0000 // 03dc: je f96 <multiply+0xf96>
-	WORD $0x0148; BYTE $0xca // 03e2: add %rcx,%rdx
-	LONG $0x487b8b48 // 03e5: mov 0x48(%rbx),%rdi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 03e9: mov 0xc0(%rbx),%rax
-	WORD $0x634c; BYTE $0x02 // 03f0: movslq (%rdx),%r8
-	LONG $0x871c8d4e // 03f3: lea (%rdi,%r8,4),%r11
-	LONG $0x0442634c // 03f7: movslq 0x4(%rdx),%r8
-	LONG $0x87148d4e // 03fb: lea (%rdi,%r8,4),%r10
-	LONG $0x0842634c // 03ff: movslq 0x8(%rdx),%r8
-	LONG $0x870c8d4e // 0403: lea (%rdi,%r8,4),%r9
-	LONG $0x0c42634c // 0407: movslq 0xc(%rdx),%r8
-	LONG $0x10526348 // 040b: movslq 0x10(%rdx),%rdx
-	LONG $0x87048d4e // 040f: lea (%rdi,%r8,4),%r8
-	LONG $0x97248d4c // 0413: lea (%rdi,%rdx,4),%r12
-	LONG $0x10f88348 // 0417: cmp $0x10,%rax
-	LONG $0x0e7e840f; WORD $0x0000 // 041b: je 129f <multiply+0x129f>
-	LONG $0x000008ba; BYTE $0x00 // 0421: mov $0x8,%edx
-	LONG $0x0008bd41; WORD $0x0000 // 0426: mov $0x8,%r13d
-	LONG $0x0d358d4c; WORD $0x000f; BYTE $0x00 // 042c: lea 0xf0d(%rip),%r14 # 1340 <lanes>
-	WORD $0x3948; BYTE $0xd0 // 0433: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0436: cmovle %rax,%rdx
-	WORD $0xff31 // 043a: xor %edi,%edi
-	WORD $0x8548; BYTE $0xd2 // 043c: test %rdx,%rdx
-	LONG $0xd7480f48 // 043f: cmovs %rdi,%rdx
-	WORD $0x894c; BYTE $0xef // 0443: mov %r13,%rdi
-	LONG $0x08e88348 // 0446: sub $0x8,%rax
-	WORD $0x2948; BYTE $0xd7 // 044a: sub %rdx,%rdi
-	LONG $0x6f7ec1c4; WORD $0xbe1c // 044d: vmovdqu (%r14,%rdi,4),%ymm3
-	LONG $0x000008bf; BYTE $0x00 // 0453: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0458: cmp %rdi,%rax
-	LONG $0x2c65c2c4; BYTE $0x23 // 045b: vmaskmovps (%r11),%ymm3,%ymm4
-	LONG $0x2c6542c4; BYTE $0x1a // 0460: vmaskmovps (%r10),%ymm3,%ymm11
-	LONG $0xc74f0f48 // 0465: cmovg %rdi,%rax
-	WORD $0xd231 // 0469: xor %edx,%edx
-	LONG $0x2c6542c4; BYTE $0x09 // 046b: vmaskmovps (%r9),%ymm3,%ymm9
-	LONG $0x2c65c2c4; BYTE $0x38 // 0470: vmaskmovps (%r8),%ymm3,%ymm7
-	WORD $0x8548; BYTE $0xc0 // 0475: test %rax,%rax
-	LONG $0x2c65c2c4; WORD $0x241c // 0478: vmaskmovps (%r12),%ymm3,%ymm3
-	LONG $0xc2480f48 // 047e: cmovs %rdx,%rax
-	WORD $0x894c; BYTE $0xea // 0482: mov %r13,%rdx
-	WORD $0x2948; BYTE $0xc2 // 0485: sub %rax,%rdx
-	LONG $0x6f7ec1c4; WORD $0x9614 // 0488: vmovdqu (%r14,%rdx,4),%ymm2
-	LONG $0x2c6dc2c4; WORD $0x206b // 048e: vmaskmovps 0x20(%r11),%ymm2,%ymm5
-	LONG $0x2c6d42c4; WORD $0x2052 // 0494: vmaskmovps 0x20(%r10),%ymm2,%ymm10
-	LONG $0x2c6d42c4; WORD $0x2041 // 049a: vmaskmovps 0x20(%r9),%ymm2,%ymm8
-	LONG $0x2c6dc2c4; WORD $0x2070 // 04a0: vmaskmovps 0x20(%r8),%ymm2,%ymm6
-	LONG $0x2c6dc2c4; WORD $0x2454; BYTE $0x20 // 04a6: vmaskmovps 0x20(%r12),%ymm2,%ymm2
-	LONG $0x587441c4; BYTE $0xdb // 04ad: vaddps %ymm11,%ymm1,%ymm11
-	LONG $0x587441c4; BYTE $0xc9 // 04b2: vaddps %ymm9,%ymm1,%ymm9
-	LONG $0xff58f4c5 // 04b7: vaddps %ymm7,%ymm1,%ymm7
-	LONG $0xdb58f4c5 // 04bb: vaddps %ymm3,%ymm1,%ymm3
-	LONG $0xcc58f4c5 // 04bf: vaddps %ymm4,%ymm1,%ymm1
-	LONG $0x587c41c4; BYTE $0xd2 // 04c3: vaddps %ymm10,%ymm0,%ymm10
-	LONG $0x587c41c4; BYTE $0xc0 // 04c8: vaddps %ymm8,%ymm0,%ymm8
-	LONG $0xf658fcc5 // 04cd: vaddps %ymm6,%ymm0,%ymm6
-	LONG $0xd258fcc5 // 04d1: vaddps %ymm2,%ymm0,%ymm2
-	LONG $0xc558fcc5 // 04d5: vaddps %ymm5,%ymm0,%ymm0
-	WORD $0x8b48; BYTE $0x03 // 04d9: mov (%rbx),%rax
-	LONG $0x0e146348 // 04dc: movslq (%rsi,%rcx,1),%rdx
-	LONG $0x90148d4c // 04e0: lea (%rax,%rdx,4),%r10
-	LONG $0x0e546348; BYTE $0x04 // 04e4: movslq 0x4(%rsi,%rcx,1),%rdx
-	LONG $0x900c8d4c // 04e9: lea (%rax,%rdx,4),%r9
-	LONG $0x0e546348; BYTE $0x08 // 04ed: movslq 0x8(%rsi,%rcx,1),%rdx
-	LONG $0x90048d4c // 04f2: lea (%rax,%rdx,4),%r8
-	LONG $0x0e546348; BYTE $0x0c // 04f6: movslq 0xc(%rsi,%rcx,1),%rdx
-	LONG $0x903c8d48 // 04fb: lea (%rax,%rdx,4),%rdi
-	LONG $0x0e546348; BYTE $0x10 // 04ff: movslq 0x10(%rsi,%rcx,1),%rdx
-	LONG $0x90348d48 // 0504: lea (%rax,%rdx,4),%rsi
-	LONG $0xa89b8b4c; WORD $0x0000; BYTE $0x00 // 0508: mov 0xa8(%rbx),%r11
-	LONG $0x18538b48 // 050f: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0513: xor %eax,%eax
-	WORD $0x854d; BYTE $0xdb // 0515: test %r11,%r11
-	LONG $0x008f8e0f; WORD $0x0000 // 0518: jle 5ad <multiply+0x5ad>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 051e: mov 0xb0(%rbx),%r12
-	LONG $0x040c8d49 // 0525: lea (%r12,%rax,1),%rcx
-	WORD $0x3948; BYTE $0xc1 // 0529: cmp %rax,%rcx
-	LONG $0x09ef8e0f; WORD $0x0000 // 052c: jle f21 <multiply+0xf21>
-	LONG $0x2a10fcc5 // 0532: vmovups (%rdx),%ymm5
-	LONG $0x6210fcc5; BYTE $0x20 // 0536: vmovups 0x20(%rdx),%ymm4
-	LONG $0x40c28348 // 053b: add $0x40,%rdx
-	LONG $0x187d42c4; WORD $0x8224 // 053f: vbroadcastss (%r10,%rax,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xcd // 0545: vfmadd231ps %ymm5,%ymm12,%ymm1
-	LONG $0xb81de2c4; BYTE $0xc4 // 054a: vfmadd231ps %ymm4,%ymm12,%ymm0
-	LONG $0x187d42c4; WORD $0x8124 // 054f: vbroadcastss (%r9,%rax,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xdd // 0555: vfmadd231ps %ymm5,%ymm12,%ymm11
-	LONG $0xb81d62c4; BYTE $0xd4 // 055a: vfmadd231ps %ymm4,%ymm12,%ymm10
-	LONG $0x187d42c4; WORD $0x8024 // 055f: vbroadcastss (%r8,%rax,4),%ymm12
-	LONG $0xb81d62c4; BYTE $0xcd // 0565: vfmadd231ps %ymm5,%ymm12,%ymm9
-	LONG $0xb81d62c4; BYTE $0xc4 // 056a: vfmadd231ps %ymm4,%ymm12,%ymm8
-	LONG $0x187d62c4; WORD $0x8724 // 056f: vbroadcastss (%rdi,%rax,4),%ymm12
-	LONG $0xb81de2c4; BYTE $0xfd // 0575: vfmadd231ps %ymm5,%ymm12,%ymm7
-	LONG $0xb81de2c4; BYTE $0xf4 // 057a: vfmadd231ps %ymm4,%ymm12,%ymm6
-	LONG $0x187d62c4; WORD $0x8624 // 057f: vbroadcastss (%rsi,%rax,4),%ymm12
-	WORD $0xff48; BYTE $0xc0 // 0585: inc %rax
-	LONG $0xb81de2c4; BYTE $0xdd // 0588: vfmadd231ps %ymm5,%ymm12,%ymm3
-	LONG $0xb81de2c4; BYTE $0xd4 // 058d: vfmadd231ps %ymm4,%ymm12,%ymm2
-	WORD $0x3948; BYTE $0xc1 // 0592: cmp %rax,%rcx
-	WORD $0x9b7f // 0595: jg 532 <multiply+0x532>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0597: add 0xb8(%rbx),%rcx
-	WORD $0x8948; BYTE $0xc8 // 059e: mov %rcx,%rax
-	WORD $0x294c; BYTE $0xe0 // 05a1: sub %r12,%rax
-	WORD $0xff49; BYTE $0xcb // 05a4: dec %r11
-	LONG $0xff71850f; WORD $0xffff // 05a7: jne 51e <multiply+0x51e>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 05ad: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 05b4: mov 0xc8(%rbx),%rdx
-	LONG $0x900c8d48 // 05bb: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 05bf: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 05c6: cmp $0x10,%rax
-	LONG $0x0959840f; WORD $0x0000 // 05ca: je f29 <multiply+0xf29>
-	LONG $0xf8508d48 // 05d0: lea -0x8(%rax),%rdx
-	LONG $0x000008be; BYTE $0x00 // 05d4: mov $0x8,%esi
-	LONG $0x603d8d48; WORD $0x000d; BYTE $0x00 // 05d9: lea 0xd60(%rip),%rdi # 1340 <lanes>
-	WORD $0x3948; BYTE $0xf2 // 05e0: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 05e3: cmovg %rsi,%rdx
-	WORD $0xf631 // 05e7: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 05e9: test %rdx,%rdx
-	LONG $0xd6480f48 // 05ec: cmovs %rsi,%rdx
-	LONG $0x000008be; BYTE $0x00 // 05f0: mov $0x8,%esi
-	WORD $0x8949; BYTE $0xf0 // 05f5: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xd0 // 05f8: sub %rdx,%r8
-	LONG $0x60538b48 // 05fb: mov 0x60(%rbx),%rdx
-	LONG $0x6f7ea1c4; WORD $0x8724 // 05ff: vmovdqu (%rdi,%r8,4),%ymm4
-	WORD $0x634c; BYTE $0x01 // 0605: movslq (%rcx),%r8
-	LONG $0x82148d4a // 0608: lea (%rdx,%r8,4),%rdx
-	LONG $0x0008b841; WORD $0x0000 // 060c: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc0 // 0612: cmp %r8,%rax
-	LONG $0xc04f0f49 // 0615: cmovg %r8,%rax
-	WORD $0x3145; BYTE $0xc0 // 0619: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc0 // 061c: test %rax,%rax
-	LONG $0xc0480f49 // 061f: cmovs %r8,%rax
-	WORD $0x2948; BYTE $0xc6 // 0623: sub %rax,%rsi
-	LONG $0x2c6ffec5; BYTE $0xb7 // 0626: vmovdqu (%rdi,%rsi,4),%ymm5
-	LONG $0x2e5de2c4; WORD $0x2042 // 062b: vmaskmovps %ymm0,%ymm4,0x20(%rdx)
-	LONG $0x2e55e2c4; BYTE $0x0a // 0631: vmaskmovps %ymm1,%ymm5,(%rdx)
-	LONG $0x04516348 // 0636: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 063a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 063e: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5562c4; BYTE $0x18 // 0642: vmaskmovps %ymm11,%ymm5,(%rax)
-	LONG $0x2e5d62c4; WORD $0x2050 // 0647: vmaskmovps %ymm10,%ymm4,0x20(%rax)
-	LONG $0x08516348 // 064d: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 0651: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0655: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5562c4; BYTE $0x08 // 0659: vmaskmovps %ymm9,%ymm5,(%rax)
-	LONG $0x2e5d62c4; WORD $0x2040 // 065e: vmaskmovps %ymm8,%ymm4,0x20(%rax)
-	LONG $0x0c516348 // 0664: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 0668: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 066c: lea (%rax,%rdx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x38 // 0670: vmaskmovps %ymm7,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2070 // 0675: vmaskmovps %ymm6,%ymm4,0x20(%rax)
-	LONG $0x10516348 // 067b: movslq 0x10(%rcx),%rdx
-	LONG $0x60438b48 // 067f: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0683: lea (%rax,%rdx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x18 // 0687: vmaskmovps %ymm3,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2050 // 068c: vmaskmovps %ymm2,%ymm4,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0692: vzeroupper
-	BYTE $0xc3 // 0695: ret
-	LONG $0x03f88348 // 0696: cmp $0x3,%rax
-	LONG $0x031b840f; WORD $0x0000 // 069a: je 9bb <multiply+0x9bb>
-	LONG $0x05cc8f0f; WORD $0x0000 // 06a0: jg c72 <multiply+0xc72>
-	LONG $0x01f88348 // 06a6: cmp $0x1,%rax
-	LONG $0x090b840f; WORD $0x0000 // 06aa: je fbb <multiply+0xfbb>
-	LONG $0x02f88348 // 06b0: cmp $0x2,%rax
-	WORD $0xdc75 // 06b4: jne 692 <multiply+0x692>
-	LONG $0x387b8348; BYTE $0x00 // 06b6: cmpq $0x0,0x38(%rbx)
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 06bb: mov 0xc8(%rbx),%rax
-	LONG $0x78438b4c // 06c2: mov 0x78(%rbx),%r8
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 06c6: mov 0x90(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 06cd: lea 0x0(,%rax,4),%rcx
-	LONG $0x0b68840f; WORD $0x0000 // 06d5: je 1243 <multiply+0x1243>
-	LONG $0x30438b48 // 06db: mov 0x30(%rbx),%rax
-	LONG $0x0810fcc5 // 06df: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 06e3: vmovups 0x20(%rax),%ymm0
-	LONG $0x507b8348; BYTE $0x00 // 06e8: cmpq $0x0,0x50(%rbx)
-	LONG $0x0b43840f; WORD $0x0000 // 06ed: je 1236 <multiply+0x1236>
-	WORD $0x0148; BYTE $0xca // 06f3: add %rcx,%rdx
-	LONG $0x48738b48 // 06f6: mov 0x48(%rbx),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 06fa: mov 0xc0(%rbx),%rax
-	WORD $0x6348; BYTE $0x3a // 0701: movslq (%rdx),%rdi
-	LONG $0x04526348 // 0704: movslq 0x4(%rdx),%rdx
-	LONG $0xbe0c8d4c // 0708: lea (%rsi,%rdi,4),%r9
-	LONG $0x96148d4c // 070c: lea (%rsi,%rdx,4),%r10
-	LONG $0x10f88348 // 0710: cmp $0x10,%rax
-	LONG $0x0b5c840f; WORD $0x0000 // 0714: je 1276 <multiply+0x1276>
-	LONG $0x000008ba; BYTE $0x00 // 071a: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 071f: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0722: cmovle %rax,%rdx
-	WORD $0xf631 // 0726: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 0728: test %rdx,%rdx
-	LONG $0xd6480f48 // 072b: cmovs %rsi,%rdx
-	LONG $0x000008be; BYTE $0x00 // 072f: mov $0x8,%esi
-	LONG $0x08e88348 // 0734: sub $0x8,%rax
-	WORD $0x8948; BYTE $0xf7 // 0738: mov %rsi,%rdi
-	WORD $0x2948; BYTE $0xd7 // 073b: sub %rdx,%rdi
-	LONG $0xfb158d48; WORD $0x000b; BYTE $0x00 // 073e: lea 0xbfb(%rip),%rdx # 1340 <lanes>
-	LONG $0x146ffec5; BYTE $0xba // 0745: vmovdqu (%rdx,%rdi,4),%ymm2
-	LONG $0x000008bf; BYTE $0x00 // 074a: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 074f: cmp %rdi,%rax
-	LONG $0x2c6dc2c4; BYTE $0x29 // 0752: vmaskmovps (%r9),%ymm2,%ymm5
-	LONG $0x2c6dc2c4; BYTE $0x12 // 0757: vmaskmovps (%r10),%ymm2,%ymm2
-	LONG $0xc74f0f48 // 075c: cmovg %rdi,%rax
-	WORD $0xff31 // 0760: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 0762: test %rax,%rax
-	LONG $0xc7480f48 // 0765: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc6 // 0769: sub %rax,%rsi
-	LONG $0x246ffec5; BYTE $0xb2 // 076c: vmovdqu (%rdx,%rsi,4),%ymm4
-	LONG $0x2c5dc2c4; WORD $0x2059 // 0771: vmaskmovps 0x20(%r9),%ymm4,%ymm3
-	LONG $0x2c5dc2c4; WORD $0x2062 // 0777: vmaskmovps 0x20(%r10),%ymm4,%ymm4
-	LONG $0xd258f4c5 // 077d: vaddps %ymm2,%ymm1,%ymm2
-	LONG $0xcd58f4c5 // 0781: vaddps %ymm5,%ymm1,%ymm1
-	LONG $0xdb58fcc5 // 0785: vaddps %ymm3,%ymm0,%ymm3
-	LONG $0xc458fcc5 // 0789: vaddps %ymm4,%ymm0,%ymm0
-	WORD $0x8b48; BYTE $0x03 // 078d: mov (%rbx),%rax
-	LONG $0x08146349 // 0790: movslq (%r8,%rcx,1),%rdx
-	LONG $0x900c8d4c // 0794: lea (%rax,%rdx,4),%r9
-	LONG $0x08546349; BYTE $0x04 // 0798: movslq 0x4(%r8,%rcx,1),%rdx
-	LONG $0x90348d48 // 079d: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 07a1: mov 0xa8(%rbx),%rdi
-	LONG $0x18438b48 // 07a8: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 07ac: xor %edx,%edx
-	WORD $0x8548; BYTE $0xff // 07ae: test %rdi,%rdi
-	WORD $0x5b7e // 07b1: jle 80e <multiply+0x80e>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 07b3: mov 0xb0(%rbx),%r12
-	LONG $0x140c8d49 // 07ba: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 07be: cmp %rdx,%rcx
-	LONG $0x0a398e0f; WORD $0x0000 // 07c1: jle 1200 <multiply+0x1200>
-	LONG $0x3010fcc5 // 07c7: vmovups (%rax),%ymm6
-	LONG $0x6010fcc5; BYTE $0x20 // 07cb: vmovups 0x20(%rax),%ymm4
-	LONG $0x40c08348 // 07d0: add $0x40,%rax
-	LONG $0x187dc2c4; WORD $0x912c // 07d4: vbroadcastss (%r9,%rdx,4),%ymm5
-	LONG $0xb855e2c4; BYTE $0xce // 07da: vfmadd231ps %ymm6,%ymm5,%ymm1
-	LONG $0xb855e2c4; BYTE $0xdc // 07df: vfmadd231ps %ymm4,%ymm5,%ymm3
-	LONG $0x187de2c4; WORD $0x962c // 07e4: vbroadcastss (%rsi,%rdx,4),%ymm5
-	WORD $0xff48; BYTE $0xc2 // 07ea: inc %rdx
-	LONG $0xb855e2c4; BYTE $0xd6 // 07ed: vfmadd231ps %ymm6,%ymm5,%ymm2
-	LONG $0xb855e2c4; BYTE $0xc4 // 07f2: vfmadd231ps %ymm4,%ymm5,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 07f7: cmp %rdx,%rcx
-	WORD $0xcb7f // 07fa: jg 7c7 <multiply+0x7c7>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 07fc: add 0xb8(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0803: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0806: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xcf // 0809: dec %rdi
-	WORD $0xa575 // 080c: jne 7b3 <multiply+0x7b3>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 080e: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0815: mov 0xc8(%rbx),%rdx
-	LONG $0x90048d4c // 081c: lea (%rax,%rdx,4),%r8
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0820: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 0827: cmp $0x10,%rax
-	LONG $0x09d7840f; WORD $0x0000 // 082b: je 1208 <multiply+0x1208>
-	LONG $0xf8508d48 // 0831: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0835: mov $0x8,%ecx
-	LONG $0xff358d48; WORD $0x000a; BYTE $0x00 // 083a: lea 0xaff(%rip),%rsi # 1340 <lanes>
-	WORD $0x3948; BYTE $0xca // 0841: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 0844: cmovg %rcx,%rdx
-	WORD $0xc931 // 0848: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 084a: test %rdx,%rdx
-	LONG $0xd1480f48 // 084d: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0851: mov $0x8,%ecx
-	WORD $0x8948; BYTE $0xcf // 0856: mov %rcx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 0859: sub %rdx,%rdi
-	LONG $0x60538b48 // 085c: mov 0x60(%rbx),%rdx
-	LONG $0x246ffec5; BYTE $0xbe // 0860: vmovdqu (%rsi,%rdi,4),%ymm4
-	WORD $0x6349; BYTE $0x38 // 0865: movslq (%r8),%rdi
-	LONG $0xba148d48 // 0868: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 086c: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0871: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 0874: cmovg %rdi,%rax
-	WORD $0xff31 // 0878: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 087a: test %rax,%rax
-	LONG $0xc7480f48 // 087d: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc1 // 0881: sub %rax,%rcx
-	LONG $0x2c6ffec5; BYTE $0x8e // 0884: vmovdqu (%rsi,%rcx,4),%ymm5
-	LONG $0x2e5de2c4; WORD $0x205a // 0889: vmaskmovps %ymm3,%ymm4,0x20(%rdx)
-	LONG $0x2e55e2c4; BYTE $0x0a // 088f: vmaskmovps %ymm1,%ymm5,(%rdx)
-	LONG $0x04506349 // 0894: movslq 0x4(%r8),%rdx
-	LONG $0x60438b48 // 0898: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 089c: lea (%rax,%rdx,4),%rax
-	LONG $0x2e55e2c4; BYTE $0x10 // 08a0: vmaskmovps %ymm2,%ymm5,(%rax)
-	LONG $0x2e5de2c4; WORD $0x2040 // 08a5: vmaskmovps %ymm0,%ymm4,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 08ab: vzeroupper
-	BYTE $0xc3 // 08ae: ret
-	BYTE $0x90 // 08af: nop
-	WORD $0x8948; BYTE $0xd1 // 08b0: mov %rdx,%rcx
-	LONG $0xfff99de9; BYTE $0xff // 08b3: jmp 255 <multiply+0x255>
-	LONG $0xeb28fcc5 // 08b8: vmovaps %ymm3,%ymm5
-	LONG $0xf428fcc5 // 08bc: vmovaps %ymm4,%ymm6
-	LONG $0xfb28fcc5 // 08c0: vmovaps %ymm3,%ymm7
-	LONG $0xc4287cc5 // 08c4: vmovaps %ymm4,%ymm8
-	LONG $0xcb287cc5 // 08c8: vmovaps %ymm3,%ymm9
-	LONG $0xd4287cc5 // 08cc: vmovaps %ymm4,%ymm10
-	LONG $0xdb287cc5 // 08d0: vmovaps %ymm3,%ymm11
-	LONG $0xe4287cc5 // 08d4: vmovaps %ymm4,%ymm12
-	LONG $0xeb287cc5 // 08d8: vmovaps %ymm3,%ymm13
-	LONG $0xf4287cc5 // 08dc: vmovaps %ymm4,%ymm14
-	LONG $0xfff889e9; BYTE $0xff // 08e0: jmp 16e <multiply+0x16e>
-	LONG $0xdb57e0c5 // 08e5: vxorps %xmm3,%xmm3,%xmm3
-	LONG $0xe328fcc5 // 08e9: vmovaps %ymm3,%ymm4
-	LONG $0xfff768e9; BYTE $0xff // 08ed: jmp 5a <multiply+0x5a>
-	WORD $0x6348; BYTE $0x11 // 08f2: movslq (%rcx),%rdx
-	LONG $0x60438b48 // 08f5: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 08f9: lea (%rax,%rdx,4),%rax
-	LONG $0x2011fcc5 // 08fd: vmovups %ymm4,(%rax)
-	LONG $0x5811fcc5; BYTE $0x20 // 0901: vmovups %ymm3,0x20(%rax)
-	LONG $0x04516348 // 0906: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 090a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 090e: lea (%rax,%rdx,4),%rax
-	LONG $0x30117cc5 // 0912: vmovups %ymm14,(%rax)
-	LONG $0x68117cc5; BYTE $0x20 // 0916: vmovups %ymm13,0x20(%rax)
-	LONG $0x08516348 // 091b: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 091f: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0923: lea (%rax,%rdx,4),%rax
-	LONG $0x20117cc5 // 0927: vmovups %ymm12,(%rax)
-	LONG $0x58117cc5; BYTE $0x20 // 092b: vmovups %ymm11,0x20(%rax)
-	LONG $0x0c516348 // 0930: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 0934: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0938: lea (%rax,%rdx,4),%rax
-	LONG $0x10117cc5 // 093c: vmovups %ymm10,(%rax)
-	LONG $0x48117cc5; BYTE $0x20 // 0940: vmovups %ymm9,0x20(%rax)
-	LONG $0x10516348 // 0945: movslq 0x10(%rcx),%rdx
-	LONG $0x60438b48 // 0949: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 094d: lea (%rax,%rdx,4),%rax
-	LONG $0x00117cc5 // 0951: vmovups %ymm8,(%rax)
-	LONG $0x7811fcc5; BYTE $0x20 // 0955: vmovups %ymm7,0x20(%rax)
-	LONG $0x14516348 // 095a: movslq 0x14(%rcx),%rdx
-	LONG $0x60438b48 // 095e: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0962: lea (%rax,%rdx,4),%rax
-	LONG $0x3011fcc5 // 0966: vmovups %ymm6,(%rax)
-	LONG $0x6811fcc5; BYTE $0x20 // 096a: vmovups %ymm5,0x20(%rax)
-	LONG $0xfff9e9e9; BYTE $0xff // 096f: jmp 35d <multiply+0x35d>
-	LONG $0x585c41c4; BYTE $0x32 // 0974: vaddps (%r10),%ymm4,%ymm14
-	LONG $0x586441c4; WORD $0x206a // 0979: vaddps 0x20(%r10),%ymm3,%ymm13
-	LONG $0x585c41c4; BYTE $0x21 // 097f: vaddps (%r9),%ymm4,%ymm12
-	LONG $0x586441c4; WORD $0x2059 // 0984: vaddps 0x20(%r9),%ymm3,%ymm11
-	LONG $0x585c41c4; BYTE $0x10 // 098a: vaddps (%r8),%ymm4,%ymm10
-	LONG $0x586441c4; WORD $0x2048 // 098f: vaddps 0x20(%r8),%ymm3,%ymm9
-	LONG $0x07585cc5 // 0995: vaddps (%rdi),%ymm4,%ymm8
-	LONG $0x7f58e4c5; BYTE $0x20 // 0999: vaddps 0x20(%rdi),%ymm3,%ymm7
-	LONG $0x585cc1c4; WORD $0x2434 // 099e: vaddps (%r12),%ymm4,%ymm6
-	LONG $0x5864c1c4; WORD $0x246c; BYTE $0x20 // 09a4: vaddps 0x20(%r12),%ymm3,%ymm5
-	LONG $0x585cc1c4; BYTE $0x23 // 09ab: vaddps (%r11),%ymm4,%ymm4
-	LONG $0x5864c1c4; WORD $0x205b // 09b0: vaddps 0x20(%r11),%ymm3,%ymm3
-	LONG $0xfff7b3e9; BYTE $0xff // 09b6: jmp 16e <multiply+0x16e>
-	LONG $0x387b8348; BYTE $0x00 // 09bb: cmpq $0x0,0x38(%rbx)
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 09c0: mov 0xc8(%rbx),%rax
-	LONG $0x784b8b4c // 09c7: mov 0x78(%rbx),%r9
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 09cb: mov 0x90(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 09d2: lea 0x0(,%rax,4),%rcx
-	LONG $0x0285840f; WORD $0x0000 // 09da: je c65 <multiply+0xc65>
-	LONG $0x30438b48 // 09e0: mov 0x30(%rbx),%rax
-	LONG $0x0010fcc5 // 09e4: vmovups (%rax),%ymm0
-	LONG $0x4810fcc5; BYTE $0x20 // 09e8: vmovups 0x20(%rax),%ymm1
-	LONG $0x507b8348; BYTE $0x00 // 09ed: cmpq $0x0,0x50(%rbx)
-	LONG $0x0258840f; WORD $0x0000 // 09f2: je c50 <multiply+0xc50>
-	WORD $0x0148; BYTE $0xca // 09f8: add %rcx,%rdx
-	LONG $0x48438b4c // 09fb: mov 0x48(%rbx),%r8
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 09ff: mov 0xc0(%rbx),%rax
-	WORD $0x6348; BYTE $0x32 // 0a06: movslq (%rdx),%rsi
-	LONG $0xb03c8d49 // 0a09: lea (%r8,%rsi,4),%rdi
-	LONG $0x04726348 // 0a0d: movslq 0x4(%rdx),%rsi
-	LONG $0x08526348 // 0a11: movslq 0x8(%rdx),%rdx
-	LONG $0xb0348d49 // 0a15: lea (%r8,%rsi,4),%rsi
-	LONG $0x901c8d4d // 0a19: lea (%r8,%rdx,4),%r11
-	LONG $0x10f88348 // 0a1d: cmp $0x10,%rax
-	LONG $0x08e7840f; WORD $0x0000 // 0a21: je 130e <multiply+0x130e>
-	LONG $0x000008ba; BYTE $0x00 // 0a27: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0a2c: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0a2f: cmovle %rax,%rdx
-	WORD $0x3145; BYTE $0xc0 // 0a33: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xd2 // 0a36: test %rdx,%rdx
-	LONG $0xd0480f49 // 0a39: cmovs %r8,%rdx
-	LONG $0x0008b841; WORD $0x0000 // 0a3d: mov $0x8,%r8d
-	LONG $0x08e88348 // 0a43: sub $0x8,%rax
-	WORD $0x894d; BYTE $0xc2 // 0a47: mov %r8,%r10
-	WORD $0x2949; BYTE $0xd2 // 0a4a: sub %rdx,%r10
-	LONG $0xec158d48; WORD $0x0008; BYTE $0x00 // 0a4d: lea 0x8ec(%rip),%rdx # 1340 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x921c // 0a54: vmovdqu (%rdx,%r10,4),%ymm3
-	LONG $0x0008ba41; WORD $0x0000 // 0a5a: mov $0x8,%r10d
-	WORD $0x394c; BYTE $0xd0 // 0a60: cmp %r10,%rax
-	LONG $0x2c65e2c4; BYTE $0x3f // 0a63: vmaskmovps (%rdi),%ymm3,%ymm7
-	LONG $0x2c65e2c4; BYTE $0x36 // 0a68: vmaskmovps (%rsi),%ymm3,%ymm6
-	LONG $0xc24f0f49 // 0a6d: cmovg %r10,%rax
-	WORD $0x3145; BYTE $0xd2 // 0a71: xor %r10d,%r10d
-	LONG $0x2c65c2c4; BYTE $0x1b // 0a74: vmaskmovps (%r11),%ymm3,%ymm3
-	WORD $0x8548; BYTE $0xc0 // 0a79: test %rax,%rax
-	LONG $0xc2480f49 // 0a7c: cmovs %r10,%rax
-	WORD $0x2949; BYTE $0xc0 // 0a80: sub %rax,%r8
-	LONG $0x6f7ea1c4; WORD $0x8214 // 0a83: vmovdqu (%rdx,%r8,4),%ymm2
-	LONG $0x2c6de2c4; WORD $0x2067 // 0a89: vmaskmovps 0x20(%rdi),%ymm2,%ymm4
-	LONG $0x2c6de2c4; WORD $0x206e // 0a8f: vmaskmovps 0x20(%rsi),%ymm2,%ymm5
-	LONG $0x2c6dc2c4; WORD $0x2053 // 0a95: vmaskmovps 0x20(%r11),%ymm2,%ymm2
-	LONG $0xff58fcc5 // 0a9b: vaddps %ymm7,%ymm0,%ymm7
-	LONG $0xf658fcc5 // 0a9f: vaddps %ymm6,%ymm0,%ymm6
-	LONG $0xc358fcc5 // 0aa3: vaddps %ymm3,%ymm0,%ymm0
-	LONG $0xed58f4c5 // 0aa7: vaddps %ymm5,%ymm1,%ymm5
-	LONG $0xd258f4c5 // 0aab: vaddps %ymm2,%ymm1,%ymm2
-	LONG $0xcc58f4c5 // 0aaf: vaddps %ymm4,%ymm1,%ymm1
-	WORD $0x8b48; BYTE $0x03 // 0ab3: mov (%rbx),%rax
-	LONG $0x09146349 // 0ab6: movslq (%r9,%rcx,1),%rdx
-	LONG $0x90048d4c // 0aba: lea (%rax,%rdx,4),%r8
-	LONG $0x09546349; BYTE $0x04 // 0abe: movslq 0x4(%r9,%rcx,1),%rdx
-	LONG $0x903c8d48 // 0ac3: lea (%rax,%rdx,4),%rdi
-	LONG $0x09546349; BYTE $0x08 // 0ac7: movslq 0x8(%r9,%rcx,1),%rdx
-	LONG $0x90348d48 // 0acc: lea (%rax,%rdx,4),%rsi
-	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 0ad0: mov 0xa8(%rbx),%r9
-	LONG $0x18438b48 // 0ad7: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 0adb: xor %edx,%edx
-	WORD $0x854d; BYTE $0xc9 // 0add: test %r9,%r9
-	WORD $0x6b7e // 0ae0: jle b4d <multiply+0xb4d>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0ae2: mov 0xb0(%rbx),%r12
-	LONG $0x140c8d49 // 0ae9: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 0aed: cmp %rdx,%rcx
-	LONG $0x010f8e0f; WORD $0x0000 // 0af0: jle c05 <multiply+0xc05>
-	LONG $0x2010fcc5 // 0af6: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 0afa: vmovups 0x20(%rax),%ymm3
-	LONG $0x40c08348 // 0aff: add $0x40,%rax
-	LONG $0x187d42c4; WORD $0x9004 // 0b03: vbroadcastss (%r8,%rdx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xfc // 0b09: vfmadd231ps %ymm4,%ymm8,%ymm7
-	LONG $0xb83de2c4; BYTE $0xcb // 0b0e: vfmadd231ps %ymm3,%ymm8,%ymm1
-	LONG $0x187d62c4; WORD $0x9704 // 0b13: vbroadcastss (%rdi,%rdx,4),%ymm8
-	LONG $0xb83de2c4; BYTE $0xf4 // 0b19: vfmadd231ps %ymm4,%ymm8,%ymm6
-	LONG $0xb83de2c4; BYTE $0xeb // 0b1e: vfmadd231ps %ymm3,%ymm8,%ymm5
-	LONG $0x187d62c4; WORD $0x9604 // 0b23: vbroadcastss (%rsi,%rdx,4),%ymm8
-	WORD $0xff48; BYTE $0xc2 // 0b29: inc %rdx
-	LONG $0xb83de2c4; BYTE $0xc4 // 0b2c: vfmadd231ps %ymm4,%ymm8,%ymm0
-	LONG $0xb83de2c4; BYTE $0xd3 // 0b31: vfmadd231ps %ymm3,%ymm8,%ymm2
-	WORD $0x3948; BYTE $0xd1 // 0b36: cmp %rdx,%rcx
-	WORD $0xbb7f // 0b39: jg af6 <multiply+0xaf6>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0b3b: add 0xb8(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0b42: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0b45: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xc9 // 0b48: dec %r9
-	WORD $0x9575 // 0b4b: jne ae2 <multiply+0xae2>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0b4d: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0b54: mov 0xc8(%rbx),%rdx
-	LONG $0x90048d4c // 0b5b: lea (%rax,%rdx,4),%r8
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0b5f: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 0b66: cmp $0x10,%rax
-	LONG $0x009d840f; WORD $0x0000 // 0b6a: je c0d <multiply+0xc0d>
-	LONG $0xf8508d48 // 0b70: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0b74: mov $0x8,%ecx
-	LONG $0xc0358d48; WORD $0x0007; BYTE $0x00 // 0b79: lea 0x7c0(%rip),%rsi # 1340 <lanes>
-	WORD $0x3948; BYTE $0xca // 0b80: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 0b83: cmovg %rcx,%rdx
-	WORD $0xc931 // 0b87: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 0b89: test %rdx,%rdx
-	LONG $0xd1480f48 // 0b8c: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0b90: mov $0x8,%ecx
-	WORD $0x8948; BYTE $0xcf // 0b95: mov %rcx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 0b98: sub %rdx,%rdi
-	LONG $0x60538b48 // 0b9b: mov 0x60(%rbx),%rdx
-	LONG $0x1c6ffec5; BYTE $0xbe // 0b9f: vmovdqu (%rsi,%rdi,4),%ymm3
-	WORD $0x6349; BYTE $0x38 // 0ba4: movslq (%r8),%rdi
-	LONG $0xba148d48 // 0ba7: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 0bab: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0bb0: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 0bb3: cmovg %rdi,%rax
-	WORD $0xff31 // 0bb7: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 0bb9: test %rax,%rax
-	LONG $0xc7480f48 // 0bbc: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc1 // 0bc0: sub %rax,%rcx
-	LONG $0x246ffec5; BYTE $0x8e // 0bc3: vmovdqu (%rsi,%rcx,4),%ymm4
-	LONG $0x2e65e2c4; WORD $0x204a // 0bc8: vmaskmovps %ymm1,%ymm3,0x20(%rdx)
-	LONG $0x2e5de2c4; BYTE $0x3a // 0bce: vmaskmovps %ymm7,%ymm4,(%rdx)
-	LONG $0x04506349 // 0bd3: movslq 0x4(%r8),%rdx
-	LONG $0x60438b48 // 0bd7: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0bdb: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5de2c4; BYTE $0x30 // 0bdf: vmaskmovps %ymm6,%ymm4,(%rax)
-	LONG $0x2e65e2c4; WORD $0x2068 // 0be4: vmaskmovps %ymm5,%ymm3,0x20(%rax)
-	LONG $0x08506349 // 0bea: movslq 0x8(%r8),%rdx
-	LONG $0x60438b48 // 0bee: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0bf2: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5de2c4; BYTE $0x00 // 0bf6: vmaskmovps %ymm0,%ymm4,(%rax)
-	LONG $0x2e65e2c4; WORD $0x2050 // 0bfb: vmaskmovps %ymm2,%ymm3,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0c01: vzeroupper
-	BYTE $0xc3 // 0c04: ret
-	WORD $0x8948; BYTE $0xd1 // 0c05: mov %rdx,%rcx
-	LONG $0xffff2ee9; BYTE $0xff // 0c08: jmp b3b <multiply+0xb3b>
-	WORD $0x6349; BYTE $0x10 // 0c0d: movslq (%r8),%rdx
-	LONG $0x60438b48 // 0c10: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0c14: lea (%rax,%rdx,4),%rax
-	LONG $0x3811fcc5 // 0c18: vmovups %ymm7,(%rax)
-	LONG $0x4811fcc5; BYTE $0x20 // 0c1c: vmovups %ymm1,0x20(%rax)
-	LONG $0x04506349 // 0c21: movslq 0x4(%r8),%rdx
-	LONG $0x60438b48 // 0c25: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0c29: lea (%rax,%rdx,4),%rax
-	LONG $0x3011fcc5 // 0c2d: vmovups %ymm6,(%rax)
-	LONG $0x6811fcc5; BYTE $0x20 // 0c31: vmovups %ymm5,0x20(%rax)
-	LONG $0x08506349 // 0c36: movslq 0x8(%r8),%rdx
-	LONG $0x60438b48 // 0c3a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0c3e: lea (%rax,%rdx,4),%rax
-	LONG $0x0011fcc5 // 0c42: vmovups %ymm0,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 0c46: vmovups %ymm2,0x20(%rax)
-	LONG $0xfffa42e9; BYTE $0xff // 0c4b: jmp 692 <multiply+0x692>
-	LONG $0xd128fcc5 // 0c50: vmovaps %ymm1,%ymm2
-	LONG $0xe928fcc5 // 0c54: vmovaps %ymm1,%ymm5
-	LONG $0xf028fcc5 // 0c58: vmovaps %ymm0,%ymm6
-	LONG $0xf828fcc5 // 0c5c: vmovaps %ymm0,%ymm7
-	LONG $0xfffe4ee9; BYTE $0xff // 0c60: jmp ab3 <multiply+0xab3>
-	LONG $0xc957f0c5 // 0c65: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0xc128fcc5 // 0c69: vmovaps %ymm1,%ymm0
-	LONG $0xfffd7be9; BYTE $0xff // 0c6d: jmp 9ed <multiply+0x9ed>
-	LONG $0x04f88348 // 0c72: cmp $0x4,%rax
-	LONG $0xf72e850f; WORD $0xffff // 0c76: jne 3aa <multiply+0x3aa>
-	LONG $0x387b8348; BYTE $0x00 // 0c7c: cmpq $0x0,0x38(%rbx)
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0c81: mov 0xc8(%rbx),%rax
-	LONG $0x78738b48 // 0c88: mov 0x78(%rbx),%rsi
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0c8c: mov 0x90(%rbx),%rdx
-	QUAD $0x00000000850c8d48 // 0c93: lea 0x0(,%rax,4),%rcx
-	LONG $0x04cb840f; WORD $0x0000 // 0c9b: je 116c <multiply+0x116c>
-	LONG $0x30438b48 // 0ca1: mov 0x30(%rbx),%rax
-	LONG $0x0810fcc5 // 0ca5: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 0ca9: vmovups 0x20(%rax),%ymm0
-	LONG $0x507b8348; BYTE $0x00 // 0cae: cmpq $0x0,0x50(%rbx)
-	LONG $0x04d2840f; WORD $0x0000 // 0cb3: je 118b <multiply+0x118b>
-	WORD $0x0148; BYTE $0xca // 0cb9: add %rcx,%rdx
-	LONG $0x487b8b48 // 0cbc: mov 0x48(%rbx),%rdi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0cc0: mov 0xc0(%rbx),%rax
-	WORD $0x634c; BYTE $0x02 // 0cc7: movslq (%rdx),%r8
-	LONG $0x87148d4e // 0cca: lea (%rdi,%r8,4),%r10
-	LONG $0x0442634c // 0cce: movslq 0x4(%rdx),%r8
-	LONG $0x870c8d4e // 0cd2: lea (%rdi,%r8,4),%r9
-	LONG $0x0842634c // 0cd6: movslq 0x8(%rdx),%r8
-	LONG $0x0c526348 // 0cda: movslq 0xc(%rdx),%rdx
-	LONG $0x87048d4e // 0cde: lea (%rdi,%r8,4),%r8
-	LONG $0x971c8d4c // 0ce2: lea (%rdi,%rdx,4),%r11
-	LONG $0x10f88348 // 0ce6: cmp $0x10,%rax
-	LONG $0x05ed840f; WORD $0x0000 // 0cea: je 12dd <multiply+0x12dd>
-	LONG $0x000008ba; BYTE $0x00 // 0cf0: mov $0x8,%edx
-	LONG $0x0008bc41; WORD $0x0000 // 0cf5: mov $0x8,%r12d
-	LONG $0x3e2d8d4c; WORD $0x0006; BYTE $0x00 // 0cfb: lea 0x63e(%rip),%r13 # 1340 <lanes>
-	WORD $0x3948; BYTE $0xd0 // 0d02: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0d05: cmovle %rax,%rdx
-	WORD $0xff31 // 0d09: xor %edi,%edi
-	WORD $0x8548; BYTE $0xd2 // 0d0b: test %rdx,%rdx
-	LONG $0xd7480f48 // 0d0e: cmovs %rdi,%rdx
-	WORD $0x894c; BYTE $0xe7 // 0d12: mov %r12,%rdi
-	LONG $0x08e88348 // 0d15: sub $0x8,%rax
-	WORD $0x2948; BYTE $0xd7 // 0d19: sub %rdx,%rdi
-	LONG $0x6f7ec1c4; WORD $0xbd5c; BYTE $0x00 // 0d1c: vmovdqu 0x0(%r13,%rdi,4),%ymm3
-	LONG $0x000008bf; BYTE $0x00 // 0d23: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0d28: cmp %rdi,%rax
-	LONG $0x2c65c2c4; BYTE $0x22 // 0d2b: vmaskmovps (%r10),%ymm3,%ymm4
-	LONG $0x2c6542c4; BYTE $0x09 // 0d30: vmaskmovps (%r9),%ymm3,%ymm9
-	LONG $0xc74f0f48 // 0d35: cmovg %rdi,%rax
-	WORD $0xd231 // 0d39: xor %edx,%edx
-	LONG $0x2c65c2c4; BYTE $0x38 // 0d3b: vmaskmovps (%r8),%ymm3,%ymm7
-	LONG $0x2c65c2c4; BYTE $0x1b // 0d40: vmaskmovps (%r11),%ymm3,%ymm3
-	WORD $0x8548; BYTE $0xc0 // 0d45: test %rax,%rax
-	LONG $0xc2480f48 // 0d48: cmovs %rdx,%rax
-	WORD $0x894c; BYTE $0xe2 // 0d4c: mov %r12,%rdx
-	WORD $0x2948; BYTE $0xc2 // 0d4f: sub %rax,%rdx
-	LONG $0x6f7ec1c4; WORD $0x9554; BYTE $0x00 // 0d52: vmovdqu 0x0(%r13,%rdx,4),%ymm2
-	LONG $0x2c6d42c4; WORD $0x2052 // 0d59: vmaskmovps 0x20(%r10),%ymm2,%ymm10
-	LONG $0x2c6d42c4; WORD $0x2041 // 0d5f: vmaskmovps 0x20(%r9),%ymm2,%ymm8
-	LONG $0x2c6dc2c4; WORD $0x2070 // 0d65: vmaskmovps 0x20(%r8),%ymm2,%ymm6
-	LONG $0x2c6dc2c4; WORD $0x2053 // 0d6b: vmaskmovps 0x20(%r11),%ymm2,%ymm2
-	LONG $0x587441c4; BYTE $0xc9 // 0d71: vaddps %ymm9,%ymm1,%ymm9
-	LONG $0xff58f4c5 // 0d76: vaddps %ymm7,%ymm1,%ymm7
-	LONG $0xeb58f4c5 // 0d7a: vaddps %ymm3,%ymm1,%ymm5
-	LONG $0xcc58f4c5 // 0d7e: vaddps %ymm4,%ymm1,%ymm1
-	LONG $0x587c41c4; BYTE $0xc0 // 0d82: vaddps %ymm8,%ymm0,%ymm8
-	LONG $0xf658fcc5 // 0d87: vaddps %ymm6,%ymm0,%ymm6
-	LONG $0xd258fcc5 // 0d8b: vaddps %ymm2,%ymm0,%ymm2
-	LONG $0x587cc1c4; BYTE $0xc2 // 0d8f: vaddps %ymm10,%ymm0,%ymm0
-	WORD $0x8b48; BYTE $0x03 // 0d94: mov (%rbx),%rax
-	LONG $0x0e146348 // 0d97: movslq (%rsi,%rcx,1),%rdx
-	LONG $0x900c8d4c // 0d9b: lea (%rax,%rdx,4),%r9
-	LONG $0x0e546348; BYTE $0x04 // 0d9f: movslq 0x4(%rsi,%rcx,1),%rdx
-	LONG $0x90048d4c // 0da4: lea (%rax,%rdx,4),%r8
-	LONG $0x0e546348; BYTE $0x08 // 0da8: movslq 0x8(%rsi,%rcx,1),%rdx
-	LONG $0x903c8d48 // 0dad: lea (%rax,%rdx,4),%rdi
-	LONG $0x0e546348; BYTE $0x0c // 0db1: movslq 0xc(%rsi,%rcx,1),%rdx
-	LONG $0x90348d48 // 0db6: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8938b4c; WORD $0x0000; BYTE $0x00 // 0dba: mov 0xa8(%rbx),%r10
-	LONG $0x18438b48 // 0dc1: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 0dc5: xor %edx,%edx
-	WORD $0x854d; BYTE $0xd2 // 0dc7: test %r10,%r10
-	WORD $0x7b7e // 0dca: jle e47 <multiply+0xe47>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0dcc: mov 0xb0(%rbx),%r12
-	LONG $0x140c8d49 // 0dd3: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 0dd7: cmp %rdx,%rcx
-	LONG $0x01398e0f; WORD $0x0000 // 0dda: jle f19 <multiply+0xf19>
-	LONG $0x2010fcc5 // 0de0: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 0de4: vmovups 0x20(%rax),%ymm3
-	LONG $0x40c08348 // 0de9: add $0x40,%rax
-	LONG $0x187d42c4; WORD $0x9114 // 0ded: vbroadcastss (%r9,%rdx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xcc // 0df3: vfmadd231ps %ymm4,%ymm10,%ymm1
-	LONG $0xb82de2c4; BYTE $0xc3 // 0df8: vfmadd231ps %ymm3,%ymm10,%ymm0
-	LONG $0x187d42c4; WORD $0x9014 // 0dfd: vbroadcastss (%r8,%rdx,4),%ymm10
-	LONG $0xb82d62c4; BYTE $0xcc // 0e03: vfmadd231ps %ymm4,%ymm10,%ymm9
-	LONG $0xb82d62c4; BYTE $0xc3 // 0e08: vfmadd231ps %ymm3,%ymm10,%ymm8
-	LONG $0x187d62c4; WORD $0x9714 // 0e0d: vbroadcastss (%rdi,%rdx,4),%ymm10
-	LONG $0xb82de2c4; BYTE $0xfc // 0e13: vfmadd231ps %ymm4,%ymm10,%ymm7
-	LONG $0xb82de2c4; BYTE $0xf3 // 0e18: vfmadd231ps %ymm3,%ymm10,%ymm6
-	LONG $0x187d62c4; WORD $0x9614 // 0e1d: vbroadcastss (%rsi,%rdx,4),%ymm10
-	WORD $0xff48; BYTE $0xc2 // 0e23: inc %rdx
-	LONG $0xb82de2c4; BYTE $0xec // 0e26: vfmadd231ps %ymm4,%ymm10,%ymm5
-	LONG $0xb82de2c4; BYTE $0xd3 // 0e2b: vfmadd231ps %ymm3,%ymm10,%ymm2
-	WORD $0x3948; BYTE $0xd1 // 0e30: cmp %rdx,%rcx
-	WORD $0xab7f // 0e33: jg de0 <multiply+0xde0>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0e35: add 0xb8(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 0e3c: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 0e3f: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xca // 0e42: dec %r10
-	WORD $0x8575 // 0e45: jne dcc <multiply+0xdcc>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0e47: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0e4e: mov 0xc8(%rbx),%rdx
-	LONG $0x900c8d48 // 0e55: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0e59: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 0e60: cmp $0x10,%rax
-	LONG $0x033e840f; WORD $0x0000 // 0e64: je 11a8 <multiply+0x11a8>
-	LONG $0xf8508d48 // 0e6a: lea -0x8(%rax),%rdx
-	LONG $0x000008be; BYTE $0x00 // 0e6e: mov $0x8,%esi
-	LONG $0xc63d8d48; WORD $0x0004; BYTE $0x00 // 0e73: lea 0x4c6(%rip),%rdi # 1340 <lanes>
-	WORD $0x3948; BYTE $0xf2 // 0e7a: cmp %rsi,%rdx
-	LONG $0xd64f0f48 // 0e7d: cmovg %rsi,%rdx
-	WORD $0xf631 // 0e81: xor %esi,%esi
-	WORD $0x8548; BYTE $0xd2 // 0e83: test %rdx,%rdx
-	LONG $0xd6480f48 // 0e86: cmovs %rsi,%rdx
-	LONG $0x000008be; BYTE $0x00 // 0e8a: mov $0x8,%esi
-	WORD $0x8949; BYTE $0xf0 // 0e8f: mov %rsi,%r8
-	WORD $0x2949; BYTE $0xd0 // 0e92: sub %rdx,%r8
-	LONG $0x60538b48 // 0e95: mov 0x60(%rbx),%rdx
-	LONG $0x6f7ea1c4; WORD $0x871c // 0e99: vmovdqu (%rdi,%r8,4),%ymm3
-	WORD $0x634c; BYTE $0x01 // 0e9f: movslq (%rcx),%r8
-	LONG $0x82148d4a // 0ea2: lea (%rdx,%r8,4),%rdx
-	LONG $0x0008b841; WORD $0x0000 // 0ea6: mov $0x8,%r8d
-	WORD $0x394c; BYTE $0xc0 // 0eac: cmp %r8,%rax
-	LONG $0xc04f0f49 // 0eaf: cmovg %r8,%rax
-	WORD $0x3145; BYTE $0xc0 // 0eb3: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc0 // 0eb6: test %rax,%rax
-	LONG $0xc0480f49 // 0eb9: cmovs %r8,%rax
-	WORD $0x2948; BYTE $0xc6 // 0ebd: sub %rax,%rsi
-	LONG $0x246ffec5; BYTE $0xb7 // 0ec0: vmovdqu (%rdi,%rsi,4),%ymm4
-	LONG $0x2e65e2c4; WORD $0x2042 // 0ec5: vmaskmovps %ymm0,%ymm3,0x20(%rdx)
-	LONG $0x2e5de2c4; BYTE $0x0a // 0ecb: vmaskmovps %ymm1,%ymm4,(%rdx)
-	LONG $0x04516348 // 0ed0: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 0ed4: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0ed8: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5d62c4; BYTE $0x08 // 0edc: vmaskmovps %ymm9,%ymm4,(%rax)
-	LONG $0x2e6562c4; WORD $0x2040 // 0ee1: vmaskmovps %ymm8,%ymm3,0x20(%rax)
-	LONG $0x08516348 // 0ee7: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 0eeb: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0eef: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5de2c4; BYTE $0x38 // 0ef3: vmaskmovps %ymm7,%ymm4,(%rax)
-	LONG $0x2e65e2c4; WORD $0x2070 // 0ef8: vmaskmovps %ymm6,%ymm3,0x20(%rax)
-	LONG $0x0c516348 // 0efe: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 0f02: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f06: lea (%rax,%rdx,4),%rax
-	LONG $0x2e5de2c4; BYTE $0x28 // 0f0a: vmaskmovps %ymm5,%ymm4,(%rax)
-	LONG $0x2e65e2c4; WORD $0x2050 // 0f0f: vmaskmovps %ymm2,%ymm3,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0f15: vzeroupper
-	BYTE $0xc3 // 0f18: ret
-	WORD $0x8948; BYTE $0xd1 // 0f19: mov %rdx,%rcx
-	LONG $0xffff14e9; BYTE $0xff // 0f1c: jmp e35 <multiply+0xe35>
-	WORD $0x8948; BYTE $0xc1 // 0f21: mov %rax,%rcx
-	LONG $0xfff66ee9; BYTE $0xff // 0f24: jmp 597 <multiply+0x597>
-	WORD $0x6348; BYTE $0x11 // 0f29: movslq (%rcx),%rdx
-	LONG $0x60438b48 // 0f2c: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f30: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 0f34: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 0f38: vmovups %ymm0,0x20(%rax)
-	LONG $0x04516348 // 0f3d: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 0f41: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f45: lea (%rax,%rdx,4),%rax
-	LONG $0x18117cc5 // 0f49: vmovups %ymm11,(%rax)
-	LONG $0x50117cc5; BYTE $0x20 // 0f4d: vmovups %ymm10,0x20(%rax)
-	LONG $0x08516348 // 0f52: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 0f56: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f5a: lea (%rax,%rdx,4),%rax
-	LONG $0x08117cc5 // 0f5e: vmovups %ymm9,(%rax)
-	LONG $0x40117cc5; BYTE $0x20 // 0f62: vmovups %ymm8,0x20(%rax)
-	LONG $0x0c516348 // 0f67: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 0f6b: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f6f: lea (%rax,%rdx,4),%rax
-	LONG $0x3811fcc5 // 0f73: vmovups %ymm7,(%rax)
-	LONG $0x7011fcc5; BYTE $0x20 // 0f77: vmovups %ymm6,0x20(%rax)
-	LONG $0x10516348 // 0f7c: movslq 0x10(%rcx),%rdx
-	LONG $0x60438b48 // 0f80: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 0f84: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 0f88: vmovups %ymm3,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 0f8c: vmovups %ymm2,0x20(%rax)
-	LONG $0xfff6fce9; BYTE $0xff // 0f91: jmp 692 <multiply+0x692>
-	LONG $0xd028fcc5 // 0f96: vmovaps %ymm0,%ymm2
-	LONG $0xd928fcc5 // 0f9a: vmovaps %ymm1,%ymm3
-	LONG $0xf028fcc5 // 0f9e: vmovaps %ymm0,%ymm6
-	LONG $0xf928fcc5 // 0fa2: vmovaps %ymm1,%ymm7
-	LONG $0xc0287cc5 // 0fa6: vmovaps %ymm0,%ymm8
-	LONG $0xc9287cc5 // 0faa: vmovaps %ymm1,%ymm9
-	LONG $0xd0287cc5 // 0fae: vmovaps %ymm0,%ymm10
-	LONG $0xd9287cc5 // 0fb2: vmovaps %ymm1,%ymm11
-	LONG $0xfff51ee9; BYTE $0xff // 0fb6: jmp 4d9 <multiply+0x4d9>
-	LONG $0x387b8348; BYTE $0x00 // 0fbb: cmpq $0x0,0x38(%rbx)
-	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0fc0: mov 0xc8(%rbx),%rax
-	LONG $0x784b8b4c // 0fc7: mov 0x78(%rbx),%r9
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0fcb: mov 0x90(%rbx),%rdx
-	QUAD $0x0000000085048d4c // 0fd2: lea 0x0(,%rax,4),%r8
-	LONG $0x0270840f; WORD $0x0000 // 0fda: je 1250 <multiply+0x1250>
-	LONG $0x30438b48 // 0fe0: mov 0x30(%rbx),%rax
-	LONG $0x0810fcc5 // 0fe4: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 0fe8: vmovups 0x20(%rax),%ymm0
-	LONG $0x507b8348; BYTE $0x00 // 0fed: cmpq $0x0,0x50(%rbx)
-	WORD $0x7d74 // 0ff2: je 1071 <multiply+0x1071>
-	LONG $0x020c634a // 0ff4: movslq (%rdx,%r8,1),%rcx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0ff8: mov 0xc0(%rbx),%rax
-	LONG $0x48538b48 // 0fff: mov 0x48(%rbx),%rdx
-	LONG $0x8a3c8d48 // 1003: lea (%rdx,%rcx,4),%rdi
-	LONG $0x10f88348 // 1007: cmp $0x10,%rax
-	LONG $0x0280840f; WORD $0x0000 // 100b: je 1291 <multiply+0x1291>
-	LONG $0x000008ba; BYTE $0x00 // 1011: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 1016: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 1019: cmovle %rax,%rdx
-	WORD $0xc931 // 101d: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 101f: test %rdx,%rdx
-	LONG $0xd1480f48 // 1022: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 1026: mov $0x8,%ecx
-	LONG $0x08e88348 // 102b: sub $0x8,%rax
-	WORD $0x8948; BYTE $0xce // 102f: mov %rcx,%rsi
-	WORD $0x2948; BYTE $0xd6 // 1032: sub %rdx,%rsi
-	LONG $0x04158d48; WORD $0x0003; BYTE $0x00 // 1035: lea 0x304(%rip),%rdx # 1340 <lanes>
-	LONG $0x146ffec5; BYTE $0xb2 // 103c: vmovdqu (%rdx,%rsi,4),%ymm2
-	LONG $0x000008be; BYTE $0x00 // 1041: mov $0x8,%esi
-	LONG $0x2c6de2c4; BYTE $0x17 // 1046: vmaskmovps (%rdi),%ymm2,%ymm2
-	WORD $0x3948; BYTE $0xf0 // 104b: cmp %rsi,%rax
-	LONG $0xc64f0f48 // 104e: cmovg %rsi,%rax
-	WORD $0xf631 // 1052: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc0 // 1054: test %rax,%rax
-	LONG $0xc6480f48 // 1057: cmovs %rsi,%rax
-	WORD $0x2948; BYTE $0xc1 // 105b: sub %rax,%rcx
-	LONG $0xca58f4c5 // 105e: vaddps %ymm2,%ymm1,%ymm1
-	LONG $0x146ffec5; BYTE $0x8a // 1062: vmovdqu (%rdx,%rcx,4),%ymm2
-	LONG $0x2c6de2c4; WORD $0x2057 // 1067: vmaskmovps 0x20(%rdi),%ymm2,%ymm2
-	LONG $0xc258fcc5 // 106d: vaddps %ymm2,%ymm0,%ymm0
-	LONG $0x0114634b // 1071: movslq (%r9,%r8,1),%rdx
-	WORD $0x8b48; BYTE $0x03 // 1075: mov (%rbx),%rax
-	LONG $0x90348d48 // 1078: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 107c: mov 0xa8(%rbx),%rdi
-	LONG $0x18438b48 // 1083: mov 0x18(%rbx),%rax
-	WORD $0xd231 // 1087: xor %edx,%edx
-	WORD $0x8548; BYTE $0xff // 1089: test %rdi,%rdi
-	WORD $0x4b7e // 108c: jle 10d9 <multiply+0x10d9>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 108e: mov 0xb0(%rbx),%r12
-	LONG $0x140c8d49 // 1095: lea (%r12,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 1099: cmp %rdx,%rcx
-	LONG $0x00c28e0f; WORD $0x0000 // 109c: jle 1164 <multiply+0x1164>
-	LONG $0x2010fcc5 // 10a2: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 10a6: vmovups 0x20(%rax),%ymm3
-	LONG $0x40c08348 // 10ab: add $0x40,%rax
-	LONG $0x187de2c4; WORD $0x9614 // 10af: vbroadcastss (%rsi,%rdx,4),%ymm2
-	WORD $0xff48; BYTE $0xc2 // 10b5: inc %rdx
-	LONG $0xb86de2c4; BYTE $0xcc // 10b8: vfmadd231ps %ymm4,%ymm2,%ymm1
-	LONG $0xb86de2c4; BYTE $0xc3 // 10bd: vfmadd231ps %ymm3,%ymm2,%ymm0
-	WORD $0x3948; BYTE $0xd1 // 10c2: cmp %rdx,%rcx
-	WORD $0xdb7f // 10c5: jg 10a2 <multiply+0x10a2>
-	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 10c7: add 0xb8(%rbx),%rcx
-	WORD $0x294c; BYTE $0xe1 // 10ce: sub %r12,%rcx
-	WORD $0x8948; BYTE $0xca // 10d1: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xcf // 10d4: dec %rdi
-	WORD $0xb575 // 10d7: jne 108e <multiply+0x108e>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 10d9: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 10e0: mov 0xc8(%rbx),%rdx
-	LONG $0x903c8d48 // 10e7: lea (%rax,%rdx,4),%rdi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 10eb: mov 0xc0(%rbx),%rax
-	LONG $0x10f88348 // 10f2: cmp $0x10,%rax
-	LONG $0x0161840f; WORD $0x0000 // 10f6: je 125d <multiply+0x125d>
-	LONG $0xf8508d48 // 10fc: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 1100: mov $0x8,%ecx
-	LONG $0x34358d48; WORD $0x0002; BYTE $0x00 // 1105: lea 0x234(%rip),%rsi # 1340 <lanes>
-	WORD $0x6348; BYTE $0x3f // 110c: movslq (%rdi),%rdi
-	WORD $0x3948; BYTE $0xca // 110f: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 1112: cmovg %rcx,%rdx
-	WORD $0xc931 // 1116: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 1118: test %rdx,%rdx
-	LONG $0xd1480f48 // 111b: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 111f: mov $0x8,%ecx
-	WORD $0x8949; BYTE $0xc8 // 1124: mov %rcx,%r8
-	WORD $0x2949; BYTE $0xd0 // 1127: sub %rdx,%r8
-	LONG $0x60538b48 // 112a: mov 0x60(%rbx),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 112e: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd8 // 1133: cmp %rbx,%rax
-	LONG $0x6f7ea1c4; WORD $0x8614 // 1136: vmovdqu (%rsi,%r8,4),%ymm2
-	LONG $0xc34f0f48 // 113c: cmovg %rbx,%rax
-	WORD $0xdb31 // 1140: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc0 // 1142: test %rax,%rax
-	LONG $0xc3480f48 // 1145: cmovs %rbx,%rax
-	LONG $0xba148d48 // 1149: lea (%rdx,%rdi,4),%rdx
-	WORD $0x2948; BYTE $0xc1 // 114d: sub %rax,%rcx
-	LONG $0x1c6ffec5; BYTE $0x8e // 1150: vmovdqu (%rsi,%rcx,4),%ymm3
-	LONG $0x2e6de2c4; WORD $0x2042 // 1155: vmaskmovps %ymm0,%ymm2,0x20(%rdx)
-	LONG $0x2e65e2c4; BYTE $0x0a // 115b: vmaskmovps %ymm1,%ymm3,(%rdx)
-	WORD $0xf8c5; BYTE $0x77 // 1160: vzeroupper
-	BYTE $0xc3 // 1163: ret
-	WORD $0x8948; BYTE $0xd1 // 1164: mov %rdx,%rcx
-	LONG $0xffff5be9; BYTE $0xff // 1167: jmp 10c7 <multiply+0x10c7>
-	LONG $0xc057f8c5 // 116c: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0xc828fcc5 // 1170: vmovaps %ymm0,%ymm1
-	LONG $0xfffb35e9; BYTE $0xff // 1174: jmp cae <multiply+0xcae>
-	LONG $0x30438b48 // 1179: mov 0x30(%rbx),%rax
-	LONG $0x0810fcc5 // 117d: vmovups (%rax),%ymm1
-	LONG $0x4010fcc5; BYTE $0x20 // 1181: vmovups 0x20(%rax),%ymm0
-	LONG $0xfff24ce9; BYTE $0xff // 1186: jmp 3d7 <multiply+0x3d7>
-	LONG $0xd028fcc5 // 118b: vmovaps %ymm0,%ymm2
-	LONG $0xe928fcc5 // 118f: vmovaps %ymm1,%ymm5
-	LONG $0xf028fcc5 // 1193: vmovaps %ymm0,%ymm6
-	LONG $0xf928fcc5 // 1197: vmovaps %ymm1,%ymm7
-	LONG $0xc0287cc5 // 119b: vmovaps %ymm0,%ymm8
-	LONG $0xc9287cc5 // 119f: vmovaps %ymm1,%ymm9
-	LONG $0xfffbece9; BYTE $0xff // 11a3: jmp d94 <multiply+0xd94>
-	WORD $0x6348; BYTE $0x11 // 11a8: movslq (%rcx),%rdx
-	LONG $0x60438b48 // 11ab: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 11af: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 11b3: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 11b7: vmovups %ymm0,0x20(%rax)
-	LONG $0x04516348 // 11bc: movslq 0x4(%rcx),%rdx
-	LONG $0x60438b48 // 11c0: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 11c4: lea (%rax,%rdx,4),%rax
-	LONG $0x08117cc5 // 11c8: vmovups %ymm9,(%rax)
-	LONG $0x40117cc5; BYTE $0x20 // 11cc: vmovups %ymm8,0x20(%rax)
-	LONG $0x08516348 // 11d1: movslq 0x8(%rcx),%rdx
-	LONG $0x60438b48 // 11d5: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 11d9: lea (%rax,%rdx,4),%rax
-	LONG $0x3811fcc5 // 11dd: vmovups %ymm7,(%rax)
-	LONG $0x7011fcc5; BYTE $0x20 // 11e1: vmovups %ymm6,0x20(%rax)
-	LONG $0x0c516348 // 11e6: movslq 0xc(%rcx),%rdx
-	LONG $0x60438b48 // 11ea: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 11ee: lea (%rax,%rdx,4),%rax
-	LONG $0x2811fcc5 // 11f2: vmovups %ymm5,(%rax)
-	LONG $0x5011fcc5; BYTE $0x20 // 11f6: vmovups %ymm2,0x20(%rax)
-	LONG $0xfff492e9; BYTE $0xff // 11fb: jmp 692 <multiply+0x692>
-	WORD $0x8948; BYTE $0xd1 // 1200: mov %rdx,%rcx
-	LONG $0xfff5f4e9; BYTE $0xff // 1203: jmp 7fc <multiply+0x7fc>
-	WORD $0x6349; BYTE $0x10 // 1208: movslq (%r8),%rdx
-	LONG $0x60438b48 // 120b: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 120f: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 1213: vmovups %ymm1,(%rax)
-	LONG $0x5811fcc5; BYTE $0x20 // 1217: vmovups %ymm3,0x20(%rax)
-	LONG $0x04506349 // 121c: movslq 0x4(%r8),%rdx
-	LONG $0x60438b48 // 1220: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1224: lea (%rax,%rdx,4),%rax
-	LONG $0x1011fcc5 // 1228: vmovups %ymm2,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 122c: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff45ce9; BYTE $0xff // 1231: jmp 692 <multiply+0x692>
-	LONG $0xd128fcc5 // 1236: vmovaps %ymm1,%ymm2
-	LONG $0xd828fcc5 // 123a: vmovaps %ymm0,%ymm3
-	LONG $0xfff54ae9; BYTE $0xff // 123e: jmp 78d <multiply+0x78d>
-	LONG $0xc057f8c5 // 1243: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0xc828fcc5 // 1247: vmovaps %ymm0,%ymm1
-	LONG $0xfff498e9; BYTE $0xff // 124b: jmp 6e8 <multiply+0x6e8>
-	LONG $0xc057f8c5 // 1250: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0xc828fcc5 // 1254: vmovaps %ymm0,%ymm1
-	LONG $0xfffd90e9; BYTE $0xff // 1258: jmp fed <multiply+0xfed>
-	WORD $0x6348; BYTE $0x17 // 125d: movslq (%rdi),%rdx
-	LONG $0x60438b48 // 1260: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1264: lea (%rax,%rdx,4),%rax
-	LONG $0x0811fcc5 // 1268: vmovups %ymm1,(%rax)
-	LONG $0x4011fcc5; BYTE $0x20 // 126c: vmovups %ymm0,0x20(%rax)
-	LONG $0xfff41ce9; BYTE $0xff // 1271: jmp 692 <multiply+0x692>
-	LONG $0x587cc1c4; WORD $0x2059 // 1276: vaddps 0x20(%r9),%ymm0,%ymm3
-	LONG $0x5874c1c4; BYTE $0x12 // 127c: vaddps (%r10),%ymm1,%ymm2
-	LONG $0x587cc1c4; WORD $0x2042 // 1281: vaddps 0x20(%r10),%ymm0,%ymm0
-	LONG $0x5874c1c4; BYTE $0x09 // 1287: vaddps (%r9),%ymm1,%ymm1
-	LONG $0xfff4fce9; BYTE $0xff // 128c: jmp 78d <multiply+0x78d>
-	LONG $0x0f58f4c5 // 1291: vaddps (%rdi),%ymm1,%ymm1
-	LONG $0x4758fcc5; BYTE $0x20 // 1295: vaddps 0x20(%rdi),%ymm0,%ymm0
-	LONG $0xfffdd2e9; BYTE $0xff // 129a: jmp 1071 <multiply+0x1071>
-	LONG $0x587441c4; BYTE $0x1a // 129f: vaddps (%r10),%ymm1,%ymm11
-	LONG $0x587c41c4; WORD $0x2052 // 12a4: vaddps 0x20(%r10),%ymm0,%ymm10
-	LONG $0x587441c4; BYTE $0x09 // 12aa: vaddps (%r9),%ymm1,%ymm9
-	LONG $0x587c41c4; WORD $0x2041 // 12af: vaddps 0x20(%r9),%ymm0,%ymm8
-	LONG $0x5874c1c4; BYTE $0x38 // 12b5: vaddps (%r8),%ymm1,%ymm7
-	LONG $0x587cc1c4; WORD $0x2070 // 12ba: vaddps 0x20(%r8),%ymm0,%ymm6
-	LONG $0x5874c1c4; WORD $0x241c // 12c0: vaddps (%r12),%ymm1,%ymm3
-	LONG $0x587cc1c4; WORD $0x2454; BYTE $0x20 // 12c6: vaddps 0x20(%r12),%ymm0,%ymm2
-	LONG $0x5874c1c4; BYTE $0x0b // 12cd: vaddps (%r11),%ymm1,%ymm1
-	LONG $0x587cc1c4; WORD $0x2043 // 12d2: vaddps 0x20(%r11),%ymm0,%ymm0
-	LONG $0xfff1fce9; BYTE $0xff // 12d8: jmp 4d9 <multiply+0x4d9>
-	LONG $0x587441c4; BYTE $0x09 // 12dd: vaddps (%r9),%ymm1,%ymm9
-	LONG $0x587c41c4; WORD $0x2041 // 12e2: vaddps 0x20(%r9),%ymm0,%ymm8
-	LONG $0x5874c1c4; BYTE $0x38 // 12e8: vaddps (%r8),%ymm1,%ymm7
-	LONG $0x587cc1c4; WORD $0x2070 // 12ed: vaddps 0x20(%r8),%ymm0,%ymm6
-	LONG $0x5874c1c4; BYTE $0x2b // 12f3: vaddps (%r11),%ymm1,%ymm5
-	LONG $0x587cc1c4; WORD $0x2053 // 12f8: vaddps 0x20(%r11),%ymm0,%ymm2
-	LONG $0x5874c1c4; BYTE $0x0a // 12fe: vaddps (%r10),%ymm1,%ymm1
-	LONG $0x587cc1c4; WORD $0x2042 // 1303: vaddps 0x20(%r10),%ymm0,%ymm0
-	LONG $0xfffa86e9; BYTE $0xff // 1309: jmp d94 <multiply+0xd94>
-	LONG $0x3f58fcc5 // 130e: vaddps (%rdi),%ymm0,%ymm7
-	LONG $0x3658fcc5 // 1312: vaddps (%rsi),%ymm0,%ymm6
-	LONG $0x6e58f4c5; BYTE $0x20 // 1316: vaddps 0x20(%rsi),%ymm1,%ymm5
-	LONG $0x5874c1c4; WORD $0x2053 // 131b: vaddps 0x20(%r11),%ymm1,%ymm2
-	LONG $0x587cc1c4; BYTE $0x03 // 1321: vaddps (%r11),%ymm0,%ymm0
-	LONG $0x4f58f4c5; BYTE $0x20 // 1326: vaddps 0x20(%rdi),%ymm1,%ymm1
-	LONG $0xfff783e9; BYTE $0xff // 132b: jmp ab3 <multiply+0xab3>
-	QUAD $0x000000841f0f2e66 // 1330
-	QUAD $0x0000441f0f660000 // 1338
-	QUAD $0xffffffffffffffff // 1340
-	QUAD $0xffffffffffffffff // 1348
-	QUAD $0xffffffffffffffff // 1350
-	QUAD $0xffffffffffffffff // 1358
-	QUAD $0x0000000000000000 // 1360
-	QUAD $0x0000000000000000 // 1368
-	QUAD $0x0000000000000000 // 1370
-	QUAD $0x0000000000000000 // 1378
+	LONG $0x1e358d4c; WORD $0x0014; BYTE $0x00 // 001b: lea 0x141e(%rip),%r14 # 1440 <lanes>
+	LONG $0x570041c4; BYTE $0xff // 0022: vxorps %xmm15,%xmm15,%xmm15
+	LONG $0x05f88348 // 0027: cmp $0x5,%rax
+	LONG $0x06ff8e0f; WORD $0x0000 // 002b: jle 730 <multiply+0x730>
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0031: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b48 // 0038: mov 0x78(%rbx),%rcx
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 003c: mov 0x90(%rbx),%rdx
+	LONG $0x02e0c148 // 0043: shl $0x2,%rax
+	LONG $0x387b8348; BYTE $0x00 // 0047: cmpq $0x0,0x38(%rbx)
+	LONG $0x0953840f; WORD $0x0000 // 004c: je 9a5 <multiply+0x9a5>
+	LONG $0x30738b48 // 0052: mov 0x30(%rbx),%rsi
+	LONG $0x2610fcc5 // 0056: vmovups (%rsi),%ymm4
+	LONG $0x5e10fcc5; BYTE $0x20 // 005a: vmovups 0x20(%rsi),%ymm3
+	LONG $0x507b8348; BYTE $0x00 // 005f: cmpq $0x0,0x50(%rbx)
+	LONG $0x090e840f; WORD $0x0000 // 0064: je 978 <multiply+0x978>
+	WORD $0x0148; BYTE $0xc2 // 006a: add %rax,%rdx
+	LONG $0x48638b4c // 006d: mov 0x48(%rbx),%r12
+	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 0071: mov 0xc0(%rbx),%rsi
+	WORD $0x6348; BYTE $0x3a // 0078: movslq (%rdx),%rdi
+	LONG $0xbc1c8d4d // 007b: lea (%r12,%rdi,4),%r11
+	LONG $0x047a6348 // 007f: movslq 0x4(%rdx),%rdi
+	LONG $0xbc148d4d // 0083: lea (%r12,%rdi,4),%r10
+	LONG $0x087a6348 // 0087: movslq 0x8(%rdx),%rdi
+	LONG $0xbc0c8d4d // 008b: lea (%r12,%rdi,4),%r9
+	LONG $0x0c7a6348 // 008f: movslq 0xc(%rdx),%rdi
+	LONG $0xbc048d4d // 0093: lea (%r12,%rdi,4),%r8
+	LONG $0x107a6348 // 0097: movslq 0x10(%rdx),%rdi
+	LONG $0x14526348 // 009b: movslq 0x14(%rdx),%rdx
+	LONG $0xbc3c8d49 // 009f: lea (%r12,%rdi,4),%rdi
+	LONG $0x94248d4d // 00a3: lea (%r12,%rdx,4),%r12
+	LONG $0x10fe8348 // 00a7: cmp $0x10,%rsi
+	LONG $0x0978840f; WORD $0x0000 // 00ab: je a29 <multiply+0xa29>
+	LONG $0x000008ba; BYTE $0x00 // 00b1: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd6 // 00b6: cmp %rdx,%rsi
+	LONG $0xd64e0f48 // 00b9: cmovle %rsi,%rdx
+	WORD $0x3145; BYTE $0xed // 00bd: xor %r13d,%r13d
+	WORD $0x8548; BYTE $0xd2 // 00c0: test %rdx,%rdx
+	LONG $0xd5480f49 // 00c3: cmovs %r13,%rdx
+	WORD $0x894d; BYTE $0xfd // 00c7: mov %r15,%r13
+	LONG $0x08ee8348 // 00ca: sub $0x8,%rsi
+	WORD $0x2949; BYTE $0xd5 // 00ce: sub %rdx,%r13
+	LONG $0x000008ba; BYTE $0x00 // 00d1: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd6 // 00d6: cmp %rdx,%rsi
+	LONG $0x6f7e81c4; WORD $0xae34 // 00d9: vmovdqu (%r14,%r13,4),%ymm6
+	LONG $0xf24f0f48 // 00df: cmovg %rdx,%rsi
+	WORD $0xd231 // 00e3: xor %edx,%edx
+	LONG $0x2c4dc2c4; BYTE $0x03 // 00e5: vmaskmovps (%r11),%ymm6,%ymm0
+	LONG $0x2c4d42c4; BYTE $0x32 // 00ea: vmaskmovps (%r10),%ymm6,%ymm14
+	WORD $0x8548; BYTE $0xf6 // 00ef: test %rsi,%rsi
+	LONG $0x2c4d42c4; BYTE $0x21 // 00f2: vmaskmovps (%r9),%ymm6,%ymm12
+	LONG $0x2c4d42c4; BYTE $0x10 // 00f7: vmaskmovps (%r8),%ymm6,%ymm10
+	LONG $0xf2480f48 // 00fc: cmovs %rdx,%rsi
+	WORD $0x894c; BYTE $0xfa // 0100: mov %r15,%rdx
+	LONG $0x2c4d62c4; BYTE $0x07 // 0103: vmaskmovps (%rdi),%ymm6,%ymm8
+	LONG $0x2c4dc2c4; WORD $0x2434 // 0108: vmaskmovps (%r12),%ymm6,%ymm6
+	WORD $0x2948; BYTE $0xf2 // 010e: sub %rsi,%rdx
+	LONG $0x6f7ec1c4; WORD $0x962c // 0111: vmovdqu (%r14,%rdx,4),%ymm5
+	LONG $0x2c55c2c4; WORD $0x204b // 0117: vmaskmovps 0x20(%r11),%ymm5,%ymm1
+	LONG $0x2c5542c4; WORD $0x206a // 011d: vmaskmovps 0x20(%r10),%ymm5,%ymm13
+	LONG $0x2c5542c4; WORD $0x2059 // 0123: vmaskmovps 0x20(%r9),%ymm5,%ymm11
+	LONG $0x2c5542c4; WORD $0x2048 // 0129: vmaskmovps 0x20(%r8),%ymm5,%ymm9
+	LONG $0x2c55e2c4; WORD $0x207f // 012f: vmaskmovps 0x20(%rdi),%ymm5,%ymm7
+	LONG $0x2c55c2c4; WORD $0x246c; BYTE $0x20 // 0135: vmaskmovps 0x20(%r12),%ymm5,%ymm5
+	LONG $0x585c41c4; BYTE $0xf6 // 013c: vaddps %ymm14,%ymm4,%ymm14
+	LONG $0x585c41c4; BYTE $0xe4 // 0141: vaddps %ymm12,%ymm4,%ymm12
+	LONG $0x585c41c4; BYTE $0xd2 // 0146: vaddps %ymm10,%ymm4,%ymm10
+	LONG $0x585c41c4; BYTE $0xc0 // 014b: vaddps %ymm8,%ymm4,%ymm8
+	LONG $0xf658dcc5 // 0150: vaddps %ymm6,%ymm4,%ymm6
+	LONG $0xe058dcc5 // 0154: vaddps %ymm0,%ymm4,%ymm4
+	LONG $0x586441c4; BYTE $0xed // 0158: vaddps %ymm13,%ymm3,%ymm13
+	LONG $0x586441c4; BYTE $0xdb // 015d: vaddps %ymm11,%ymm3,%ymm11
+	LONG $0x586441c4; BYTE $0xc9 // 0162: vaddps %ymm9,%ymm3,%ymm9
+	LONG $0xff58e4c5 // 0167: vaddps %ymm7,%ymm3,%ymm7
+	LONG $0xed58e4c5 // 016b: vaddps %ymm5,%ymm3,%ymm5
+	LONG $0xd958e4c5 // 016f: vaddps %ymm1,%ymm3,%ymm3
+	WORD $0x8b48; BYTE $0x13 // 0173: mov (%rbx),%rdx
+	LONG $0x01346348 // 0176: movslq (%rcx,%rax,1),%rsi
+	LONG $0xb21c8d4c // 017a: lea (%rdx,%rsi,4),%r11
+	LONG $0x01746348; BYTE $0x04 // 017e: movslq 0x4(%rcx,%rax,1),%rsi
+	LONG $0xb2148d4c // 0183: lea (%rdx,%rsi,4),%r10
+	LONG $0x01746348; BYTE $0x08 // 0187: movslq 0x8(%rcx,%rax,1),%rsi
+	LONG $0xb20c8d4c // 018c: lea (%rdx,%rsi,4),%r9
+	LONG $0x01746348; BYTE $0x0c // 0190: movslq 0xc(%rcx,%rax,1),%rsi
+	LONG $0xb2048d4c // 0195: lea (%rdx,%rsi,4),%r8
+	LONG $0x01746348; BYTE $0x10 // 0199: movslq 0x10(%rcx,%rax,1),%rsi
+	LONG $0xb23c8d48 // 019e: lea (%rdx,%rsi,4),%rdi
+	LONG $0x01446348; BYTE $0x14 // 01a2: movslq 0x14(%rcx,%rax,1),%rax
+	LONG $0x82348d48 // 01a7: lea (%rdx,%rax,4),%rsi
+	LONG $0xa8ab8b4c; WORD $0x0000; BYTE $0x00 // 01ab: mov 0xa8(%rbx),%r13
+	LONG $0x18438b48 // 01b2: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 01b6: xor %edx,%edx
+	WORD $0x854d; BYTE $0xed // 01b8: test %r13,%r13
+	LONG $0x00ca8e0f; WORD $0x0000 // 01bb: jle 28b <multiply+0x28b>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01c1: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01cc: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 01d7: nopw 0x0(%rax,%rax,1)
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 01e0: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 01e7: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 01eb: cmp %rdx,%rcx
+	LONG $0x077c8e0f; WORD $0x0000 // 01ee: jle 970 <multiply+0x970>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01f4: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 01ff: nop
+	LONG $0x0810fcc5 // 0200: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0204: vmovups 0x20(%rax),%ymm0
+	LONG $0x40c08348 // 0209: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x9314 // 020d: vbroadcastss (%r11,%rdx,4),%ymm2
+	LONG $0xb86de2c4; BYTE $0xe1 // 0213: vfmadd231ps %ymm1,%ymm2,%ymm4
+	LONG $0xb86de2c4; BYTE $0xd8 // 0218: vfmadd231ps %ymm0,%ymm2,%ymm3
+	LONG $0x187dc2c4; WORD $0x9214 // 021d: vbroadcastss (%r10,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xf1 // 0223: vfmadd231ps %ymm1,%ymm2,%ymm14
+	LONG $0xb86d62c4; BYTE $0xe8 // 0228: vfmadd231ps %ymm0,%ymm2,%ymm13
+	LONG $0x187dc2c4; WORD $0x9114 // 022d: vbroadcastss (%r9,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xe1 // 0233: vfmadd231ps %ymm1,%ymm2,%ymm12
+	LONG $0xb86d62c4; BYTE $0xd8 // 0238: vfmadd231ps %ymm0,%ymm2,%ymm11
+	LONG $0x187dc2c4; WORD $0x9014 // 023d: vbroadcastss (%r8,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xd1 // 0243: vfmadd231ps %ymm1,%ymm2,%ymm10
+	LONG $0xb86d62c4; BYTE $0xc8 // 0248: vfmadd231ps %ymm0,%ymm2,%ymm9
+	LONG $0x187de2c4; WORD $0x9714 // 024d: vbroadcastss (%rdi,%rdx,4),%ymm2
+	LONG $0xb86d62c4; BYTE $0xc1 // 0253: vfmadd231ps %ymm1,%ymm2,%ymm8
+	LONG $0xb86de2c4; BYTE $0xf8 // 0258: vfmadd231ps %ymm0,%ymm2,%ymm7
+	LONG $0x187de2c4; WORD $0x9614 // 025d: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 0263: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xf1 // 0266: vfmadd231ps %ymm1,%ymm2,%ymm6
+	LONG $0xb86de2c4; BYTE $0xe8 // 026b: vfmadd231ps %ymm0,%ymm2,%ymm5
+	WORD $0x3948; BYTE $0xd1 // 0270: cmp %rdx,%rcx
+	WORD $0x8b7f // 0273: jg 200 <multiply+0x200>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0275: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 027c: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 027f: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xcd // 0282: dec %r13
+	LONG $0xff55850f; WORD $0xffff // 0285: jne 1e0 <multiply+0x1e0>
+	QUAD $0x00000000d0bb8348 // 028b: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0293: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 029a: mov 0x90(%rbx),%rax
+	LONG $0x90348d48 // 02a1: lea (%rax,%rdx,4),%rsi
+	WORD $0x3774 // 02a5: je 2de <multiply+0x2de>
+	LONG $0xe45f84c5 // 02a7: vmaxps %ymm4,%ymm15,%ymm4
+	LONG $0xdb5f84c5 // 02ab: vmaxps %ymm3,%ymm15,%ymm3
+	LONG $0x5f0441c4; BYTE $0xf6 // 02af: vmaxps %ymm14,%ymm15,%ymm14
+	LONG $0x5f0441c4; BYTE $0xed // 02b4: vmaxps %ymm13,%ymm15,%ymm13
+	LONG $0x5f0441c4; BYTE $0xe4 // 02b9: vmaxps %ymm12,%ymm15,%ymm12
+	LONG $0x5f0441c4; BYTE $0xdb // 02be: vmaxps %ymm11,%ymm15,%ymm11
+	LONG $0x5f0441c4; BYTE $0xd2 // 02c3: vmaxps %ymm10,%ymm15,%ymm10
+	LONG $0x5f0441c4; BYTE $0xc9 // 02c8: vmaxps %ymm9,%ymm15,%ymm9
+	LONG $0x5f0441c4; BYTE $0xc0 // 02cd: vmaxps %ymm8,%ymm15,%ymm8
+	LONG $0xff5f84c5 // 02d2: vmaxps %ymm7,%ymm15,%ymm7
+	LONG $0xf65f84c5 // 02d6: vmaxps %ymm6,%ymm15,%ymm6
+	LONG $0xed5f84c5 // 02da: vmaxps %ymm5,%ymm15,%ymm5
+	WORD $0x6348; BYTE $0x0e // 02de: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 02e1: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 02e5: mov 0xc0(%rbx),%rax
+	LONG $0x8a148d48 // 02ec: lea (%rdx,%rcx,4),%rdx
+	LONG $0x10f88348 // 02f0: cmp $0x10,%rax
+	LONG $0x06b8840f; WORD $0x0000 // 02f4: je 9b2 <multiply+0x9b2>
+	LONG $0xf8488d48 // 02fa: lea -0x8(%rax),%rcx
+	LONG $0x000008bf; BYTE $0x00 // 02fe: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf9 // 0303: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 0306: cmovg %rdi,%rcx
+	WORD $0xff31 // 030a: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 030c: test %rcx,%rcx
+	LONG $0xcf480f48 // 030f: cmovs %rdi,%rcx
+	WORD $0x894c; BYTE $0xff // 0313: mov %r15,%rdi
+	WORD $0x2948; BYTE $0xcf // 0316: sub %rcx,%rdi
+	LONG $0x000008b9; BYTE $0x00 // 0319: mov $0x8,%ecx
+	WORD $0x3948; BYTE $0xc8 // 031e: cmp %rcx,%rax
+	LONG $0x6f7ec1c4; WORD $0xbe04 // 0321: vmovdqu (%r14,%rdi,4),%ymm0
+	LONG $0xc14f0f48 // 0327: cmovg %rcx,%rax
+	WORD $0xc931 // 032b: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xc0 // 032d: test %rax,%rax
+	LONG $0xc1480f48 // 0330: cmovs %rcx,%rax
+	WORD $0x894c; BYTE $0xf9 // 0334: mov %r15,%rcx
+	WORD $0x2948; BYTE $0xc1 // 0337: sub %rax,%rcx
+	LONG $0x6f7ec1c4; WORD $0x8e0c // 033a: vmovdqu (%r14,%rcx,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x205a // 0340: vmaskmovps %ymm3,%ymm0,0x20(%rdx)
+	LONG $0x2e75e2c4; BYTE $0x22 // 0346: vmaskmovps %ymm4,%ymm1,(%rdx)
+	LONG $0x04566348 // 034b: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 034f: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0353: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x30 // 0357: vmaskmovps %ymm14,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2068 // 035c: vmaskmovps %ymm13,%ymm0,0x20(%rax)
+	LONG $0x08566348 // 0362: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 0366: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 036a: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x20 // 036e: vmaskmovps %ymm12,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2058 // 0373: vmaskmovps %ymm11,%ymm0,0x20(%rax)
+	LONG $0x0c566348 // 0379: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 037d: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0381: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x10 // 0385: vmaskmovps %ymm10,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2048 // 038a: vmaskmovps %ymm9,%ymm0,0x20(%rax)
+	LONG $0x10566348 // 0390: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 0394: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0398: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x00 // 039c: vmaskmovps %ymm8,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2078 // 03a1: vmaskmovps %ymm7,%ymm0,0x20(%rax)
+	LONG $0x14566348 // 03a7: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 03ab: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 03af: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x30 // 03b3: vmaskmovps %ymm6,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2068 // 03b8: vmaskmovps %ymm5,%ymm0,0x20(%rax)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 03be: mov 0xc8(%rbx),%rdx
+	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 03c5: mov 0x80(%rbx),%rax
+	LONG $0x064a8d48 // 03cc: lea 0x6(%rdx),%rcx
+	LONG $0x0bc28348 // 03d0: add $0xb,%rdx
+	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 03d4: mov %rcx,0xc8(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 03db: cmp %rax,%rdx
+	LONG $0xfc4d8c0f; WORD $0xffff // 03de: jl 31 <multiply+0x31>
+	WORD $0x2948; BYTE $0xc8 // 03e4: sub %rcx,%rax
+	LONG $0x03f88348 // 03e7: cmp $0x3,%rax
+	LONG $0x067f840f; WORD $0x0000 // 03eb: je a70 <multiply+0xa70>
+	LONG $0x03498e0f; WORD $0x0000 // 03f1: jle 740 <multiply+0x740>
+	LONG $0x04f88348 // 03f7: cmp $0x4,%rax
+	LONG $0x094b840f; WORD $0x0000 // 03fb: je d4c <multiply+0xd4c>
+	LONG $0x05f88348 // 0401: cmp $0x5,%rax
+	LONG $0x0321850f; WORD $0x0000 // 0405: jne 72c <multiply+0x72c>
+	LONG $0x387b8348; BYTE $0x00 // 040b: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0410: mov 0xc8(%rbx),%rax
+	LONG $0x78738b48 // 0417: mov 0x78(%rbx),%rsi
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 041b: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0422: lea 0x0(,%rax,4),%rcx
+	LONG $0x0e53850f; WORD $0x0000 // 042a: jne 1283 <multiply+0x1283>
+	LONG $0xc057f8c5 // 0430: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 0434: vmovaps %ymm0,%ymm1
+	LONG $0x507b8348; BYTE $0x00 // 0438: cmpq $0x0,0x50(%rbx)
+	LONG $0x0c48840f; WORD $0x0000 // 043d: je 108b <multiply+0x108b>
+	WORD $0x0148; BYTE $0xca // 0443: add %rcx,%rdx
+	LONG $0x487b8b48 // 0446: mov 0x48(%rbx),%rdi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 044a: mov 0xc0(%rbx),%rax
+	WORD $0x634c; BYTE $0x02 // 0451: movslq (%rdx),%r8
+	LONG $0x871c8d4e // 0454: lea (%rdi,%r8,4),%r11
+	LONG $0x0442634c // 0458: movslq 0x4(%rdx),%r8
+	LONG $0x87148d4e // 045c: lea (%rdi,%r8,4),%r10
+	LONG $0x0842634c // 0460: movslq 0x8(%rdx),%r8
+	LONG $0x870c8d4e // 0464: lea (%rdi,%r8,4),%r9
+	LONG $0x0c42634c // 0468: movslq 0xc(%rdx),%r8
+	LONG $0x10526348 // 046c: movslq 0x10(%rdx),%rdx
+	LONG $0x87048d4e // 0470: lea (%rdi,%r8,4),%r8
+	LONG $0x97248d4c // 0474: lea (%rdi,%rdx,4),%r12
+	LONG $0x10f88348 // 0478: cmp $0x10,%rax
+	LONG $0x0f06840f; WORD $0x0000 // 047c: je 1388 <multiply+0x1388>
+	LONG $0x000008ba; BYTE $0x00 // 0482: mov $0x8,%edx
+	LONG $0x0008bd41; WORD $0x0000 // 0487: mov $0x8,%r13d
+	LONG $0xac358d4c; WORD $0x000f; BYTE $0x00 // 048d: lea 0xfac(%rip),%r14 # 1440 <lanes>
+	WORD $0x3948; BYTE $0xd0 // 0494: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0497: cmovle %rax,%rdx
+	WORD $0xff31 // 049b: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 049d: test %rdx,%rdx
+	LONG $0xd7480f48 // 04a0: cmovs %rdi,%rdx
+	WORD $0x894c; BYTE $0xef // 04a4: mov %r13,%rdi
+	LONG $0x08e88348 // 04a7: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xd7 // 04ab: sub %rdx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbe24 // 04ae: vmovdqu (%r14,%rdi,4),%ymm4
+	LONG $0x000008bf; BYTE $0x00 // 04b4: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 04b9: cmp %rdi,%rax
+	LONG $0x2c5dc2c4; BYTE $0x1b // 04bc: vmaskmovps (%r11),%ymm4,%ymm3
+	LONG $0x2c5d42c4; BYTE $0x12 // 04c1: vmaskmovps (%r10),%ymm4,%ymm10
+	LONG $0xc74f0f48 // 04c6: cmovg %rdi,%rax
+	WORD $0xd231 // 04ca: xor %edx,%edx
+	LONG $0x2c5d42c4; BYTE $0x01 // 04cc: vmaskmovps (%r9),%ymm4,%ymm8
+	LONG $0x2c5dc2c4; BYTE $0x30 // 04d1: vmaskmovps (%r8),%ymm4,%ymm6
+	WORD $0x8548; BYTE $0xc0 // 04d6: test %rax,%rax
+	LONG $0x2c5dc2c4; WORD $0x2424 // 04d9: vmaskmovps (%r12),%ymm4,%ymm4
+	LONG $0xc2480f48 // 04df: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xea // 04e3: mov %r13,%rdx
+	WORD $0x2948; BYTE $0xc2 // 04e6: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x9614 // 04e9: vmovdqu (%r14,%rdx,4),%ymm2
+	LONG $0x2c6d42c4; WORD $0x205b // 04ef: vmaskmovps 0x20(%r11),%ymm2,%ymm11
+	LONG $0x2c6d42c4; WORD $0x204a // 04f5: vmaskmovps 0x20(%r10),%ymm2,%ymm9
+	LONG $0x2c6dc2c4; WORD $0x2079 // 04fb: vmaskmovps 0x20(%r9),%ymm2,%ymm7
+	LONG $0x2c6dc2c4; WORD $0x2068 // 0501: vmaskmovps 0x20(%r8),%ymm2,%ymm5
+	LONG $0x2c6dc2c4; WORD $0x2454; BYTE $0x20 // 0507: vmaskmovps 0x20(%r12),%ymm2,%ymm2
+	LONG $0x587441c4; BYTE $0xd2 // 050e: vaddps %ymm10,%ymm1,%ymm10
+	LONG $0x587441c4; BYTE $0xc0 // 0513: vaddps %ymm8,%ymm1,%ymm8
+	LONG $0xf658f4c5 // 0518: vaddps %ymm6,%ymm1,%ymm6
+	LONG $0xe458f4c5 // 051c: vaddps %ymm4,%ymm1,%ymm4
+	LONG $0xcb58f4c5 // 0520: vaddps %ymm3,%ymm1,%ymm1
+	LONG $0x587c41c4; BYTE $0xc9 // 0524: vaddps %ymm9,%ymm0,%ymm9
+	LONG $0xff58fcc5 // 0529: vaddps %ymm7,%ymm0,%ymm7
+	LONG $0xed58fcc5 // 052d: vaddps %ymm5,%ymm0,%ymm5
+	LONG $0xd258fcc5 // 0531: vaddps %ymm2,%ymm0,%ymm2
+	LONG $0x587cc1c4; BYTE $0xc3 // 0535: vaddps %ymm11,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 053a: mov (%rbx),%rax
+	LONG $0x0e146348 // 053d: movslq (%rsi,%rcx,1),%rdx
+	LONG $0x90148d4c // 0541: lea (%rax,%rdx,4),%r10
+	LONG $0x0e546348; BYTE $0x04 // 0545: movslq 0x4(%rsi,%rcx,1),%rdx
+	LONG $0x900c8d4c // 054a: lea (%rax,%rdx,4),%r9
+	LONG $0x0e546348; BYTE $0x08 // 054e: movslq 0x8(%rsi,%rcx,1),%rdx
+	LONG $0x90048d4c // 0553: lea (%rax,%rdx,4),%r8
+	LONG $0x0e546348; BYTE $0x0c // 0557: movslq 0xc(%rsi,%rcx,1),%rdx
+	LONG $0x903c8d48 // 055c: lea (%rax,%rdx,4),%rdi
+	LONG $0x0e546348; BYTE $0x10 // 0560: movslq 0x10(%rsi,%rcx,1),%rdx
+	LONG $0x90348d48 // 0565: lea (%rax,%rdx,4),%rsi
+	LONG $0xa89b8b4c; WORD $0x0000; BYTE $0x00 // 0569: mov 0xa8(%rbx),%r11
+	LONG $0x18538b48 // 0570: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0574: xor %eax,%eax
+	WORD $0x854d; BYTE $0xdb // 0576: test %r11,%r11
+	LONG $0x008f8e0f; WORD $0x0000 // 0579: jle 60e <multiply+0x60e>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 057f: mov 0xb0(%rbx),%r12
+	LONG $0x040c8d49 // 0586: lea (%r12,%rax,1),%rcx
+	WORD $0x3948; BYTE $0xc1 // 058a: cmp %rax,%rcx
+	LONG $0x0a8e8e0f; WORD $0x0000 // 058d: jle 1021 <multiply+0x1021>
+	LONG $0x1a107cc5 // 0593: vmovups (%rdx),%ymm11
+	LONG $0x5a10fcc5; BYTE $0x20 // 0597: vmovups 0x20(%rdx),%ymm3
+	LONG $0x40c28348 // 059c: add $0x40,%rdx
+	LONG $0x187d42c4; WORD $0x8224 // 05a0: vbroadcastss (%r10,%rax,4),%ymm12
+	LONG $0xb81dc2c4; BYTE $0xcb // 05a6: vfmadd231ps %ymm11,%ymm12,%ymm1
+	LONG $0xb81de2c4; BYTE $0xc3 // 05ab: vfmadd231ps %ymm3,%ymm12,%ymm0
+	LONG $0x187d42c4; WORD $0x8124 // 05b0: vbroadcastss (%r9,%rax,4),%ymm12
+	LONG $0xb81d42c4; BYTE $0xd3 // 05b6: vfmadd231ps %ymm11,%ymm12,%ymm10
+	LONG $0xb81d62c4; BYTE $0xcb // 05bb: vfmadd231ps %ymm3,%ymm12,%ymm9
+	LONG $0x187d42c4; WORD $0x8024 // 05c0: vbroadcastss (%r8,%rax,4),%ymm12
+	LONG $0xb81d42c4; BYTE $0xc3 // 05c6: vfmadd231ps %ymm11,%ymm12,%ymm8
+	LONG $0xb81de2c4; BYTE $0xfb // 05cb: vfmadd231ps %ymm3,%ymm12,%ymm7
+	LONG $0x187d62c4; WORD $0x8724 // 05d0: vbroadcastss (%rdi,%rax,4),%ymm12
+	LONG $0xb81dc2c4; BYTE $0xf3 // 05d6: vfmadd231ps %ymm11,%ymm12,%ymm6
+	LONG $0xb81de2c4; BYTE $0xeb // 05db: vfmadd231ps %ymm3,%ymm12,%ymm5
+	LONG $0x187d62c4; WORD $0x8624 // 05e0: vbroadcastss (%rsi,%rax,4),%ymm12
+	WORD $0xff48; BYTE $0xc0 // 05e6: inc %rax
+	LONG $0xb81dc2c4; BYTE $0xe3 // 05e9: vfmadd231ps %ymm11,%ymm12,%ymm4
+	LONG $0xb81de2c4; BYTE $0xd3 // 05ee: vfmadd231ps %ymm3,%ymm12,%ymm2
+	WORD $0x3948; BYTE $0xc1 // 05f3: cmp %rax,%rcx
+	WORD $0x9b7f // 05f6: jg 593 <multiply+0x593>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 05f8: add 0xb8(%rbx),%rcx
+	WORD $0x8948; BYTE $0xc8 // 05ff: mov %rcx,%rax
+	WORD $0x294c; BYTE $0xe0 // 0602: sub %r12,%rax
+	WORD $0xff49; BYTE $0xcb // 0605: dec %r11
+	LONG $0xff71850f; WORD $0xffff // 0608: jne 57f <multiply+0x57f>
+	QUAD $0x00000000d0bb8348 // 060e: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0616: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 061d: mov 0x90(%rbx),%rax
+	LONG $0x90348d48 // 0624: lea (%rax,%rdx,4),%rsi
+	WORD $0x2f74 // 0628: je 659 <multiply+0x659>
+	LONG $0xdb57e0c5 // 062a: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xc95fe4c5 // 062e: vmaxps %ymm1,%ymm3,%ymm1
+	LONG $0xc05fe4c5 // 0632: vmaxps %ymm0,%ymm3,%ymm0
+	LONG $0x5f6441c4; BYTE $0xd2 // 0636: vmaxps %ymm10,%ymm3,%ymm10
+	LONG $0x5f6441c4; BYTE $0xc9 // 063b: vmaxps %ymm9,%ymm3,%ymm9
+	LONG $0x5f6441c4; BYTE $0xc0 // 0640: vmaxps %ymm8,%ymm3,%ymm8
+	LONG $0xff5fe4c5 // 0645: vmaxps %ymm7,%ymm3,%ymm7
+	LONG $0xf65fe4c5 // 0649: vmaxps %ymm6,%ymm3,%ymm6
+	LONG $0xed5fe4c5 // 064d: vmaxps %ymm5,%ymm3,%ymm5
+	LONG $0xe45fe4c5 // 0651: vmaxps %ymm4,%ymm3,%ymm4
+	LONG $0xd25fe4c5 // 0655: vmaxps %ymm2,%ymm3,%ymm2
+	WORD $0x6348; BYTE $0x0e // 0659: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 065c: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0660: mov 0xc0(%rbx),%rax
+	LONG $0x8a0c8d48 // 0667: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 066b: cmp $0x10,%rax
+	LONG $0x09b4840f; WORD $0x0000 // 066f: je 1029 <multiply+0x1029>
+	LONG $0xf8508d48 // 0675: lea -0x8(%rax),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 0679: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xfa // 067e: cmp %rdi,%rdx
+	LONG $0xd74f0f48 // 0681: cmovg %rdi,%rdx
+	WORD $0xff31 // 0685: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 0687: test %rdx,%rdx
+	LONG $0xd7480f48 // 068a: cmovs %rdi,%rdx
+	LONG $0x000008bf; BYTE $0x00 // 068e: mov $0x8,%edi
+	WORD $0x8949; BYTE $0xf8 // 0693: mov %rdi,%r8
+	WORD $0x2949; BYTE $0xd0 // 0696: sub %rdx,%r8
+	LONG $0xa0158d48; WORD $0x000d; BYTE $0x00 // 0699: lea 0xda0(%rip),%rdx # 1440 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x821c // 06a0: vmovdqu (%rdx,%r8,4),%ymm3
+	LONG $0x0008b841; WORD $0x0000 // 06a6: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 06ac: cmp %r8,%rax
+	LONG $0xc04f0f49 // 06af: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 06b3: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 06b6: test %rax,%rax
+	LONG $0xc0480f49 // 06b9: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc7 // 06bd: sub %rax,%rdi
+	LONG $0x1c6f7ec5; BYTE $0xba // 06c0: vmovdqu (%rdx,%rdi,4),%ymm11
+	LONG $0x2e65e2c4; WORD $0x2041 // 06c5: vmaskmovps %ymm0,%ymm3,0x20(%rcx)
+	LONG $0x2e25e2c4; BYTE $0x09 // 06cb: vmaskmovps %ymm1,%ymm11,(%rcx)
+	LONG $0x04566348 // 06d0: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 06d4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 06d8: lea (%rax,%rdx,4),%rax
+	LONG $0x2e2562c4; BYTE $0x10 // 06dc: vmaskmovps %ymm10,%ymm11,(%rax)
+	LONG $0x2e6562c4; WORD $0x2048 // 06e1: vmaskmovps %ymm9,%ymm3,0x20(%rax)
+	LONG $0x08566348 // 06e7: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 06eb: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 06ef: lea (%rax,%rdx,4),%rax
+	LONG $0x2e2562c4; BYTE $0x00 // 06f3: vmaskmovps %ymm8,%ymm11,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2078 // 06f8: vmaskmovps %ymm7,%ymm3,0x20(%rax)
+	LONG $0x0c566348 // 06fe: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 0702: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0706: lea (%rax,%rdx,4),%rax
+	LONG $0x2e25e2c4; BYTE $0x30 // 070a: vmaskmovps %ymm6,%ymm11,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2068 // 070f: vmaskmovps %ymm5,%ymm3,0x20(%rax)
+	LONG $0x10566348 // 0715: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 0719: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 071d: lea (%rax,%rdx,4),%rax
+	LONG $0x2e25e2c4; BYTE $0x20 // 0721: vmaskmovps %ymm4,%ymm11,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2050 // 0726: vmaskmovps %ymm2,%ymm3,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 072c: vzeroupper
+	BYTE $0xc3 // 072f: ret
+	LONG $0x03f88348 // 0730: cmp $0x3,%rax
+	LONG $0x0336840f; WORD $0x0000 // 0734: je a70 <multiply+0xa70>
+	LONG $0x06028f0f; WORD $0x0000 // 073a: jg d42 <multiply+0xd42>
+	LONG $0x01f88348 // 0740: cmp $0x1,%rax
+	LONG $0x0966840f; WORD $0x0000 // 0744: je 10b0 <multiply+0x10b0>
+	LONG $0x02f88348 // 074a: cmp $0x2,%rax
+	WORD $0xdc75 // 074e: jne 72c <multiply+0x72c>
+	LONG $0x387b8348; BYTE $0x00 // 0750: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0755: mov 0xc8(%rbx),%rax
+	LONG $0x78438b4c // 075c: mov 0x78(%rbx),%r8
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0760: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0767: lea 0x0(,%rax,4),%rcx
+	LONG $0x0bc2840f; WORD $0x0000 // 076f: je 1337 <multiply+0x1337>
+	LONG $0x30438b48 // 0775: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0779: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 077d: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 0782: cmpq $0x0,0x50(%rbx)
+	LONG $0x0b9d840f; WORD $0x0000 // 0787: je 132a <multiply+0x132a>
+	WORD $0x0148; BYTE $0xca // 078d: add %rcx,%rdx
+	LONG $0x48738b48 // 0790: mov 0x48(%rbx),%rsi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0794: mov 0xc0(%rbx),%rax
+	WORD $0x6348; BYTE $0x3a // 079b: movslq (%rdx),%rdi
+	LONG $0x04526348 // 079e: movslq 0x4(%rdx),%rdx
+	LONG $0xbe0c8d4c // 07a2: lea (%rsi,%rdi,4),%r9
+	LONG $0x96148d4c // 07a6: lea (%rsi,%rdx,4),%r10
+	LONG $0x10f88348 // 07aa: cmp $0x10,%rax
+	LONG $0x0bab840f; WORD $0x0000 // 07ae: je 135f <multiply+0x135f>
+	LONG $0x000008ba; BYTE $0x00 // 07b4: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 07b9: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 07bc: cmovle %rax,%rdx
+	WORD $0xf631 // 07c0: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 07c2: test %rdx,%rdx
+	LONG $0xd6480f48 // 07c5: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 07c9: mov $0x8,%esi
+	LONG $0x08e88348 // 07ce: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xf7 // 07d2: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 07d5: sub %rdx,%rdi
+	LONG $0x61158d48; WORD $0x000c; BYTE $0x00 // 07d8: lea 0xc61(%rip),%rdx # 1440 <lanes>
+	LONG $0x146ffec5; BYTE $0xba // 07df: vmovdqu (%rdx,%rdi,4),%ymm2
+	LONG $0x000008bf; BYTE $0x00 // 07e4: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 07e9: cmp %rdi,%rax
+	LONG $0x2c6dc2c4; BYTE $0x29 // 07ec: vmaskmovps (%r9),%ymm2,%ymm5
+	LONG $0x2c6dc2c4; BYTE $0x12 // 07f1: vmaskmovps (%r10),%ymm2,%ymm2
+	LONG $0xc74f0f48 // 07f6: cmovg %rdi,%rax
+	WORD $0xff31 // 07fa: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 07fc: test %rax,%rax
+	LONG $0xc7480f48 // 07ff: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 0803: sub %rax,%rsi
+	LONG $0x246ffec5; BYTE $0xb2 // 0806: vmovdqu (%rdx,%rsi,4),%ymm4
+	LONG $0x2c5dc2c4; WORD $0x2059 // 080b: vmaskmovps 0x20(%r9),%ymm4,%ymm3
+	LONG $0x2c5dc2c4; WORD $0x2062 // 0811: vmaskmovps 0x20(%r10),%ymm4,%ymm4
+	LONG $0xd258f4c5 // 0817: vaddps %ymm2,%ymm1,%ymm2
+	LONG $0xcd58f4c5 // 081b: vaddps %ymm5,%ymm1,%ymm1
+	LONG $0xdb58fcc5 // 081f: vaddps %ymm3,%ymm0,%ymm3
+	LONG $0xc458fcc5 // 0823: vaddps %ymm4,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 0827: mov (%rbx),%rax
+	LONG $0x08146349 // 082a: movslq (%r8,%rcx,1),%rdx
+	LONG $0x900c8d4c // 082e: lea (%rax,%rdx,4),%r9
+	LONG $0x08546349; BYTE $0x04 // 0832: movslq 0x4(%r8,%rcx,1),%rdx
+	LONG $0x90348d48 // 0837: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 083b: mov 0xa8(%rbx),%rdi
+	LONG $0x18438b48 // 0842: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0846: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 0848: test %rdi,%rdi
+	WORD $0x5b7e // 084b: jle 8a8 <multiply+0x8a8>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 084d: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 0854: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0858: cmp %rdx,%rcx
+	LONG $0x0a9e8e0f; WORD $0x0000 // 085b: jle 12ff <multiply+0x12ff>
+	LONG $0x3010fcc5 // 0861: vmovups (%rax),%ymm6
+	LONG $0x6010fcc5; BYTE $0x20 // 0865: vmovups 0x20(%rax),%ymm4
+	LONG $0x40c08348 // 086a: add $0x40,%rax
+	LONG $0x187dc2c4; WORD $0x912c // 086e: vbroadcastss (%r9,%rdx,4),%ymm5
+	LONG $0xb855e2c4; BYTE $0xce // 0874: vfmadd231ps %ymm6,%ymm5,%ymm1
+	LONG $0xb855e2c4; BYTE $0xdc // 0879: vfmadd231ps %ymm4,%ymm5,%ymm3
+	LONG $0x187de2c4; WORD $0x962c // 087e: vbroadcastss (%rsi,%rdx,4),%ymm5
+	WORD $0xff48; BYTE $0xc2 // 0884: inc %rdx
+	LONG $0xb855e2c4; BYTE $0xd6 // 0887: vfmadd231ps %ymm6,%ymm5,%ymm2
+	LONG $0xb855e2c4; BYTE $0xc4 // 088c: vfmadd231ps %ymm4,%ymm5,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 0891: cmp %rdx,%rcx
+	WORD $0xcb7f // 0894: jg 861 <multiply+0x861>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0896: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 089d: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 08a0: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 08a3: dec %rdi
+	WORD $0xa575 // 08a6: jne 84d <multiply+0x84d>
+	QUAD $0x00000000d0bb8348 // 08a8: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 08b0: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 08b7: mov 0x90(%rbx),%rax
+	LONG $0x90048d4c // 08be: lea (%rax,%rdx,4),%r8
+	WORD $0x1474 // 08c2: je 8d8 <multiply+0x8d8>
+	LONG $0xe457d8c5 // 08c4: vxorps %xmm4,%xmm4,%xmm4
+	LONG $0xc95fdcc5 // 08c8: vmaxps %ymm1,%ymm4,%ymm1
+	LONG $0xdb5fdcc5 // 08cc: vmaxps %ymm3,%ymm4,%ymm3
+	LONG $0xd25fdcc5 // 08d0: vmaxps %ymm2,%ymm4,%ymm2
+	LONG $0xc05fdcc5 // 08d4: vmaxps %ymm0,%ymm4,%ymm0
+	WORD $0x6349; BYTE $0x08 // 08d8: movslq (%r8),%rcx
+	LONG $0x60538b48 // 08db: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 08df: mov 0xc0(%rbx),%rax
+	LONG $0x8a0c8d48 // 08e6: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 08ea: cmp $0x10,%rax
+	LONG $0x0a13840f; WORD $0x0000 // 08ee: je 1307 <multiply+0x1307>
+	LONG $0xf8508d48 // 08f4: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 08f8: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 08fd: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0900: cmovg %rsi,%rdx
+	WORD $0xf631 // 0904: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0906: test %rdx,%rdx
+	LONG $0xd6480f48 // 0909: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 090d: mov $0x8,%esi
+	WORD $0x8948; BYTE $0xf7 // 0912: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0915: sub %rdx,%rdi
+	LONG $0x21158d48; WORD $0x000b; BYTE $0x00 // 0918: lea 0xb21(%rip),%rdx # 1440 <lanes>
+	LONG $0x246ffec5; BYTE $0xba // 091f: vmovdqu (%rdx,%rdi,4),%ymm4
+	LONG $0x000008bf; BYTE $0x00 // 0924: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0929: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 092c: cmovg %rdi,%rax
+	WORD $0xff31 // 0930: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0932: test %rax,%rax
+	LONG $0xc7480f48 // 0935: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 0939: sub %rax,%rsi
+	LONG $0x2c6ffec5; BYTE $0xb2 // 093c: vmovdqu (%rdx,%rsi,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2059 // 0941: vmaskmovps %ymm3,%ymm4,0x20(%rcx)
+	LONG $0x2e55e2c4; BYTE $0x09 // 0947: vmaskmovps %ymm1,%ymm5,(%rcx)
+	LONG $0x04506349 // 094c: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0950: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0954: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x10 // 0958: vmaskmovps %ymm2,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2040 // 095d: vmaskmovps %ymm0,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0963: vzeroupper
+	BYTE $0xc3 // 0966: ret
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0967: nopw 0x0(%rax,%rax,1)
+	WORD $0x8948; BYTE $0xd1 // 0970: mov %rdx,%rcx
+	LONG $0xfff8fde9; BYTE $0xff // 0973: jmp 275 <multiply+0x275>
+	LONG $0xeb28fcc5 // 0978: vmovaps %ymm3,%ymm5
+	LONG $0xf428fcc5 // 097c: vmovaps %ymm4,%ymm6
+	LONG $0xfb28fcc5 // 0980: vmovaps %ymm3,%ymm7
+	LONG $0xc4287cc5 // 0984: vmovaps %ymm4,%ymm8
+	LONG $0xcb287cc5 // 0988: vmovaps %ymm3,%ymm9
+	LONG $0xd4287cc5 // 098c: vmovaps %ymm4,%ymm10
+	LONG $0xdb287cc5 // 0990: vmovaps %ymm3,%ymm11
+	LONG $0xe4287cc5 // 0994: vmovaps %ymm4,%ymm12
+	LONG $0xeb287cc5 // 0998: vmovaps %ymm3,%ymm13
+	LONG $0xf4287cc5 // 099c: vmovaps %ymm4,%ymm14
+	LONG $0xfff7cee9; BYTE $0xff // 09a0: jmp 173 <multiply+0x173>
+	LONG $0xdb57e0c5 // 09a5: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xe328fcc5 // 09a9: vmovaps %ymm3,%ymm4
+	LONG $0xfff6ade9; BYTE $0xff // 09ad: jmp 5f <multiply+0x5f>
+	LONG $0x2211fcc5 // 09b2: vmovups %ymm4,(%rdx)
+	LONG $0x5a11fcc5; BYTE $0x20 // 09b6: vmovups %ymm3,0x20(%rdx)
+	LONG $0x04566348 // 09bb: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 09bf: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 09c3: lea (%rax,%rdx,4),%rax
+	LONG $0x30117cc5 // 09c7: vmovups %ymm14,(%rax)
+	LONG $0x68117cc5; BYTE $0x20 // 09cb: vmovups %ymm13,0x20(%rax)
+	LONG $0x08566348 // 09d0: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 09d4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 09d8: lea (%rax,%rdx,4),%rax
+	LONG $0x20117cc5 // 09dc: vmovups %ymm12,(%rax)
+	LONG $0x58117cc5; BYTE $0x20 // 09e0: vmovups %ymm11,0x20(%rax)
+	LONG $0x0c566348 // 09e5: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 09e9: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 09ed: lea (%rax,%rdx,4),%rax
+	LONG $0x10117cc5 // 09f1: vmovups %ymm10,(%rax)
+	LONG $0x48117cc5; BYTE $0x20 // 09f5: vmovups %ymm9,0x20(%rax)
+	LONG $0x10566348 // 09fa: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 09fe: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0a02: lea (%rax,%rdx,4),%rax
+	LONG $0x00117cc5 // 0a06: vmovups %ymm8,(%rax)
+	LONG $0x7811fcc5; BYTE $0x20 // 0a0a: vmovups %ymm7,0x20(%rax)
+	LONG $0x14566348 // 0a0f: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 0a13: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0a17: lea (%rax,%rdx,4),%rax
+	LONG $0x3011fcc5 // 0a1b: vmovups %ymm6,(%rax)
+	LONG $0x6811fcc5; BYTE $0x20 // 0a1f: vmovups %ymm5,0x20(%rax)
+	LONG $0xfff995e9; BYTE $0xff // 0a24: jmp 3be <multiply+0x3be>
+	LONG $0x585c41c4; BYTE $0x32 // 0a29: vaddps (%r10),%ymm4,%ymm14
+	LONG $0x586441c4; WORD $0x206a // 0a2e: vaddps 0x20(%r10),%ymm3,%ymm13
+	LONG $0x585c41c4; BYTE $0x21 // 0a34: vaddps (%r9),%ymm4,%ymm12
+	LONG $0x586441c4; WORD $0x2059 // 0a39: vaddps 0x20(%r9),%ymm3,%ymm11
+	LONG $0x585c41c4; BYTE $0x10 // 0a3f: vaddps (%r8),%ymm4,%ymm10
+	LONG $0x586441c4; WORD $0x2048 // 0a44: vaddps 0x20(%r8),%ymm3,%ymm9
+	LONG $0x07585cc5 // 0a4a: vaddps (%rdi),%ymm4,%ymm8
+	LONG $0x7f58e4c5; BYTE $0x20 // 0a4e: vaddps 0x20(%rdi),%ymm3,%ymm7
+	LONG $0x585cc1c4; WORD $0x2434 // 0a53: vaddps (%r12),%ymm4,%ymm6
+	LONG $0x5864c1c4; WORD $0x246c; BYTE $0x20 // 0a59: vaddps 0x20(%r12),%ymm3,%ymm5
+	LONG $0x585cc1c4; BYTE $0x23 // 0a60: vaddps (%r11),%ymm4,%ymm4
+	LONG $0x5864c1c4; WORD $0x205b // 0a65: vaddps 0x20(%r11),%ymm3,%ymm3
+	LONG $0xfff703e9; BYTE $0xff // 0a6b: jmp 173 <multiply+0x173>
+	LONG $0x387b8348; BYTE $0x00 // 0a70: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0a75: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b4c // 0a7c: mov 0x78(%rbx),%r9
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0a80: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0a87: lea 0x0(,%rax,4),%rcx
+	LONG $0x02a0840f; WORD $0x0000 // 0a8f: je d35 <multiply+0xd35>
+	LONG $0x30438b48 // 0a95: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0a99: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0a9d: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 0aa2: cmpq $0x0,0x50(%rbx)
+	LONG $0x0273840f; WORD $0x0000 // 0aa7: je d20 <multiply+0xd20>
+	WORD $0x0148; BYTE $0xca // 0aad: add %rcx,%rdx
+	LONG $0x48438b4c // 0ab0: mov 0x48(%rbx),%r8
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0ab4: mov 0xc0(%rbx),%rax
+	WORD $0x6348; BYTE $0x32 // 0abb: movslq (%rdx),%rsi
+	LONG $0xb03c8d49 // 0abe: lea (%r8,%rsi,4),%rdi
+	LONG $0x04726348 // 0ac2: movslq 0x4(%rdx),%rsi
+	LONG $0x08526348 // 0ac6: movslq 0x8(%rdx),%rdx
+	LONG $0xb0348d49 // 0aca: lea (%r8,%rsi,4),%rsi
+	LONG $0x901c8d4d // 0ace: lea (%r8,%rdx,4),%r11
+	LONG $0x10f88348 // 0ad2: cmp $0x10,%rax
+	LONG $0x091b840f; WORD $0x0000 // 0ad6: je 13f7 <multiply+0x13f7>
+	LONG $0x000008ba; BYTE $0x00 // 0adc: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0ae1: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0ae4: cmovle %rax,%rdx
+	WORD $0x3145; BYTE $0xc0 // 0ae8: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xd2 // 0aeb: test %rdx,%rdx
+	LONG $0xd0480f49 // 0aee: cmovs %r8,%rdx
+	LONG $0x0008b841; WORD $0x0000 // 0af2: mov $0x8,%r8d
+	LONG $0x08e88348 // 0af8: sub $0x8,%rax
+	WORD $0x894d; BYTE $0xc2 // 0afc: mov %r8,%r10
+	WORD $0x2949; BYTE $0xd2 // 0aff: sub %rdx,%r10
+	LONG $0x37158d48; WORD $0x0009; BYTE $0x00 // 0b02: lea 0x937(%rip),%rdx # 1440 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x921c // 0b09: vmovdqu (%rdx,%r10,4),%ymm3
+	LONG $0x0008ba41; WORD $0x0000 // 0b0f: mov $0x8,%r10d
+	WORD $0x394c; BYTE $0xd0 // 0b15: cmp %r10,%rax
+	LONG $0x2c65e2c4; BYTE $0x27 // 0b18: vmaskmovps (%rdi),%ymm3,%ymm4
+	LONG $0x2c65e2c4; BYTE $0x3e // 0b1d: vmaskmovps (%rsi),%ymm3,%ymm7
+	LONG $0xc24f0f49 // 0b22: cmovg %r10,%rax
+	WORD $0x3145; BYTE $0xd2 // 0b26: xor %r10d,%r10d
+	LONG $0x2c65c2c4; BYTE $0x1b // 0b29: vmaskmovps (%r11),%ymm3,%ymm3
+	WORD $0x8548; BYTE $0xc0 // 0b2e: test %rax,%rax
+	LONG $0xc2480f49 // 0b31: cmovs %r10,%rax
+	WORD $0x2949; BYTE $0xc0 // 0b35: sub %rax,%r8
+	LONG $0x6f7ea1c4; WORD $0x8214 // 0b38: vmovdqu (%rdx,%r8,4),%ymm2
+	LONG $0x2c6de2c4; WORD $0x206f // 0b3e: vmaskmovps 0x20(%rdi),%ymm2,%ymm5
+	LONG $0x2c6de2c4; WORD $0x2076 // 0b44: vmaskmovps 0x20(%rsi),%ymm2,%ymm6
+	LONG $0x2c6dc2c4; WORD $0x2053 // 0b4a: vmaskmovps 0x20(%r11),%ymm2,%ymm2
+	LONG $0xff58f4c5 // 0b50: vaddps %ymm7,%ymm1,%ymm7
+	LONG $0xdb58f4c5 // 0b54: vaddps %ymm3,%ymm1,%ymm3
+	LONG $0xcc58f4c5 // 0b58: vaddps %ymm4,%ymm1,%ymm1
+	LONG $0xf658fcc5 // 0b5c: vaddps %ymm6,%ymm0,%ymm6
+	LONG $0xd258fcc5 // 0b60: vaddps %ymm2,%ymm0,%ymm2
+	LONG $0xc558fcc5 // 0b64: vaddps %ymm5,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 0b68: mov (%rbx),%rax
+	LONG $0x09146349 // 0b6b: movslq (%r9,%rcx,1),%rdx
+	LONG $0x90048d4c // 0b6f: lea (%rax,%rdx,4),%r8
+	LONG $0x09546349; BYTE $0x04 // 0b73: movslq 0x4(%r9,%rcx,1),%rdx
+	LONG $0x903c8d48 // 0b78: lea (%rax,%rdx,4),%rdi
+	LONG $0x09546349; BYTE $0x08 // 0b7c: movslq 0x8(%r9,%rcx,1),%rdx
+	LONG $0x90348d48 // 0b81: lea (%rax,%rdx,4),%rsi
+	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 0b85: mov 0xa8(%rbx),%r9
+	LONG $0x18438b48 // 0b8c: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0b90: xor %edx,%edx
+	WORD $0x854d; BYTE $0xc9 // 0b92: test %r9,%r9
+	WORD $0x6b7e // 0b95: jle c02 <multiply+0xc02>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0b97: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 0b9e: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0ba2: cmp %rdx,%rcx
+	LONG $0x01358e0f; WORD $0x0000 // 0ba5: jle ce0 <multiply+0xce0>
+	LONG $0x2810fcc5 // 0bab: vmovups (%rax),%ymm5
+	LONG $0x6010fcc5; BYTE $0x20 // 0baf: vmovups 0x20(%rax),%ymm4
+	LONG $0x40c08348 // 0bb4: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9004 // 0bb8: vbroadcastss (%r8,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xcd // 0bbe: vfmadd231ps %ymm5,%ymm8,%ymm1
+	LONG $0xb83de2c4; BYTE $0xc4 // 0bc3: vfmadd231ps %ymm4,%ymm8,%ymm0
+	LONG $0x187d62c4; WORD $0x9704 // 0bc8: vbroadcastss (%rdi,%rdx,4),%ymm8
+	LONG $0xb83de2c4; BYTE $0xfd // 0bce: vfmadd231ps %ymm5,%ymm8,%ymm7
+	LONG $0xb83de2c4; BYTE $0xf4 // 0bd3: vfmadd231ps %ymm4,%ymm8,%ymm6
+	LONG $0x187d62c4; WORD $0x9604 // 0bd8: vbroadcastss (%rsi,%rdx,4),%ymm8
+	WORD $0xff48; BYTE $0xc2 // 0bde: inc %rdx
+	LONG $0xb83de2c4; BYTE $0xdd // 0be1: vfmadd231ps %ymm5,%ymm8,%ymm3
+	LONG $0xb83de2c4; BYTE $0xd4 // 0be6: vfmadd231ps %ymm4,%ymm8,%ymm2
+	WORD $0x3948; BYTE $0xd1 // 0beb: cmp %rdx,%rcx
+	WORD $0xbb7f // 0bee: jg bab <multiply+0xbab>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0bf0: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0bf7: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0bfa: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xc9 // 0bfd: dec %r9
+	WORD $0x9575 // 0c00: jne b97 <multiply+0xb97>
+	QUAD $0x00000000d0bb8348 // 0c02: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0c0a: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0c11: mov 0x90(%rbx),%rax
+	LONG $0x90048d4c // 0c18: lea (%rax,%rdx,4),%r8
+	WORD $0x1c74 // 0c1c: je c3a <multiply+0xc3a>
+	LONG $0xe457d8c5 // 0c1e: vxorps %xmm4,%xmm4,%xmm4
+	LONG $0xc95fdcc5 // 0c22: vmaxps %ymm1,%ymm4,%ymm1
+	LONG $0xc05fdcc5 // 0c26: vmaxps %ymm0,%ymm4,%ymm0
+	LONG $0xff5fdcc5 // 0c2a: vmaxps %ymm7,%ymm4,%ymm7
+	LONG $0xf65fdcc5 // 0c2e: vmaxps %ymm6,%ymm4,%ymm6
+	LONG $0xdb5fdcc5 // 0c32: vmaxps %ymm3,%ymm4,%ymm3
+	LONG $0xd25fdcc5 // 0c36: vmaxps %ymm2,%ymm4,%ymm2
+	WORD $0x6349; BYTE $0x08 // 0c3a: movslq (%r8),%rcx
+	LONG $0x60538b48 // 0c3d: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0c41: mov 0xc0(%rbx),%rax
+	LONG $0x8a0c8d48 // 0c48: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0c4c: cmp $0x10,%rax
+	LONG $0x0092840f; WORD $0x0000 // 0c50: je ce8 <multiply+0xce8>
+	LONG $0xf8508d48 // 0c56: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 0c5a: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 0c5f: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 0c62: cmovg %rsi,%rdx
+	WORD $0xf631 // 0c66: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0c68: test %rdx,%rdx
+	LONG $0xd6480f48 // 0c6b: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 0c6f: mov $0x8,%esi
+	WORD $0x8948; BYTE $0xf7 // 0c74: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0c77: sub %rdx,%rdi
+	LONG $0xbf158d48; WORD $0x0007; BYTE $0x00 // 0c7a: lea 0x7bf(%rip),%rdx # 1440 <lanes>
+	LONG $0x246ffec5; BYTE $0xba // 0c81: vmovdqu (%rdx,%rdi,4),%ymm4
+	LONG $0x000008bf; BYTE $0x00 // 0c86: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0c8b: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 0c8e: cmovg %rdi,%rax
+	WORD $0xff31 // 0c92: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0c94: test %rax,%rax
+	LONG $0xc7480f48 // 0c97: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 0c9b: sub %rax,%rsi
+	LONG $0x2c6ffec5; BYTE $0xb2 // 0c9e: vmovdqu (%rdx,%rsi,4),%ymm5
+	LONG $0x2e5de2c4; WORD $0x2041 // 0ca3: vmaskmovps %ymm0,%ymm4,0x20(%rcx)
+	LONG $0x2e55e2c4; BYTE $0x09 // 0ca9: vmaskmovps %ymm1,%ymm5,(%rcx)
+	LONG $0x04506349 // 0cae: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0cb2: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0cb6: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x38 // 0cba: vmaskmovps %ymm7,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2070 // 0cbf: vmaskmovps %ymm6,%ymm4,0x20(%rax)
+	LONG $0x08506349 // 0cc5: movslq 0x8(%r8),%rdx
+	LONG $0x60438b48 // 0cc9: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0ccd: lea (%rax,%rdx,4),%rax
+	LONG $0x2e55e2c4; BYTE $0x18 // 0cd1: vmaskmovps %ymm3,%ymm5,(%rax)
+	LONG $0x2e5de2c4; WORD $0x2050 // 0cd6: vmaskmovps %ymm2,%ymm4,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0cdc: vzeroupper
+	BYTE $0xc3 // 0cdf: ret
+	WORD $0x8948; BYTE $0xd1 // 0ce0: mov %rdx,%rcx
+	LONG $0xffff08e9; BYTE $0xff // 0ce3: jmp bf0 <multiply+0xbf0>
+	LONG $0x0911fcc5 // 0ce8: vmovups %ymm1,(%rcx)
+	LONG $0x4111fcc5; BYTE $0x20 // 0cec: vmovups %ymm0,0x20(%rcx)
+	LONG $0x04506349 // 0cf1: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 0cf5: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0cf9: lea (%rax,%rdx,4),%rax
+	LONG $0x3811fcc5 // 0cfd: vmovups %ymm7,(%rax)
+	LONG $0x7011fcc5; BYTE $0x20 // 0d01: vmovups %ymm6,0x20(%rax)
+	LONG $0x08506349 // 0d06: movslq 0x8(%r8),%rdx
+	LONG $0x60438b48 // 0d0a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0d0e: lea (%rax,%rdx,4),%rax
+	LONG $0x1811fcc5 // 0d12: vmovups %ymm3,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 0d16: vmovups %ymm2,0x20(%rax)
+	LONG $0xfffa0ce9; BYTE $0xff // 0d1b: jmp 72c <multiply+0x72c>
+	LONG $0xd028fcc5 // 0d20: vmovaps %ymm0,%ymm2
+	LONG $0xd928fcc5 // 0d24: vmovaps %ymm1,%ymm3
+	LONG $0xf028fcc5 // 0d28: vmovaps %ymm0,%ymm6
+	LONG $0xf928fcc5 // 0d2c: vmovaps %ymm1,%ymm7
+	LONG $0xfffe33e9; BYTE $0xff // 0d30: jmp b68 <multiply+0xb68>
+	LONG $0xc057f8c5 // 0d35: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 0d39: vmovaps %ymm0,%ymm1
+	LONG $0xfffd60e9; BYTE $0xff // 0d3d: jmp aa2 <multiply+0xaa2>
+	LONG $0x04f88348 // 0d42: cmp $0x4,%rax
+	LONG $0xf6bf850f; WORD $0xffff // 0d46: jne 40b <multiply+0x40b>
+	LONG $0x387b8348; BYTE $0x00 // 0d4c: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 0d51: mov 0xc8(%rbx),%rax
+	LONG $0x78738b48 // 0d58: mov 0x78(%rbx),%rsi
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0d5c: mov 0x90(%rbx),%rdx
+	QUAD $0x00000000850c8d48 // 0d63: lea 0x0(,%rax,4),%rcx
+	LONG $0x0505840f; WORD $0x0000 // 0d6b: je 1276 <multiply+0x1276>
+	LONG $0x30438b48 // 0d71: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 0d75: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 0d79: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 0d7e: cmpq $0x0,0x50(%rbx)
+	LONG $0x050c840f; WORD $0x0000 // 0d83: je 1295 <multiply+0x1295>
+	WORD $0x0148; BYTE $0xca // 0d89: add %rcx,%rdx
+	LONG $0x487b8b48 // 0d8c: mov 0x48(%rbx),%rdi
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0d90: mov 0xc0(%rbx),%rax
+	WORD $0x634c; BYTE $0x02 // 0d97: movslq (%rdx),%r8
+	LONG $0x87148d4e // 0d9a: lea (%rdi,%r8,4),%r10
+	LONG $0x0442634c // 0d9e: movslq 0x4(%rdx),%r8
+	LONG $0x870c8d4e // 0da2: lea (%rdi,%r8,4),%r9
+	LONG $0x0842634c // 0da6: movslq 0x8(%rdx),%r8
+	LONG $0x0c526348 // 0daa: movslq 0xc(%rdx),%rdx
+	LONG $0x87048d4e // 0dae: lea (%rdi,%r8,4),%r8
+	LONG $0x971c8d4c // 0db2: lea (%rdi,%rdx,4),%r11
+	LONG $0x10f88348 // 0db6: cmp $0x10,%rax
+	LONG $0x0606840f; WORD $0x0000 // 0dba: je 13c6 <multiply+0x13c6>
+	LONG $0x000008ba; BYTE $0x00 // 0dc0: mov $0x8,%edx
+	LONG $0x0008bc41; WORD $0x0000 // 0dc5: mov $0x8,%r12d
+	LONG $0x6e2d8d4c; WORD $0x0006; BYTE $0x00 // 0dcb: lea 0x66e(%rip),%r13 # 1440 <lanes>
+	WORD $0x3948; BYTE $0xd0 // 0dd2: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0dd5: cmovle %rax,%rdx
+	WORD $0xff31 // 0dd9: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 0ddb: test %rdx,%rdx
+	LONG $0xd7480f48 // 0dde: cmovs %rdi,%rdx
+	WORD $0x894c; BYTE $0xe7 // 0de2: mov %r12,%rdi
+	LONG $0x08e88348 // 0de5: sub $0x8,%rax
+	WORD $0x2948; BYTE $0xd7 // 0de9: sub %rdx,%rdi
+	LONG $0x6f7ec1c4; WORD $0xbd5c; BYTE $0x00 // 0dec: vmovdqu 0x0(%r13,%rdi,4),%ymm3
+	LONG $0x000008bf; BYTE $0x00 // 0df3: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0df8: cmp %rdi,%rax
+	LONG $0x2c65c2c4; BYTE $0x22 // 0dfb: vmaskmovps (%r10),%ymm3,%ymm4
+	LONG $0x2c6542c4; BYTE $0x09 // 0e00: vmaskmovps (%r9),%ymm3,%ymm9
+	LONG $0xc74f0f48 // 0e05: cmovg %rdi,%rax
+	WORD $0xd231 // 0e09: xor %edx,%edx
+	LONG $0x2c65c2c4; BYTE $0x38 // 0e0b: vmaskmovps (%r8),%ymm3,%ymm7
+	LONG $0x2c65c2c4; BYTE $0x1b // 0e10: vmaskmovps (%r11),%ymm3,%ymm3
+	WORD $0x8548; BYTE $0xc0 // 0e15: test %rax,%rax
+	LONG $0xc2480f48 // 0e18: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xe2 // 0e1c: mov %r12,%rdx
+	WORD $0x2948; BYTE $0xc2 // 0e1f: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x9554; BYTE $0x00 // 0e22: vmovdqu 0x0(%r13,%rdx,4),%ymm2
+	LONG $0x2c6d42c4; WORD $0x2052 // 0e29: vmaskmovps 0x20(%r10),%ymm2,%ymm10
+	LONG $0x2c6d42c4; WORD $0x2041 // 0e2f: vmaskmovps 0x20(%r9),%ymm2,%ymm8
+	LONG $0x2c6dc2c4; WORD $0x2070 // 0e35: vmaskmovps 0x20(%r8),%ymm2,%ymm6
+	LONG $0x2c6dc2c4; WORD $0x2053 // 0e3b: vmaskmovps 0x20(%r11),%ymm2,%ymm2
+	LONG $0x587441c4; BYTE $0xc9 // 0e41: vaddps %ymm9,%ymm1,%ymm9
+	LONG $0xff58f4c5 // 0e46: vaddps %ymm7,%ymm1,%ymm7
+	LONG $0xeb58f4c5 // 0e4a: vaddps %ymm3,%ymm1,%ymm5
+	LONG $0xcc58f4c5 // 0e4e: vaddps %ymm4,%ymm1,%ymm1
+	LONG $0x587c41c4; BYTE $0xc0 // 0e52: vaddps %ymm8,%ymm0,%ymm8
+	LONG $0xf658fcc5 // 0e57: vaddps %ymm6,%ymm0,%ymm6
+	LONG $0xd258fcc5 // 0e5b: vaddps %ymm2,%ymm0,%ymm2
+	LONG $0x587cc1c4; BYTE $0xc2 // 0e5f: vaddps %ymm10,%ymm0,%ymm0
+	WORD $0x8b48; BYTE $0x03 // 0e64: mov (%rbx),%rax
+	LONG $0x0e146348 // 0e67: movslq (%rsi,%rcx,1),%rdx
+	LONG $0x900c8d4c // 0e6b: lea (%rax,%rdx,4),%r9
+	LONG $0x0e546348; BYTE $0x04 // 0e6f: movslq 0x4(%rsi,%rcx,1),%rdx
+	LONG $0x90048d4c // 0e74: lea (%rax,%rdx,4),%r8
+	LONG $0x0e546348; BYTE $0x08 // 0e78: movslq 0x8(%rsi,%rcx,1),%rdx
+	LONG $0x903c8d48 // 0e7d: lea (%rax,%rdx,4),%rdi
+	LONG $0x0e546348; BYTE $0x0c // 0e81: movslq 0xc(%rsi,%rcx,1),%rdx
+	LONG $0x90348d48 // 0e86: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8938b4c; WORD $0x0000; BYTE $0x00 // 0e8a: mov 0xa8(%rbx),%r10
+	LONG $0x18438b48 // 0e91: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 0e95: xor %edx,%edx
+	WORD $0x854d; BYTE $0xd2 // 0e97: test %r10,%r10
+	WORD $0x7b7e // 0e9a: jle f17 <multiply+0xf17>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 0e9c: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 0ea3: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0ea7: cmp %rdx,%rcx
+	LONG $0x01698e0f; WORD $0x0000 // 0eaa: jle 1019 <multiply+0x1019>
+	LONG $0x2010fcc5 // 0eb0: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0eb4: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 0eb9: add $0x40,%rax
+	LONG $0x187d42c4; WORD $0x9114 // 0ebd: vbroadcastss (%r9,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xcc // 0ec3: vfmadd231ps %ymm4,%ymm10,%ymm1
+	LONG $0xb82de2c4; BYTE $0xc3 // 0ec8: vfmadd231ps %ymm3,%ymm10,%ymm0
+	LONG $0x187d42c4; WORD $0x9014 // 0ecd: vbroadcastss (%r8,%rdx,4),%ymm10
+	LONG $0xb82d62c4; BYTE $0xcc // 0ed3: vfmadd231ps %ymm4,%ymm10,%ymm9
+	LONG $0xb82d62c4; BYTE $0xc3 // 0ed8: vfmadd231ps %ymm3,%ymm10,%ymm8
+	LONG $0x187d62c4; WORD $0x9714 // 0edd: vbroadcastss (%rdi,%rdx,4),%ymm10
+	LONG $0xb82de2c4; BYTE $0xfc // 0ee3: vfmadd231ps %ymm4,%ymm10,%ymm7
+	LONG $0xb82de2c4; BYTE $0xf3 // 0ee8: vfmadd231ps %ymm3,%ymm10,%ymm6
+	LONG $0x187d62c4; WORD $0x9614 // 0eed: vbroadcastss (%rsi,%rdx,4),%ymm10
+	WORD $0xff48; BYTE $0xc2 // 0ef3: inc %rdx
+	LONG $0xb82de2c4; BYTE $0xec // 0ef6: vfmadd231ps %ymm4,%ymm10,%ymm5
+	LONG $0xb82de2c4; BYTE $0xd3 // 0efb: vfmadd231ps %ymm3,%ymm10,%ymm2
+	WORD $0x3948; BYTE $0xd1 // 0f00: cmp %rdx,%rcx
+	WORD $0xab7f // 0f03: jg eb0 <multiply+0xeb0>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 0f05: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 0f0c: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 0f0f: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xca // 0f12: dec %r10
+	WORD $0x8575 // 0f15: jne e9c <multiply+0xe9c>
+	QUAD $0x00000000d0bb8348 // 0f17: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0f1f: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0f26: mov 0x90(%rbx),%rax
+	LONG $0x90348d48 // 0f2d: lea (%rax,%rdx,4),%rsi
+	WORD $0x2674 // 0f31: je f59 <multiply+0xf59>
+	LONG $0xdb57e0c5 // 0f33: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xc95fe4c5 // 0f37: vmaxps %ymm1,%ymm3,%ymm1
+	LONG $0xc05fe4c5 // 0f3b: vmaxps %ymm0,%ymm3,%ymm0
+	LONG $0x5f6441c4; BYTE $0xc9 // 0f3f: vmaxps %ymm9,%ymm3,%ymm9
+	LONG $0x5f6441c4; BYTE $0xc0 // 0f44: vmaxps %ymm8,%ymm3,%ymm8
+	LONG $0xff5fe4c5 // 0f49: vmaxps %ymm7,%ymm3,%ymm7
+	LONG $0xf65fe4c5 // 0f4d: vmaxps %ymm6,%ymm3,%ymm6
+	LONG $0xed5fe4c5 // 0f51: vmaxps %ymm5,%ymm3,%ymm5
+	LONG $0xd25fe4c5 // 0f55: vmaxps %ymm2,%ymm3,%ymm2
+	WORD $0x6348; BYTE $0x0e // 0f59: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 0f5c: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0f60: mov 0xc0(%rbx),%rax
+	LONG $0x8a0c8d48 // 0f67: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0f6b: cmp $0x10,%rax
+	LONG $0x033d840f; WORD $0x0000 // 0f6f: je 12b2 <multiply+0x12b2>
+	LONG $0xf8508d48 // 0f75: lea -0x8(%rax),%rdx
+	LONG $0x000008bf; BYTE $0x00 // 0f79: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xfa // 0f7e: cmp %rdi,%rdx
+	LONG $0xd74f0f48 // 0f81: cmovg %rdi,%rdx
+	WORD $0xff31 // 0f85: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 0f87: test %rdx,%rdx
+	LONG $0xd7480f48 // 0f8a: cmovs %rdi,%rdx
+	LONG $0x000008bf; BYTE $0x00 // 0f8e: mov $0x8,%edi
+	WORD $0x8949; BYTE $0xf8 // 0f93: mov %rdi,%r8
+	WORD $0x2949; BYTE $0xd0 // 0f96: sub %rdx,%r8
+	LONG $0xa0158d48; WORD $0x0004; BYTE $0x00 // 0f99: lea 0x4a0(%rip),%rdx # 1440 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x821c // 0fa0: vmovdqu (%rdx,%r8,4),%ymm3
+	LONG $0x0008b841; WORD $0x0000 // 0fa6: mov $0x8,%r8d
+	WORD $0x394c; BYTE $0xc0 // 0fac: cmp %r8,%rax
+	LONG $0xc04f0f49 // 0faf: cmovg %r8,%rax
+	WORD $0x3145; BYTE $0xc0 // 0fb3: xor %r8d,%r8d
+	WORD $0x8548; BYTE $0xc0 // 0fb6: test %rax,%rax
+	LONG $0xc0480f49 // 0fb9: cmovs %r8,%rax
+	WORD $0x2948; BYTE $0xc7 // 0fbd: sub %rax,%rdi
+	LONG $0x246ffec5; BYTE $0xba // 0fc0: vmovdqu (%rdx,%rdi,4),%ymm4
+	LONG $0x2e65e2c4; WORD $0x2041 // 0fc5: vmaskmovps %ymm0,%ymm3,0x20(%rcx)
+	LONG $0x2e5de2c4; BYTE $0x09 // 0fcb: vmaskmovps %ymm1,%ymm4,(%rcx)
+	LONG $0x04566348 // 0fd0: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 0fd4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0fd8: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5d62c4; BYTE $0x08 // 0fdc: vmaskmovps %ymm9,%ymm4,(%rax)
+	LONG $0x2e6562c4; WORD $0x2040 // 0fe1: vmaskmovps %ymm8,%ymm3,0x20(%rax)
+	LONG $0x08566348 // 0fe7: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 0feb: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0fef: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x38 // 0ff3: vmaskmovps %ymm7,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2070 // 0ff8: vmaskmovps %ymm6,%ymm3,0x20(%rax)
+	LONG $0x0c566348 // 0ffe: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1002: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1006: lea (%rax,%rdx,4),%rax
+	LONG $0x2e5de2c4; BYTE $0x28 // 100a: vmaskmovps %ymm5,%ymm4,(%rax)
+	LONG $0x2e65e2c4; WORD $0x2050 // 100f: vmaskmovps %ymm2,%ymm3,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 1015: vzeroupper
+	BYTE $0xc3 // 1018: ret
+	WORD $0x8948; BYTE $0xd1 // 1019: mov %rdx,%rcx
+	LONG $0xfffee4e9; BYTE $0xff // 101c: jmp f05 <multiply+0xf05>
+	WORD $0x8948; BYTE $0xc1 // 1021: mov %rax,%rcx
+	LONG $0xfff5cfe9; BYTE $0xff // 1024: jmp 5f8 <multiply+0x5f8>
+	LONG $0x0911fcc5 // 1029: vmovups %ymm1,(%rcx)
+	LONG $0x4111fcc5; BYTE $0x20 // 102d: vmovups %ymm0,0x20(%rcx)
+	LONG $0x04566348 // 1032: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1036: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 103a: lea (%rax,%rdx,4),%rax
+	LONG $0x10117cc5 // 103e: vmovups %ymm10,(%rax)
+	LONG $0x48117cc5; BYTE $0x20 // 1042: vmovups %ymm9,0x20(%rax)
+	LONG $0x08566348 // 1047: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 104b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 104f: lea (%rax,%rdx,4),%rax
+	LONG $0x00117cc5 // 1053: vmovups %ymm8,(%rax)
+	LONG $0x7811fcc5; BYTE $0x20 // 1057: vmovups %ymm7,0x20(%rax)
+	LONG $0x0c566348 // 105c: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1060: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1064: lea (%rax,%rdx,4),%rax
+	LONG $0x3011fcc5 // 1068: vmovups %ymm6,(%rax)
+	LONG $0x6811fcc5; BYTE $0x20 // 106c: vmovups %ymm5,0x20(%rax)
+	LONG $0x10566348 // 1071: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1075: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1079: lea (%rax,%rdx,4),%rax
+	LONG $0x2011fcc5 // 107d: vmovups %ymm4,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 1081: vmovups %ymm2,0x20(%rax)
+	LONG $0xfff6a1e9; BYTE $0xff // 1086: jmp 72c <multiply+0x72c>
+	LONG $0xd028fcc5 // 108b: vmovaps %ymm0,%ymm2
+	LONG $0xe128fcc5 // 108f: vmovaps %ymm1,%ymm4
+	LONG $0xe828fcc5 // 1093: vmovaps %ymm0,%ymm5
+	LONG $0xf128fcc5 // 1097: vmovaps %ymm1,%ymm6
+	LONG $0xf828fcc5 // 109b: vmovaps %ymm0,%ymm7
+	LONG $0xc1287cc5 // 109f: vmovaps %ymm1,%ymm8
+	LONG $0xc8287cc5 // 10a3: vmovaps %ymm0,%ymm9
+	LONG $0xd1287cc5 // 10a7: vmovaps %ymm1,%ymm10
+	LONG $0xfff48ae9; BYTE $0xff // 10ab: jmp 53a <multiply+0x53a>
+	LONG $0x387b8348; BYTE $0x00 // 10b0: cmpq $0x0,0x38(%rbx)
+	LONG $0xc8838b48; WORD $0x0000; BYTE $0x00 // 10b5: mov 0xc8(%rbx),%rax
+	LONG $0x784b8b4c // 10bc: mov 0x78(%rbx),%r9
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 10c0: mov 0x90(%rbx),%rdx
+	QUAD $0x0000000085048d4c // 10c7: lea 0x0(,%rax,4),%r8
+	LONG $0x026f840f; WORD $0x0000 // 10cf: je 1344 <multiply+0x1344>
+	LONG $0x30438b48 // 10d5: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 10d9: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 10dd: vmovups 0x20(%rax),%ymm0
+	LONG $0x507b8348; BYTE $0x00 // 10e2: cmpq $0x0,0x50(%rbx)
+	WORD $0x7d74 // 10e7: je 1166 <multiply+0x1166>
+	LONG $0x020c634a // 10e9: movslq (%rdx,%r8,1),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 10ed: mov 0xc0(%rbx),%rax
+	LONG $0x48538b48 // 10f4: mov 0x48(%rbx),%rdx
+	LONG $0x8a3c8d48 // 10f8: lea (%rdx,%rcx,4),%rdi
+	LONG $0x10f88348 // 10fc: cmp $0x10,%rax
+	LONG $0x0274840f; WORD $0x0000 // 1100: je 137a <multiply+0x137a>
+	LONG $0x000008ba; BYTE $0x00 // 1106: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 110b: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 110e: cmovle %rax,%rdx
+	WORD $0xc931 // 1112: xor %ecx,%ecx
+	WORD $0x8548; BYTE $0xd2 // 1114: test %rdx,%rdx
+	LONG $0xd1480f48 // 1117: cmovs %rcx,%rdx
+	LONG $0x000008b9; BYTE $0x00 // 111b: mov $0x8,%ecx
+	LONG $0x08e88348 // 1120: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xce // 1124: mov %rcx,%rsi
+	WORD $0x2948; BYTE $0xd6 // 1127: sub %rdx,%rsi
+	LONG $0x0f158d48; WORD $0x0003; BYTE $0x00 // 112a: lea 0x30f(%rip),%rdx # 1440 <lanes>
+	LONG $0x146ffec5; BYTE $0xb2 // 1131: vmovdqu (%rdx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 1136: mov $0x8,%esi
+	LONG $0x2c6de2c4; BYTE $0x17 // 113b: vmaskmovps (%rdi),%ymm2,%ymm2
+	WORD $0x3948; BYTE $0xf0 // 1140: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 1143: cmovg %rsi,%rax
+	WORD $0xf631 // 1147: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 1149: test %rax,%rax
+	LONG $0xc6480f48 // 114c: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc1 // 1150: sub %rax,%rcx
+	LONG $0xca58f4c5 // 1153: vaddps %ymm2,%ymm1,%ymm1
+	LONG $0x146ffec5; BYTE $0x8a // 1157: vmovdqu (%rdx,%rcx,4),%ymm2
+	LONG $0x2c6de2c4; WORD $0x2057 // 115c: vmaskmovps 0x20(%rdi),%ymm2,%ymm2
+	LONG $0xc258fcc5 // 1162: vaddps %ymm2,%ymm0,%ymm0
+	LONG $0x0114634b // 1166: movslq (%r9,%r8,1),%rdx
+	WORD $0x8b48; BYTE $0x03 // 116a: mov (%rbx),%rax
+	LONG $0x90348d48 // 116d: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 1171: mov 0xa8(%rbx),%rdi
+	LONG $0x18438b48 // 1178: mov 0x18(%rbx),%rax
+	WORD $0xd231 // 117c: xor %edx,%edx
+	WORD $0x8548; BYTE $0xff // 117e: test %rdi,%rdi
+	WORD $0x4b7e // 1181: jle 11ce <multiply+0x11ce>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 1183: mov 0xb0(%rbx),%r12
+	LONG $0x140c8d49 // 118a: lea (%r12,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 118e: cmp %rdx,%rcx
+	LONG $0x00d78e0f; WORD $0x0000 // 1191: jle 126e <multiply+0x126e>
+	LONG $0x2010fcc5 // 1197: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 119b: vmovups 0x20(%rax),%ymm3
+	LONG $0x40c08348 // 11a0: add $0x40,%rax
+	LONG $0x187de2c4; WORD $0x9614 // 11a4: vbroadcastss (%rsi,%rdx,4),%ymm2
+	WORD $0xff48; BYTE $0xc2 // 11aa: inc %rdx
+	LONG $0xb86de2c4; BYTE $0xcc // 11ad: vfmadd231ps %ymm4,%ymm2,%ymm1
+	LONG $0xb86de2c4; BYTE $0xc3 // 11b2: vfmadd231ps %ymm3,%ymm2,%ymm0
+	WORD $0x3948; BYTE $0xd1 // 11b7: cmp %rdx,%rcx
+	WORD $0xdb7f // 11ba: jg 1197 <multiply+0x1197>
+	LONG $0xb88b0348; WORD $0x0000; BYTE $0x00 // 11bc: add 0xb8(%rbx),%rcx
+	WORD $0x294c; BYTE $0xe1 // 11c3: sub %r12,%rcx
+	WORD $0x8948; BYTE $0xca // 11c6: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 11c9: dec %rdi
+	WORD $0xb575 // 11cc: jne 1183 <multiply+0x1183>
+	QUAD $0x00000000d0bb8348 // 11ce: cmpq $0x0,0xd0(%rbx)
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 11d6: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 11dd: mov 0x90(%rbx),%rax
+	LONG $0x90148d48 // 11e4: lea (%rax,%rdx,4),%rdx
+	WORD $0x0c74 // 11e8: je 11f6 <multiply+0x11f6>
+	LONG $0xd257e8c5 // 11ea: vxorps %xmm2,%xmm2,%xmm2
+	LONG $0xc95fecc5 // 11ee: vmaxps %ymm1,%ymm2,%ymm1
+	LONG $0xc05fecc5 // 11f2: vmaxps %ymm0,%ymm2,%ymm0
+	WORD $0x6348; BYTE $0x0a // 11f6: movslq (%rdx),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 11f9: mov 0xc0(%rbx),%rax
+	LONG $0x60538b48 // 1200: mov 0x60(%rbx),%rdx
+	LONG $0x8a0c8d48 // 1204: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 1208: cmp $0x10,%rax
+	LONG $0x013f840f; WORD $0x0000 // 120c: je 1351 <multiply+0x1351>
+	LONG $0xf8508d48 // 1212: lea -0x8(%rax),%rdx
+	LONG $0x000008bb; BYTE $0x00 // 1216: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 121b: cmp %rbx,%rdx
+	LONG $0xd34f0f48 // 121e: cmovg %rbx,%rdx
+	WORD $0xdb31 // 1222: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xd2 // 1224: test %rdx,%rdx
+	LONG $0xd3480f48 // 1227: cmovs %rbx,%rdx
+	LONG $0x000008bb; BYTE $0x00 // 122b: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 1230: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xd6 // 1233: sub %rdx,%rsi
+	LONG $0x03158d48; WORD $0x0002; BYTE $0x00 // 1236: lea 0x203(%rip),%rdx # 1440 <lanes>
+	LONG $0x146ffec5; BYTE $0xb2 // 123d: vmovdqu (%rdx,%rsi,4),%ymm2
+	LONG $0x000008be; BYTE $0x00 // 1242: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 1247: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 124a: cmovg %rsi,%rax
+	WORD $0xf631 // 124e: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 1250: test %rax,%rax
+	LONG $0xc6480f48 // 1253: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc3 // 1257: sub %rax,%rbx
+	LONG $0x1c6ffec5; BYTE $0x9a // 125a: vmovdqu (%rdx,%rbx,4),%ymm3
+	LONG $0x2e6de2c4; WORD $0x2041 // 125f: vmaskmovps %ymm0,%ymm2,0x20(%rcx)
+	LONG $0x2e65e2c4; BYTE $0x09 // 1265: vmaskmovps %ymm1,%ymm3,(%rcx)
+	WORD $0xf8c5; BYTE $0x77 // 126a: vzeroupper
+	BYTE $0xc3 // 126d: ret
+	WORD $0x8948; BYTE $0xd1 // 126e: mov %rdx,%rcx
+	LONG $0xffff46e9; BYTE $0xff // 1271: jmp 11bc <multiply+0x11bc>
+	LONG $0xc057f8c5 // 1276: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 127a: vmovaps %ymm0,%ymm1
+	LONG $0xfffafbe9; BYTE $0xff // 127e: jmp d7e <multiply+0xd7e>
+	LONG $0x30438b48 // 1283: mov 0x30(%rbx),%rax
+	LONG $0x0810fcc5 // 1287: vmovups (%rax),%ymm1
+	LONG $0x4010fcc5; BYTE $0x20 // 128b: vmovups 0x20(%rax),%ymm0
+	LONG $0xfff1a3e9; BYTE $0xff // 1290: jmp 438 <multiply+0x438>
+	LONG $0xd028fcc5 // 1295: vmovaps %ymm0,%ymm2
+	LONG $0xe928fcc5 // 1299: vmovaps %ymm1,%ymm5
+	LONG $0xf028fcc5 // 129d: vmovaps %ymm0,%ymm6
+	LONG $0xf928fcc5 // 12a1: vmovaps %ymm1,%ymm7
+	LONG $0xc0287cc5 // 12a5: vmovaps %ymm0,%ymm8
+	LONG $0xc9287cc5 // 12a9: vmovaps %ymm1,%ymm9
+	LONG $0xfffbb2e9; BYTE $0xff // 12ad: jmp e64 <multiply+0xe64>
+	LONG $0x0911fcc5 // 12b2: vmovups %ymm1,(%rcx)
+	LONG $0x4111fcc5; BYTE $0x20 // 12b6: vmovups %ymm0,0x20(%rcx)
+	LONG $0x04566348 // 12bb: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 12bf: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 12c3: lea (%rax,%rdx,4),%rax
+	LONG $0x08117cc5 // 12c7: vmovups %ymm9,(%rax)
+	LONG $0x40117cc5; BYTE $0x20 // 12cb: vmovups %ymm8,0x20(%rax)
+	LONG $0x08566348 // 12d0: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 12d4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 12d8: lea (%rax,%rdx,4),%rax
+	LONG $0x3811fcc5 // 12dc: vmovups %ymm7,(%rax)
+	LONG $0x7011fcc5; BYTE $0x20 // 12e0: vmovups %ymm6,0x20(%rax)
+	LONG $0x0c566348 // 12e5: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 12e9: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 12ed: lea (%rax,%rdx,4),%rax
+	LONG $0x2811fcc5 // 12f1: vmovups %ymm5,(%rax)
+	LONG $0x5011fcc5; BYTE $0x20 // 12f5: vmovups %ymm2,0x20(%rax)
+	LONG $0xfff42de9; BYTE $0xff // 12fa: jmp 72c <multiply+0x72c>
+	WORD $0x8948; BYTE $0xd1 // 12ff: mov %rdx,%rcx
+	LONG $0xfff58fe9; BYTE $0xff // 1302: jmp 896 <multiply+0x896>
+	LONG $0x0911fcc5 // 1307: vmovups %ymm1,(%rcx)
+	LONG $0x5911fcc5; BYTE $0x20 // 130b: vmovups %ymm3,0x20(%rcx)
+	LONG $0x04506349 // 1310: movslq 0x4(%r8),%rdx
+	LONG $0x60438b48 // 1314: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1318: lea (%rax,%rdx,4),%rax
+	LONG $0x1011fcc5 // 131c: vmovups %ymm2,(%rax)
+	LONG $0x4011fcc5; BYTE $0x20 // 1320: vmovups %ymm0,0x20(%rax)
+	LONG $0xfff402e9; BYTE $0xff // 1325: jmp 72c <multiply+0x72c>
+	LONG $0xd128fcc5 // 132a: vmovaps %ymm1,%ymm2
+	LONG $0xd828fcc5 // 132e: vmovaps %ymm0,%ymm3
+	LONG $0xfff4f0e9; BYTE $0xff // 1332: jmp 827 <multiply+0x827>
+	LONG $0xc057f8c5 // 1337: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 133b: vmovaps %ymm0,%ymm1
+	LONG $0xfff43ee9; BYTE $0xff // 133f: jmp 782 <multiply+0x782>
+	LONG $0xc057f8c5 // 1344: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xc828fcc5 // 1348: vmovaps %ymm0,%ymm1
+	LONG $0xfffd91e9; BYTE $0xff // 134c: jmp 10e2 <multiply+0x10e2>
+	LONG $0x0911fcc5 // 1351: vmovups %ymm1,(%rcx)
+	LONG $0x4111fcc5; BYTE $0x20 // 1355: vmovups %ymm0,0x20(%rcx)
+	LONG $0xfff3cde9; BYTE $0xff // 135a: jmp 72c <multiply+0x72c>
+	LONG $0x587cc1c4; WORD $0x2059 // 135f: vaddps 0x20(%r9),%ymm0,%ymm3
+	LONG $0x5874c1c4; BYTE $0x12 // 1365: vaddps (%r10),%ymm1,%ymm2
+	LONG $0x587cc1c4; WORD $0x2042 // 136a: vaddps 0x20(%r10),%ymm0,%ymm0
+	LONG $0x5874c1c4; BYTE $0x09 // 1370: vaddps (%r9),%ymm1,%ymm1
+	LONG $0xfff4ade9; BYTE $0xff // 1375: jmp 827 <multiply+0x827>
+	LONG $0x0f58f4c5 // 137a: vaddps (%rdi),%ymm1,%ymm1
+	LONG $0x4758fcc5; BYTE $0x20 // 137e: vaddps 0x20(%rdi),%ymm0,%ymm0
+	LONG $0xfffddee9; BYTE $0xff // 1383: jmp 1166 <multiply+0x1166>
+	LONG $0x587441c4; BYTE $0x12 // 1388: vaddps (%r10),%ymm1,%ymm10
+	LONG $0x587c41c4; WORD $0x204a // 138d: vaddps 0x20(%r10),%ymm0,%ymm9
+	LONG $0x587441c4; BYTE $0x01 // 1393: vaddps (%r9),%ymm1,%ymm8
+	LONG $0x587cc1c4; WORD $0x2079 // 1398: vaddps 0x20(%r9),%ymm0,%ymm7
+	LONG $0x5874c1c4; BYTE $0x30 // 139e: vaddps (%r8),%ymm1,%ymm6
+	LONG $0x587cc1c4; WORD $0x2068 // 13a3: vaddps 0x20(%r8),%ymm0,%ymm5
+	LONG $0x5874c1c4; WORD $0x2424 // 13a9: vaddps (%r12),%ymm1,%ymm4
+	LONG $0x587cc1c4; WORD $0x2454; BYTE $0x20 // 13af: vaddps 0x20(%r12),%ymm0,%ymm2
+	LONG $0x5874c1c4; BYTE $0x0b // 13b6: vaddps (%r11),%ymm1,%ymm1
+	LONG $0x587cc1c4; WORD $0x2043 // 13bb: vaddps 0x20(%r11),%ymm0,%ymm0
+	LONG $0xfff174e9; BYTE $0xff // 13c1: jmp 53a <multiply+0x53a>
+	LONG $0x587441c4; BYTE $0x09 // 13c6: vaddps (%r9),%ymm1,%ymm9
+	LONG $0x587c41c4; WORD $0x2041 // 13cb: vaddps 0x20(%r9),%ymm0,%ymm8
+	LONG $0x5874c1c4; BYTE $0x38 // 13d1: vaddps (%r8),%ymm1,%ymm7
+	LONG $0x587cc1c4; WORD $0x2070 // 13d6: vaddps 0x20(%r8),%ymm0,%ymm6
+	LONG $0x5874c1c4; BYTE $0x2b // 13dc: vaddps (%r11),%ymm1,%ymm5
+	LONG $0x587cc1c4; WORD $0x2053 // 13e1: vaddps 0x20(%r11),%ymm0,%ymm2
+	LONG $0x5874c1c4; BYTE $0x0a // 13e7: vaddps (%r10),%ymm1,%ymm1
+	LONG $0x587cc1c4; WORD $0x2042 // 13ec: vaddps 0x20(%r10),%ymm0,%ymm0
+	LONG $0xfffa6de9; BYTE $0xff // 13f2: jmp e64 <multiply+0xe64>
+	LONG $0x3e58f4c5 // 13f7: vaddps (%rsi),%ymm1,%ymm7
+	LONG $0x7658fcc5; BYTE $0x20 // 13fb: vaddps 0x20(%rsi),%ymm0,%ymm6
+	LONG $0x5874c1c4; BYTE $0x1b // 1400: vaddps (%r11),%ymm1,%ymm3
+	LONG $0x587cc1c4; WORD $0x2053 // 1405: vaddps 0x20(%r11),%ymm0,%ymm2
+	LONG $0x0f58f4c5 // 140b: vaddps (%rdi),%ymm1,%ymm1
+	LONG $0x4758fcc5; BYTE $0x20 // 140f: vaddps 0x20(%rdi),%ymm0,%ymm0
+	LONG $0xfff74fe9; BYTE $0xff // 1414: jmp b68 <multiply+0xb68>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 1419
+	QUAD $0x841f0f2e66000000 // 1420
+	QUAD $0x0f2e660000000000 // 1428
+	QUAD $0x660000000000841f // 1430
+	QUAD $0x0000000000841f0f // 1438
+	QUAD $0xffffffffffffffff // 1440
+	QUAD $0xffffffffffffffff // 1448
+	QUAD $0xffffffffffffffff // 1450
+	QUAD $0xffffffffffffffff // 1458
+	QUAD $0x0000000000000000 // 1460
+	QUAD $0x0000000000000000 // 1468
+	QUAD $0x0000000000000000 // 1470
+	QUAD $0x0000000000000000 // 1478
 
 // func correlateAVX2(a *correlateArgs)
 // correlate of csrc/gemm.c

@@ -16,121 +16,122 @@ TEXT ·multiplyAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 0007: movq $0x0,0xc8(%rdi)
 	WORD $0x8948; BYTE $0xfb // 0012: mov %rdi,%rbx
 	LONG $0x07f88348 // 0015: cmp $0x7,%rax
-	LONG $0x045f8e0f; WORD $0x0000 // 0019: jle 47e <multiply+0x47e>
-	LONG $0xc8838b4c; WORD $0x0000; BYTE $0x00 // 001f: mov 0xc8(%rbx),%r8
-	LONG $0x387b8348; BYTE $0x00 // 0026: cmpq $0x0,0x38(%rbx)
-	LONG $0x78738b48 // 002b: mov 0x78(%rbx),%rsi
-	QUAD $0x0000000085348d4e // 002f: lea 0x0(,%r8,4),%r14
-	LONG $0x05d4840f; WORD $0x0000 // 0037: je 611 <multiply+0x611>
-	LONG $0x30438b48 // 003d: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2010 // 0041: vmovups (%rax),%zmm4
-	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0047: vmovups 0x40(%rax),%zmm3
-	LONG $0x507b8348; BYTE $0x00 // 004e: cmpq $0x0,0x50(%rbx)
-	LONG $0x055f840f; WORD $0x0000 // 0053: je 5b8 <multiply+0x5b8>
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0059: mov 0x90(%rbx),%rdx
-	LONG $0x48438b48 // 0060: mov 0x48(%rbx),%rax
-	WORD $0x014c; BYTE $0xf2 // 0064: add %r14,%rdx
-	WORD $0x6348; BYTE $0x0a // 0067: movslq (%rdx),%rcx
-	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 006a: mov 0xc0(%rbx),%rdi
-	LONG $0x880c8d4c // 0071: lea (%rax,%rcx,4),%r9
-	LONG $0x20ff8348 // 0075: cmp $0x20,%rdi
-	LONG $0x066d840f; WORD $0x0000 // 0079: je 6ec <multiply+0x6ec>
-	LONG $0x000010b9; BYTE $0x00 // 007f: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xcf // 0084: cmp %rcx,%rdi
-	LONG $0xcf4e0f48 // 0087: cmovle %rdi,%rcx
-	WORD $0x3145; BYTE $0xd2 // 008b: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xc9 // 008e: test %rcx,%rcx
-	LONG $0xca480f49 // 0091: cmovs %r10,%rcx
-	LONG $0x0001bf41; WORD $0x0000 // 0095: mov $0x1,%r15d
-	WORD $0xd341; BYTE $0xe7 // 009b: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 009e: mov %r15d,%ecx
-	WORD $0xc9ff // 00a1: dec %ecx
-	LONG $0xd192f8c5 // 00a3: kmovw %ecx,%k2
-	LONG $0xf04f8d48 // 00a7: lea -0x10(%rdi),%rcx
-	LONG $0x000010bf; BYTE $0x00 // 00ab: mov $0x10,%edi
-	WORD $0x3948; BYTE $0xf9 // 00b0: cmp %rdi,%rcx
-	LONG $0xcf4f0f48 // 00b3: cmovg %rdi,%rcx
-	WORD $0xff31 // 00b7: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 00b9: test %rcx,%rcx
-	LONG $0xcf480f48 // 00bc: cmovs %rdi,%rcx
-	LONG $0x000001bf; BYTE $0x00 // 00c0: mov $0x1,%edi
-	WORD $0xe7d3 // 00c5: shl %cl,%edi
-	LONG $0x044a6348 // 00c7: movslq 0x4(%rdx),%rcx
-	WORD $0x7f8d; BYTE $0xff // 00cb: lea -0x1(%rdi),%edi
-	LONG $0x880c8d48 // 00ce: lea (%rax,%rcx,4),%rcx
-	LONG $0xcf92f8c5 // 00d2: kmovw %edi,%k1
-	LONG $0xca7ce162; WORD $0x1110 // 00d6: vmovups (%rcx),%zmm18{%k2}{z}
-	LONG $0xc97ce162; WORD $0x4910; BYTE $0x01 // 00dc: vmovups 0x40(%rcx),%zmm17{%k1}{z}
-	LONG $0x084a6348 // 00e3: movslq 0x8(%rdx),%rcx
-	LONG $0xca7cd162; WORD $0x0110 // 00e7: vmovups (%r9),%zmm0{%k2}{z}
-	LONG $0x880c8d48 // 00ed: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x0110 // 00f1: vmovups (%rcx),%zmm16{%k2}{z}
-	LONG $0xc97c7162; WORD $0x7910; BYTE $0x01 // 00f7: vmovups 0x40(%rcx),%zmm15{%k1}{z}
-	LONG $0x0c4a6348 // 00fe: movslq 0xc(%rdx),%rcx
-	LONG $0xc97cd162; WORD $0x4910; BYTE $0x01 // 0102: vmovups 0x40(%r9),%zmm1{%k1}{z}
-	LONG $0x880c8d48 // 0109: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x3110 // 010d: vmovups (%rcx),%zmm14{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 0113: vmovups 0x40(%rcx),%zmm13{%k1}{z}
-	LONG $0x104a6348 // 011a: movslq 0x10(%rdx),%rcx
-	LONG $0x485ca162; WORD $0xd258 // 011e: vaddps %zmm18,%zmm4,%zmm18
-	LONG $0x880c8d48 // 0124: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x2110 // 0128: vmovups (%rcx),%zmm12{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 012e: vmovups 0x40(%rcx),%zmm11{%k1}{z}
-	LONG $0x144a6348 // 0135: movslq 0x14(%rdx),%rcx
-	LONG $0x4864a162; WORD $0xc958 // 0139: vaddps %zmm17,%zmm3,%zmm17
-	LONG $0x880c8d48 // 013f: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x1110 // 0143: vmovups (%rcx),%zmm10{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 0149: vmovups 0x40(%rcx),%zmm9{%k1}{z}
-	LONG $0x184a6348 // 0150: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 0154: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 0158: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 015c: lea (%rax,%rdx,4),%rax
-	LONG $0xca7c7162; WORD $0x0110 // 0160: vmovups (%rcx),%zmm8{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0166: vmovups 0x40(%rcx),%zmm7{%k1}{z}
-	LONG $0xca7cf162; WORD $0x3010 // 016d: vmovups (%rax),%zmm6{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0173: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0x485ca162; WORD $0xc058 // 017a: vaddps %zmm16,%zmm4,%zmm16
-	LONG $0x48645162; WORD $0xff58 // 0180: vaddps %zmm15,%zmm3,%zmm15
-	LONG $0x485c5162; WORD $0xf658 // 0186: vaddps %zmm14,%zmm4,%zmm14
-	LONG $0x48645162; WORD $0xed58 // 018c: vaddps %zmm13,%zmm3,%zmm13
-	LONG $0x485c5162; WORD $0xe458 // 0192: vaddps %zmm12,%zmm4,%zmm12
-	LONG $0x48645162; WORD $0xdb58 // 0198: vaddps %zmm11,%zmm3,%zmm11
-	LONG $0x485c5162; WORD $0xd258 // 019e: vaddps %zmm10,%zmm4,%zmm10
-	LONG $0x48645162; WORD $0xc958 // 01a4: vaddps %zmm9,%zmm3,%zmm9
-	LONG $0x485c5162; WORD $0xc058 // 01aa: vaddps %zmm8,%zmm4,%zmm8
-	LONG $0x4864f162; WORD $0xff58 // 01b0: vaddps %zmm7,%zmm3,%zmm7
-	LONG $0x485cf162; WORD $0xf658 // 01b6: vaddps %zmm6,%zmm4,%zmm6
-	LONG $0x4864f162; WORD $0xed58 // 01bc: vaddps %zmm5,%zmm3,%zmm5
-	LONG $0x485cf162; WORD $0xe058 // 01c2: vaddps %zmm0,%zmm4,%zmm4
-	LONG $0x4864f162; WORD $0xd958 // 01c8: vaddps %zmm1,%zmm3,%zmm3
-	WORD $0x8b48; BYTE $0x03 // 01ce: mov (%rbx),%rax
-	LONG $0x8614634a // 01d1: movslq (%rsi,%r8,4),%rdx
-	LONG $0x902c8d4c // 01d5: lea (%rax,%rdx,4),%r13
-	LONG $0x3654634a; BYTE $0x04 // 01d9: movslq 0x4(%rsi,%r14,1),%rdx
-	LONG $0x90248d4c // 01de: lea (%rax,%rdx,4),%r12
-	LONG $0x3654634a; BYTE $0x08 // 01e2: movslq 0x8(%rsi,%r14,1),%rdx
-	LONG $0x901c8d4c // 01e7: lea (%rax,%rdx,4),%r11
-	LONG $0x3654634a; BYTE $0x0c // 01eb: movslq 0xc(%rsi,%r14,1),%rdx
-	LONG $0x90148d4c // 01f0: lea (%rax,%rdx,4),%r10
-	LONG $0x3654634a; BYTE $0x10 // 01f4: movslq 0x10(%rsi,%r14,1),%rdx
-	LONG $0x900c8d4c // 01f9: lea (%rax,%rdx,4),%r9
-	LONG $0x3654634a; BYTE $0x14 // 01fd: movslq 0x14(%rsi,%r14,1),%rdx
-	LONG $0x90048d4c // 0202: lea (%rax,%rdx,4),%r8
-	LONG $0x3654634a; BYTE $0x18 // 0206: movslq 0x18(%rsi,%r14,1),%rdx
-	LONG $0x903c8d48 // 020b: lea (%rax,%rdx,4),%rdi
-	LONG $0x3654634a; BYTE $0x1c // 020f: movslq 0x1c(%rsi,%r14,1),%rdx
-	LONG $0x90348d48 // 0214: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8b38b4c; WORD $0x0000; BYTE $0x00 // 0218: mov 0xa8(%rbx),%r14
-	LONG $0x18538b48 // 021f: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0223: xor %eax,%eax
-	WORD $0x854d; BYTE $0xf6 // 0225: test %r14,%r14
-	LONG $0x00fe8e0f; WORD $0x0000 // 0228: jle 32c <multiply+0x32c>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 022e: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0239: nopl 0x0(%rax)
+	LONG $0x04c68e0f; WORD $0x0000 // 0019: jle 4e5 <multiply+0x4e5>
+	LONG $0x0064a162; WORD $0xdb57 // 001f: vxorps %xmm19,%xmm19,%xmm19
+	LONG $0xc8838b4c; WORD $0x0000; BYTE $0x00 // 0025: mov 0xc8(%rbx),%r8
+	LONG $0x387b8348; BYTE $0x00 // 002c: cmpq $0x0,0x38(%rbx)
+	LONG $0x78738b48 // 0031: mov 0x78(%rbx),%rsi
+	QUAD $0x0000000085348d4e // 0035: lea 0x0(,%r8,4),%r14
+	LONG $0x0636840f; WORD $0x0000 // 003d: je 679 <multiply+0x679>
+	LONG $0x30438b48 // 0043: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2010 // 0047: vmovups (%rax),%zmm4
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 004d: vmovups 0x40(%rax),%zmm3
+	LONG $0x507b8348; BYTE $0x00 // 0054: cmpq $0x0,0x50(%rbx)
+	LONG $0x05c1840f; WORD $0x0000 // 0059: je 620 <multiply+0x620>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 005f: mov 0x90(%rbx),%rdx
+	LONG $0x48438b48 // 0066: mov 0x48(%rbx),%rax
+	WORD $0x014c; BYTE $0xf2 // 006a: add %r14,%rdx
+	WORD $0x6348; BYTE $0x0a // 006d: movslq (%rdx),%rcx
+	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 0070: mov 0xc0(%rbx),%rdi
+	LONG $0x880c8d4c // 0077: lea (%rax,%rcx,4),%r9
+	LONG $0x20ff8348 // 007b: cmp $0x20,%rdi
+	LONG $0x06c4840f; WORD $0x0000 // 007f: je 749 <multiply+0x749>
+	LONG $0x000010b9; BYTE $0x00 // 0085: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xcf // 008a: cmp %rcx,%rdi
+	LONG $0xcf4e0f48 // 008d: cmovle %rdi,%rcx
+	WORD $0x3145; BYTE $0xd2 // 0091: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xc9 // 0094: test %rcx,%rcx
+	LONG $0xca480f49 // 0097: cmovs %r10,%rcx
+	LONG $0x0001bf41; WORD $0x0000 // 009b: mov $0x1,%r15d
+	WORD $0xd341; BYTE $0xe7 // 00a1: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 00a4: mov %r15d,%ecx
+	WORD $0xc9ff // 00a7: dec %ecx
+	LONG $0xd192f8c5 // 00a9: kmovw %ecx,%k2
+	LONG $0xf04f8d48 // 00ad: lea -0x10(%rdi),%rcx
+	LONG $0x000010bf; BYTE $0x00 // 00b1: mov $0x10,%edi
+	WORD $0x3948; BYTE $0xf9 // 00b6: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 00b9: cmovg %rdi,%rcx
+	WORD $0xff31 // 00bd: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 00bf: test %rcx,%rcx
+	LONG $0xcf480f48 // 00c2: cmovs %rdi,%rcx
+	LONG $0x000001bf; BYTE $0x00 // 00c6: mov $0x1,%edi
+	WORD $0xe7d3 // 00cb: shl %cl,%edi
+	LONG $0x044a6348 // 00cd: movslq 0x4(%rdx),%rcx
+	WORD $0x7f8d; BYTE $0xff // 00d1: lea -0x1(%rdi),%edi
+	LONG $0x880c8d48 // 00d4: lea (%rax,%rcx,4),%rcx
+	LONG $0xcf92f8c5 // 00d8: kmovw %edi,%k1
+	LONG $0xca7ce162; WORD $0x1110 // 00dc: vmovups (%rcx),%zmm18{%k2}{z}
+	LONG $0xc97ce162; WORD $0x4910; BYTE $0x01 // 00e2: vmovups 0x40(%rcx),%zmm17{%k1}{z}
+	LONG $0x084a6348 // 00e9: movslq 0x8(%rdx),%rcx
+	LONG $0xca7cd162; WORD $0x0110 // 00ed: vmovups (%r9),%zmm0{%k2}{z}
+	LONG $0x880c8d48 // 00f3: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x0110 // 00f7: vmovups (%rcx),%zmm16{%k2}{z}
+	LONG $0xc97c7162; WORD $0x7910; BYTE $0x01 // 00fd: vmovups 0x40(%rcx),%zmm15{%k1}{z}
+	LONG $0x0c4a6348 // 0104: movslq 0xc(%rdx),%rcx
+	LONG $0xc97cd162; WORD $0x4910; BYTE $0x01 // 0108: vmovups 0x40(%r9),%zmm1{%k1}{z}
+	LONG $0x880c8d48 // 010f: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x3110 // 0113: vmovups (%rcx),%zmm14{%k2}{z}
+	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 0119: vmovups 0x40(%rcx),%zmm13{%k1}{z}
+	LONG $0x104a6348 // 0120: movslq 0x10(%rdx),%rcx
+	LONG $0x485ca162; WORD $0xd258 // 0124: vaddps %zmm18,%zmm4,%zmm18
+	LONG $0x880c8d48 // 012a: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x2110 // 012e: vmovups (%rcx),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 0134: vmovups 0x40(%rcx),%zmm11{%k1}{z}
+	LONG $0x144a6348 // 013b: movslq 0x14(%rdx),%rcx
+	LONG $0x4864a162; WORD $0xc958 // 013f: vaddps %zmm17,%zmm3,%zmm17
+	LONG $0x880c8d48 // 0145: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x1110 // 0149: vmovups (%rcx),%zmm10{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 014f: vmovups 0x40(%rcx),%zmm9{%k1}{z}
+	LONG $0x184a6348 // 0156: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 015a: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 015e: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 0162: lea (%rax,%rdx,4),%rax
+	LONG $0xca7c7162; WORD $0x0110 // 0166: vmovups (%rcx),%zmm8{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 016c: vmovups 0x40(%rcx),%zmm7{%k1}{z}
+	LONG $0xca7cf162; WORD $0x3010 // 0173: vmovups (%rax),%zmm6{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0179: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x485ca162; WORD $0xc058 // 0180: vaddps %zmm16,%zmm4,%zmm16
+	LONG $0x48645162; WORD $0xff58 // 0186: vaddps %zmm15,%zmm3,%zmm15
+	LONG $0x485c5162; WORD $0xf658 // 018c: vaddps %zmm14,%zmm4,%zmm14
+	LONG $0x48645162; WORD $0xed58 // 0192: vaddps %zmm13,%zmm3,%zmm13
+	LONG $0x485c5162; WORD $0xe458 // 0198: vaddps %zmm12,%zmm4,%zmm12
+	LONG $0x48645162; WORD $0xdb58 // 019e: vaddps %zmm11,%zmm3,%zmm11
+	LONG $0x485c5162; WORD $0xd258 // 01a4: vaddps %zmm10,%zmm4,%zmm10
+	LONG $0x48645162; WORD $0xc958 // 01aa: vaddps %zmm9,%zmm3,%zmm9
+	LONG $0x485c5162; WORD $0xc058 // 01b0: vaddps %zmm8,%zmm4,%zmm8
+	LONG $0x4864f162; WORD $0xff58 // 01b6: vaddps %zmm7,%zmm3,%zmm7
+	LONG $0x485cf162; WORD $0xf658 // 01bc: vaddps %zmm6,%zmm4,%zmm6
+	LONG $0x4864f162; WORD $0xed58 // 01c2: vaddps %zmm5,%zmm3,%zmm5
+	LONG $0x485cf162; WORD $0xe058 // 01c8: vaddps %zmm0,%zmm4,%zmm4
+	LONG $0x4864f162; WORD $0xd958 // 01ce: vaddps %zmm1,%zmm3,%zmm3
+	WORD $0x8b48; BYTE $0x03 // 01d4: mov (%rbx),%rax
+	LONG $0x8614634a // 01d7: movslq (%rsi,%r8,4),%rdx
+	LONG $0x902c8d4c // 01db: lea (%rax,%rdx,4),%r13
+	LONG $0x3654634a; BYTE $0x04 // 01df: movslq 0x4(%rsi,%r14,1),%rdx
+	LONG $0x90248d4c // 01e4: lea (%rax,%rdx,4),%r12
+	LONG $0x3654634a; BYTE $0x08 // 01e8: movslq 0x8(%rsi,%r14,1),%rdx
+	LONG $0x901c8d4c // 01ed: lea (%rax,%rdx,4),%r11
+	LONG $0x3654634a; BYTE $0x0c // 01f1: movslq 0xc(%rsi,%r14,1),%rdx
+	LONG $0x90148d4c // 01f6: lea (%rax,%rdx,4),%r10
+	LONG $0x3654634a; BYTE $0x10 // 01fa: movslq 0x10(%rsi,%r14,1),%rdx
+	LONG $0x900c8d4c // 01ff: lea (%rax,%rdx,4),%r9
+	LONG $0x3654634a; BYTE $0x14 // 0203: movslq 0x14(%rsi,%r14,1),%rdx
+	LONG $0x90048d4c // 0208: lea (%rax,%rdx,4),%r8
+	LONG $0x3654634a; BYTE $0x18 // 020c: movslq 0x18(%rsi,%r14,1),%rdx
+	LONG $0x903c8d48 // 0211: lea (%rax,%rdx,4),%rdi
+	LONG $0x3654634a; BYTE $0x1c // 0215: movslq 0x1c(%rsi,%r14,1),%rdx
+	LONG $0x90348d48 // 021a: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8b38b4c; WORD $0x0000; BYTE $0x00 // 021e: mov 0xa8(%rbx),%r14
+	LONG $0x18538b48 // 0225: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0229: xor %eax,%eax
+	WORD $0x854d; BYTE $0xf6 // 022b: test %r14,%r14
+	LONG $0x00f88e0f; WORD $0x0000 // 022e: jle 32c <multiply+0x32c>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0234: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 023f: nop
 	LONG $0xb0bb8b4c; WORD $0x0000; BYTE $0x00 // 0240: mov 0xb0(%rbx),%r15
 	LONG $0x070c8d49 // 0247: lea (%r15,%rax,1),%rcx
 	WORD $0x3948; BYTE $0xc1 // 024b: cmp %rax,%rcx
-	LONG $0x035c8e0f; WORD $0x0000 // 024e: jle 5b0 <multiply+0x5b0>
+	LONG $0x03c48e0f; WORD $0x0000 // 024e: jle 618 <multiply+0x618>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0254: data16 cs nopw 0x0(%rax,%rax,1)
 	BYTE $0x90 // 025f: nop
 	LONG $0x487cf162; WORD $0x0a10 // 0260: vmovups (%rdx),%zmm1
@@ -170,1551 +171,1629 @@ TEXT ·multiplyAVX512(SB), NOSPLIT, $0-8
 	LONG $0xff14850f; WORD $0xffff // 0326: jne 240 <multiply+0x240>
 	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 032c: mov 0xc8(%rbx),%rdx
 	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0333: mov 0x90(%rbx),%rax
-	LONG $0x90048d48 // 033a: lea (%rax,%rdx,4),%rax
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 033e: mov 0xc0(%rbx),%rdx
-	LONG $0x20fa8348 // 0345: cmp $0x20,%rdx
-	LONG $0x02d1840f; WORD $0x0000 // 0349: je 620 <multiply+0x620>
-	LONG $0x000010b9; BYTE $0x00 // 034f: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 0354: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 0357: cmovle %rdx,%rcx
-	WORD $0x3145; BYTE $0xc0 // 035b: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc9 // 035e: test %rcx,%rcx
-	LONG $0xc8480f49 // 0361: cmovs %r8,%rcx
-	LONG $0x0001be41; WORD $0x0000 // 0365: mov $0x1,%r14d
-	WORD $0xd341; BYTE $0xe6 // 036b: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 036e: mov %r14d,%ecx
-	WORD $0xc9ff // 0371: dec %ecx
-	LONG $0xd192f8c5 // 0373: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 0377: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 037b: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 0380: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 0383: cmovg %rdx,%rcx
-	WORD $0xd231 // 0387: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0389: test %rcx,%rcx
-	LONG $0xca480f48 // 038c: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0390: mov $0x1,%edx
-	WORD $0x6348; BYTE $0x38 // 0395: movslq (%rax),%rdi
-	LONG $0x60738b48 // 0398: mov 0x60(%rbx),%rsi
-	WORD $0xe2d3 // 039c: shl %cl,%edx
-	WORD $0x4a8d; BYTE $0xff // 039e: lea -0x1(%rdx),%ecx
-	LONG $0x4a7cf162; WORD $0x2411; BYTE $0xbe // 03a1: vmovups %zmm4,(%rsi,%rdi,4){%k2}
-	LONG $0xc992f8c5 // 03a8: kmovw %ecx,%k1
-	QUAD $0x01be5c11497cf162 // 03ac: vmovups %zmm3,0x40(%rsi,%rdi,4){%k1}
-	LONG $0x04486348 // 03b4: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 03b8: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 03bc: vmovups %zmm18,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4c11497ce162 // 03c3: vmovups %zmm17,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 03cb: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 03cf: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 03d3: vmovups %zmm16,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7c11497c7162 // 03da: vmovups %zmm15,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 03e2: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 03e6: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x8a // 03ea: vmovups %zmm14,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6c11497c7162 // 03f1: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 03f9: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 03fd: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x8a // 0401: vmovups %zmm12,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5c11497c7162 // 0408: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14486348 // 0410: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 0414: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x8a // 0418: vmovups %zmm10,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4c11497c7162 // 041f: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x18486348 // 0427: movslq 0x18(%rax),%rcx
-	LONG $0x60538b48 // 042b: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x8a // 042f: vmovups %zmm8,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7c11497cf162 // 0436: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x1c506348 // 043e: movslq 0x1c(%rax),%rdx
-	LONG $0x60438b48 // 0442: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 0446: vmovups %zmm6,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497cf162 // 044d: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0455: mov 0xc8(%rbx),%rdx
-	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 045c: mov 0x80(%rbx),%rax
-	LONG $0x084a8d48 // 0463: lea 0x8(%rdx),%rcx
-	LONG $0x0fc28348 // 0467: add $0xf,%rdx
-	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 046b: mov %rcx,0xc8(%rbx)
-	WORD $0x3948; BYTE $0xc2 // 0472: cmp %rax,%rdx
-	LONG $0xfba48c0f; WORD $0xffff // 0475: jl 1f <multiply+0x1f>
-	WORD $0x2948; BYTE $0xc8 // 047b: sub %rcx,%rax
-	LONG $0x04f88348 // 047e: cmp $0x4,%rax
-	LONG $0x07bf840f; WORD $0x0000 // 0482: je c47 <multiply+0xc47>
-	LONG $0x04b98f0f; WORD $0x0000 // 0488: jg 947 <multiply+0x947>
-	LONG $0x02f88348 // 048e: cmp $0x2,%rax
-	LONG $0x08db840f; WORD $0x0000 // 0492: je d73 <multiply+0xd73>
-	LONG $0x03f88348 // 0498: cmp $0x3,%rax
-	LONG $0x02ef850f; WORD $0x0000 // 049c: jne 791 <multiply+0x791>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 04a2: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 04a9: cmpq $0x0,0x38(%rbx)
-	LONG $0x784b8b4c // 04ae: mov 0x78(%rbx),%r9
-	QUAD $0x000000009d148d4e // 04b2: lea 0x0(,%r11,4),%r10
-	LONG $0x0e3a840f; WORD $0x0000 // 04ba: je 12fa <multiply+0x12fa>
-	LONG $0x30438b48 // 04c0: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0010 // 04c4: vmovups (%rax),%zmm0
-	LONG $0x487cf162; WORD $0x4810; BYTE $0x01 // 04ca: vmovups 0x40(%rax),%zmm1
-	LONG $0x507b8348; BYTE $0x00 // 04d1: cmpq $0x0,0x50(%rbx)
-	LONG $0x0ca0840f; WORD $0x0000 // 04d6: je 117c <multiply+0x117c>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 04dc: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 04e3: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xd7 // 04e7: add %r10,%rdi
-	WORD $0x6348; BYTE $0x17 // 04ea: movslq (%rdi),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 04ed: mov 0xc0(%rbx),%rax
-	LONG $0x96048d4c // 04f4: lea (%rsi,%rdx,4),%r8
-	LONG $0x20f88348 // 04f8: cmp $0x20,%rax
-	LONG $0x1b34840f; WORD $0x0000 // 04fc: je 2036 <multiply+0x2036>
-	LONG $0x000010b9; BYTE $0x00 // 0502: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0507: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 050a: cmovle %rax,%rcx
-	WORD $0xd231 // 050e: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0510: test %rcx,%rcx
-	LONG $0xca480f48 // 0513: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0517: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 051c: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 051f: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0522: mov %r15d,%ecx
-	WORD $0xc9ff // 0525: dec %ecx
-	LONG $0xd192f8c5 // 0527: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 052b: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 052f: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0534: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0537: cmovg %rax,%rcx
-	WORD $0xc031 // 053b: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 053d: test %rcx,%rcx
-	LONG $0xc8480f48 // 0540: cmovs %rax,%rcx
-	LONG $0xca7cd162; WORD $0x2810 // 0544: vmovups (%r8),%zmm5{%k2}{z}
-	WORD $0xe2d3 // 054a: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 054c: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 054f: kmovw %eax,%k1
-	LONG $0x04476348 // 0553: movslq 0x4(%rdi),%rax
-	LONG $0x487cf162; WORD $0xed58 // 0557: vaddps %zmm5,%zmm0,%zmm5
-	LONG $0x86048d48 // 055d: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2010 // 0561: vmovups (%rax),%zmm4{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0567: vmovups 0x40(%rax),%zmm3{%k1}{z}
-	LONG $0x08476348 // 056e: movslq 0x8(%rdi),%rax
-	LONG $0x487cf162; WORD $0xe458 // 0572: vaddps %zmm4,%zmm0,%zmm4
-	LONG $0x86048d48 // 0578: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1010 // 057c: vmovups (%rax),%zmm2{%k2}{z}
-	LONG $0xc97cd162; WORD $0x7010; BYTE $0x01 // 0582: vmovups 0x40(%r8),%zmm6{%k1}{z}
-	LONG $0x487cf162; WORD $0xc258 // 0589: vaddps %zmm2,%zmm0,%zmm0
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 058f: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x4874f162; WORD $0xdb58 // 0596: vaddps %zmm3,%zmm1,%zmm3
-	LONG $0x4874f162; WORD $0xd258 // 059c: vaddps %zmm2,%zmm1,%zmm2
-	LONG $0x4874f162; WORD $0xce58 // 05a2: vaddps %zmm6,%zmm1,%zmm1
-	LONG $0x000be7e9; BYTE $0x00 // 05a8: jmp 1194 <multiply+0x1194>
-	WORD $0x1f0f; BYTE $0x00 // 05ad: nopl (%rax)
-	WORD $0x8948; BYTE $0xc1 // 05b0: mov %rax,%rcx
-	LONG $0xfffd5ee9; BYTE $0xff // 05b3: jmp 316 <multiply+0x316>
-	LONG $0x487cf162; WORD $0xeb28 // 05b8: vmovaps %zmm3,%zmm5
-	LONG $0x487cf162; WORD $0xf428 // 05be: vmovaps %zmm4,%zmm6
-	LONG $0x487cf162; WORD $0xfb28 // 05c4: vmovaps %zmm3,%zmm7
-	LONG $0x487c7162; WORD $0xc428 // 05ca: vmovaps %zmm4,%zmm8
-	LONG $0x487c7162; WORD $0xcb28 // 05d0: vmovaps %zmm3,%zmm9
-	LONG $0x487c7162; WORD $0xd428 // 05d6: vmovaps %zmm4,%zmm10
-	LONG $0x487c7162; WORD $0xdb28 // 05dc: vmovaps %zmm3,%zmm11
-	LONG $0x487c7162; WORD $0xe428 // 05e2: vmovaps %zmm4,%zmm12
-	LONG $0x487c7162; WORD $0xeb28 // 05e8: vmovaps %zmm3,%zmm13
-	LONG $0x487c7162; WORD $0xf428 // 05ee: vmovaps %zmm4,%zmm14
-	LONG $0x487c7162; WORD $0xfb28 // 05f4: vmovaps %zmm3,%zmm15
-	LONG $0x487ce162; WORD $0xc428 // 05fa: vmovaps %zmm4,%zmm16
-	LONG $0x487ce162; WORD $0xcb28 // 0600: vmovaps %zmm3,%zmm17
-	LONG $0x487ce162; WORD $0xd428 // 0606: vmovaps %zmm4,%zmm18
-	LONG $0xfffbbde9; BYTE $0xff // 060c: jmp 1ce <multiply+0x1ce>
-	LONG $0xdb57e0c5 // 0611: vxorps %xmm3,%xmm3,%xmm3
-	LONG $0x487cf162; WORD $0xe328 // 0615: vmovaps %zmm3,%zmm4
-	LONG $0xfffa2ee9; BYTE $0xff // 061b: jmp 4e <multiply+0x4e>
-	WORD $0x6348; BYTE $0x08 // 0620: movslq (%rax),%rcx
-	LONG $0x60538b48 // 0623: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0627: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x2211 // 062b: vmovups %zmm4,(%rdx)
-	LONG $0x487cf162; WORD $0x5a11; BYTE $0x01 // 0631: vmovups %zmm3,0x40(%rdx)
-	LONG $0x04486348 // 0638: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 063c: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0640: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x1211 // 0644: vmovups %zmm18,(%rdx)
-	LONG $0x487ce162; WORD $0x4a11; BYTE $0x01 // 064a: vmovups %zmm17,0x40(%rdx)
-	LONG $0x08486348 // 0651: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 0655: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0659: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x0211 // 065d: vmovups %zmm16,(%rdx)
-	LONG $0x487c7162; WORD $0x7a11; BYTE $0x01 // 0663: vmovups %zmm15,0x40(%rdx)
-	LONG $0x0c486348 // 066a: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 066e: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0672: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x3211 // 0676: vmovups %zmm14,(%rdx)
-	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 067c: vmovups %zmm13,0x40(%rdx)
-	LONG $0x10486348 // 0683: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 0687: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 068b: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x2211 // 068f: vmovups %zmm12,(%rdx)
-	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 0695: vmovups %zmm11,0x40(%rdx)
-	LONG $0x14486348 // 069c: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 06a0: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 06a4: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1211 // 06a8: vmovups %zmm10,(%rdx)
-	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 06ae: vmovups %zmm9,0x40(%rdx)
-	LONG $0x18486348 // 06b5: movslq 0x18(%rax),%rcx
-	LONG $0x60538b48 // 06b9: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 06bd: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0211 // 06c1: vmovups %zmm8,(%rdx)
-	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 06c7: vmovups %zmm7,0x40(%rdx)
-	LONG $0x1c506348 // 06ce: movslq 0x1c(%rax),%rdx
-	LONG $0x60438b48 // 06d2: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 06d6: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3011 // 06da: vmovups %zmm6,(%rax)
-	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 06e0: vmovups %zmm5,0x40(%rax)
-	LONG $0xfffd69e9; BYTE $0xff // 06e7: jmp 455 <multiply+0x455>
-	LONG $0x044a6348 // 06ec: movslq 0x4(%rdx),%rcx
-	LONG $0x880c8d48 // 06f0: lea (%rax,%rcx,4),%rcx
-	LONG $0x485ce162; WORD $0x1158 // 06f4: vaddps (%rcx),%zmm4,%zmm18
-	LONG $0x4864e162; WORD $0x4958; BYTE $0x01 // 06fa: vaddps 0x40(%rcx),%zmm3,%zmm17
-	LONG $0x084a6348 // 0701: movslq 0x8(%rdx),%rcx
-	LONG $0x880c8d48 // 0705: lea (%rax,%rcx,4),%rcx
-	LONG $0x485ce162; WORD $0x0158 // 0709: vaddps (%rcx),%zmm4,%zmm16
-	LONG $0x48647162; WORD $0x7958; BYTE $0x01 // 070f: vaddps 0x40(%rcx),%zmm3,%zmm15
-	LONG $0x0c4a6348 // 0716: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 071a: lea (%rax,%rcx,4),%rcx
-	LONG $0x485c7162; WORD $0x3158 // 071e: vaddps (%rcx),%zmm4,%zmm14
-	LONG $0x48647162; WORD $0x6958; BYTE $0x01 // 0724: vaddps 0x40(%rcx),%zmm3,%zmm13
-	LONG $0x104a6348 // 072b: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 072f: lea (%rax,%rcx,4),%rcx
-	LONG $0x485c7162; WORD $0x2158 // 0733: vaddps (%rcx),%zmm4,%zmm12
-	LONG $0x48647162; WORD $0x5958; BYTE $0x01 // 0739: vaddps 0x40(%rcx),%zmm3,%zmm11
-	LONG $0x144a6348 // 0740: movslq 0x14(%rdx),%rcx
-	LONG $0x880c8d48 // 0744: lea (%rax,%rcx,4),%rcx
-	LONG $0x485c7162; WORD $0x1158 // 0748: vaddps (%rcx),%zmm4,%zmm10
-	LONG $0x48647162; WORD $0x4958; BYTE $0x01 // 074e: vaddps 0x40(%rcx),%zmm3,%zmm9
-	LONG $0x184a6348 // 0755: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 0759: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 075d: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 0761: lea (%rax,%rdx,4),%rax
-	LONG $0x485c7162; WORD $0x0158 // 0765: vaddps (%rcx),%zmm4,%zmm8
-	LONG $0x4864f162; WORD $0x7958; BYTE $0x01 // 076b: vaddps 0x40(%rcx),%zmm3,%zmm7
-	LONG $0x485cf162; WORD $0x3058 // 0772: vaddps (%rax),%zmm4,%zmm6
-	LONG $0x4864f162; WORD $0x6858; BYTE $0x01 // 0778: vaddps 0x40(%rax),%zmm3,%zmm5
-	LONG $0x485cd162; WORD $0x2158 // 077f: vaddps (%r9),%zmm4,%zmm4
-	LONG $0x4864d162; WORD $0x5958; BYTE $0x01 // 0785: vaddps 0x40(%r9),%zmm3,%zmm3
-	LONG $0xfffa3de9; BYTE $0xff // 078c: jmp 1ce <multiply+0x1ce>
-	LONG $0x01f88348 // 0791: cmp $0x1,%rax
-	LONG $0x01a8850f; WORD $0x0000 // 0795: jne 943 <multiply+0x943>
-	LONG $0x387b8348; BYTE $0x00 // 079b: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 07a0: mov 0x78(%rbx),%r8
-	LONG $0xc8bb8b48; WORD $0x0000; BYTE $0x00 // 07a4: mov 0xc8(%rbx),%rdi
-	LONG $0x0b58840f; WORD $0x0000 // 07ab: je 1309 <multiply+0x1309>
-	LONG $0x30438b48 // 07b1: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 07b5: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 07bb: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 07c2: cmpq $0x0,0x50(%rbx)
-	LONG $0x0087840f; WORD $0x0000 // 07c7: je 854 <multiply+0x854>
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 07cd: mov 0x90(%rbx),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 07d4: mov 0xc0(%rbx),%rax
-	LONG $0xba0c6348 // 07db: movslq (%rdx,%rdi,4),%rcx
-	LONG $0x48538b48 // 07df: mov 0x48(%rbx),%rdx
-	LONG $0x8a348d48 // 07e3: lea (%rdx,%rcx,4),%rsi
-	LONG $0x20f88348 // 07e7: cmp $0x20,%rax
-	LONG $0x1746840f; WORD $0x0000 // 07eb: je 1f37 <multiply+0x1f37>
-	LONG $0x000010b9; BYTE $0x00 // 07f1: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 07f6: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 07f9: cmovle %rax,%rcx
-	WORD $0xd231 // 07fd: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 07ff: test %rcx,%rcx
-	LONG $0xca480f48 // 0802: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0806: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 080b: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 080e: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0811: mov %r15d,%ecx
-	WORD $0xc9ff // 0814: dec %ecx
-	LONG $0xd992f8c5 // 0816: kmovw %ecx,%k3
-	LONG $0xf0488d48 // 081a: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 081e: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0823: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0826: cmovg %rax,%rcx
-	WORD $0xc031 // 082a: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 082c: test %rcx,%rcx
-	LONG $0xc8480f48 // 082f: cmovs %rax,%rcx
-	LONG $0xcb7cf162; WORD $0x1610 // 0833: vmovups (%rsi),%zmm2{%k3}{z}
-	WORD $0xe2d3 // 0839: shl %cl,%edx
-	WORD $0xcaff // 083b: dec %edx
-	LONG $0x4874f162; WORD $0xca58 // 083d: vaddps %zmm2,%zmm1,%zmm1
-	LONG $0xe292f8c5 // 0843: kmovw %edx,%k4
-	LONG $0xcc7cf162; WORD $0x5610; BYTE $0x01 // 0847: vmovups 0x40(%rsi),%zmm2{%k4}{z}
-	LONG $0x487cf162; WORD $0xc258 // 084e: vaddps %zmm2,%zmm0,%zmm0
-	LONG $0xb8146349 // 0854: movslq (%r8,%rdi,4),%rdx
-	WORD $0x8b48; BYTE $0x03 // 0858: mov (%rbx),%rax
-	LONG $0x900c8d48 // 085b: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 085f: mov 0xa8(%rbx),%rsi
-	LONG $0x18538b48 // 0866: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 086a: xor %eax,%eax
-	WORD $0x8548; BYTE $0xf6 // 086c: test %rsi,%rsi
-	WORD $0x527e // 086f: jle 8c3 <multiply+0x8c3>
-	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 0871: mov 0xb0(%rbx),%r8
-	LONG $0x003c8d49 // 0878: lea (%r8,%rax,1),%rdi
-	WORD $0x3948; BYTE $0xc7 // 087c: cmp %rax,%rdi
-	LONG $0x0bfe8e0f; WORD $0x0000 // 087f: jle 1483 <multiply+0x1483>
-	LONG $0x487cf162; WORD $0x2210 // 0885: vmovups (%rdx),%zmm4
-	LONG $0x487cf162; WORD $0x5a10; BYTE $0x01 // 088b: vmovups 0x40(%rdx),%zmm3
-	LONG $0x80ea8348 // 0892: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x1418; BYTE $0x81 // 0896: vbroadcastss (%rcx,%rax,4),%zmm2
-	WORD $0xff48; BYTE $0xc0 // 089d: inc %rax
-	LONG $0x486df262; WORD $0xccb8 // 08a0: vfmadd231ps %zmm4,%zmm2,%zmm1
-	LONG $0x486df262; WORD $0xc3b8 // 08a6: vfmadd231ps %zmm3,%zmm2,%zmm0
-	WORD $0x3948; BYTE $0xc7 // 08ac: cmp %rax,%rdi
-	WORD $0xd47f // 08af: jg 885 <multiply+0x885>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 08b1: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xc0 // 08b8: sub %r8,%rax
-	WORD $0x0148; BYTE $0xf8 // 08bb: add %rdi,%rax
-	WORD $0xff48; BYTE $0xce // 08be: dec %rsi
-	WORD $0xae75 // 08c1: jne 871 <multiply+0x871>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 08c3: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 08ca: mov 0xc8(%rbx),%rdx
-	LONG $0x90148d48 // 08d1: lea (%rax,%rdx,4),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 08d5: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 08dc: cmp $0x20,%rax
-	LONG $0x15b9840f; WORD $0x0000 // 08e0: je 1e9f <multiply+0x1e9f>
-	LONG $0x000010b9; BYTE $0x00 // 08e6: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 08eb: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 08ee: cmovle %rax,%rcx
-	WORD $0x6348; BYTE $0x32 // 08f2: movslq (%rdx),%rsi
-	WORD $0xd231 // 08f5: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 08f7: test %rcx,%rcx
-	LONG $0xca480f48 // 08fa: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 08fe: mov $0x1,%edx
-	WORD $0xd789 // 0903: mov %edx,%edi
-	WORD $0xe7d3 // 0905: shl %cl,%edi
-	WORD $0xf989 // 0907: mov %edi,%ecx
-	WORD $0xc9ff // 0909: dec %ecx
-	LONG $0xe992f8c5 // 090b: kmovw %ecx,%k5
-	LONG $0xf0488d48 // 090f: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0913: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0918: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 091b: cmovg %rax,%rcx
-	WORD $0xc031 // 091f: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0921: test %rcx,%rcx
-	LONG $0xc8480f48 // 0924: cmovs %rax,%rcx
-	LONG $0x605b8b48 // 0928: mov 0x60(%rbx),%rbx
-	WORD $0xe2d3 // 092c: shl %cl,%edx
-	WORD $0xcaff // 092e: dec %edx
-	LONG $0xf292f8c5 // 0930: kmovw %edx,%k6
-	LONG $0x4d7cf162; WORD $0x0c11; BYTE $0xb3 // 0934: vmovups %zmm1,(%rbx,%rsi,4){%k5}
-	QUAD $0x01b344114e7cf162 // 093b: vmovups %zmm0,0x40(%rbx,%rsi,4){%k6}
-	WORD $0xf8c5; BYTE $0x77 // 0943: vzeroupper
-	BYTE $0xc3 // 0946: ret
-	LONG $0x06f88348 // 0947: cmp $0x6,%rax
-	LONG $0x09c7840f; WORD $0x0000 // 094b: je 1318 <multiply+0x1318>
-	LONG $0x07f88348 // 0951: cmp $0x7,%rax
-	LONG $0x0195850f; WORD $0x0000 // 0955: jne af0 <multiply+0xaf0>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 095b: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0962: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 0967: mov 0x78(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 096b: lea 0x0(,%r11,4),%r9
-	LONG $0x0d68840f; WORD $0x0000 // 0973: je 16e1 <multiply+0x16e1>
-	LONG $0x30438b48 // 0979: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 097d: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0983: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 098a: cmpq $0x0,0x50(%rbx)
-	LONG $0x0d5b840f; WORD $0x0000 // 098f: je 16f0 <multiply+0x16f0>
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0995: mov 0x90(%rbx),%rdx
-	LONG $0x48438b48 // 099c: mov 0x48(%rbx),%rax
-	WORD $0x014c; BYTE $0xca // 09a0: add %r9,%rdx
-	WORD $0x6348; BYTE $0x0a // 09a3: movslq (%rdx),%rcx
-	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 09a6: mov 0xc0(%rbx),%rdi
-	LONG $0x88148d4c // 09ad: lea (%rax,%rcx,4),%r10
-	LONG $0x20ff8348 // 09b1: cmp $0x20,%rdi
-	LONG $0x13ba840f; WORD $0x0000 // 09b5: je 1d75 <multiply+0x1d75>
-	LONG $0x000010b9; BYTE $0x00 // 09bb: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xcf // 09c0: cmp %rcx,%rdi
-	LONG $0xcf4e0f48 // 09c3: cmovle %rdi,%rcx
-	WORD $0xf631 // 09c7: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 09c9: test %rcx,%rcx
-	LONG $0xce480f48 // 09cc: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 09d0: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 09d5: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 09d8: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 09db: mov %r14d,%ecx
-	WORD $0xc9ff // 09de: dec %ecx
-	LONG $0xd192f8c5 // 09e0: kmovw %ecx,%k2
-	LONG $0xf04f8d48 // 09e4: lea -0x10(%rdi),%rcx
-	LONG $0x000010bf; BYTE $0x00 // 09e8: mov $0x10,%edi
-	WORD $0x3948; BYTE $0xf9 // 09ed: cmp %rdi,%rcx
-	LONG $0xcf4f0f48 // 09f0: cmovg %rdi,%rcx
-	WORD $0xff31 // 09f4: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 09f6: test %rcx,%rcx
-	LONG $0xcf480f48 // 09f9: cmovs %rdi,%rcx
-	LONG $0xca7c5162; WORD $0x3210 // 09fd: vmovups (%r10),%zmm14{%k2}{z}
-	WORD $0xe6d3 // 0a03: shl %cl,%esi
-	LONG $0x044a6348 // 0a05: movslq 0x4(%rdx),%rcx
-	WORD $0x7e8d; BYTE $0xff // 0a09: lea -0x1(%rsi),%edi
-	LONG $0x880c8d48 // 0a0c: lea (%rax,%rcx,4),%rcx
-	LONG $0xcf92f8c5 // 0a10: kmovw %edi,%k1
-	LONG $0xca7c7162; WORD $0x2910 // 0a14: vmovups (%rcx),%zmm13{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6110; BYTE $0x01 // 0a1a: vmovups 0x40(%rcx),%zmm12{%k1}{z}
-	LONG $0x084a6348 // 0a21: movslq 0x8(%rdx),%rcx
-	LONG $0xc97c5162; WORD $0x7a10; BYTE $0x01 // 0a25: vmovups 0x40(%r10),%zmm15{%k1}{z}
-	LONG $0x880c8d48 // 0a2c: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x1910 // 0a30: vmovups (%rcx),%zmm11{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5110; BYTE $0x01 // 0a36: vmovups 0x40(%rcx),%zmm10{%k1}{z}
-	LONG $0x0c4a6348 // 0a3d: movslq 0xc(%rdx),%rcx
-	LONG $0x48745162; WORD $0xed58 // 0a41: vaddps %zmm13,%zmm1,%zmm13
-	LONG $0x880c8d48 // 0a47: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7c7162; WORD $0x0910 // 0a4b: vmovups (%rcx),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4110; BYTE $0x01 // 0a51: vmovups 0x40(%rcx),%zmm8{%k1}{z}
-	LONG $0x104a6348 // 0a58: movslq 0x10(%rdx),%rcx
-	LONG $0x487c5162; WORD $0xe458 // 0a5c: vaddps %zmm12,%zmm0,%zmm12
-	LONG $0x880c8d48 // 0a62: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7cf162; WORD $0x3910 // 0a66: vmovups (%rcx),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7110; BYTE $0x01 // 0a6c: vmovups 0x40(%rcx),%zmm6{%k1}{z}
-	LONG $0x144a6348 // 0a73: movslq 0x14(%rdx),%rcx
-	LONG $0x18526348 // 0a77: movslq 0x18(%rdx),%rdx
-	LONG $0x880c8d48 // 0a7b: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 0a7f: lea (%rax,%rdx,4),%rax
-	LONG $0xca7cf162; WORD $0x2910 // 0a83: vmovups (%rcx),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6110; BYTE $0x01 // 0a89: vmovups 0x40(%rcx),%zmm4{%k1}{z}
-	LONG $0xca7cf162; WORD $0x1810 // 0a90: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0a96: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x48745162; WORD $0xdb58 // 0a9d: vaddps %zmm11,%zmm1,%zmm11
-	LONG $0x487c5162; WORD $0xd258 // 0aa3: vaddps %zmm10,%zmm0,%zmm10
-	LONG $0x48745162; WORD $0xc958 // 0aa9: vaddps %zmm9,%zmm1,%zmm9
-	LONG $0x487c5162; WORD $0xc058 // 0aaf: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x4874f162; WORD $0xff58 // 0ab5: vaddps %zmm7,%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0xf658 // 0abb: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x4874f162; WORD $0xed58 // 0ac1: vaddps %zmm5,%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xe458 // 0ac7: vaddps %zmm4,%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0xdb58 // 0acd: vaddps %zmm3,%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd258 // 0ad3: vaddps %zmm2,%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0xce58 // 0ad9: vaddps %zmm14,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc758 // 0adf: vaddps %zmm15,%zmm0,%zmm0
-	LONG $0x000c4ee9; BYTE $0x00 // 0ae5: jmp 1738 <multiply+0x1738>
-	LONG $0x441f0f66; WORD $0x0000 // 0aea: nopw 0x0(%rax,%rax,1)
-	LONG $0x05f88348 // 0af0: cmp $0x5,%rax
-	LONG $0xfe49850f; WORD $0xffff // 0af4: jne 943 <multiply+0x943>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0afa: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0b01: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 0b06: mov 0x78(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 0b0a: lea 0x0(,%r11,4),%r9
-	LONG $0x0e5f840f; WORD $0x0000 // 0b12: je 1977 <multiply+0x1977>
-	LONG $0x30438b48 // 0b18: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 0b1c: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0b22: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 0b29: cmpq $0x0,0x50(%rbx)
-	LONG $0x0e52840f; WORD $0x0000 // 0b2e: je 1986 <multiply+0x1986>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0b34: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 0b3b: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xcf // 0b3f: add %r9,%rdi
-	WORD $0x6348; BYTE $0x17 // 0b42: movslq (%rdi),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0b45: mov 0xc0(%rbx),%rax
-	LONG $0x96148d4c // 0b4c: lea (%rsi,%rdx,4),%r10
-	LONG $0x20f88348 // 0b50: cmp $0x20,%rax
-	LONG $0x1102840f; WORD $0x0000 // 0b54: je 1c5c <multiply+0x1c5c>
-	LONG $0x000010b9; BYTE $0x00 // 0b5a: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0b5f: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0b62: cmovle %rax,%rcx
-	WORD $0xd231 // 0b66: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0b68: test %rcx,%rcx
-	LONG $0xca480f48 // 0b6b: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0b6f: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 0b74: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 0b77: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0b7a: mov %r15d,%ecx
-	WORD $0xc9ff // 0b7d: dec %ecx
-	LONG $0xd192f8c5 // 0b7f: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0b83: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0b87: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0b8c: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0b8f: cmovg %rax,%rcx
-	WORD $0xc031 // 0b93: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0b95: test %rcx,%rcx
-	LONG $0xc8480f48 // 0b98: cmovs %rax,%rcx
-	LONG $0xca7c5162; WORD $0x1210 // 0b9c: vmovups (%r10),%zmm10{%k2}{z}
-	WORD $0xe2d3 // 0ba2: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0ba4: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 0ba7: kmovw %eax,%k1
-	LONG $0x04476348 // 0bab: movslq 0x4(%rdi),%rax
-	LONG $0xc97c5162; WORD $0x5a10; BYTE $0x01 // 0baf: vmovups 0x40(%r10),%zmm11{%k1}{z}
-	LONG $0x86048d48 // 0bb6: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x0810 // 0bba: vmovups (%rax),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 0bc0: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x08476348 // 0bc7: movslq 0x8(%rdi),%rax
-	LONG $0x48745162; WORD $0xc958 // 0bcb: vaddps %zmm9,%zmm1,%zmm9
-	LONG $0x86048d48 // 0bd1: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 0bd5: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0bdb: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x0c476348 // 0be2: movslq 0xc(%rdi),%rax
-	LONG $0x487c5162; WORD $0xc058 // 0be6: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x86048d48 // 0bec: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 0bf0: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0bf6: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x10476348 // 0bfd: movslq 0x10(%rdi),%rax
-	LONG $0x4874f162; WORD $0xff58 // 0c01: vaddps %zmm7,%zmm1,%zmm7
-	LONG $0x86048d48 // 0c07: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 0c0b: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0c11: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x487cf162; WORD $0xf658 // 0c18: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x4874f162; WORD $0xed58 // 0c1e: vaddps %zmm5,%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xe458 // 0c24: vaddps %zmm4,%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0xdb58 // 0c2a: vaddps %zmm3,%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd258 // 0c30: vaddps %zmm2,%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0xca58 // 0c36: vaddps %zmm10,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc358 // 0c3c: vaddps %zmm11,%zmm0,%zmm0
-	LONG $0x000d6fe9; BYTE $0x00 // 0c42: jmp 19b6 <multiply+0x19b6>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0c47: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0c4e: cmpq $0x0,0x38(%rbx)
-	LONG $0x784b8b4c // 0c53: mov 0x78(%rbx),%r9
-	QUAD $0x000000009d148d4e // 0c57: lea 0x0(,%r11,4),%r10
-	LONG $0x04f9840f; WORD $0x0000 // 0c5f: je 115e <multiply+0x115e>
-	LONG $0x30438b48 // 0c65: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 0c69: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0c6f: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 0c76: cmpq $0x0,0x50(%rbx)
-	LONG $0x0318840f; WORD $0x0000 // 0c7b: je f99 <multiply+0xf99>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0c81: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 0c88: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xd7 // 0c8c: add %r10,%rdi
-	WORD $0x6348; BYTE $0x17 // 0c8f: movslq (%rdi),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0c92: mov 0xc0(%rbx),%rax
-	LONG $0x96048d4c // 0c99: lea (%rsi,%rdx,4),%r8
-	LONG $0x20f88348 // 0c9d: cmp $0x20,%rax
-	LONG $0x0ee3840f; WORD $0x0000 // 0ca1: je 1b8a <multiply+0x1b8a>
-	LONG $0x000010b9; BYTE $0x00 // 0ca7: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0cac: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0caf: cmovle %rax,%rcx
-	WORD $0xd231 // 0cb3: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0cb5: test %rcx,%rcx
-	LONG $0xca480f48 // 0cb8: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0cbc: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 0cc1: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 0cc4: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0cc7: mov %r15d,%ecx
-	WORD $0xc9ff // 0cca: dec %ecx
-	LONG $0xd192f8c5 // 0ccc: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0cd0: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0cd4: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0cd9: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0cdc: cmovg %rax,%rcx
-	WORD $0xc031 // 0ce0: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0ce2: test %rcx,%rcx
-	LONG $0xc8480f48 // 0ce5: cmovs %rax,%rcx
-	LONG $0xca7c5162; WORD $0x0010 // 0ce9: vmovups (%r8),%zmm8{%k2}{z}
-	WORD $0xe2d3 // 0cef: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0cf1: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 0cf4: kmovw %eax,%k1
-	LONG $0x04476348 // 0cf8: movslq 0x4(%rdi),%rax
-	LONG $0xc97c5162; WORD $0x4810; BYTE $0x01 // 0cfc: vmovups 0x40(%r8),%zmm9{%k1}{z}
-	LONG $0x86048d48 // 0d03: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 0d07: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0d0d: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x08476348 // 0d14: movslq 0x8(%rdi),%rax
-	LONG $0x4874f162; WORD $0xff58 // 0d18: vaddps %zmm7,%zmm1,%zmm7
-	LONG $0x86048d48 // 0d1e: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 0d22: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0d28: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x0c476348 // 0d2f: movslq 0xc(%rdi),%rax
-	LONG $0x487cf162; WORD $0xf658 // 0d33: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x86048d48 // 0d39: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 0d3d: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0d43: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x4874f162; WORD $0xed58 // 0d4a: vaddps %zmm5,%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xe458 // 0d50: vaddps %zmm4,%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0xdb58 // 0d56: vaddps %zmm3,%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd258 // 0d5c: vaddps %zmm2,%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0xc858 // 0d62: vaddps %zmm8,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc158 // 0d68: vaddps %zmm9,%zmm0,%zmm0
-	LONG $0x00024ae9; BYTE $0x00 // 0d6e: jmp fbd <multiply+0xfbd>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0d73: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0d7a: cmpq $0x0,0x38(%rbx)
-	LONG $0x784b8b4c // 0d7f: mov 0x78(%rbx),%r9
-	QUAD $0x000000009d148d4e // 0d83: lea 0x0(,%r11,4),%r10
-	LONG $0x03dc840f; WORD $0x0000 // 0d8b: je 116d <multiply+0x116d>
-	LONG $0x30438b48 // 0d91: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0010 // 0d95: vmovups (%rax),%zmm0
-	LONG $0x487cf162; WORD $0x4810; BYTE $0x01 // 0d9b: vmovups 0x40(%rax),%zmm1
-	LONG $0x507b8348; BYTE $0x00 // 0da2: cmpq $0x0,0x50(%rbx)
-	LONG $0x00ad840f; WORD $0x0000 // 0da7: je e5a <multiply+0xe5a>
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0dad: mov 0x90(%rbx),%r8
-	LONG $0x487b8b48 // 0db4: mov 0x48(%rbx),%rdi
-	WORD $0x014d; BYTE $0xd0 // 0db8: add %r10,%r8
-	WORD $0x6349; BYTE $0x10 // 0dbb: movslq (%r8),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0dbe: mov 0xc0(%rbx),%rax
-	LONG $0x97348d48 // 0dc5: lea (%rdi,%rdx,4),%rsi
-	LONG $0x20f88348 // 0dc9: cmp $0x20,%rax
-	LONG $0x129f840f; WORD $0x0000 // 0dcd: je 2072 <multiply+0x2072>
-	LONG $0x000010b9; BYTE $0x00 // 0dd3: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0dd8: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0ddb: cmovle %rax,%rcx
-	WORD $0xd231 // 0ddf: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0de1: test %rcx,%rcx
-	LONG $0xca480f48 // 0de4: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0de8: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 0ded: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 0df0: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 0df3: mov %r15d,%ecx
-	WORD $0xc9ff // 0df6: dec %ecx
-	LONG $0xd192f8c5 // 0df8: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0dfc: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0e00: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0e05: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0e08: cmovg %rax,%rcx
-	WORD $0xc031 // 0e0c: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0e0e: test %rcx,%rcx
-	LONG $0xc8480f48 // 0e11: cmovs %rax,%rcx
-	LONG $0xca7cf162; WORD $0x1e10 // 0e15: vmovups (%rsi),%zmm3{%k2}{z}
-	WORD $0xe2d3 // 0e1b: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0e1d: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 0e20: kmovw %eax,%k1
-	LONG $0x04406349 // 0e24: movslq 0x4(%r8),%rax
-	LONG $0x487cf162; WORD $0xdb58 // 0e28: vaddps %zmm3,%zmm0,%zmm3
-	LONG $0x87048d48 // 0e2e: lea (%rdi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1010 // 0e32: vmovups (%rax),%zmm2{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6610; BYTE $0x01 // 0e38: vmovups 0x40(%rsi),%zmm4{%k1}{z}
-	LONG $0x487cf162; WORD $0xc258 // 0e3f: vaddps %zmm2,%zmm0,%zmm0
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0e45: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x4874f162; WORD $0xd258 // 0e4c: vaddps %zmm2,%zmm1,%zmm2
-	LONG $0x4874f162; WORD $0xcc58 // 0e52: vaddps %zmm4,%zmm1,%zmm1
-	WORD $0x0ceb // 0e58: jmp e66 <multiply+0xe66>
-	LONG $0x487cf162; WORD $0xd128 // 0e5a: vmovaps %zmm1,%zmm2
-	LONG $0x487cf162; WORD $0xd828 // 0e60: vmovaps %zmm0,%zmm3
-	WORD $0x8b48; BYTE $0x03 // 0e66: mov (%rbx),%rax
-	LONG $0x9914634b // 0e69: movslq (%r9,%r11,4),%rdx
-	LONG $0x90348d48 // 0e6d: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x04 // 0e71: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 0e76: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 0e7a: mov 0xa8(%rbx),%rdi
-	LONG $0x18538b48 // 0e81: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0e85: xor %eax,%eax
-	WORD $0x8548; BYTE $0xff // 0e87: test %rdi,%rdi
-	WORD $0x657e // 0e8a: jle ef1 <multiply+0xef1>
-	LONG $0xb08b8b4c; WORD $0x0000; BYTE $0x00 // 0e8c: mov 0xb0(%rbx),%r9
-	LONG $0x01048d4d // 0e93: lea (%r9,%rax,1),%r8
-	WORD $0x3949; BYTE $0xc0 // 0e97: cmp %rax,%r8
-	LONG $0x00f18e0f; WORD $0x0000 // 0e9a: jle f91 <multiply+0xf91>
-	LONG $0x487cf162; WORD $0x3210 // 0ea0: vmovups (%rdx),%zmm6
-	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 0ea6: vmovups 0x40(%rdx),%zmm4
-	LONG $0x80ea8348 // 0ead: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 0eb1: vbroadcastss (%rsi,%rax,4),%zmm5
-	LONG $0x4855f262; WORD $0xdeb8 // 0eb8: vfmadd231ps %zmm6,%zmm5,%zmm3
-	LONG $0x4855f262; WORD $0xccb8 // 0ebe: vfmadd231ps %zmm4,%zmm5,%zmm1
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 0ec4: vbroadcastss (%rcx,%rax,4),%zmm5
-	WORD $0xff48; BYTE $0xc0 // 0ecb: inc %rax
-	LONG $0x4855f262; WORD $0xc6b8 // 0ece: vfmadd231ps %zmm6,%zmm5,%zmm0
-	LONG $0x4855f262; WORD $0xd4b8 // 0ed4: vfmadd231ps %zmm4,%zmm5,%zmm2
-	WORD $0x3949; BYTE $0xc0 // 0eda: cmp %rax,%r8
-	WORD $0xc17f // 0edd: jg ea0 <multiply+0xea0>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 0edf: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xc8 // 0ee6: sub %r9,%rax
-	WORD $0x014c; BYTE $0xc0 // 0ee9: add %r8,%rax
-	WORD $0xff48; BYTE $0xcf // 0eec: dec %rdi
-	WORD $0x9b75 // 0eef: jne e8c <multiply+0xe8c>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0ef1: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0ef8: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 0eff: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0f03: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 0f0a: cmp $0x20,%rax
-	LONG $0x10ec840f; WORD $0x0000 // 0f0e: je 2000 <multiply+0x2000>
-	LONG $0x000010b9; BYTE $0x00 // 0f14: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0f19: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0f1c: cmovle %rax,%rcx
-	WORD $0xd231 // 0f20: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0f22: test %rcx,%rcx
-	LONG $0xca480f48 // 0f25: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0f29: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 0f2e: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0f31: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0f34: mov %r14d,%ecx
-	WORD $0xc9ff // 0f37: dec %ecx
-	LONG $0xd192f8c5 // 0f39: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 0f3d: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0f41: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0f46: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0f49: cmovg %rax,%rcx
-	WORD $0xc031 // 0f4d: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0f4f: test %rcx,%rcx
-	LONG $0xc8480f48 // 0f52: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 0f56: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 0f59: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 0f5d: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 0f5f: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x1c11; BYTE $0x87 // 0f62: vmovups %zmm3,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 0f69: kmovw %eax,%k1
-	QUAD $0x01874c11497cb162 // 0f6d: vmovups %zmm1,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 0f75: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 0f79: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 0f7d: vmovups %zmm0,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 0f84: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff9b2e9; BYTE $0xff // 0f8c: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc0 // 0f91: mov %rax,%r8
-	LONG $0xffff46e9; BYTE $0xff // 0f94: jmp edf <multiply+0xedf>
-	LONG $0x487cf162; WORD $0xd028 // 0f99: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xd928 // 0f9f: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xe028 // 0fa5: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 0fab: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 0fb1: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 0fb7: vmovaps %zmm1,%zmm7
-	WORD $0x8b48; BYTE $0x03 // 0fbd: mov (%rbx),%rax
-	LONG $0x9914634b // 0fc0: movslq (%r9,%r11,4),%rdx
-	LONG $0x90048d4c // 0fc4: lea (%rax,%rdx,4),%r8
-	LONG $0x1154634b; BYTE $0x04 // 0fc8: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x903c8d48 // 0fcd: lea (%rax,%rdx,4),%rdi
-	LONG $0x1154634b; BYTE $0x08 // 0fd1: movslq 0x8(%r9,%r10,1),%rdx
-	LONG $0x90348d48 // 0fd6: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x0c // 0fda: movslq 0xc(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 0fdf: lea (%rax,%rdx,4),%rcx
-	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 0fe3: mov 0xa8(%rbx),%r9
-	LONG $0x18538b48 // 0fea: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 0fee: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc9 // 0ff0: test %r9,%r9
-	LONG $0x008f8e0f; WORD $0x0000 // 0ff3: jle 1088 <multiply+0x1088>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 0ff9: mov 0xb0(%rbx),%r11
-	LONG $0x03148d4d // 1000: lea (%r11,%rax,1),%r10
-	WORD $0x3949; BYTE $0xc2 // 1004: cmp %rax,%r10
-	LONG $0x01498e0f; WORD $0x0000 // 1007: jle 1156 <multiply+0x1156>
-	LONG $0x487c7162; WORD $0x0a10 // 100d: vmovups (%rdx),%zmm9
-	LONG $0x487c7162; WORD $0x4210; BYTE $0x01 // 1013: vmovups 0x40(%rdx),%zmm8
-	LONG $0x80ea8348 // 101a: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x1418; BYTE $0x80 // 101e: vbroadcastss (%r8,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xc9b8 // 1025: vfmadd231ps %zmm9,%zmm10,%zmm1
-	LONG $0x482dd262; WORD $0xc0b8 // 102b: vfmadd231ps %zmm8,%zmm10,%zmm0
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x87 // 1031: vbroadcastss (%rdi,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xf9b8 // 1038: vfmadd231ps %zmm9,%zmm10,%zmm7
-	LONG $0x482dd262; WORD $0xf0b8 // 103e: vfmadd231ps %zmm8,%zmm10,%zmm6
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x86 // 1044: vbroadcastss (%rsi,%rax,4),%zmm10
-	LONG $0x482dd262; WORD $0xe9b8 // 104b: vfmadd231ps %zmm9,%zmm10,%zmm5
-	LONG $0x482dd262; WORD $0xe0b8 // 1051: vfmadd231ps %zmm8,%zmm10,%zmm4
-	LONG $0x487d7262; WORD $0x1418; BYTE $0x81 // 1057: vbroadcastss (%rcx,%rax,4),%zmm10
-	WORD $0xff48; BYTE $0xc0 // 105e: inc %rax
-	LONG $0x482dd262; WORD $0xd9b8 // 1061: vfmadd231ps %zmm9,%zmm10,%zmm3
-	LONG $0x482dd262; WORD $0xd0b8 // 1067: vfmadd231ps %zmm8,%zmm10,%zmm2
-	WORD $0x3949; BYTE $0xc2 // 106d: cmp %rax,%r10
-	WORD $0x9b7f // 1070: jg 100d <multiply+0x100d>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1072: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xd8 // 1079: sub %r11,%rax
-	WORD $0x014c; BYTE $0xd0 // 107c: add %r10,%rax
-	WORD $0xff49; BYTE $0xc9 // 107f: dec %r9
-	LONG $0xff71850f; WORD $0xffff // 1082: jne ff9 <multiply+0xff9>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1088: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 108f: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 1096: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 109a: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 10a1: cmp $0x20,%rax
-	LONG $0x0eed840f; WORD $0x0000 // 10a5: je 1f98 <multiply+0x1f98>
-	LONG $0x000010b9; BYTE $0x00 // 10ab: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 10b0: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 10b3: cmovle %rax,%rcx
-	WORD $0xd231 // 10b7: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 10b9: test %rcx,%rcx
-	LONG $0xca480f48 // 10bc: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 10c0: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 10c5: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 10c8: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 10cb: mov %r14d,%ecx
-	WORD $0xc9ff // 10ce: dec %ecx
-	LONG $0xd192f8c5 // 10d0: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 10d4: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 10d8: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 10dd: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 10e0: cmovg %rax,%rcx
-	WORD $0xc031 // 10e4: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 10e6: test %rcx,%rcx
-	LONG $0xc8480f48 // 10e9: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 10ed: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 10f0: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 10f4: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 10f6: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 10f9: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1100: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 1104: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 110c: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1110: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 1114: vmovups %zmm7,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 111b: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 1123: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1127: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 112b: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 1132: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 113a: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 113e: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1142: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 1149: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff7ede9; BYTE $0xff // 1151: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc2 // 1156: mov %rax,%r10
-	LONG $0xffff14e9; BYTE $0xff // 1159: jmp 1072 <multiply+0x1072>
-	LONG $0xc057f8c5 // 115e: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 1162: vmovaps %zmm0,%zmm1
-	LONG $0xfffb09e9; BYTE $0xff // 1168: jmp c76 <multiply+0xc76>
-	LONG $0xc957f0c5 // 116d: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0x487cf162; WORD $0xc128 // 1171: vmovaps %zmm1,%zmm0
-	LONG $0xfffc26e9; BYTE $0xff // 1177: jmp da2 <multiply+0xda2>
-	LONG $0x487cf162; WORD $0xd128 // 117c: vmovaps %zmm1,%zmm2
-	LONG $0x487cf162; WORD $0xd928 // 1182: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xe028 // 1188: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe828 // 118e: vmovaps %zmm0,%zmm5
-	WORD $0x8b48; BYTE $0x03 // 1194: mov (%rbx),%rax
-	LONG $0x9914634b // 1197: movslq (%r9,%r11,4),%rdx
-	LONG $0x903c8d48 // 119b: lea (%rax,%rdx,4),%rdi
-	LONG $0x1154634b; BYTE $0x04 // 119f: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x90348d48 // 11a4: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x08 // 11a8: movslq 0x8(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 11ad: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 11b1: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 11b8: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 11bc: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 11be: test %r8,%r8
-	WORD $0x787e // 11c1: jle 123b <multiply+0x123b>
-	LONG $0xb0938b4c; WORD $0x0000; BYTE $0x00 // 11c3: mov 0xb0(%rbx),%r10
-	LONG $0x020c8d4d // 11ca: lea (%r10,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 11ce: cmp %rax,%r9
-	LONG $0x011b8e0f; WORD $0x0000 // 11d1: jle 12f2 <multiply+0x12f2>
-	LONG $0x487cf162; WORD $0x3a10 // 11d7: vmovups (%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 11dd: vmovups 0x40(%rdx),%zmm6
-	LONG $0x80ea8348 // 11e4: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x87 // 11e8: vbroadcastss (%rdi,%rax,4),%zmm8
-	LONG $0x483df262; WORD $0xefb8 // 11ef: vfmadd231ps %zmm7,%zmm8,%zmm5
-	LONG $0x483df262; WORD $0xceb8 // 11f5: vfmadd231ps %zmm6,%zmm8,%zmm1
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x86 // 11fb: vbroadcastss (%rsi,%rax,4),%zmm8
-	LONG $0x483df262; WORD $0xe7b8 // 1202: vfmadd231ps %zmm7,%zmm8,%zmm4
-	LONG $0x483df262; WORD $0xdeb8 // 1208: vfmadd231ps %zmm6,%zmm8,%zmm3
-	LONG $0x487d7262; WORD $0x0418; BYTE $0x81 // 120e: vbroadcastss (%rcx,%rax,4),%zmm8
-	WORD $0xff48; BYTE $0xc0 // 1215: inc %rax
-	LONG $0x483df262; WORD $0xc7b8 // 1218: vfmadd231ps %zmm7,%zmm8,%zmm0
-	LONG $0x483df262; WORD $0xd6b8 // 121e: vfmadd231ps %zmm6,%zmm8,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 1224: cmp %rax,%r9
-	WORD $0xae7f // 1227: jg 11d7 <multiply+0x11d7>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1229: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xd0 // 1230: sub %r10,%rax
-	WORD $0x014c; BYTE $0xc8 // 1233: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 1236: dec %r8
-	WORD $0x8875 // 1239: jne 11c3 <multiply+0x11c3>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 123b: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1242: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 1249: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 124d: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 1254: cmp $0x20,%rax
-	LONG $0x0ceb840f; WORD $0x0000 // 1258: je 1f49 <multiply+0x1f49>
-	LONG $0x000010b9; BYTE $0x00 // 125e: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1263: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1266: cmovle %rax,%rcx
-	WORD $0xd231 // 126a: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 126c: test %rcx,%rcx
-	LONG $0xca480f48 // 126f: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1273: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1278: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 127b: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 127e: mov %r14d,%ecx
-	WORD $0xc9ff // 1281: dec %ecx
-	LONG $0xd192f8c5 // 1283: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1287: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 128b: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1290: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1293: cmovg %rax,%rcx
-	WORD $0xc031 // 1297: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1299: test %rcx,%rcx
-	LONG $0xc8480f48 // 129c: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 12a0: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 12a3: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 12a7: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 12a9: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x2c11; BYTE $0x87 // 12ac: vmovups %zmm5,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 12b3: kmovw %eax,%k1
-	QUAD $0x01874c11497cb162 // 12b7: vmovups %zmm1,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 12bf: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 12c3: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 12c7: vmovups %zmm4,(%rax,%rdx,4){%k2}
-	QUAD $0x01905c11497cf162 // 12ce: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 12d6: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 12da: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 12de: vmovups %zmm0,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 12e5: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff651e9; BYTE $0xff // 12ed: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc1 // 12f2: mov %rax,%r9
-	LONG $0xffff2fe9; BYTE $0xff // 12f5: jmp 1229 <multiply+0x1229>
-	LONG $0xc957f0c5 // 12fa: vxorps %xmm1,%xmm1,%xmm1
-	LONG $0x487cf162; WORD $0xc128 // 12fe: vmovaps %zmm1,%zmm0
-	LONG $0xfff1c8e9; BYTE $0xff // 1304: jmp 4d1 <multiply+0x4d1>
-	LONG $0xc057f8c5 // 1309: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 130d: vmovaps %zmm0,%zmm1
-	LONG $0xfff4aae9; BYTE $0xff // 1313: jmp 7c2 <multiply+0x7c2>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 1318: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 131f: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 1324: mov 0x78(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 1328: lea 0x0(,%r11,4),%r9
-	LONG $0x039c840f; WORD $0x0000 // 1330: je 16d2 <multiply+0x16d2>
-	LONG $0x30438b48 // 1336: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0810 // 133a: vmovups (%rax),%zmm1
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 1340: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 1347: cmpq $0x0,0x50(%rbx)
-	LONG $0x0139840f; WORD $0x0000 // 134c: je 148b <multiply+0x148b>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 1352: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 1359: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xcf // 135d: add %r9,%rdi
-	WORD $0x6348; BYTE $0x17 // 1360: movslq (%rdi),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1363: mov 0xc0(%rbx),%rax
-	LONG $0x96148d4c // 136a: lea (%rsi,%rdx,4),%r10
-	LONG $0x20f88348 // 136e: cmp $0x20,%rax
-	LONG $0x0b44840f; WORD $0x0000 // 1372: je 1ebc <multiply+0x1ebc>
-	LONG $0x000010b9; BYTE $0x00 // 1378: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 137d: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1380: cmovle %rax,%rcx
-	WORD $0xd231 // 1384: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1386: test %rcx,%rcx
-	LONG $0xca480f48 // 1389: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 138d: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1392: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1395: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1398: mov %r14d,%ecx
-	WORD $0xc9ff // 139b: dec %ecx
-	LONG $0xd192f8c5 // 139d: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 13a1: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 13a5: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 13aa: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 13ad: cmovg %rax,%rcx
-	WORD $0xc031 // 13b1: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 13b3: test %rcx,%rcx
-	LONG $0xc8480f48 // 13b6: cmovs %rax,%rcx
-	LONG $0xca7c5162; WORD $0x2210 // 13ba: vmovups (%r10),%zmm12{%k2}{z}
-	WORD $0xe2d3 // 13c0: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 13c2: lea -0x1(%rdx),%eax
-	LONG $0xc892f8c5 // 13c5: kmovw %eax,%k1
-	LONG $0x04476348 // 13c9: movslq 0x4(%rdi),%rax
-	LONG $0xc97c5162; WORD $0x6a10; BYTE $0x01 // 13cd: vmovups 0x40(%r10),%zmm13{%k1}{z}
-	LONG $0x86048d48 // 13d4: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1810 // 13d8: vmovups (%rax),%zmm11{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 13de: vmovups 0x40(%rax),%zmm10{%k1}{z}
-	LONG $0x08476348 // 13e5: movslq 0x8(%rdi),%rax
-	LONG $0x48745162; WORD $0xdb58 // 13e9: vaddps %zmm11,%zmm1,%zmm11
-	LONG $0x86048d48 // 13ef: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x0810 // 13f3: vmovups (%rax),%zmm9{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 13f9: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x0c476348 // 1400: movslq 0xc(%rdi),%rax
-	LONG $0x487c5162; WORD $0xd258 // 1404: vaddps %zmm10,%zmm0,%zmm10
-	LONG $0x86048d48 // 140a: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3810 // 140e: vmovups (%rax),%zmm7{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 1414: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x10476348 // 141b: movslq 0x10(%rdi),%rax
-	LONG $0x48745162; WORD $0xc958 // 141f: vaddps %zmm9,%zmm1,%zmm9
-	LONG $0x86048d48 // 1425: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x2810 // 1429: vmovups (%rax),%zmm5{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 142f: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x14476348 // 1436: movslq 0x14(%rdi),%rax
-	LONG $0x487c5162; WORD $0xc058 // 143a: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x86048d48 // 1440: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 1444: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 144a: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x4874f162; WORD $0xff58 // 1451: vaddps %zmm7,%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0xf658 // 1457: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x4874f162; WORD $0xed58 // 145d: vaddps %zmm5,%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xe458 // 1463: vaddps %zmm4,%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0xdb58 // 1469: vaddps %zmm3,%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xd258 // 146f: vaddps %zmm2,%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0xcc58 // 1475: vaddps %zmm12,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc558 // 147b: vaddps %zmm13,%zmm0,%zmm0
-	WORD $0x44eb // 1481: jmp 14c7 <multiply+0x14c7>
-	WORD $0x8948; BYTE $0xc7 // 1483: mov %rax,%rdi
-	LONG $0xfff426e9; BYTE $0xff // 1486: jmp 8b1 <multiply+0x8b1>
-	LONG $0x487cf162; WORD $0xd028 // 148b: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xd928 // 1491: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xe028 // 1497: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 149d: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 14a3: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 14a9: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 14af: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 14b5: vmovaps %zmm1,%zmm9
-	LONG $0x487c7162; WORD $0xd028 // 14bb: vmovaps %zmm0,%zmm10
-	LONG $0x487c7162; WORD $0xd928 // 14c1: vmovaps %zmm1,%zmm11
-	WORD $0x8b48; BYTE $0x03 // 14c7: mov (%rbx),%rax
-	LONG $0x9814634b // 14ca: movslq (%r8,%r11,4),%rdx
-	LONG $0x90248d4c // 14ce: lea (%rax,%rdx,4),%r12
-	LONG $0x0854634b; BYTE $0x04 // 14d2: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x901c8d4c // 14d7: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x08 // 14db: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 14e0: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x0c // 14e4: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 14e9: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x10 // 14ed: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 14f2: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x14 // 14f6: movslq 0x14(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 14fb: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 14ff: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 1506: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 150a: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 150c: test %r8,%r8
-	LONG $0x00ba8e0f; WORD $0x0000 // 150f: jle 15cf <multiply+0x15cf>
-	LONG $0xb0ab8b4c; WORD $0x0000; BYTE $0x00 // 1515: mov 0xb0(%rbx),%r13
-	LONG $0x054c8d4d; BYTE $0x00 // 151c: lea 0x0(%r13,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 1521: cmp %rax,%r9
-	LONG $0x01a08e0f; WORD $0x0000 // 1524: jle 16ca <multiply+0x16ca>
-	LONG $0x487c7162; WORD $0x2a10 // 152a: vmovups (%rdx),%zmm13
-	LONG $0x487c7162; WORD $0x6210; BYTE $0x01 // 1530: vmovups 0x40(%rdx),%zmm12
-	LONG $0x80ea8348 // 1537: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x84 // 153b: vbroadcastss (%r12,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xcdb8 // 1542: vfmadd231ps %zmm13,%zmm14,%zmm1
-	LONG $0x480dd262; WORD $0xc4b8 // 1548: vfmadd231ps %zmm12,%zmm14,%zmm0
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x83 // 154e: vbroadcastss (%r11,%rax,4),%zmm14
-	LONG $0x480d5262; WORD $0xddb8 // 1555: vfmadd231ps %zmm13,%zmm14,%zmm11
-	LONG $0x480d5262; WORD $0xd4b8 // 155b: vfmadd231ps %zmm12,%zmm14,%zmm10
-	LONG $0x487d5262; WORD $0x3418; BYTE $0x82 // 1561: vbroadcastss (%r10,%rax,4),%zmm14
-	LONG $0x480d5262; WORD $0xcdb8 // 1568: vfmadd231ps %zmm13,%zmm14,%zmm9
-	LONG $0x480d5262; WORD $0xc4b8 // 156e: vfmadd231ps %zmm12,%zmm14,%zmm8
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x87 // 1574: vbroadcastss (%rdi,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xfdb8 // 157b: vfmadd231ps %zmm13,%zmm14,%zmm7
-	LONG $0x480dd262; WORD $0xf4b8 // 1581: vfmadd231ps %zmm12,%zmm14,%zmm6
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x86 // 1587: vbroadcastss (%rsi,%rax,4),%zmm14
-	LONG $0x480dd262; WORD $0xedb8 // 158e: vfmadd231ps %zmm13,%zmm14,%zmm5
-	LONG $0x480dd262; WORD $0xe4b8 // 1594: vfmadd231ps %zmm12,%zmm14,%zmm4
-	LONG $0x487d7262; WORD $0x3418; BYTE $0x81 // 159a: vbroadcastss (%rcx,%rax,4),%zmm14
-	WORD $0xff48; BYTE $0xc0 // 15a1: inc %rax
-	LONG $0x480dd262; WORD $0xddb8 // 15a4: vfmadd231ps %zmm13,%zmm14,%zmm3
-	LONG $0x480dd262; WORD $0xd4b8 // 15aa: vfmadd231ps %zmm12,%zmm14,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 15b0: cmp %rax,%r9
-	LONG $0xff718f0f; WORD $0xffff // 15b3: jg 152a <multiply+0x152a>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 15b9: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xe8 // 15c0: sub %r13,%rax
-	WORD $0x014c; BYTE $0xc8 // 15c3: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 15c6: dec %r8
-	LONG $0xff46850f; WORD $0xffff // 15c9: jne 1515 <multiply+0x1515>
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 15cf: mov 0xc8(%rbx),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 15d6: mov 0x90(%rbx),%rax
-	LONG $0x90048d48 // 15dd: lea (%rax,%rdx,4),%rax
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 15e1: mov 0xc0(%rbx),%rdx
-	LONG $0x20fa8348 // 15e8: cmp $0x20,%rdx
-	LONG $0x0813840f; WORD $0x0000 // 15ec: je 1e05 <multiply+0x1e05>
-	LONG $0x000010b9; BYTE $0x00 // 15f2: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 15f7: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 15fa: cmovle %rdx,%rcx
-	WORD $0xf631 // 15fe: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 1600: test %rcx,%rcx
-	LONG $0xce480f48 // 1603: cmovs %rsi,%rcx
-	LONG $0x000001be; BYTE $0x00 // 1607: mov $0x1,%esi
-	WORD $0x8941; BYTE $0xf6 // 160c: mov %esi,%r14d
-	WORD $0xd341; BYTE $0xe6 // 160f: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1612: mov %r14d,%ecx
-	WORD $0xc9ff // 1615: dec %ecx
-	LONG $0xd192f8c5 // 1617: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 161b: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 161f: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 1624: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 1627: cmovg %rdx,%rcx
-	WORD $0xd231 // 162b: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 162d: test %rcx,%rcx
-	LONG $0xca480f48 // 1630: cmovs %rdx,%rcx
-	WORD $0x634c; BYTE $0x00 // 1634: movslq (%rax),%r8
-	LONG $0x607b8b48 // 1637: mov 0x60(%rbx),%rdi
-	WORD $0xe6d3 // 163b: shl %cl,%esi
-	WORD $0xceff // 163d: dec %esi
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 163f: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xce92f8c5 // 1646: kmovw %esi,%k1
-	QUAD $0x01874411497cb162 // 164a: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04486348 // 1652: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 1656: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 165a: vmovups %zmm11,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5411497c7162 // 1661: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 1669: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 166d: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 1671: vmovups %zmm9,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4411497c7162 // 1678: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 1680: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 1684: mov 0x60(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 1688: vmovups %zmm7,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497cf162 // 168f: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 1697: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 169b: mov 0x60(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x8a // 169f: vmovups %zmm5,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497cf162 // 16a6: vmovups %zmm4,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14506348 // 16ae: movslq 0x14(%rax),%rdx
-	LONG $0x60438b48 // 16b2: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 16b6: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 16bd: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff279e9; BYTE $0xff // 16c5: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc1 // 16ca: mov %rax,%r9
-	LONG $0xfffee7e9; BYTE $0xff // 16cd: jmp 15b9 <multiply+0x15b9>
-	LONG $0xc057f8c5 // 16d2: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 16d6: vmovaps %zmm0,%zmm1
-	LONG $0xfffc66e9; BYTE $0xff // 16dc: jmp 1347 <multiply+0x1347>
-	LONG $0xc057f8c5 // 16e1: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 16e5: vmovaps %zmm0,%zmm1
-	LONG $0xfff29ae9; BYTE $0xff // 16eb: jmp 98a <multiply+0x98a>
-	LONG $0x487cf162; WORD $0xd028 // 16f0: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xd928 // 16f6: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xe028 // 16fc: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 1702: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 1708: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 170e: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 1714: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 171a: vmovaps %zmm1,%zmm9
-	LONG $0x487c7162; WORD $0xd028 // 1720: vmovaps %zmm0,%zmm10
-	LONG $0x487c7162; WORD $0xd928 // 1726: vmovaps %zmm1,%zmm11
-	LONG $0x487c7162; WORD $0xe028 // 172c: vmovaps %zmm0,%zmm12
-	LONG $0x487c7162; WORD $0xe928 // 1732: vmovaps %zmm1,%zmm13
-	WORD $0x8b48; BYTE $0x03 // 1738: mov (%rbx),%rax
-	LONG $0x9814634b // 173b: movslq (%r8,%r11,4),%rdx
-	LONG $0x902c8d4c // 173f: lea (%rax,%rdx,4),%r13
-	LONG $0x0854634b; BYTE $0x04 // 1743: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x90248d4c // 1748: lea (%rax,%rdx,4),%r12
-	LONG $0x0854634b; BYTE $0x08 // 174c: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x901c8d4c // 1751: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x0c // 1755: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 175a: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x10 // 175e: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 1763: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x14 // 1767: movslq 0x14(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 176c: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x18 // 1770: movslq 0x18(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 1775: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1779: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 1780: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 1784: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 1786: test %r8,%r8
-	LONG $0x00cd8e0f; WORD $0x0000 // 1789: jle 185c <multiply+0x185c>
-	LONG $0xb0b38b4c; WORD $0x0000; BYTE $0x00 // 178f: mov 0xb0(%rbx),%r14
-	LONG $0x060c8d4d // 1796: lea (%r14,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 179a: cmp %rax,%r9
-	LONG $0x01cc8e0f; WORD $0x0000 // 179d: jle 196f <multiply+0x196f>
-	LONG $0x487c7162; WORD $0x3a10 // 17a3: vmovups (%rdx),%zmm15
-	LONG $0x487c7162; WORD $0x7210; BYTE $0x01 // 17a9: vmovups 0x40(%rdx),%zmm14
-	LONG $0x80ea8348 // 17b0: sub $0xffffffffffffff80,%rdx
-	QUAD $0x00854418487dc262 // 17b4: vbroadcastss 0x0(%r13,%rax,4),%zmm16
-	LONG $0x407dd262; WORD $0xcfb8 // 17bc: vfmadd231ps %zmm15,%zmm16,%zmm1
-	LONG $0x407dd262; WORD $0xc6b8 // 17c2: vfmadd231ps %zmm14,%zmm16,%zmm0
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x84 // 17c8: vbroadcastss (%r12,%rax,4),%zmm16
-	LONG $0x407d5262; WORD $0xefb8 // 17cf: vfmadd231ps %zmm15,%zmm16,%zmm13
-	LONG $0x407d5262; WORD $0xe6b8 // 17d5: vfmadd231ps %zmm14,%zmm16,%zmm12
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x83 // 17db: vbroadcastss (%r11,%rax,4),%zmm16
-	LONG $0x407d5262; WORD $0xdfb8 // 17e2: vfmadd231ps %zmm15,%zmm16,%zmm11
-	LONG $0x407d5262; WORD $0xd6b8 // 17e8: vfmadd231ps %zmm14,%zmm16,%zmm10
-	LONG $0x487dc262; WORD $0x0418; BYTE $0x82 // 17ee: vbroadcastss (%r10,%rax,4),%zmm16
-	LONG $0x407d5262; WORD $0xcfb8 // 17f5: vfmadd231ps %zmm15,%zmm16,%zmm9
-	LONG $0x407d5262; WORD $0xc6b8 // 17fb: vfmadd231ps %zmm14,%zmm16,%zmm8
-	LONG $0x487de262; WORD $0x0418; BYTE $0x87 // 1801: vbroadcastss (%rdi,%rax,4),%zmm16
-	LONG $0x407dd262; WORD $0xffb8 // 1808: vfmadd231ps %zmm15,%zmm16,%zmm7
-	LONG $0x407dd262; WORD $0xf6b8 // 180e: vfmadd231ps %zmm14,%zmm16,%zmm6
-	LONG $0x487de262; WORD $0x0418; BYTE $0x86 // 1814: vbroadcastss (%rsi,%rax,4),%zmm16
-	LONG $0x407dd262; WORD $0xefb8 // 181b: vfmadd231ps %zmm15,%zmm16,%zmm5
-	LONG $0x407dd262; WORD $0xe6b8 // 1821: vfmadd231ps %zmm14,%zmm16,%zmm4
-	LONG $0x487de262; WORD $0x0418; BYTE $0x81 // 1827: vbroadcastss (%rcx,%rax,4),%zmm16
-	WORD $0xff48; BYTE $0xc0 // 182e: inc %rax
-	LONG $0x407dd262; WORD $0xdfb8 // 1831: vfmadd231ps %zmm15,%zmm16,%zmm3
-	LONG $0x407dd262; WORD $0xd6b8 // 1837: vfmadd231ps %zmm14,%zmm16,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 183d: cmp %rax,%r9
-	LONG $0xff5d8f0f; WORD $0xffff // 1840: jg 17a3 <multiply+0x17a3>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1846: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xf0 // 184d: sub %r14,%rax
-	WORD $0x014c; BYTE $0xc8 // 1850: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 1853: dec %r8
-	LONG $0xff33850f; WORD $0xffff // 1856: jne 178f <multiply+0x178f>
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 185c: mov 0xc8(%rbx),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1863: mov 0x90(%rbx),%rax
-	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 186a: mov 0xc0(%rbx),%rsi
-	LONG $0x90048d48 // 1871: lea (%rax,%rdx,4),%rax
-	LONG $0x20fe8348 // 1875: cmp $0x20,%rsi
-	LONG $0x0443840f; WORD $0x0000 // 1879: je 1cc2 <multiply+0x1cc2>
-	LONG $0x000010b9; BYTE $0x00 // 187f: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xce // 1884: cmp %rcx,%rsi
-	LONG $0xce4e0f48 // 1887: cmovle %rsi,%rcx
-	WORD $0xd231 // 188b: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 188d: test %rcx,%rcx
-	LONG $0xca480f48 // 1890: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1894: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1899: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 189c: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 189f: mov %r14d,%ecx
-	WORD $0xc9ff // 18a2: dec %ecx
-	LONG $0xd192f8c5 // 18a4: kmovw %ecx,%k2
-	LONG $0xf04e8d48 // 18a8: lea -0x10(%rsi),%rcx
-	LONG $0x000010be; BYTE $0x00 // 18ac: mov $0x10,%esi
-	WORD $0x3948; BYTE $0xf1 // 18b1: cmp %rsi,%rcx
-	LONG $0xce4f0f48 // 18b4: cmovg %rsi,%rcx
-	WORD $0xf631 // 18b8: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc9 // 18ba: test %rcx,%rcx
-	LONG $0xce480f48 // 18bd: cmovs %rsi,%rcx
-	WORD $0x634c; BYTE $0x00 // 18c1: movslq (%rax),%r8
-	LONG $0x607b8b48 // 18c4: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 18c8: shl %cl,%edx
-	WORD $0x728d; BYTE $0xff // 18ca: lea -0x1(%rdx),%esi
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 18cd: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xce92f8c5 // 18d4: kmovw %esi,%k1
-	QUAD $0x01874411497cb162 // 18d8: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04486348 // 18e0: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 18e4: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x8a // 18e8: vmovups %zmm13,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497c7162 // 18ef: vmovups %zmm12,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 18f7: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 18fb: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x8a // 18ff: vmovups %zmm11,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5411497c7162 // 1906: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 190e: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 1912: mov 0x60(%rbx),%rdx
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x8a // 1916: vmovups %zmm9,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a4411497c7162 // 191d: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 1925: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 1929: mov 0x60(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x8a // 192d: vmovups %zmm7,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497cf162 // 1934: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14486348 // 193c: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 1940: mov 0x60(%rbx),%rdx
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x8a // 1944: vmovups %zmm5,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497cf162 // 194b: vmovups %zmm4,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x18506348 // 1953: movslq 0x18(%rax),%rdx
-	LONG $0x60438b48 // 1957: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 195b: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 1962: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xffefd4e9; BYTE $0xff // 196a: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc1 // 196f: mov %rax,%r9
-	LONG $0xfffecfe9; BYTE $0xff // 1972: jmp 1846 <multiply+0x1846>
-	LONG $0xc057f8c5 // 1977: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xc828 // 197b: vmovaps %zmm0,%zmm1
-	LONG $0xfff1a3e9; BYTE $0xff // 1981: jmp b29 <multiply+0xb29>
-	LONG $0x487cf162; WORD $0xd028 // 1986: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xd928 // 198c: vmovaps %zmm1,%zmm3
-	LONG $0x487cf162; WORD $0xe028 // 1992: vmovaps %zmm0,%zmm4
-	LONG $0x487cf162; WORD $0xe928 // 1998: vmovaps %zmm1,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 199e: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf928 // 19a4: vmovaps %zmm1,%zmm7
-	LONG $0x487c7162; WORD $0xc028 // 19aa: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xc928 // 19b0: vmovaps %zmm1,%zmm9
-	WORD $0x8b48; BYTE $0x03 // 19b6: mov (%rbx),%rax
-	LONG $0x9814634b // 19b9: movslq (%r8,%r11,4),%rdx
-	LONG $0x901c8d4c // 19bd: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x04 // 19c1: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 19c6: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x08 // 19ca: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 19cf: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x0c // 19d3: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 19d8: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x10 // 19dc: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 19e1: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 19e5: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 19ec: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 19f0: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 19f2: test %r8,%r8
-	LONG $0x00a28e0f; WORD $0x0000 // 19f5: jle 1a9d <multiply+0x1a9d>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 19fb: mov 0xb0(%rbx),%r12
-	LONG $0x040c8d4d // 1a02: lea (%r12,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 1a06: cmp %rax,%r9
-	LONG $0x01738e0f; WORD $0x0000 // 1a09: jle 1b82 <multiply+0x1b82>
-	LONG $0x487c7162; WORD $0x1a10 // 1a0f: vmovups (%rdx),%zmm11
-	LONG $0x487c7162; WORD $0x5210; BYTE $0x01 // 1a15: vmovups 0x40(%rdx),%zmm10
-	LONG $0x80ea8348 // 1a1c: sub $0xffffffffffffff80,%rdx
-	LONG $0x487d5262; WORD $0x2418; BYTE $0x83 // 1a20: vbroadcastss (%r11,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xcbb8 // 1a27: vfmadd231ps %zmm11,%zmm12,%zmm1
-	LONG $0x481dd262; WORD $0xc2b8 // 1a2d: vfmadd231ps %zmm10,%zmm12,%zmm0
-	LONG $0x487d5262; WORD $0x2418; BYTE $0x82 // 1a33: vbroadcastss (%r10,%rax,4),%zmm12
-	LONG $0x481d5262; WORD $0xcbb8 // 1a3a: vfmadd231ps %zmm11,%zmm12,%zmm9
-	LONG $0x481d5262; WORD $0xc2b8 // 1a40: vfmadd231ps %zmm10,%zmm12,%zmm8
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x87 // 1a46: vbroadcastss (%rdi,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xfbb8 // 1a4d: vfmadd231ps %zmm11,%zmm12,%zmm7
-	LONG $0x481dd262; WORD $0xf2b8 // 1a53: vfmadd231ps %zmm10,%zmm12,%zmm6
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x86 // 1a59: vbroadcastss (%rsi,%rax,4),%zmm12
-	LONG $0x481dd262; WORD $0xebb8 // 1a60: vfmadd231ps %zmm11,%zmm12,%zmm5
-	LONG $0x481dd262; WORD $0xe2b8 // 1a66: vfmadd231ps %zmm10,%zmm12,%zmm4
-	LONG $0x487d7262; WORD $0x2418; BYTE $0x81 // 1a6c: vbroadcastss (%rcx,%rax,4),%zmm12
-	WORD $0xff48; BYTE $0xc0 // 1a73: inc %rax
-	LONG $0x481dd262; WORD $0xdbb8 // 1a76: vfmadd231ps %zmm11,%zmm12,%zmm3
-	LONG $0x481dd262; WORD $0xd2b8 // 1a7c: vfmadd231ps %zmm10,%zmm12,%zmm2
-	WORD $0x3949; BYTE $0xc1 // 1a82: cmp %rax,%r9
-	WORD $0x887f // 1a85: jg 1a0f <multiply+0x1a0f>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1a87: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xe0 // 1a8e: sub %r12,%rax
-	WORD $0x014c; BYTE $0xc8 // 1a91: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 1a94: dec %r8
-	LONG $0xff5e850f; WORD $0xffff // 1a97: jne 19fb <multiply+0x19fb>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1a9d: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1aa4: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 1aab: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1aaf: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 1ab6: cmp $0x20,%rax
-	LONG $0x011b840f; WORD $0x0000 // 1aba: je 1bdb <multiply+0x1bdb>
-	LONG $0x000010b9; BYTE $0x00 // 1ac0: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1ac5: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1ac8: cmovle %rax,%rcx
-	WORD $0xd231 // 1acc: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1ace: test %rcx,%rcx
-	LONG $0xca480f48 // 1ad1: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1ad5: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 1ada: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1add: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1ae0: mov %r14d,%ecx
-	WORD $0xc9ff // 1ae3: dec %ecx
-	LONG $0xd192f8c5 // 1ae5: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1ae9: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1aed: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1af2: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1af5: cmovg %rax,%rcx
-	WORD $0xc031 // 1af9: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1afb: test %rcx,%rcx
-	LONG $0xc8480f48 // 1afe: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 1b02: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 1b05: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 1b09: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1b0b: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x0c11; BYTE $0x87 // 1b0e: vmovups %zmm1,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1b15: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 1b19: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1b21: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1b25: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x90 // 1b29: vmovups %zmm9,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497c7162 // 1b30: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 1b38: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1b3c: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 1b40: vmovups %zmm7,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 1b47: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 1b4f: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1b53: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 1b57: vmovups %zmm5,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 1b5e: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0x10566348 // 1b66: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 1b6a: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1b6e: vmovups %zmm3,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 1b75: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xffedc1e9; BYTE $0xff // 1b7d: jmp 943 <multiply+0x943>
-	WORD $0x8949; BYTE $0xc1 // 1b82: mov %rax,%r9
-	LONG $0xfffefde9; BYTE $0xff // 1b85: jmp 1a87 <multiply+0x1a87>
-	LONG $0x04476348 // 1b8a: movslq 0x4(%rdi),%rax
-	LONG $0x86048d48 // 1b8e: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x3858 // 1b92: vaddps (%rax),%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1b98: vaddps 0x40(%rax),%zmm0,%zmm6
-	LONG $0x08476348 // 1b9f: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1ba3: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x2858 // 1ba7: vaddps (%rax),%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1bad: vaddps 0x40(%rax),%zmm0,%zmm4
-	LONG $0x0c476348 // 1bb4: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 1bb8: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x1858 // 1bbc: vaddps (%rax),%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1bc2: vaddps 0x40(%rax),%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0x0858 // 1bc9: vaddps (%r8),%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 1bcf: vaddps 0x40(%r8),%zmm0,%zmm0
-	LONG $0xfff3e2e9; BYTE $0xff // 1bd6: jmp fbd <multiply+0xfbd>
-	WORD $0x6348; BYTE $0x16 // 1bdb: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 1bde: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1be2: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1be6: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1bec: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 1bf3: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1bf7: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1bfb: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x0811 // 1bff: vmovups %zmm9,(%rax)
-	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 1c05: vmovups %zmm8,0x40(%rax)
-	LONG $0x08566348 // 1c0c: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1c10: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1c14: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3811 // 1c18: vmovups %zmm7,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 1c1e: vmovups %zmm6,0x40(%rax)
-	LONG $0x0c566348 // 1c25: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1c29: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1c2d: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1c31: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1c37: vmovups %zmm4,0x40(%rax)
-	LONG $0x10566348 // 1c3e: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 1c42: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1c46: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1c4a: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1c50: vmovups %zmm2,0x40(%rax)
-	LONG $0xffece7e9; BYTE $0xff // 1c57: jmp 943 <multiply+0x943>
-	LONG $0x04476348 // 1c5c: movslq 0x4(%rdi),%rax
-	LONG $0x86048d48 // 1c60: lea (%rsi,%rax,4),%rax
-	LONG $0x48747162; WORD $0x0858 // 1c64: vaddps (%rax),%zmm1,%zmm9
-	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 1c6a: vaddps 0x40(%rax),%zmm0,%zmm8
-	LONG $0x08476348 // 1c71: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1c75: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x3858 // 1c79: vaddps (%rax),%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1c7f: vaddps 0x40(%rax),%zmm0,%zmm6
-	LONG $0x0c476348 // 1c86: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 1c8a: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x2858 // 1c8e: vaddps (%rax),%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1c94: vaddps 0x40(%rax),%zmm0,%zmm4
-	LONG $0x10476348 // 1c9b: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 1c9f: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x1858 // 1ca3: vaddps (%rax),%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1ca9: vaddps 0x40(%rax),%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0x0a58 // 1cb0: vaddps (%r10),%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1cb6: vaddps 0x40(%r10),%zmm0,%zmm0
-	LONG $0xfffcf4e9; BYTE $0xff // 1cbd: jmp 19b6 <multiply+0x19b6>
-	WORD $0x6348; BYTE $0x08 // 1cc2: movslq (%rax),%rcx
-	LONG $0x60538b48 // 1cc5: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1cc9: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x0a11 // 1ccd: vmovups %zmm1,(%rdx)
-	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1cd3: vmovups %zmm0,0x40(%rdx)
-	LONG $0x04486348 // 1cda: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 1cde: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1ce2: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x2a11 // 1ce6: vmovups %zmm13,(%rdx)
-	LONG $0x487c7162; WORD $0x6211; BYTE $0x01 // 1cec: vmovups %zmm12,0x40(%rdx)
-	LONG $0x08486348 // 1cf3: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 1cf7: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1cfb: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1a11 // 1cff: vmovups %zmm11,(%rdx)
-	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1d05: vmovups %zmm10,0x40(%rdx)
-	LONG $0x0c486348 // 1d0c: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 1d10: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1d14: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0a11 // 1d18: vmovups %zmm9,(%rdx)
-	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1d1e: vmovups %zmm8,0x40(%rdx)
-	LONG $0x10486348 // 1d25: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 1d29: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1d2d: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x3a11 // 1d31: vmovups %zmm7,(%rdx)
-	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1d37: vmovups %zmm6,0x40(%rdx)
-	LONG $0x14486348 // 1d3e: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 1d42: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1d46: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x2a11 // 1d4a: vmovups %zmm5,(%rdx)
-	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1d50: vmovups %zmm4,0x40(%rdx)
-	LONG $0x18506348 // 1d57: movslq 0x18(%rax),%rdx
+	QUAD $0x00000000d0bb8348 // 033a: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90048d48 // 0342: lea (%rax,%rdx,4),%rax
+	WORD $0x6074 // 0346: je 3a8 <multiply+0x3a8>
+	LONG $0x4064f162; WORD $0xe45f // 0348: vmaxps %zmm4,%zmm19,%zmm4
+	LONG $0x4064f162; WORD $0xdb5f // 034e: vmaxps %zmm3,%zmm19,%zmm3
+	LONG $0x4064a162; WORD $0xd25f // 0354: vmaxps %zmm18,%zmm19,%zmm18
+	LONG $0x4064a162; WORD $0xc95f // 035a: vmaxps %zmm17,%zmm19,%zmm17
+	LONG $0x4064a162; WORD $0xc05f // 0360: vmaxps %zmm16,%zmm19,%zmm16
+	LONG $0x40645162; WORD $0xff5f // 0366: vmaxps %zmm15,%zmm19,%zmm15
+	LONG $0x40645162; WORD $0xf65f // 036c: vmaxps %zmm14,%zmm19,%zmm14
+	LONG $0x40645162; WORD $0xed5f // 0372: vmaxps %zmm13,%zmm19,%zmm13
+	LONG $0x40645162; WORD $0xe45f // 0378: vmaxps %zmm12,%zmm19,%zmm12
+	LONG $0x40645162; WORD $0xdb5f // 037e: vmaxps %zmm11,%zmm19,%zmm11
+	LONG $0x40645162; WORD $0xd25f // 0384: vmaxps %zmm10,%zmm19,%zmm10
+	LONG $0x40645162; WORD $0xc95f // 038a: vmaxps %zmm9,%zmm19,%zmm9
+	LONG $0x40645162; WORD $0xc05f // 0390: vmaxps %zmm8,%zmm19,%zmm8
+	LONG $0x4064f162; WORD $0xff5f // 0396: vmaxps %zmm7,%zmm19,%zmm7
+	LONG $0x4064f162; WORD $0xf65f // 039c: vmaxps %zmm6,%zmm19,%zmm6
+	LONG $0x4064f162; WORD $0xed5f // 03a2: vmaxps %zmm5,%zmm19,%zmm5
+	WORD $0x6348; BYTE $0x30 // 03a8: movslq (%rax),%rsi
+	LONG $0x604b8b48 // 03ab: mov 0x60(%rbx),%rcx
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 03af: mov 0xc0(%rbx),%rdx
+	LONG $0xb1348d48 // 03b6: lea (%rcx,%rsi,4),%rsi
+	LONG $0x20fa8348 // 03ba: cmp $0x20,%rdx
+	LONG $0x02c4840f; WORD $0x0000 // 03be: je 688 <multiply+0x688>
+	LONG $0x000010b9; BYTE $0x00 // 03c4: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 03c9: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 03cc: cmovle %rdx,%rcx
+	WORD $0xff31 // 03d0: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 03d2: test %rcx,%rcx
+	LONG $0xcf480f48 // 03d5: cmovs %rdi,%rcx
+	LONG $0x000001bf; BYTE $0x00 // 03d9: mov $0x1,%edi
+	WORD $0xe7d3 // 03de: shl %cl,%edi
+	LONG $0xf04a8d48 // 03e0: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 03e4: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 03e9: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 03ec: cmovg %rdx,%rcx
+	WORD $0xd231 // 03f0: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 03f2: test %rcx,%rcx
+	LONG $0xca480f48 // 03f5: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 03f9: mov $0x1,%edx
+	WORD $0xe2d3 // 03fe: shl %cl,%edx
+	WORD $0x7f8d; BYTE $0xff // 0400: lea -0x1(%rdi),%edi
+	LONG $0xd792f8c5 // 0403: kmovw %edi,%k2
+	WORD $0x7a8d; BYTE $0xff // 0407: lea -0x1(%rdx),%edi
+	LONG $0x4a7cf162; WORD $0x2611 // 040a: vmovups %zmm4,(%rsi){%k2}
+	LONG $0xcf92f8c5 // 0410: kmovw %edi,%k1
+	LONG $0x497cf162; WORD $0x5e11; BYTE $0x01 // 0414: vmovups %zmm3,0x40(%rsi){%k1}
+	LONG $0x04486348 // 041b: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 041f: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 0423: vmovups %zmm18,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497ce162 // 042a: vmovups %zmm17,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 0432: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 0436: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 043a: vmovups %zmm16,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497c7162 // 0441: vmovups %zmm15,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 0449: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 044d: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x8a // 0451: vmovups %zmm14,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6c11497c7162 // 0458: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 0460: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 0464: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x8a // 0468: vmovups %zmm12,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5c11497c7162 // 046f: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14486348 // 0477: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 047b: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x8a // 047f: vmovups %zmm10,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497c7162 // 0486: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x18486348 // 048e: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 0492: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x8a // 0496: vmovups %zmm8,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497cf162 // 049d: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x1c506348 // 04a5: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 04a9: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 04ad: vmovups %zmm6,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 04b4: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 04bc: mov 0xc8(%rbx),%rdx
+	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 04c3: mov 0x80(%rbx),%rax
+	LONG $0x084a8d48 // 04ca: lea 0x8(%rdx),%rcx
+	LONG $0x0fc28348 // 04ce: add $0xf,%rdx
+	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 04d2: mov %rcx,0xc8(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 04d9: cmp %rax,%rdx
+	LONG $0xfb438c0f; WORD $0xffff // 04dc: jl 25 <multiply+0x25>
+	WORD $0x2948; BYTE $0xc8 // 04e2: sub %rcx,%rax
+	LONG $0x04f88348 // 04e5: cmp $0x4,%rax
+	LONG $0x07d0840f; WORD $0x0000 // 04e9: je cbf <multiply+0xcbf>
+	LONG $0x04cb8f0f; WORD $0x0000 // 04ef: jg 9c0 <multiply+0x9c0>
+	LONG $0x02f88348 // 04f5: cmp $0x2,%rax
+	LONG $0x08ec840f; WORD $0x0000 // 04f9: je deb <multiply+0xdeb>
+	LONG $0x03f88348 // 04ff: cmp $0x3,%rax
+	LONG $0x02e5850f; WORD $0x0000 // 0503: jne 7ee <multiply+0x7ee>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0509: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0510: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0515: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0519: lea 0x0(,%r11,4),%r10
+	LONG $0x0ee8840f; WORD $0x0000 // 0521: je 140f <multiply+0x140f>
+	LONG $0x30438b48 // 0527: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 052b: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0531: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0538: cmpq $0x0,0x50(%rbx)
+	LONG $0x0d1a840f; WORD $0x0000 // 053d: je 125d <multiply+0x125d>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0543: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 054a: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xd7 // 054e: add %r10,%rdi
+	WORD $0x6348; BYTE $0x17 // 0551: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0554: mov 0xc0(%rbx),%rax
+	LONG $0x96048d4c // 055b: lea (%rsi,%rdx,4),%r8
+	LONG $0x20f88348 // 055f: cmp $0x20,%rax
+	LONG $0x1c9f840f; WORD $0x0000 // 0563: je 2208 <multiply+0x2208>
+	LONG $0x000010b9; BYTE $0x00 // 0569: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 056e: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0571: cmovle %rax,%rcx
+	WORD $0xd231 // 0575: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0577: test %rcx,%rcx
+	LONG $0xca480f48 // 057a: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 057e: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0583: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0586: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0589: mov %r14d,%ecx
+	WORD $0xc9ff // 058c: dec %ecx
+	LONG $0xd192f8c5 // 058e: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0592: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0596: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 059b: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 059e: cmovg %rax,%rcx
+	WORD $0xc031 // 05a2: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 05a4: test %rcx,%rcx
+	LONG $0xc8480f48 // 05a7: cmovs %rax,%rcx
+	LONG $0xca7cd162; WORD $0x3010 // 05ab: vmovups (%r8),%zmm6{%k2}{z}
+	WORD $0xe2d3 // 05b1: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 05b3: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 05b6: kmovw %eax,%k1
+	LONG $0x04476348 // 05ba: movslq 0x4(%rdi),%rax
+	LONG $0xc97cd162; WORD $0x7810; BYTE $0x01 // 05be: vmovups 0x40(%r8),%zmm7{%k1}{z}
+	LONG $0x86048d48 // 05c5: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2810 // 05c9: vmovups (%rax),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 05cf: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x08476348 // 05d6: movslq 0x8(%rdi),%rax
+	LONG $0x4874f162; WORD $0xed58 // 05da: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x86048d48 // 05e0: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1810 // 05e4: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 05ea: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x487cf162; WORD $0xe458 // 05f1: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 05f7: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 05fd: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874f162; WORD $0xce58 // 0603: vaddps %zmm6,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0xc758 // 0609: vaddps %zmm7,%zmm0,%zmm0
+	LONG $0x000c61e9; BYTE $0x00 // 060f: jmp 1275 <multiply+0x1275>
+	LONG $0x00401f0f // 0614: nopl 0x0(%rax)
+	WORD $0x8948; BYTE $0xc1 // 0618: mov %rax,%rcx
+	LONG $0xfffcf6e9; BYTE $0xff // 061b: jmp 316 <multiply+0x316>
+	LONG $0x487cf162; WORD $0xeb28 // 0620: vmovaps %zmm3,%zmm5
+	LONG $0x487cf162; WORD $0xf428 // 0626: vmovaps %zmm4,%zmm6
+	LONG $0x487cf162; WORD $0xfb28 // 062c: vmovaps %zmm3,%zmm7
+	LONG $0x487c7162; WORD $0xc428 // 0632: vmovaps %zmm4,%zmm8
+	LONG $0x487c7162; WORD $0xcb28 // 0638: vmovaps %zmm3,%zmm9
+	LONG $0x487c7162; WORD $0xd428 // 063e: vmovaps %zmm4,%zmm10
+	LONG $0x487c7162; WORD $0xdb28 // 0644: vmovaps %zmm3,%zmm11
+	LONG $0x487c7162; WORD $0xe428 // 064a: vmovaps %zmm4,%zmm12
+	LONG $0x487c7162; WORD $0xeb28 // 0650: vmovaps %zmm3,%zmm13
+	LONG $0x487c7162; WORD $0xf428 // 0656: vmovaps %zmm4,%zmm14
+	LONG $0x487c7162; WORD $0xfb28 // 065c: vmovaps %zmm3,%zmm15
+	LONG $0x487ce162; WORD $0xc428 // 0662: vmovaps %zmm4,%zmm16
+	LONG $0x487ce162; WORD $0xcb28 // 0668: vmovaps %zmm3,%zmm17
+	LONG $0x487ce162; WORD $0xd428 // 066e: vmovaps %zmm4,%zmm18
+	LONG $0xfffb5be9; BYTE $0xff // 0674: jmp 1d4 <multiply+0x1d4>
+	LONG $0xdb57e0c5 // 0679: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0x487cf162; WORD $0xe328 // 067d: vmovaps %zmm3,%zmm4
+	LONG $0xfff9cce9; BYTE $0xff // 0683: jmp 54 <multiply+0x54>
+	LONG $0x487cf162; WORD $0x2611 // 0688: vmovups %zmm4,(%rsi)
+	LONG $0x487cf162; WORD $0x5e11; BYTE $0x01 // 068e: vmovups %zmm3,0x40(%rsi)
+	LONG $0x04486348 // 0695: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 0699: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 069d: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x1211 // 06a1: vmovups %zmm18,(%rdx)
+	LONG $0x487ce162; WORD $0x4a11; BYTE $0x01 // 06a7: vmovups %zmm17,0x40(%rdx)
+	LONG $0x08486348 // 06ae: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 06b2: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 06b6: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x0211 // 06ba: vmovups %zmm16,(%rdx)
+	LONG $0x487c7162; WORD $0x7a11; BYTE $0x01 // 06c0: vmovups %zmm15,0x40(%rdx)
+	LONG $0x0c486348 // 06c7: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 06cb: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 06cf: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x3211 // 06d3: vmovups %zmm14,(%rdx)
+	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 06d9: vmovups %zmm13,0x40(%rdx)
+	LONG $0x10486348 // 06e0: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 06e4: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 06e8: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x2211 // 06ec: vmovups %zmm12,(%rdx)
+	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 06f2: vmovups %zmm11,0x40(%rdx)
+	LONG $0x14486348 // 06f9: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 06fd: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0701: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x1211 // 0705: vmovups %zmm10,(%rdx)
+	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 070b: vmovups %zmm9,0x40(%rdx)
+	LONG $0x18486348 // 0712: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 0716: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 071a: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x0211 // 071e: vmovups %zmm8,(%rdx)
+	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 0724: vmovups %zmm7,0x40(%rdx)
+	LONG $0x1c506348 // 072b: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 072f: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 0733: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3011 // 0737: vmovups %zmm6,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 073d: vmovups %zmm5,0x40(%rax)
+	LONG $0xfffd73e9; BYTE $0xff // 0744: jmp 4bc <multiply+0x4bc>
+	LONG $0x044a6348 // 0749: movslq 0x4(%rdx),%rcx
+	LONG $0x880c8d48 // 074d: lea (%rax,%rcx,4),%rcx
+	LONG $0x485ce162; WORD $0x1158 // 0751: vaddps (%rcx),%zmm4,%zmm18
+	LONG $0x4864e162; WORD $0x4958; BYTE $0x01 // 0757: vaddps 0x40(%rcx),%zmm3,%zmm17
+	LONG $0x084a6348 // 075e: movslq 0x8(%rdx),%rcx
+	LONG $0x880c8d48 // 0762: lea (%rax,%rcx,4),%rcx
+	LONG $0x485ce162; WORD $0x0158 // 0766: vaddps (%rcx),%zmm4,%zmm16
+	LONG $0x48647162; WORD $0x7958; BYTE $0x01 // 076c: vaddps 0x40(%rcx),%zmm3,%zmm15
+	LONG $0x0c4a6348 // 0773: movslq 0xc(%rdx),%rcx
+	LONG $0x880c8d48 // 0777: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x3158 // 077b: vaddps (%rcx),%zmm4,%zmm14
+	LONG $0x48647162; WORD $0x6958; BYTE $0x01 // 0781: vaddps 0x40(%rcx),%zmm3,%zmm13
+	LONG $0x104a6348 // 0788: movslq 0x10(%rdx),%rcx
+	LONG $0x880c8d48 // 078c: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x2158 // 0790: vaddps (%rcx),%zmm4,%zmm12
+	LONG $0x48647162; WORD $0x5958; BYTE $0x01 // 0796: vaddps 0x40(%rcx),%zmm3,%zmm11
+	LONG $0x144a6348 // 079d: movslq 0x14(%rdx),%rcx
+	LONG $0x880c8d48 // 07a1: lea (%rax,%rcx,4),%rcx
+	LONG $0x485c7162; WORD $0x1158 // 07a5: vaddps (%rcx),%zmm4,%zmm10
+	LONG $0x48647162; WORD $0x4958; BYTE $0x01 // 07ab: vaddps 0x40(%rcx),%zmm3,%zmm9
+	LONG $0x184a6348 // 07b2: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 07b6: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 07ba: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 07be: lea (%rax,%rdx,4),%rax
+	LONG $0x485c7162; WORD $0x0158 // 07c2: vaddps (%rcx),%zmm4,%zmm8
+	LONG $0x4864f162; WORD $0x7958; BYTE $0x01 // 07c8: vaddps 0x40(%rcx),%zmm3,%zmm7
+	LONG $0x485cf162; WORD $0x3058 // 07cf: vaddps (%rax),%zmm4,%zmm6
+	LONG $0x4864f162; WORD $0x6858; BYTE $0x01 // 07d5: vaddps 0x40(%rax),%zmm3,%zmm5
+	LONG $0x485cd162; WORD $0x2158 // 07dc: vaddps (%r9),%zmm4,%zmm4
+	LONG $0x4864d162; WORD $0x5958; BYTE $0x01 // 07e2: vaddps 0x40(%r9),%zmm3,%zmm3
+	LONG $0xfff9e6e9; BYTE $0xff // 07e9: jmp 1d4 <multiply+0x1d4>
+	LONG $0x01f88348 // 07ee: cmp $0x1,%rax
+	LONG $0x01c4850f; WORD $0x0000 // 07f2: jne 9bc <multiply+0x9bc>
+	LONG $0x387b8348; BYTE $0x00 // 07f8: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 07fd: mov 0x78(%rbx),%r8
+	LONG $0xc8bb8b48; WORD $0x0000; BYTE $0x00 // 0801: mov 0xc8(%rbx),%rdi
+	LONG $0x0c10840f; WORD $0x0000 // 0808: je 141e <multiply+0x141e>
+	LONG $0x30438b48 // 080e: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0812: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0818: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 081f: cmpq $0x0,0x50(%rbx)
+	LONG $0x0087840f; WORD $0x0000 // 0824: je 8b1 <multiply+0x8b1>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 082a: mov 0x90(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0831: mov 0xc0(%rbx),%rax
+	LONG $0xba0c6348 // 0838: movslq (%rdx,%rdi,4),%rcx
+	LONG $0x48538b48 // 083c: mov 0x48(%rbx),%rdx
+	LONG $0x8a348d48 // 0840: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 0844: cmp $0x20,%rax
+	LONG $0x18dc840f; WORD $0x0000 // 0848: je 212a <multiply+0x212a>
+	LONG $0x000010b9; BYTE $0x00 // 084e: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0853: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0856: cmovle %rax,%rcx
+	WORD $0xd231 // 085a: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 085c: test %rcx,%rcx
+	LONG $0xca480f48 // 085f: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0863: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0868: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 086b: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 086e: mov %r14d,%ecx
+	WORD $0xc9ff // 0871: dec %ecx
+	LONG $0xd992f8c5 // 0873: kmovw %ecx,%k3
+	LONG $0xf0488d48 // 0877: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 087b: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0880: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0883: cmovg %rax,%rcx
+	WORD $0xc031 // 0887: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0889: test %rcx,%rcx
+	LONG $0xc8480f48 // 088c: cmovs %rax,%rcx
+	LONG $0xcb7cf162; WORD $0x1610 // 0890: vmovups (%rsi),%zmm2{%k3}{z}
+	WORD $0xe2d3 // 0896: shl %cl,%edx
+	WORD $0xcaff // 0898: dec %edx
+	LONG $0x4874f162; WORD $0xca58 // 089a: vaddps %zmm2,%zmm1,%zmm1
+	LONG $0xe292f8c5 // 08a0: kmovw %edx,%k4
+	LONG $0xcc7cf162; WORD $0x5610; BYTE $0x01 // 08a4: vmovups 0x40(%rsi),%zmm2{%k4}{z}
+	LONG $0x487cf162; WORD $0xc258 // 08ab: vaddps %zmm2,%zmm0,%zmm0
+	LONG $0xb8146349 // 08b1: movslq (%r8,%rdi,4),%rdx
+	WORD $0x8b48; BYTE $0x03 // 08b5: mov (%rbx),%rax
+	LONG $0x900c8d48 // 08b8: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 08bc: mov 0xa8(%rbx),%rsi
+	LONG $0x18538b48 // 08c3: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 08c7: xor %eax,%eax
+	WORD $0x8548; BYTE $0xf6 // 08c9: test %rsi,%rsi
+	WORD $0x527e // 08cc: jle 920 <multiply+0x920>
+	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 08ce: mov 0xb0(%rbx),%r8
+	LONG $0x003c8d49 // 08d5: lea (%r8,%rax,1),%rdi
+	WORD $0x3948; BYTE $0xc7 // 08d9: cmp %rax,%rdi
+	LONG $0x0cb68e0f; WORD $0x0000 // 08dc: jle 1598 <multiply+0x1598>
+	LONG $0x487cf162; WORD $0x2210 // 08e2: vmovups (%rdx),%zmm4
+	LONG $0x487cf162; WORD $0x5a10; BYTE $0x01 // 08e8: vmovups 0x40(%rdx),%zmm3
+	LONG $0x80ea8348 // 08ef: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x1418; BYTE $0x81 // 08f3: vbroadcastss (%rcx,%rax,4),%zmm2
+	WORD $0xff48; BYTE $0xc0 // 08fa: inc %rax
+	LONG $0x486df262; WORD $0xccb8 // 08fd: vfmadd231ps %zmm4,%zmm2,%zmm1
+	LONG $0x486df262; WORD $0xc3b8 // 0903: vfmadd231ps %zmm3,%zmm2,%zmm0
+	WORD $0x3948; BYTE $0xc7 // 0909: cmp %rax,%rdi
+	WORD $0xd47f // 090c: jg 8e2 <multiply+0x8e2>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 090e: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc0 // 0915: sub %r8,%rax
+	WORD $0x0148; BYTE $0xf8 // 0918: add %rdi,%rax
+	WORD $0xff48; BYTE $0xce // 091b: dec %rsi
+	WORD $0xae75 // 091e: jne 8ce <multiply+0x8ce>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0920: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0927: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 092e: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90148d48 // 0936: lea (%rax,%rdx,4),%rdx
+	WORD $0x1074 // 093a: je 94c <multiply+0x94c>
+	LONG $0xd257e8c5 // 093c: vxorps %xmm2,%xmm2,%xmm2
+	LONG $0x486cf162; WORD $0xc95f // 0940: vmaxps %zmm1,%zmm2,%zmm1
+	LONG $0x486cf162; WORD $0xc05f // 0946: vmaxps %zmm0,%zmm2,%zmm0
+	WORD $0x6348; BYTE $0x0a // 094c: movslq (%rdx),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 094f: mov 0xc0(%rbx),%rax
+	LONG $0x60538b48 // 0956: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 095a: lea (%rdx,%rcx,4),%rdx
+	LONG $0x20f88348 // 095e: cmp $0x20,%rax
+	LONG $0x1735840f; WORD $0x0000 // 0962: je 209d <multiply+0x209d>
+	LONG $0x000010b9; BYTE $0x00 // 0968: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 096d: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0970: cmovle %rax,%rcx
+	WORD $0xdb31 // 0974: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0976: test %rcx,%rcx
+	LONG $0xcb480f48 // 0979: cmovs %rbx,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 097d: mov $0x1,%ebx
+	WORD $0xdf89 // 0982: mov %ebx,%edi
+	WORD $0xe7d3 // 0984: shl %cl,%edi
+	WORD $0xf989 // 0986: mov %edi,%ecx
+	WORD $0xc9ff // 0988: dec %ecx
+	LONG $0xe992f8c5 // 098a: kmovw %ecx,%k5
+	LONG $0xf0488d48 // 098e: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0992: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0997: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 099a: cmovg %rax,%rcx
+	WORD $0xc031 // 099e: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 09a0: test %rcx,%rcx
+	LONG $0xc8480f48 // 09a3: cmovs %rax,%rcx
+	LONG $0x4d7cf162; WORD $0x0a11 // 09a7: vmovups %zmm1,(%rdx){%k5}
+	WORD $0xe3d3 // 09ad: shl %cl,%ebx
+	WORD $0xcbff // 09af: dec %ebx
+	LONG $0xf392f8c5 // 09b1: kmovw %ebx,%k6
+	LONG $0x4e7cf162; WORD $0x4211; BYTE $0x01 // 09b5: vmovups %zmm0,0x40(%rdx){%k6}
+	WORD $0xf8c5; BYTE $0x77 // 09bc: vzeroupper
+	BYTE $0xc3 // 09bf: ret
+	LONG $0x06f88348 // 09c0: cmp $0x6,%rax
+	LONG $0x0a63840f; WORD $0x0000 // 09c4: je 142d <multiply+0x142d>
+	LONG $0x07f88348 // 09ca: cmp $0x7,%rax
+	LONG $0x0194850f; WORD $0x0000 // 09ce: jne b68 <multiply+0xb68>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 09d4: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 09db: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 09e0: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 09e4: lea 0x0(,%r11,4),%r9
+	LONG $0x0e5d840f; WORD $0x0000 // 09ec: je 184f <multiply+0x184f>
+	LONG $0x30438b48 // 09f2: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 09f6: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 09fc: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0a03: cmpq $0x0,0x50(%rbx)
+	LONG $0x0e50840f; WORD $0x0000 // 0a08: je 185e <multiply+0x185e>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0a0e: mov 0x90(%rbx),%rdx
+	LONG $0x48438b48 // 0a15: mov 0x48(%rbx),%rax
+	WORD $0x014c; BYTE $0xca // 0a19: add %r9,%rdx
+	WORD $0x6348; BYTE $0x0a // 0a1c: movslq (%rdx),%rcx
+	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 0a1f: mov 0xc0(%rbx),%rdi
+	LONG $0x88148d4c // 0a26: lea (%rax,%rcx,4),%r10
+	LONG $0x20ff8348 // 0a2a: cmp $0x20,%rdi
+	LONG $0x154a840f; WORD $0x0000 // 0a2e: je 1f7e <multiply+0x1f7e>
+	LONG $0x000010b9; BYTE $0x00 // 0a34: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xcf // 0a39: cmp %rcx,%rdi
+	LONG $0xcf4e0f48 // 0a3c: cmovle %rdi,%rcx
+	WORD $0xf631 // 0a40: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 0a42: test %rcx,%rcx
+	LONG $0xce480f48 // 0a45: cmovs %rsi,%rcx
+	LONG $0x000001be; BYTE $0x00 // 0a49: mov $0x1,%esi
+	WORD $0x8941; BYTE $0xf6 // 0a4e: mov %esi,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0a51: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0a54: mov %r14d,%ecx
+	WORD $0xc9ff // 0a57: dec %ecx
+	LONG $0xd192f8c5 // 0a59: kmovw %ecx,%k2
+	LONG $0xf04f8d48 // 0a5d: lea -0x10(%rdi),%rcx
+	LONG $0x000010bf; BYTE $0x00 // 0a61: mov $0x10,%edi
+	WORD $0x3948; BYTE $0xf9 // 0a66: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 0a69: cmovg %rdi,%rcx
+	WORD $0xff31 // 0a6d: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 0a6f: test %rcx,%rcx
+	LONG $0xcf480f48 // 0a72: cmovs %rdi,%rcx
+	LONG $0xca7cd162; WORD $0x1210 // 0a76: vmovups (%r10),%zmm2{%k2}{z}
+	WORD $0xe6d3 // 0a7c: shl %cl,%esi
+	LONG $0x044a6348 // 0a7e: movslq 0x4(%rdx),%rcx
+	WORD $0xceff // 0a82: dec %esi
+	LONG $0x880c8d48 // 0a84: lea (%rax,%rcx,4),%rcx
+	LONG $0xce92f8c5 // 0a88: kmovw %esi,%k1
+	LONG $0xca7c7162; WORD $0x3110 // 0a8c: vmovups (%rcx),%zmm14{%k2}{z}
+	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 0a92: vmovups 0x40(%rcx),%zmm13{%k1}{z}
+	LONG $0x084a6348 // 0a99: movslq 0x8(%rdx),%rcx
+	LONG $0xc97c5162; WORD $0x7a10; BYTE $0x01 // 0a9d: vmovups 0x40(%r10),%zmm15{%k1}{z}
+	LONG $0x880c8d48 // 0aa4: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x2110 // 0aa8: vmovups (%rcx),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 0aae: vmovups 0x40(%rcx),%zmm11{%k1}{z}
+	LONG $0x0c4a6348 // 0ab5: movslq 0xc(%rdx),%rcx
+	LONG $0x48745162; WORD $0xf658 // 0ab9: vaddps %zmm14,%zmm1,%zmm14
+	LONG $0x880c8d48 // 0abf: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x1110 // 0ac3: vmovups (%rcx),%zmm10{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 0ac9: vmovups 0x40(%rcx),%zmm9{%k1}{z}
+	LONG $0x104a6348 // 0ad0: movslq 0x10(%rdx),%rcx
+	LONG $0x487c5162; WORD $0xed58 // 0ad4: vaddps %zmm13,%zmm0,%zmm13
+	LONG $0x880c8d48 // 0ada: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7c7162; WORD $0x0110 // 0ade: vmovups (%rcx),%zmm8{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0ae4: vmovups 0x40(%rcx),%zmm7{%k1}{z}
+	LONG $0x144a6348 // 0aeb: movslq 0x14(%rdx),%rcx
+	LONG $0x18526348 // 0aef: movslq 0x18(%rdx),%rdx
+	LONG $0x880c8d48 // 0af3: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 0af7: lea (%rax,%rdx,4),%rax
+	LONG $0xca7cf162; WORD $0x3110 // 0afb: vmovups (%rcx),%zmm6{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6910; BYTE $0x01 // 0b01: vmovups 0x40(%rcx),%zmm5{%k1}{z}
+	LONG $0xca7cf162; WORD $0x2010 // 0b08: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0b0e: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x48745162; WORD $0xe458 // 0b15: vaddps %zmm12,%zmm1,%zmm12
+	LONG $0x487c5162; WORD $0xdb58 // 0b1b: vaddps %zmm11,%zmm0,%zmm11
+	LONG $0x48745162; WORD $0xd258 // 0b21: vaddps %zmm10,%zmm1,%zmm10
+	LONG $0x487c5162; WORD $0xc958 // 0b27: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x48745162; WORD $0xc058 // 0b2d: vaddps %zmm8,%zmm1,%zmm8
+	LONG $0x487cf162; WORD $0xff58 // 0b33: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x4874f162; WORD $0xf658 // 0b39: vaddps %zmm6,%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xed58 // 0b3f: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x4874f162; WORD $0xe458 // 0b45: vaddps %zmm4,%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xdb58 // 0b4b: vaddps %zmm3,%zmm0,%zmm3
+	LONG $0x4874f162; WORD $0xca58 // 0b51: vaddps %zmm2,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc758 // 0b57: vaddps %zmm15,%zmm0,%zmm0
+	LONG $0x000d44e9; BYTE $0x00 // 0b5d: jmp 18a6 <multiply+0x18a6>
+	LONG $0x441f0f66; WORD $0x0000 // 0b62: nopw 0x0(%rax,%rax,1)
+	LONG $0x05f88348 // 0b68: cmp $0x5,%rax
+	LONG $0xfe4a850f; WORD $0xffff // 0b6c: jne 9bc <multiply+0x9bc>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0b72: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0b79: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 0b7e: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 0b82: lea 0x0(,%r11,4),%r9
+	LONG $0x0fb9840f; WORD $0x0000 // 0b8a: je 1b49 <multiply+0x1b49>
+	LONG $0x30438b48 // 0b90: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0b94: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0b9a: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0ba1: cmpq $0x0,0x50(%rbx)
+	LONG $0x0fac840f; WORD $0x0000 // 0ba6: je 1b58 <multiply+0x1b58>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0bac: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0bb3: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xcf // 0bb7: add %r9,%rdi
+	WORD $0x6348; BYTE $0x17 // 0bba: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0bbd: mov 0xc0(%rbx),%rax
+	LONG $0x96148d4c // 0bc4: lea (%rsi,%rdx,4),%r10
+	LONG $0x20f88348 // 0bc8: cmp $0x20,%rax
+	LONG $0x129e840f; WORD $0x0000 // 0bcc: je 1e70 <multiply+0x1e70>
+	LONG $0x000010b9; BYTE $0x00 // 0bd2: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0bd7: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0bda: cmovle %rax,%rcx
+	WORD $0xd231 // 0bde: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0be0: test %rcx,%rcx
+	LONG $0xca480f48 // 0be3: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0be7: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0bec: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0bef: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0bf2: mov %r14d,%ecx
+	WORD $0xc9ff // 0bf5: dec %ecx
+	LONG $0xd192f8c5 // 0bf7: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0bfb: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0bff: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0c04: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0c07: cmovg %rax,%rcx
+	WORD $0xc031 // 0c0b: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0c0d: test %rcx,%rcx
+	LONG $0xc8480f48 // 0c10: cmovs %rax,%rcx
+	LONG $0xca7c5162; WORD $0x1210 // 0c14: vmovups (%r10),%zmm10{%k2}{z}
+	WORD $0xe2d3 // 0c1a: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0c1c: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0c1f: kmovw %eax,%k1
+	LONG $0x04476348 // 0c23: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x4a10; BYTE $0x01 // 0c27: vmovups 0x40(%r10),%zmm9{%k1}{z}
+	LONG $0x86048d48 // 0c2e: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x0010 // 0c32: vmovups (%rax),%zmm8{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0c38: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x08476348 // 0c3f: movslq 0x8(%rdi),%rax
+	LONG $0x487c5162; WORD $0xc958 // 0c43: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x86048d48 // 0c49: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3010 // 0c4d: vmovups (%rax),%zmm6{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0c53: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x0c476348 // 0c5a: movslq 0xc(%rdi),%rax
+	LONG $0x48745162; WORD $0xc058 // 0c5e: vaddps %zmm8,%zmm1,%zmm8
+	LONG $0x86048d48 // 0c64: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2010 // 0c68: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0c6e: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x10476348 // 0c75: movslq 0x10(%rdi),%rax
+	LONG $0x487cf162; WORD $0xff58 // 0c79: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x86048d48 // 0c7f: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 0c83: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5810; BYTE $0x01 // 0c89: vmovups 0x40(%rax),%zmm11{%k1}{z}
+	LONG $0x4874f162; WORD $0xf658 // 0c90: vaddps %zmm6,%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xed58 // 0c96: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x4874f162; WORD $0xe458 // 0c9c: vaddps %zmm4,%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xdb58 // 0ca2: vaddps %zmm3,%zmm0,%zmm3
+	LONG $0x4874f162; WORD $0xd258 // 0ca8: vaddps %zmm2,%zmm1,%zmm2
+	LONG $0x487cd162; WORD $0xc358 // 0cae: vaddps %zmm11,%zmm0,%zmm0
+	LONG $0x4874d162; WORD $0xca58 // 0cb4: vaddps %zmm10,%zmm1,%zmm1
+	LONG $0x000ec9e9; BYTE $0x00 // 0cba: jmp 1b88 <multiply+0x1b88>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0cbf: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0cc6: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0ccb: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0ccf: lea 0x0(,%r11,4),%r10
+	LONG $0x0562840f; WORD $0x0000 // 0cd7: je 123f <multiply+0x123f>
+	LONG $0x30438b48 // 0cdd: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0ce1: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0ce7: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0cee: cmpq $0x0,0x50(%rbx)
+	LONG $0x0340840f; WORD $0x0000 // 0cf3: je 1039 <multiply+0x1039>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0cf9: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0d00: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xd7 // 0d04: add %r10,%rdi
+	WORD $0x6348; BYTE $0x17 // 0d07: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0d0a: mov 0xc0(%rbx),%rax
+	LONG $0x96048d4c // 0d11: lea (%rsi,%rdx,4),%r8
+	LONG $0x20f88348 // 0d15: cmp $0x20,%rax
+	LONG $0x108a840f; WORD $0x0000 // 0d19: je 1da9 <multiply+0x1da9>
+	LONG $0x000010b9; BYTE $0x00 // 0d1f: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0d24: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0d27: cmovle %rax,%rcx
+	WORD $0xd231 // 0d2b: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0d2d: test %rcx,%rcx
+	LONG $0xca480f48 // 0d30: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0d34: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0d39: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0d3c: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0d3f: mov %r14d,%ecx
+	WORD $0xc9ff // 0d42: dec %ecx
+	LONG $0xd192f8c5 // 0d44: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0d48: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0d4c: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0d51: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0d54: cmovg %rax,%rcx
+	WORD $0xc031 // 0d58: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0d5a: test %rcx,%rcx
+	LONG $0xc8480f48 // 0d5d: cmovs %rax,%rcx
+	LONG $0xca7c5162; WORD $0x0010 // 0d61: vmovups (%r8),%zmm8{%k2}{z}
+	WORD $0xe2d3 // 0d67: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0d69: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0d6c: kmovw %eax,%k1
+	LONG $0x04476348 // 0d70: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x4810; BYTE $0x01 // 0d74: vmovups 0x40(%r8),%zmm9{%k1}{z}
+	LONG $0x86048d48 // 0d7b: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3810 // 0d7f: vmovups (%rax),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0d85: vmovups 0x40(%rax),%zmm6{%k1}{z}
+	LONG $0x08476348 // 0d8c: movslq 0x8(%rdi),%rax
+	LONG $0x4874f162; WORD $0xff58 // 0d90: vaddps %zmm7,%zmm1,%zmm7
+	LONG $0x86048d48 // 0d96: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2810 // 0d9a: vmovups (%rax),%zmm5{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0da0: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x0c476348 // 0da7: movslq 0xc(%rdi),%rax
+	LONG $0x487cf162; WORD $0xf658 // 0dab: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x86048d48 // 0db1: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1810 // 0db5: vmovups (%rax),%zmm3{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0dbb: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x4874f162; WORD $0xed58 // 0dc2: vaddps %zmm5,%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xe458 // 0dc8: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4874f162; WORD $0xdb58 // 0dce: vaddps %zmm3,%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xd258 // 0dd4: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0xc858 // 0dda: vaddps %zmm8,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc158 // 0de0: vaddps %zmm9,%zmm0,%zmm0
+	LONG $0x000272e9; BYTE $0x00 // 0de6: jmp 105d <multiply+0x105d>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0deb: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0df2: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0df7: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0dfb: lea 0x0(,%r11,4),%r10
+	LONG $0x0445840f; WORD $0x0000 // 0e03: je 124e <multiply+0x124e>
+	LONG $0x30438b48 // 0e09: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 0e0d: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0e13: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0e1a: cmpq $0x0,0x50(%rbx)
+	LONG $0x00ad840f; WORD $0x0000 // 0e1f: je ed2 <multiply+0xed2>
+	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0e25: mov 0x90(%rbx),%r8
+	LONG $0x487b8b48 // 0e2c: mov 0x48(%rbx),%rdi
+	WORD $0x014d; BYTE $0xd0 // 0e30: add %r10,%r8
+	WORD $0x6349; BYTE $0x10 // 0e33: movslq (%r8),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0e36: mov 0xc0(%rbx),%rax
+	LONG $0x97348d48 // 0e3d: lea (%rdi,%rdx,4),%rsi
+	LONG $0x20f88348 // 0e41: cmp $0x20,%rax
+	LONG $0x13f9840f; WORD $0x0000 // 0e45: je 2244 <multiply+0x2244>
+	LONG $0x000010b9; BYTE $0x00 // 0e4b: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0e50: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0e53: cmovle %rax,%rcx
+	WORD $0xd231 // 0e57: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0e59: test %rcx,%rcx
+	LONG $0xca480f48 // 0e5c: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0e60: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 0e65: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0e68: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0e6b: mov %r14d,%ecx
+	WORD $0xc9ff // 0e6e: dec %ecx
+	LONG $0xd192f8c5 // 0e70: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0e74: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0e78: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0e7d: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0e80: cmovg %rax,%rcx
+	WORD $0xc031 // 0e84: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0e86: test %rcx,%rcx
+	LONG $0xc8480f48 // 0e89: cmovs %rax,%rcx
+	LONG $0xca7cf162; WORD $0x2610 // 0e8d: vmovups (%rsi),%zmm4{%k2}{z}
+	WORD $0xe2d3 // 0e93: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 0e95: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 0e98: kmovw %eax,%k1
+	LONG $0x04406349 // 0e9c: movslq 0x4(%r8),%rax
+	LONG $0xc97cf162; WORD $0x5e10; BYTE $0x01 // 0ea0: vmovups 0x40(%rsi),%zmm3{%k1}{z}
+	LONG $0x87048d48 // 0ea7: lea (%rdi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 0eab: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0eb1: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x487cf162; WORD $0xdb58 // 0eb8: vaddps %zmm3,%zmm0,%zmm3
+	LONG $0x4874f162; WORD $0xd258 // 0ebe: vaddps %zmm2,%zmm1,%zmm2
+	LONG $0x487cf162; WORD $0xc558 // 0ec4: vaddps %zmm5,%zmm0,%zmm0
+	LONG $0x4874f162; WORD $0xcc58 // 0eca: vaddps %zmm4,%zmm1,%zmm1
+	WORD $0x0ceb // 0ed0: jmp ede <multiply+0xede>
+	LONG $0x487cf162; WORD $0xd128 // 0ed2: vmovaps %zmm1,%zmm2
+	LONG $0x487cf162; WORD $0xd828 // 0ed8: vmovaps %zmm0,%zmm3
+	WORD $0x8b48; BYTE $0x03 // 0ede: mov (%rbx),%rax
+	LONG $0x9914634b // 0ee1: movslq (%r9,%r11,4),%rdx
+	LONG $0x90348d48 // 0ee5: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x04 // 0ee9: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 0eee: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 0ef2: mov 0xa8(%rbx),%rdi
+	LONG $0x18538b48 // 0ef9: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0efd: xor %eax,%eax
+	WORD $0x8548; BYTE $0xff // 0eff: test %rdi,%rdi
+	WORD $0x657e // 0f02: jle f69 <multiply+0xf69>
+	LONG $0xb08b8b4c; WORD $0x0000; BYTE $0x00 // 0f04: mov 0xb0(%rbx),%r9
+	LONG $0x01048d4d // 0f0b: lea (%r9,%rax,1),%r8
+	WORD $0x3949; BYTE $0xc0 // 0f0f: cmp %rax,%r8
+	LONG $0x01198e0f; WORD $0x0000 // 0f12: jle 1031 <multiply+0x1031>
+	LONG $0x487cf162; WORD $0x3210 // 0f18: vmovups (%rdx),%zmm6
+	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 0f1e: vmovups 0x40(%rdx),%zmm4
+	LONG $0x80ea8348 // 0f25: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 0f29: vbroadcastss (%rsi,%rax,4),%zmm5
+	LONG $0x4855f262; WORD $0xceb8 // 0f30: vfmadd231ps %zmm6,%zmm5,%zmm1
+	LONG $0x4855f262; WORD $0xdcb8 // 0f36: vfmadd231ps %zmm4,%zmm5,%zmm3
+	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 0f3c: vbroadcastss (%rcx,%rax,4),%zmm5
+	WORD $0xff48; BYTE $0xc0 // 0f43: inc %rax
+	LONG $0x4855f262; WORD $0xd6b8 // 0f46: vfmadd231ps %zmm6,%zmm5,%zmm2
+	LONG $0x4855f262; WORD $0xc4b8 // 0f4c: vfmadd231ps %zmm4,%zmm5,%zmm0
+	WORD $0x3949; BYTE $0xc0 // 0f52: cmp %rax,%r8
+	WORD $0xc17f // 0f55: jg f18 <multiply+0xf18>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 0f57: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc8 // 0f5e: sub %r9,%rax
+	WORD $0x014c; BYTE $0xc0 // 0f61: add %r8,%rax
+	WORD $0xff48; BYTE $0xcf // 0f64: dec %rdi
+	WORD $0x9b75 // 0f67: jne f04 <multiply+0xf04>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0f69: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0f70: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 0f77: cmpq $0x0,0xd0(%rbx)
+	LONG $0x903c8d48 // 0f7f: lea (%rax,%rdx,4),%rdi
+	WORD $0x1c74 // 0f83: je fa1 <multiply+0xfa1>
+	LONG $0xe457d8c5 // 0f85: vxorps %xmm4,%xmm4,%xmm4
+	LONG $0x485cf162; WORD $0xc95f // 0f89: vmaxps %zmm1,%zmm4,%zmm1
+	LONG $0x485cf162; WORD $0xdb5f // 0f8f: vmaxps %zmm3,%zmm4,%zmm3
+	LONG $0x485cf162; WORD $0xd25f // 0f95: vmaxps %zmm2,%zmm4,%zmm2
+	LONG $0x485cf162; WORD $0xc05f // 0f9b: vmaxps %zmm0,%zmm4,%zmm0
+	WORD $0x6348; BYTE $0x0f // 0fa1: movslq (%rdi),%rcx
+	LONG $0x60538b48 // 0fa4: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0fa8: mov 0xc0(%rbx),%rax
+	LONG $0x8a348d48 // 0faf: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 0fb3: cmp $0x20,%rax
+	LONG $0x1220840f; WORD $0x0000 // 0fb7: je 21dd <multiply+0x21dd>
+	LONG $0x000010b9; BYTE $0x00 // 0fbd: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0fc2: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0fc5: cmovle %rax,%rcx
+	WORD $0xd231 // 0fc9: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0fcb: test %rcx,%rcx
+	LONG $0xca480f48 // 0fce: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 0fd2: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 0fd7: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0fda: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0fdd: mov %r15d,%ecx
+	WORD $0xc9ff // 0fe0: dec %ecx
+	LONG $0xd192f8c5 // 0fe2: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 0fe6: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0fea: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0fef: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0ff2: cmovg %rax,%rcx
+	WORD $0xc031 // 0ff6: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0ff8: test %rcx,%rcx
+	LONG $0xc8480f48 // 0ffb: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x0e11 // 0fff: vmovups %zmm1,(%rsi){%k2}
+	WORD $0xe2d3 // 1005: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 1007: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 100a: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x5e11; BYTE $0x01 // 100e: vmovups %zmm3,0x40(%rsi){%k1}
+	LONG $0x04576348 // 1015: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 1019: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1411; BYTE $0x90 // 101d: vmovups %zmm2,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497cf162 // 1024: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff98be9; BYTE $0xff // 102c: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc0 // 1031: mov %rax,%r8
+	LONG $0xffff1ee9; BYTE $0xff // 1034: jmp f57 <multiply+0xf57>
+	LONG $0x487cf162; WORD $0xd028 // 1039: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 103f: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 1045: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 104b: vmovaps %zmm1,%zmm5
+	LONG $0x487cf162; WORD $0xf028 // 1051: vmovaps %zmm0,%zmm6
+	LONG $0x487cf162; WORD $0xf928 // 1057: vmovaps %zmm1,%zmm7
+	WORD $0x8b48; BYTE $0x03 // 105d: mov (%rbx),%rax
+	LONG $0x9914634b // 1060: movslq (%r9,%r11,4),%rdx
+	LONG $0x90048d4c // 1064: lea (%rax,%rdx,4),%r8
+	LONG $0x1154634b; BYTE $0x04 // 1068: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x903c8d48 // 106d: lea (%rax,%rdx,4),%rdi
+	LONG $0x1154634b; BYTE $0x08 // 1071: movslq 0x8(%r9,%r10,1),%rdx
+	LONG $0x90348d48 // 1076: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x0c // 107a: movslq 0xc(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 107f: lea (%rax,%rdx,4),%rcx
+	LONG $0xa88b8b4c; WORD $0x0000; BYTE $0x00 // 1083: mov 0xa8(%rbx),%r9
+	LONG $0x18538b48 // 108a: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 108e: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc9 // 1090: test %r9,%r9
+	LONG $0x008f8e0f; WORD $0x0000 // 1093: jle 1128 <multiply+0x1128>
+	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 1099: mov 0xb0(%rbx),%r11
+	LONG $0x03148d4d // 10a0: lea (%r11,%rax,1),%r10
+	WORD $0x3949; BYTE $0xc2 // 10a4: cmp %rax,%r10
+	LONG $0x018a8e0f; WORD $0x0000 // 10a7: jle 1237 <multiply+0x1237>
+	LONG $0x487c7162; WORD $0x0a10 // 10ad: vmovups (%rdx),%zmm9
+	LONG $0x487c7162; WORD $0x4210; BYTE $0x01 // 10b3: vmovups 0x40(%rdx),%zmm8
+	LONG $0x80ea8348 // 10ba: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x1418; BYTE $0x80 // 10be: vbroadcastss (%r8,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xc9b8 // 10c5: vfmadd231ps %zmm9,%zmm10,%zmm1
+	LONG $0x482dd262; WORD $0xc0b8 // 10cb: vfmadd231ps %zmm8,%zmm10,%zmm0
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x87 // 10d1: vbroadcastss (%rdi,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xf9b8 // 10d8: vfmadd231ps %zmm9,%zmm10,%zmm7
+	LONG $0x482dd262; WORD $0xf0b8 // 10de: vfmadd231ps %zmm8,%zmm10,%zmm6
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x86 // 10e4: vbroadcastss (%rsi,%rax,4),%zmm10
+	LONG $0x482dd262; WORD $0xe9b8 // 10eb: vfmadd231ps %zmm9,%zmm10,%zmm5
+	LONG $0x482dd262; WORD $0xe0b8 // 10f1: vfmadd231ps %zmm8,%zmm10,%zmm4
+	LONG $0x487d7262; WORD $0x1418; BYTE $0x81 // 10f7: vbroadcastss (%rcx,%rax,4),%zmm10
+	WORD $0xff48; BYTE $0xc0 // 10fe: inc %rax
+	LONG $0x482dd262; WORD $0xd9b8 // 1101: vfmadd231ps %zmm9,%zmm10,%zmm3
+	LONG $0x482dd262; WORD $0xd0b8 // 1107: vfmadd231ps %zmm8,%zmm10,%zmm2
+	WORD $0x3949; BYTE $0xc2 // 110d: cmp %rax,%r10
+	WORD $0x9b7f // 1110: jg 10ad <multiply+0x10ad>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1112: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd8 // 1119: sub %r11,%rax
+	WORD $0x014c; BYTE $0xd0 // 111c: add %r10,%rax
+	WORD $0xff49; BYTE $0xc9 // 111f: dec %r9
+	LONG $0xff71850f; WORD $0xffff // 1122: jne 1099 <multiply+0x1099>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1128: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 112f: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 1136: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 113e: lea (%rax,%rdx,4),%rsi
+	WORD $0x3574 // 1142: je 1179 <multiply+0x1179>
+	LONG $0x573841c4; BYTE $0xc0 // 1144: vxorps %xmm8,%xmm8,%xmm8
+	LONG $0x483cf162; WORD $0xc95f // 1149: vmaxps %zmm1,%zmm8,%zmm1
+	LONG $0x483cf162; WORD $0xc05f // 114f: vmaxps %zmm0,%zmm8,%zmm0
+	LONG $0x483cf162; WORD $0xff5f // 1155: vmaxps %zmm7,%zmm8,%zmm7
+	LONG $0x483cf162; WORD $0xf65f // 115b: vmaxps %zmm6,%zmm8,%zmm6
+	LONG $0x483cf162; WORD $0xed5f // 1161: vmaxps %zmm5,%zmm8,%zmm5
+	LONG $0x483cf162; WORD $0xe45f // 1167: vmaxps %zmm4,%zmm8,%zmm4
+	LONG $0x483cf162; WORD $0xdb5f // 116d: vmaxps %zmm3,%zmm8,%zmm3
+	LONG $0x483cf162; WORD $0xd25f // 1173: vmaxps %zmm2,%zmm8,%zmm2
+	WORD $0x6348; BYTE $0x0e // 1179: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 117c: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1180: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 1187: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 118b: cmp $0x20,%rax
+	LONG $0x0feb840f; WORD $0x0000 // 118f: je 2180 <multiply+0x2180>
+	LONG $0x000010b9; BYTE $0x00 // 1195: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 119a: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 119d: cmovle %rax,%rcx
+	WORD $0xd231 // 11a1: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 11a3: test %rcx,%rcx
+	LONG $0xca480f48 // 11a6: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 11aa: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 11af: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 11b2: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 11b5: mov %r15d,%ecx
+	WORD $0xc9ff // 11b8: dec %ecx
+	LONG $0xd192f8c5 // 11ba: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 11be: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 11c2: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 11c7: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 11ca: cmovg %rax,%rcx
+	WORD $0xc031 // 11ce: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 11d0: test %rcx,%rcx
+	LONG $0xc8480f48 // 11d3: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x0f11 // 11d7: vmovups %zmm1,(%rdi){%k2}
+	WORD $0xe2d3 // 11dd: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 11df: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 11e2: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 11e6: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04566348 // 11ed: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 11f1: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 11f5: vmovups %zmm7,(%rax,%rdx,4){%k2}
+	QUAD $0x01907411497cf162 // 11fc: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1204: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1208: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 120c: vmovups %zmm5,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 1213: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 121b: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 121f: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1223: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 122a: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff785e9; BYTE $0xff // 1232: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc2 // 1237: mov %rax,%r10
+	LONG $0xfffed3e9; BYTE $0xff // 123a: jmp 1112 <multiply+0x1112>
+	LONG $0xc057f8c5 // 123f: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1243: vmovaps %zmm0,%zmm1
+	LONG $0xfffaa0e9; BYTE $0xff // 1249: jmp cee <multiply+0xcee>
+	LONG $0xc057f8c5 // 124e: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1252: vmovaps %zmm0,%zmm1
+	LONG $0xfffbbde9; BYTE $0xff // 1258: jmp e1a <multiply+0xe1a>
+	LONG $0x487cf162; WORD $0xd028 // 125d: vmovaps %zmm0,%zmm2
+	LONG $0x487cf162; WORD $0xd928 // 1263: vmovaps %zmm1,%zmm3
+	LONG $0x487cf162; WORD $0xe028 // 1269: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xe928 // 126f: vmovaps %zmm1,%zmm5
+	WORD $0x8b48; BYTE $0x03 // 1275: mov (%rbx),%rax
+	LONG $0x9914634b // 1278: movslq (%r9,%r11,4),%rdx
+	LONG $0x903c8d48 // 127c: lea (%rax,%rdx,4),%rdi
+	LONG $0x1154634b; BYTE $0x04 // 1280: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x90348d48 // 1285: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x08 // 1289: movslq 0x8(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 128e: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1292: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 1299: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 129d: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 129f: test %r8,%r8
+	WORD $0x787e // 12a2: jle 131c <multiply+0x131c>
+	LONG $0xb0938b4c; WORD $0x0000; BYTE $0x00 // 12a4: mov 0xb0(%rbx),%r10
+	LONG $0x020c8d4d // 12ab: lea (%r10,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 12af: cmp %rax,%r9
+	LONG $0x014f8e0f; WORD $0x0000 // 12b2: jle 1407 <multiply+0x1407>
+	LONG $0x487cf162; WORD $0x3a10 // 12b8: vmovups (%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 12be: vmovups 0x40(%rdx),%zmm6
+	LONG $0x80ea8348 // 12c5: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x87 // 12c9: vbroadcastss (%rdi,%rax,4),%zmm8
+	LONG $0x483df262; WORD $0xcfb8 // 12d0: vfmadd231ps %zmm7,%zmm8,%zmm1
+	LONG $0x483df262; WORD $0xc6b8 // 12d6: vfmadd231ps %zmm6,%zmm8,%zmm0
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x86 // 12dc: vbroadcastss (%rsi,%rax,4),%zmm8
+	LONG $0x483df262; WORD $0xefb8 // 12e3: vfmadd231ps %zmm7,%zmm8,%zmm5
+	LONG $0x483df262; WORD $0xe6b8 // 12e9: vfmadd231ps %zmm6,%zmm8,%zmm4
+	LONG $0x487d7262; WORD $0x0418; BYTE $0x81 // 12ef: vbroadcastss (%rcx,%rax,4),%zmm8
+	WORD $0xff48; BYTE $0xc0 // 12f6: inc %rax
+	LONG $0x483df262; WORD $0xdfb8 // 12f9: vfmadd231ps %zmm7,%zmm8,%zmm3
+	LONG $0x483df262; WORD $0xd6b8 // 12ff: vfmadd231ps %zmm6,%zmm8,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 1305: cmp %rax,%r9
+	WORD $0xae7f // 1308: jg 12b8 <multiply+0x12b8>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 130a: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd0 // 1311: sub %r10,%rax
+	WORD $0x014c; BYTE $0xc8 // 1314: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1317: dec %r8
+	WORD $0x8875 // 131a: jne 12a4 <multiply+0x12a4>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 131c: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1323: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 132a: cmpq $0x0,0xd0(%rbx)
+	LONG $0x903c8d48 // 1332: lea (%rax,%rdx,4),%rdi
+	WORD $0x2874 // 1336: je 1360 <multiply+0x1360>
+	LONG $0xf657c8c5 // 1338: vxorps %xmm6,%xmm6,%xmm6
+	LONG $0x484cf162; WORD $0xc95f // 133c: vmaxps %zmm1,%zmm6,%zmm1
+	LONG $0x484cf162; WORD $0xc05f // 1342: vmaxps %zmm0,%zmm6,%zmm0
+	LONG $0x484cf162; WORD $0xed5f // 1348: vmaxps %zmm5,%zmm6,%zmm5
+	LONG $0x484cf162; WORD $0xe45f // 134e: vmaxps %zmm4,%zmm6,%zmm4
+	LONG $0x484cf162; WORD $0xdb5f // 1354: vmaxps %zmm3,%zmm6,%zmm3
+	LONG $0x484cf162; WORD $0xd25f // 135a: vmaxps %zmm2,%zmm6,%zmm2
+	WORD $0x6348; BYTE $0x0f // 1360: movslq (%rdi),%rcx
+	LONG $0x60538b48 // 1363: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1367: mov 0xc0(%rbx),%rax
+	LONG $0x8a348d48 // 136e: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 1372: cmp $0x20,%rax
+	LONG $0x0dc0840f; WORD $0x0000 // 1376: je 213c <multiply+0x213c>
+	LONG $0x000010b9; BYTE $0x00 // 137c: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1381: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1384: cmovle %rax,%rcx
+	WORD $0xd231 // 1388: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 138a: test %rcx,%rcx
+	LONG $0xca480f48 // 138d: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1391: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 1396: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 1399: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 139c: mov %r15d,%ecx
+	WORD $0xc9ff // 139f: dec %ecx
+	LONG $0xd192f8c5 // 13a1: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 13a5: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 13a9: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 13ae: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 13b1: cmovg %rax,%rcx
+	WORD $0xc031 // 13b5: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 13b7: test %rcx,%rcx
+	LONG $0xc8480f48 // 13ba: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x0e11 // 13be: vmovups %zmm1,(%rsi){%k2}
+	WORD $0xe2d3 // 13c4: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 13c6: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 13c9: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4611; BYTE $0x01 // 13cd: vmovups %zmm0,0x40(%rsi){%k1}
+	LONG $0x04576348 // 13d4: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 13d8: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2c11; BYTE $0x90 // 13dc: vmovups %zmm5,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 13e3: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08576348 // 13eb: movslq 0x8(%rdi),%rdx
+	LONG $0x60438b48 // 13ef: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 13f3: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 13fa: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff5b5e9; BYTE $0xff // 1402: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc1 // 1407: mov %rax,%r9
+	LONG $0xfffefbe9; BYTE $0xff // 140a: jmp 130a <multiply+0x130a>
+	LONG $0xc057f8c5 // 140f: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1413: vmovaps %zmm0,%zmm1
+	LONG $0xfff11ae9; BYTE $0xff // 1419: jmp 538 <multiply+0x538>
+	LONG $0xc057f8c5 // 141e: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1422: vmovaps %zmm0,%zmm1
+	LONG $0xfff3f2e9; BYTE $0xff // 1428: jmp 81f <multiply+0x81f>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 142d: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 1434: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 1439: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 143d: lea 0x0(,%r11,4),%r9
+	LONG $0x03f5840f; WORD $0x0000 // 1445: je 1840 <multiply+0x1840>
+	LONG $0x30438b48 // 144b: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x0810 // 144f: vmovups (%rax),%zmm1
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 1455: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 145c: cmpq $0x0,0x50(%rbx)
+	LONG $0x0139840f; WORD $0x0000 // 1461: je 15a0 <multiply+0x15a0>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 1467: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 146e: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xcf // 1472: add %r9,%rdi
+	WORD $0x6348; BYTE $0x17 // 1475: movslq (%rdi),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1478: mov 0xc0(%rbx),%rax
+	LONG $0x96148d4c // 147f: lea (%rsi,%rdx,4),%r10
+	LONG $0x20f88348 // 1483: cmp $0x20,%rax
+	LONG $0x0c22840f; WORD $0x0000 // 1487: je 20af <multiply+0x20af>
+	LONG $0x000010b9; BYTE $0x00 // 148d: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1492: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1495: cmovle %rax,%rcx
+	WORD $0xd231 // 1499: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 149b: test %rcx,%rcx
+	LONG $0xca480f48 // 149e: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 14a2: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 14a7: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 14aa: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 14ad: mov %r14d,%ecx
+	WORD $0xc9ff // 14b0: dec %ecx
+	LONG $0xd192f8c5 // 14b2: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 14b6: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 14ba: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 14bf: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 14c2: cmovg %rax,%rcx
+	WORD $0xc031 // 14c6: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 14c8: test %rcx,%rcx
+	LONG $0xc8480f48 // 14cb: cmovs %rax,%rcx
+	LONG $0xca7cd162; WORD $0x1210 // 14cf: vmovups (%r10),%zmm2{%k2}{z}
+	WORD $0xe2d3 // 14d5: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 14d7: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 14da: kmovw %eax,%k1
+	LONG $0x04476348 // 14de: movslq 0x4(%rdi),%rax
+	LONG $0xc97c5162; WORD $0x6a10; BYTE $0x01 // 14e2: vmovups 0x40(%r10),%zmm13{%k1}{z}
+	LONG $0x86048d48 // 14e9: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x2010 // 14ed: vmovups (%rax),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5810; BYTE $0x01 // 14f3: vmovups 0x40(%rax),%zmm11{%k1}{z}
+	LONG $0x08476348 // 14fa: movslq 0x8(%rdi),%rax
+	LONG $0x48745162; WORD $0xe458 // 14fe: vaddps %zmm12,%zmm1,%zmm12
+	LONG $0x86048d48 // 1504: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1010 // 1508: vmovups (%rax),%zmm10{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4810; BYTE $0x01 // 150e: vmovups 0x40(%rax),%zmm9{%k1}{z}
+	LONG $0x0c476348 // 1515: movslq 0xc(%rdi),%rax
+	LONG $0x487c5162; WORD $0xdb58 // 1519: vaddps %zmm11,%zmm0,%zmm11
+	LONG $0x86048d48 // 151f: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x0010 // 1523: vmovups (%rax),%zmm8{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 1529: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x10476348 // 1530: movslq 0x10(%rdi),%rax
+	LONG $0x48745162; WORD $0xd258 // 1534: vaddps %zmm10,%zmm1,%zmm10
+	LONG $0x86048d48 // 153a: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3010 // 153e: vmovups (%rax),%zmm6{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 1544: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x14476348 // 154b: movslq 0x14(%rdi),%rax
+	LONG $0x487c5162; WORD $0xc958 // 154f: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x86048d48 // 1555: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2010 // 1559: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 155f: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x48745162; WORD $0xc058 // 1566: vaddps %zmm8,%zmm1,%zmm8
+	LONG $0x487cf162; WORD $0xff58 // 156c: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x4874f162; WORD $0xf658 // 1572: vaddps %zmm6,%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xed58 // 1578: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x4874f162; WORD $0xe458 // 157e: vaddps %zmm4,%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xdb58 // 1584: vaddps %zmm3,%zmm0,%zmm3
+	LONG $0x4874f162; WORD $0xca58 // 158a: vaddps %zmm2,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc558 // 1590: vaddps %zmm13,%zmm0,%zmm0
+	WORD $0x44eb // 1596: jmp 15dc <multiply+0x15dc>
+	WORD $0x8948; BYTE $0xc7 // 1598: mov %rax,%rdi
+	LONG $0xfff36ee9; BYTE $0xff // 159b: jmp 90e <multiply+0x90e>
+	LONG $0x487cf162; WORD $0xd828 // 15a0: vmovaps %zmm0,%zmm3
+	LONG $0x487cf162; WORD $0xe128 // 15a6: vmovaps %zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xe828 // 15ac: vmovaps %zmm0,%zmm5
+	LONG $0x487cf162; WORD $0xf128 // 15b2: vmovaps %zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xf828 // 15b8: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xc128 // 15be: vmovaps %zmm1,%zmm8
+	LONG $0x487c7162; WORD $0xc828 // 15c4: vmovaps %zmm0,%zmm9
+	LONG $0x487c7162; WORD $0xd128 // 15ca: vmovaps %zmm1,%zmm10
+	LONG $0x487c7162; WORD $0xd828 // 15d0: vmovaps %zmm0,%zmm11
+	LONG $0x487c7162; WORD $0xe128 // 15d6: vmovaps %zmm1,%zmm12
+	WORD $0x8b48; BYTE $0x03 // 15dc: mov (%rbx),%rax
+	LONG $0x9814634b // 15df: movslq (%r8,%r11,4),%rdx
+	LONG $0x90248d4c // 15e3: lea (%rax,%rdx,4),%r12
+	LONG $0x0854634b; BYTE $0x04 // 15e7: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x901c8d4c // 15ec: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x08 // 15f0: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 15f5: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x0c // 15f9: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 15fe: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x10 // 1602: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 1607: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x14 // 160b: movslq 0x14(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 1610: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1614: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 161b: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 161f: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 1621: test %r8,%r8
+	LONG $0x00ba8e0f; WORD $0x0000 // 1624: jle 16e4 <multiply+0x16e4>
+	LONG $0xb0ab8b4c; WORD $0x0000; BYTE $0x00 // 162a: mov 0xb0(%rbx),%r13
+	LONG $0x054c8d4d; BYTE $0x00 // 1631: lea 0x0(%r13,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1636: cmp %rax,%r9
+	LONG $0x01f98e0f; WORD $0x0000 // 1639: jle 1838 <multiply+0x1838>
+	LONG $0x487c7162; WORD $0x2a10 // 163f: vmovups (%rdx),%zmm13
+	LONG $0x487cf162; WORD $0x5210; BYTE $0x01 // 1645: vmovups 0x40(%rdx),%zmm2
+	LONG $0x80ea8348 // 164c: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x84 // 1650: vbroadcastss (%r12,%rax,4),%zmm14
+	LONG $0x480dd262; WORD $0xcdb8 // 1657: vfmadd231ps %zmm13,%zmm14,%zmm1
+	LONG $0x480df262; WORD $0xc2b8 // 165d: vfmadd231ps %zmm2,%zmm14,%zmm0
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x83 // 1663: vbroadcastss (%r11,%rax,4),%zmm14
+	LONG $0x480d5262; WORD $0xe5b8 // 166a: vfmadd231ps %zmm13,%zmm14,%zmm12
+	LONG $0x480d7262; WORD $0xdab8 // 1670: vfmadd231ps %zmm2,%zmm14,%zmm11
+	LONG $0x487d5262; WORD $0x3418; BYTE $0x82 // 1676: vbroadcastss (%r10,%rax,4),%zmm14
+	LONG $0x480d5262; WORD $0xd5b8 // 167d: vfmadd231ps %zmm13,%zmm14,%zmm10
+	LONG $0x480d7262; WORD $0xcab8 // 1683: vfmadd231ps %zmm2,%zmm14,%zmm9
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x87 // 1689: vbroadcastss (%rdi,%rax,4),%zmm14
+	LONG $0x480d5262; WORD $0xc5b8 // 1690: vfmadd231ps %zmm13,%zmm14,%zmm8
+	LONG $0x480df262; WORD $0xfab8 // 1696: vfmadd231ps %zmm2,%zmm14,%zmm7
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x86 // 169c: vbroadcastss (%rsi,%rax,4),%zmm14
+	LONG $0x480dd262; WORD $0xf5b8 // 16a3: vfmadd231ps %zmm13,%zmm14,%zmm6
+	LONG $0x480df262; WORD $0xeab8 // 16a9: vfmadd231ps %zmm2,%zmm14,%zmm5
+	LONG $0x487d7262; WORD $0x3418; BYTE $0x81 // 16af: vbroadcastss (%rcx,%rax,4),%zmm14
+	WORD $0xff48; BYTE $0xc0 // 16b6: inc %rax
+	LONG $0x480dd262; WORD $0xe5b8 // 16b9: vfmadd231ps %zmm13,%zmm14,%zmm4
+	LONG $0x480df262; WORD $0xdab8 // 16bf: vfmadd231ps %zmm2,%zmm14,%zmm3
+	WORD $0x3949; BYTE $0xc1 // 16c5: cmp %rax,%r9
+	LONG $0xff718f0f; WORD $0xffff // 16c8: jg 163f <multiply+0x163f>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 16ce: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe8 // 16d5: sub %r13,%rax
+	WORD $0x014c; BYTE $0xc8 // 16d8: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 16db: dec %r8
+	LONG $0xff46850f; WORD $0xffff // 16de: jne 162a <multiply+0x162a>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 16e4: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 16eb: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 16f2: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 16fa: lea (%rax,%rdx,4),%rsi
+	WORD $0x4c74 // 16fe: je 174c <multiply+0x174c>
+	LONG $0xd257e8c5 // 1700: vxorps %xmm2,%xmm2,%xmm2
+	LONG $0x486cf162; WORD $0xc95f // 1704: vmaxps %zmm1,%zmm2,%zmm1
+	LONG $0x486cf162; WORD $0xc05f // 170a: vmaxps %zmm0,%zmm2,%zmm0
+	LONG $0x486c5162; WORD $0xe45f // 1710: vmaxps %zmm12,%zmm2,%zmm12
+	LONG $0x486c5162; WORD $0xdb5f // 1716: vmaxps %zmm11,%zmm2,%zmm11
+	LONG $0x486c5162; WORD $0xd25f // 171c: vmaxps %zmm10,%zmm2,%zmm10
+	LONG $0x486c5162; WORD $0xc95f // 1722: vmaxps %zmm9,%zmm2,%zmm9
+	LONG $0x486c5162; WORD $0xc05f // 1728: vmaxps %zmm8,%zmm2,%zmm8
+	LONG $0x486cf162; WORD $0xff5f // 172e: vmaxps %zmm7,%zmm2,%zmm7
+	LONG $0x486cf162; WORD $0xf65f // 1734: vmaxps %zmm6,%zmm2,%zmm6
+	LONG $0x486cf162; WORD $0xed5f // 173a: vmaxps %zmm5,%zmm2,%zmm5
+	LONG $0x486cf162; WORD $0xe45f // 1740: vmaxps %zmm4,%zmm2,%zmm4
+	LONG $0x486cf162; WORD $0xdb5f // 1746: vmaxps %zmm3,%zmm2,%zmm3
+	WORD $0x6348; BYTE $0x0e // 174c: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 174f: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1753: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 175a: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 175e: cmp $0x20,%rax
+	LONG $0x08a6840f; WORD $0x0000 // 1762: je 200e <multiply+0x200e>
+	LONG $0x000010b9; BYTE $0x00 // 1768: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 176d: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1770: cmovle %rax,%rcx
+	WORD $0xd231 // 1774: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1776: test %rcx,%rcx
+	LONG $0xca480f48 // 1779: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 177d: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1782: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1785: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1788: mov %r14d,%ecx
+	WORD $0xc9ff // 178b: dec %ecx
+	LONG $0xd192f8c5 // 178d: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1791: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 1795: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 179a: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 179d: cmovg %rax,%rcx
+	WORD $0xc031 // 17a1: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 17a3: test %rcx,%rcx
+	LONG $0xc8480f48 // 17a6: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x0f11 // 17aa: vmovups %zmm1,(%rdi){%k2}
+	WORD $0xe2d3 // 17b0: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 17b2: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 17b5: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 17b9: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04566348 // 17c0: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 17c4: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x90 // 17c8: vmovups %zmm12,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497c7162 // 17cf: vmovups %zmm11,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 17d7: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 17db: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x90 // 17df: vmovups %zmm10,(%rax,%rdx,4){%k2}
+	QUAD $0x01904c11497c7162 // 17e6: vmovups %zmm9,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 17ee: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 17f2: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x90 // 17f6: vmovups %zmm8,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 17fd: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 1805: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1809: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 180d: vmovups %zmm6,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 1814: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0x14566348 // 181c: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 1820: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 1824: vmovups %zmm4,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497cf162 // 182b: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff184e9; BYTE $0xff // 1833: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc1 // 1838: mov %rax,%r9
+	LONG $0xfffe8ee9; BYTE $0xff // 183b: jmp 16ce <multiply+0x16ce>
+	LONG $0xc057f8c5 // 1840: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1844: vmovaps %zmm0,%zmm1
+	LONG $0xfffc0de9; BYTE $0xff // 184a: jmp 145c <multiply+0x145c>
+	LONG $0xc057f8c5 // 184f: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1853: vmovaps %zmm0,%zmm1
+	LONG $0xfff1a5e9; BYTE $0xff // 1859: jmp a03 <multiply+0xa03>
+	LONG $0x487cf162; WORD $0xd828 // 185e: vmovaps %zmm0,%zmm3
+	LONG $0x487cf162; WORD $0xe128 // 1864: vmovaps %zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xe828 // 186a: vmovaps %zmm0,%zmm5
+	LONG $0x487cf162; WORD $0xf128 // 1870: vmovaps %zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xf828 // 1876: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xc128 // 187c: vmovaps %zmm1,%zmm8
+	LONG $0x487c7162; WORD $0xc828 // 1882: vmovaps %zmm0,%zmm9
+	LONG $0x487c7162; WORD $0xd128 // 1888: vmovaps %zmm1,%zmm10
+	LONG $0x487c7162; WORD $0xd828 // 188e: vmovaps %zmm0,%zmm11
+	LONG $0x487c7162; WORD $0xe128 // 1894: vmovaps %zmm1,%zmm12
+	LONG $0x487c7162; WORD $0xe828 // 189a: vmovaps %zmm0,%zmm13
+	LONG $0x487c7162; WORD $0xf128 // 18a0: vmovaps %zmm1,%zmm14
+	WORD $0x8b48; BYTE $0x03 // 18a6: mov (%rbx),%rax
+	LONG $0x9814634b // 18a9: movslq (%r8,%r11,4),%rdx
+	LONG $0x902c8d4c // 18ad: lea (%rax,%rdx,4),%r13
+	LONG $0x0854634b; BYTE $0x04 // 18b1: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x90248d4c // 18b6: lea (%rax,%rdx,4),%r12
+	LONG $0x0854634b; BYTE $0x08 // 18ba: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x901c8d4c // 18bf: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x0c // 18c3: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 18c8: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x10 // 18cc: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 18d1: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x14 // 18d5: movslq 0x14(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 18da: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x18 // 18de: movslq 0x18(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 18e3: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 18e7: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 18ee: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 18f2: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 18f4: test %r8,%r8
+	LONG $0x00cd8e0f; WORD $0x0000 // 18f7: jle 19ca <multiply+0x19ca>
+	LONG $0xb0b38b4c; WORD $0x0000; BYTE $0x00 // 18fd: mov 0xb0(%rbx),%r14
+	LONG $0x060c8d4d // 1904: lea (%r14,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1908: cmp %rax,%r9
+	LONG $0x02308e0f; WORD $0x0000 // 190b: jle 1b41 <multiply+0x1b41>
+	LONG $0x487c7162; WORD $0x3a10 // 1911: vmovups (%rdx),%zmm15
+	LONG $0x487cf162; WORD $0x5210; BYTE $0x01 // 1917: vmovups 0x40(%rdx),%zmm2
+	LONG $0x80ea8348 // 191e: sub $0xffffffffffffff80,%rdx
+	QUAD $0x00854418487dc262 // 1922: vbroadcastss 0x0(%r13,%rax,4),%zmm16
+	LONG $0x407dd262; WORD $0xcfb8 // 192a: vfmadd231ps %zmm15,%zmm16,%zmm1
+	LONG $0x407df262; WORD $0xc2b8 // 1930: vfmadd231ps %zmm2,%zmm16,%zmm0
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x84 // 1936: vbroadcastss (%r12,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xf7b8 // 193d: vfmadd231ps %zmm15,%zmm16,%zmm14
+	LONG $0x407d7262; WORD $0xeab8 // 1943: vfmadd231ps %zmm2,%zmm16,%zmm13
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x83 // 1949: vbroadcastss (%r11,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xe7b8 // 1950: vfmadd231ps %zmm15,%zmm16,%zmm12
+	LONG $0x407d7262; WORD $0xdab8 // 1956: vfmadd231ps %zmm2,%zmm16,%zmm11
+	LONG $0x487dc262; WORD $0x0418; BYTE $0x82 // 195c: vbroadcastss (%r10,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xd7b8 // 1963: vfmadd231ps %zmm15,%zmm16,%zmm10
+	LONG $0x407d7262; WORD $0xcab8 // 1969: vfmadd231ps %zmm2,%zmm16,%zmm9
+	LONG $0x487de262; WORD $0x0418; BYTE $0x87 // 196f: vbroadcastss (%rdi,%rax,4),%zmm16
+	LONG $0x407d5262; WORD $0xc7b8 // 1976: vfmadd231ps %zmm15,%zmm16,%zmm8
+	LONG $0x407df262; WORD $0xfab8 // 197c: vfmadd231ps %zmm2,%zmm16,%zmm7
+	LONG $0x487de262; WORD $0x0418; BYTE $0x86 // 1982: vbroadcastss (%rsi,%rax,4),%zmm16
+	LONG $0x407dd262; WORD $0xf7b8 // 1989: vfmadd231ps %zmm15,%zmm16,%zmm6
+	LONG $0x407df262; WORD $0xeab8 // 198f: vfmadd231ps %zmm2,%zmm16,%zmm5
+	LONG $0x487de262; WORD $0x0418; BYTE $0x81 // 1995: vbroadcastss (%rcx,%rax,4),%zmm16
+	WORD $0xff48; BYTE $0xc0 // 199c: inc %rax
+	LONG $0x407dd262; WORD $0xe7b8 // 199f: vfmadd231ps %zmm15,%zmm16,%zmm4
+	LONG $0x407df262; WORD $0xdab8 // 19a5: vfmadd231ps %zmm2,%zmm16,%zmm3
+	WORD $0x3949; BYTE $0xc1 // 19ab: cmp %rax,%r9
+	LONG $0xff5d8f0f; WORD $0xffff // 19ae: jg 1911 <multiply+0x1911>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 19b4: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xf0 // 19bb: sub %r14,%rax
+	WORD $0x014c; BYTE $0xc8 // 19be: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 19c1: dec %r8
+	LONG $0xff33850f; WORD $0xffff // 19c4: jne 18fd <multiply+0x18fd>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 19ca: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 19d1: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 19d8: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90048d48 // 19e0: lea (%rax,%rdx,4),%rax
+	WORD $0x5874 // 19e4: je 1a3e <multiply+0x1a3e>
+	LONG $0xd257e8c5 // 19e6: vxorps %xmm2,%xmm2,%xmm2
+	LONG $0x486cf162; WORD $0xc95f // 19ea: vmaxps %zmm1,%zmm2,%zmm1
+	LONG $0x486cf162; WORD $0xc05f // 19f0: vmaxps %zmm0,%zmm2,%zmm0
+	LONG $0x486c5162; WORD $0xf65f // 19f6: vmaxps %zmm14,%zmm2,%zmm14
+	LONG $0x486c5162; WORD $0xed5f // 19fc: vmaxps %zmm13,%zmm2,%zmm13
+	LONG $0x486c5162; WORD $0xe45f // 1a02: vmaxps %zmm12,%zmm2,%zmm12
+	LONG $0x486c5162; WORD $0xdb5f // 1a08: vmaxps %zmm11,%zmm2,%zmm11
+	LONG $0x486c5162; WORD $0xd25f // 1a0e: vmaxps %zmm10,%zmm2,%zmm10
+	LONG $0x486c5162; WORD $0xc95f // 1a14: vmaxps %zmm9,%zmm2,%zmm9
+	LONG $0x486c5162; WORD $0xc05f // 1a1a: vmaxps %zmm8,%zmm2,%zmm8
+	LONG $0x486cf162; WORD $0xff5f // 1a20: vmaxps %zmm7,%zmm2,%zmm7
+	LONG $0x486cf162; WORD $0xf65f // 1a26: vmaxps %zmm6,%zmm2,%zmm6
+	LONG $0x486cf162; WORD $0xed5f // 1a2c: vmaxps %zmm5,%zmm2,%zmm5
+	LONG $0x486cf162; WORD $0xe45f // 1a32: vmaxps %zmm4,%zmm2,%zmm4
+	LONG $0x486cf162; WORD $0xdb5f // 1a38: vmaxps %zmm3,%zmm2,%zmm3
+	WORD $0x6348; BYTE $0x08 // 1a3e: movslq (%rax),%rcx
+	LONG $0x60538b48 // 1a41: mov 0x60(%rbx),%rdx
+	LONG $0xc0b38b48; WORD $0x0000; BYTE $0x00 // 1a45: mov 0xc0(%rbx),%rsi
+	LONG $0x8a3c8d48 // 1a4c: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20fe8348 // 1a50: cmp $0x20,%rsi
+	LONG $0x047c840f; WORD $0x0000 // 1a54: je 1ed6 <multiply+0x1ed6>
+	LONG $0x000010b9; BYTE $0x00 // 1a5a: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xce // 1a5f: cmp %rcx,%rsi
+	LONG $0xce4e0f48 // 1a62: cmovle %rsi,%rcx
+	WORD $0xd231 // 1a66: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1a68: test %rcx,%rcx
+	LONG $0xca480f48 // 1a6b: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1a6f: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1a74: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1a77: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1a7a: mov %r14d,%ecx
+	WORD $0xc9ff // 1a7d: dec %ecx
+	LONG $0xd192f8c5 // 1a7f: kmovw %ecx,%k2
+	LONG $0xf04e8d48 // 1a83: lea -0x10(%rsi),%rcx
+	LONG $0x000010be; BYTE $0x00 // 1a87: mov $0x10,%esi
+	WORD $0x3948; BYTE $0xf1 // 1a8c: cmp %rsi,%rcx
+	LONG $0xce4f0f48 // 1a8f: cmovg %rsi,%rcx
+	WORD $0xf631 // 1a93: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc9 // 1a95: test %rcx,%rcx
+	LONG $0xce480f48 // 1a98: cmovs %rsi,%rcx
+	LONG $0x4a7cf162; WORD $0x0f11 // 1a9c: vmovups %zmm1,(%rdi){%k2}
+	WORD $0xe2d3 // 1aa2: shl %cl,%edx
+	WORD $0x728d; BYTE $0xff // 1aa4: lea -0x1(%rdx),%esi
+	LONG $0xce92f8c5 // 1aa7: kmovw %esi,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 1aab: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04486348 // 1ab2: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 1ab6: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x8a // 1aba: vmovups %zmm14,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6c11497c7162 // 1ac1: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 1ac9: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 1acd: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x8a // 1ad1: vmovups %zmm12,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5c11497c7162 // 1ad8: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 1ae0: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1ae4: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x8a // 1ae8: vmovups %zmm10,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497c7162 // 1aef: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 1af7: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 1afb: mov 0x60(%rbx),%rdx
+	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x8a // 1aff: vmovups %zmm8,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497cf162 // 1b06: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14486348 // 1b0e: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 1b12: mov 0x60(%rbx),%rdx
+	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x8a // 1b16: vmovups %zmm6,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a6c11497cf162 // 1b1d: vmovups %zmm5,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x18506348 // 1b25: movslq 0x18(%rax),%rdx
+	LONG $0x60438b48 // 1b29: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 1b2d: vmovups %zmm4,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497cf162 // 1b34: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffee7be9; BYTE $0xff // 1b3c: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc1 // 1b41: mov %rax,%r9
+	LONG $0xfffe6be9; BYTE $0xff // 1b44: jmp 19b4 <multiply+0x19b4>
+	LONG $0xc057f8c5 // 1b49: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xc828 // 1b4d: vmovaps %zmm0,%zmm1
+	LONG $0xfff049e9; BYTE $0xff // 1b53: jmp ba1 <multiply+0xba1>
+	LONG $0x487cf162; WORD $0xd128 // 1b58: vmovaps %zmm1,%zmm2
+	LONG $0x487cf162; WORD $0xd828 // 1b5e: vmovaps %zmm0,%zmm3
+	LONG $0x487cf162; WORD $0xe128 // 1b64: vmovaps %zmm1,%zmm4
+	LONG $0x487cf162; WORD $0xe828 // 1b6a: vmovaps %zmm0,%zmm5
+	LONG $0x487cf162; WORD $0xf128 // 1b70: vmovaps %zmm1,%zmm6
+	LONG $0x487cf162; WORD $0xf828 // 1b76: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xc128 // 1b7c: vmovaps %zmm1,%zmm8
+	LONG $0x487c7162; WORD $0xc828 // 1b82: vmovaps %zmm0,%zmm9
+	WORD $0x8b48; BYTE $0x03 // 1b88: mov (%rbx),%rax
+	LONG $0x9814634b // 1b8b: movslq (%r8,%r11,4),%rdx
+	LONG $0x901c8d4c // 1b8f: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x04 // 1b93: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 1b98: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x08 // 1b9c: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 1ba1: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x0c // 1ba5: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 1baa: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x10 // 1bae: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 1bb3: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1bb7: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 1bbe: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 1bc2: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 1bc4: test %r8,%r8
+	LONG $0x00a28e0f; WORD $0x0000 // 1bc7: jle 1c6f <multiply+0x1c6f>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 1bcd: mov 0xb0(%rbx),%r12
+	LONG $0x040c8d4d // 1bd4: lea (%r12,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1bd8: cmp %rax,%r9
+	LONG $0x01c08e0f; WORD $0x0000 // 1bdb: jle 1da1 <multiply+0x1da1>
+	LONG $0x487c7162; WORD $0x1a10 // 1be1: vmovups (%rdx),%zmm11
+	LONG $0x487c7162; WORD $0x5210; BYTE $0x01 // 1be7: vmovups 0x40(%rdx),%zmm10
+	LONG $0x80ea8348 // 1bee: sub $0xffffffffffffff80,%rdx
+	LONG $0x487d5262; WORD $0x2418; BYTE $0x83 // 1bf2: vbroadcastss (%r11,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xcbb8 // 1bf9: vfmadd231ps %zmm11,%zmm12,%zmm1
+	LONG $0x481d5262; WORD $0xcab8 // 1bff: vfmadd231ps %zmm10,%zmm12,%zmm9
+	LONG $0x487d5262; WORD $0x2418; BYTE $0x82 // 1c05: vbroadcastss (%r10,%rax,4),%zmm12
+	LONG $0x481d5262; WORD $0xc3b8 // 1c0c: vfmadd231ps %zmm11,%zmm12,%zmm8
+	LONG $0x481dd262; WORD $0xfab8 // 1c12: vfmadd231ps %zmm10,%zmm12,%zmm7
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x87 // 1c18: vbroadcastss (%rdi,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xf3b8 // 1c1f: vfmadd231ps %zmm11,%zmm12,%zmm6
+	LONG $0x481dd262; WORD $0xeab8 // 1c25: vfmadd231ps %zmm10,%zmm12,%zmm5
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x86 // 1c2b: vbroadcastss (%rsi,%rax,4),%zmm12
+	LONG $0x481dd262; WORD $0xe3b8 // 1c32: vfmadd231ps %zmm11,%zmm12,%zmm4
+	LONG $0x481dd262; WORD $0xdab8 // 1c38: vfmadd231ps %zmm10,%zmm12,%zmm3
+	LONG $0x487d7262; WORD $0x2418; BYTE $0x81 // 1c3e: vbroadcastss (%rcx,%rax,4),%zmm12
+	WORD $0xff48; BYTE $0xc0 // 1c45: inc %rax
+	LONG $0x481dd262; WORD $0xd3b8 // 1c48: vfmadd231ps %zmm11,%zmm12,%zmm2
+	LONG $0x481dd262; WORD $0xc2b8 // 1c4e: vfmadd231ps %zmm10,%zmm12,%zmm0
+	WORD $0x3949; BYTE $0xc1 // 1c54: cmp %rax,%r9
+	WORD $0x887f // 1c57: jg 1be1 <multiply+0x1be1>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1c59: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe0 // 1c60: sub %r12,%rax
+	WORD $0x014c; BYTE $0xc8 // 1c63: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1c66: dec %r8
+	LONG $0xff5e850f; WORD $0xffff // 1c69: jne 1bcd <multiply+0x1bcd>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1c6f: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1c76: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 1c7d: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 1c85: lea (%rax,%rdx,4),%rsi
+	WORD $0x4174 // 1c89: je 1ccc <multiply+0x1ccc>
+	LONG $0x572841c4; BYTE $0xd2 // 1c8b: vxorps %xmm10,%xmm10,%xmm10
+	LONG $0x482cf162; WORD $0xc95f // 1c90: vmaxps %zmm1,%zmm10,%zmm1
+	LONG $0x482c5162; WORD $0xc95f // 1c96: vmaxps %zmm9,%zmm10,%zmm9
+	LONG $0x482c5162; WORD $0xc05f // 1c9c: vmaxps %zmm8,%zmm10,%zmm8
+	LONG $0x482cf162; WORD $0xff5f // 1ca2: vmaxps %zmm7,%zmm10,%zmm7
+	LONG $0x482cf162; WORD $0xf65f // 1ca8: vmaxps %zmm6,%zmm10,%zmm6
+	LONG $0x482cf162; WORD $0xed5f // 1cae: vmaxps %zmm5,%zmm10,%zmm5
+	LONG $0x482cf162; WORD $0xe45f // 1cb4: vmaxps %zmm4,%zmm10,%zmm4
+	LONG $0x482cf162; WORD $0xdb5f // 1cba: vmaxps %zmm3,%zmm10,%zmm3
+	LONG $0x482cf162; WORD $0xd25f // 1cc0: vmaxps %zmm2,%zmm10,%zmm2
+	LONG $0x482cf162; WORD $0xc05f // 1cc6: vmaxps %zmm0,%zmm10,%zmm0
+	WORD $0x6348; BYTE $0x0e // 1ccc: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 1ccf: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1cd3: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 1cda: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 1cde: cmp $0x20,%rax
+	LONG $0x0112840f; WORD $0x0000 // 1ce2: je 1dfa <multiply+0x1dfa>
+	LONG $0x000010b9; BYTE $0x00 // 1ce8: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1ced: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1cf0: cmovle %rax,%rcx
+	WORD $0xd231 // 1cf4: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1cf6: test %rcx,%rcx
+	LONG $0xca480f48 // 1cf9: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1cfd: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 1d02: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 1d05: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 1d08: mov %r15d,%ecx
+	WORD $0xc9ff // 1d0b: dec %ecx
+	LONG $0xd192f8c5 // 1d0d: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1d11: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 1d15: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1d1a: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1d1d: cmovg %rax,%rcx
+	WORD $0xc031 // 1d21: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 1d23: test %rcx,%rcx
+	LONG $0xc8480f48 // 1d26: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x0f11 // 1d2a: vmovups %zmm1,(%rdi){%k2}
+	WORD $0xe2d3 // 1d30: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 1d32: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 1d35: kmovw %eax,%k1
+	LONG $0x497c7162; WORD $0x4f11; BYTE $0x01 // 1d39: vmovups %zmm9,0x40(%rdi){%k1}
+	LONG $0x04566348 // 1d40: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1d44: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x0411; BYTE $0x90 // 1d48: vmovups %zmm8,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 1d4f: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1d57: movslq 0x8(%rsi),%rdx
 	LONG $0x60438b48 // 1d5b: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1d5f: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1d63: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1d69: vmovups %zmm2,0x40(%rax)
-	LONG $0xffebcee9; BYTE $0xff // 1d70: jmp 943 <multiply+0x943>
-	LONG $0x044a6348 // 1d75: movslq 0x4(%rdx),%rcx
-	LONG $0x880c8d48 // 1d79: lea (%rax,%rcx,4),%rcx
-	LONG $0x48747162; WORD $0x2958 // 1d7d: vaddps (%rcx),%zmm1,%zmm13
-	LONG $0x487c7162; WORD $0x6158; BYTE $0x01 // 1d83: vaddps 0x40(%rcx),%zmm0,%zmm12
-	LONG $0x084a6348 // 1d8a: movslq 0x8(%rdx),%rcx
-	LONG $0x880c8d48 // 1d8e: lea (%rax,%rcx,4),%rcx
-	LONG $0x48747162; WORD $0x1958 // 1d92: vaddps (%rcx),%zmm1,%zmm11
-	LONG $0x487c7162; WORD $0x5158; BYTE $0x01 // 1d98: vaddps 0x40(%rcx),%zmm0,%zmm10
-	LONG $0x0c4a6348 // 1d9f: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 1da3: lea (%rax,%rcx,4),%rcx
-	LONG $0x48747162; WORD $0x0958 // 1da7: vaddps (%rcx),%zmm1,%zmm9
-	LONG $0x487c7162; WORD $0x4158; BYTE $0x01 // 1dad: vaddps 0x40(%rcx),%zmm0,%zmm8
-	LONG $0x104a6348 // 1db4: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 1db8: lea (%rax,%rcx,4),%rcx
-	LONG $0x4874f162; WORD $0x3958 // 1dbc: vaddps (%rcx),%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0x7158; BYTE $0x01 // 1dc2: vaddps 0x40(%rcx),%zmm0,%zmm6
-	LONG $0x144a6348 // 1dc9: movslq 0x14(%rdx),%rcx
-	LONG $0x18526348 // 1dcd: movslq 0x18(%rdx),%rdx
-	LONG $0x880c8d48 // 1dd1: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 1dd5: lea (%rax,%rdx,4),%rax
-	LONG $0x4874f162; WORD $0x2958 // 1dd9: vaddps (%rcx),%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0x6158; BYTE $0x01 // 1ddf: vaddps 0x40(%rcx),%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0x1858 // 1de6: vaddps (%rax),%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1dec: vaddps 0x40(%rax),%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0x0a58 // 1df3: vaddps (%r10),%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1df9: vaddps 0x40(%r10),%zmm0,%zmm0
-	LONG $0xfff933e9; BYTE $0xff // 1e00: jmp 1738 <multiply+0x1738>
-	WORD $0x6348; BYTE $0x08 // 1e05: movslq (%rax),%rcx
-	LONG $0x60538b48 // 1e08: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1e0c: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x0a11 // 1e10: vmovups %zmm1,(%rdx)
-	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 1e16: vmovups %zmm0,0x40(%rdx)
-	LONG $0x04486348 // 1e1d: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 1e21: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1e25: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x1a11 // 1e29: vmovups %zmm11,(%rdx)
-	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 1e2f: vmovups %zmm10,0x40(%rdx)
-	LONG $0x08486348 // 1e36: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 1e3a: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1e3e: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x0a11 // 1e42: vmovups %zmm9,(%rdx)
-	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 1e48: vmovups %zmm8,0x40(%rdx)
-	LONG $0x0c486348 // 1e4f: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 1e53: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1e57: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x3a11 // 1e5b: vmovups %zmm7,(%rdx)
-	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 1e61: vmovups %zmm6,0x40(%rdx)
-	LONG $0x10486348 // 1e68: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 1e6c: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 1e70: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487cf162; WORD $0x2a11 // 1e74: vmovups %zmm5,(%rdx)
-	LONG $0x487cf162; WORD $0x6211; BYTE $0x01 // 1e7a: vmovups %zmm4,0x40(%rdx)
-	LONG $0x14506348 // 1e81: movslq 0x14(%rax),%rdx
-	LONG $0x60438b48 // 1e85: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1e89: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1e8d: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1e93: vmovups %zmm2,0x40(%rax)
-	LONG $0xffeaa4e9; BYTE $0xff // 1e9a: jmp 943 <multiply+0x943>
-	WORD $0x6348; BYTE $0x12 // 1e9f: movslq (%rdx),%rdx
-	LONG $0x60438b48 // 1ea2: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1ea6: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1eaa: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1eb0: vmovups %zmm0,0x40(%rax)
-	LONG $0xffea87e9; BYTE $0xff // 1eb7: jmp 943 <multiply+0x943>
-	LONG $0x04476348 // 1ebc: movslq 0x4(%rdi),%rax
-	LONG $0x86048d48 // 1ec0: lea (%rsi,%rax,4),%rax
-	LONG $0x48747162; WORD $0x1858 // 1ec4: vaddps (%rax),%zmm1,%zmm11
-	LONG $0x487c7162; WORD $0x5058; BYTE $0x01 // 1eca: vaddps 0x40(%rax),%zmm0,%zmm10
-	LONG $0x08476348 // 1ed1: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 1ed5: lea (%rsi,%rax,4),%rax
-	LONG $0x48747162; WORD $0x0858 // 1ed9: vaddps (%rax),%zmm1,%zmm9
-	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 1edf: vaddps 0x40(%rax),%zmm0,%zmm8
-	LONG $0x0c476348 // 1ee6: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 1eea: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x3858 // 1eee: vaddps (%rax),%zmm1,%zmm7
-	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1ef4: vaddps 0x40(%rax),%zmm0,%zmm6
-	LONG $0x10476348 // 1efb: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 1eff: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x2858 // 1f03: vaddps (%rax),%zmm1,%zmm5
-	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1f09: vaddps 0x40(%rax),%zmm0,%zmm4
-	LONG $0x14476348 // 1f10: movslq 0x14(%rdi),%rax
-	LONG $0x86048d48 // 1f14: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x1858 // 1f18: vaddps (%rax),%zmm1,%zmm3
-	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1f1e: vaddps 0x40(%rax),%zmm0,%zmm2
-	LONG $0x4874d162; WORD $0x0a58 // 1f25: vaddps (%r10),%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 1f2b: vaddps 0x40(%r10),%zmm0,%zmm0
-	LONG $0xfff590e9; BYTE $0xff // 1f32: jmp 14c7 <multiply+0x14c7>
-	LONG $0x4874f162; WORD $0x0e58 // 1f37: vaddps (%rsi),%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0x4658; BYTE $0x01 // 1f3d: vaddps 0x40(%rsi),%zmm0,%zmm0
-	LONG $0xffe90be9; BYTE $0xff // 1f44: jmp 854 <multiply+0x854>
-	WORD $0x6348; BYTE $0x16 // 1f49: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 1f4c: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1f50: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1f54: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x4811; BYTE $0x01 // 1f5a: vmovups %zmm1,0x40(%rax)
-	LONG $0x04566348 // 1f61: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1f65: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1f69: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2011 // 1f6d: vmovups %zmm4,(%rax)
-	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 1f73: vmovups %zmm3,0x40(%rax)
-	LONG $0x08566348 // 1f7a: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1f7e: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1f82: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0011 // 1f86: vmovups %zmm0,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1f8c: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe9abe9; BYTE $0xff // 1f93: jmp 943 <multiply+0x943>
-	WORD $0x6348; BYTE $0x16 // 1f98: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 1f9b: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1f9f: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 1fa3: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1fa9: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 1fb0: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1fb4: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1fb8: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3811 // 1fbc: vmovups %zmm7,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 1fc2: vmovups %zmm6,0x40(%rax)
-	LONG $0x08566348 // 1fc9: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1fcd: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1fd1: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 1fd5: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 1fdb: vmovups %zmm4,0x40(%rax)
-	LONG $0x0c566348 // 1fe2: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1fe6: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 1fea: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 1fee: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 1ff4: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe943e9; BYTE $0xff // 1ffb: jmp 943 <multiply+0x943>
-	WORD $0x6348; BYTE $0x16 // 2000: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 2003: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2007: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1811 // 200b: vmovups %zmm3,(%rax)
-	LONG $0x487cf162; WORD $0x4811; BYTE $0x01 // 2011: vmovups %zmm1,0x40(%rax)
-	LONG $0x04566348 // 2018: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 201c: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2020: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0011 // 2024: vmovups %zmm0,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 202a: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe90de9; BYTE $0xff // 2031: jmp 943 <multiply+0x943>
-	LONG $0x04476348 // 2036: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x2858 // 203a: vaddps (%r8),%zmm0,%zmm5
-	LONG $0x86048d48 // 2040: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x2058 // 2044: vaddps (%rax),%zmm0,%zmm4
-	LONG $0x4874f162; WORD $0x5858; BYTE $0x01 // 204a: vaddps 0x40(%rax),%zmm1,%zmm3
-	LONG $0x08476348 // 2051: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 2055: lea (%rsi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x5058; BYTE $0x01 // 2059: vaddps 0x40(%rax),%zmm1,%zmm2
-	LONG $0x487cf162; WORD $0x0058 // 2060: vaddps (%rax),%zmm0,%zmm0
-	LONG $0x4874d162; WORD $0x4858; BYTE $0x01 // 2066: vaddps 0x40(%r8),%zmm1,%zmm1
-	LONG $0xfff122e9; BYTE $0xff // 206d: jmp 1194 <multiply+0x1194>
-	LONG $0x04406349 // 2072: movslq 0x4(%r8),%rax
-	LONG $0x487cf162; WORD $0x1e58 // 2076: vaddps (%rsi),%zmm0,%zmm3
-	LONG $0x87048d48 // 207c: lea (%rdi,%rax,4),%rax
-	LONG $0x4874f162; WORD $0x5058; BYTE $0x01 // 2080: vaddps 0x40(%rax),%zmm1,%zmm2
-	LONG $0x487cf162; WORD $0x0058 // 2087: vaddps (%rax),%zmm0,%zmm0
-	LONG $0x4874f162; WORD $0x4e58; BYTE $0x01 // 208d: vaddps 0x40(%rsi),%zmm1,%zmm1
-	LONG $0xffedcde9; BYTE $0xff // 2094: jmp e66 <multiply+0xe66>
+	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 1d5f: vmovups %zmm6,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 1d66: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 1d6e: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1d72: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 1d76: vmovups %zmm4,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497cf162 // 1d7d: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 1d85: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1d89: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1411; BYTE $0x90 // 1d8d: vmovups %zmm2,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497cf162 // 1d94: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffec1be9; BYTE $0xff // 1d9c: jmp 9bc <multiply+0x9bc>
+	WORD $0x8949; BYTE $0xc1 // 1da1: mov %rax,%r9
+	LONG $0xfffeb0e9; BYTE $0xff // 1da4: jmp 1c59 <multiply+0x1c59>
+	LONG $0x04476348 // 1da9: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 1dad: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3858 // 1db1: vaddps (%rax),%zmm1,%zmm7
+	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 1db7: vaddps 0x40(%rax),%zmm0,%zmm6
+	LONG $0x08476348 // 1dbe: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 1dc2: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2858 // 1dc6: vaddps (%rax),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 1dcc: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x0c476348 // 1dd3: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 1dd7: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1858 // 1ddb: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 1de1: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0858 // 1de8: vaddps (%r8),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 1dee: vaddps 0x40(%r8),%zmm0,%zmm0
+	LONG $0xfff263e9; BYTE $0xff // 1df5: jmp 105d <multiply+0x105d>
+	LONG $0x487cf162; WORD $0x0f11 // 1dfa: vmovups %zmm1,(%rdi)
+	LONG $0x487c7162; WORD $0x4f11; BYTE $0x01 // 1e00: vmovups %zmm9,0x40(%rdi)
+	LONG $0x04566348 // 1e07: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1e0b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1e0f: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x0011 // 1e13: vmovups %zmm8,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 1e19: vmovups %zmm7,0x40(%rax)
+	LONG $0x08566348 // 1e20: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1e24: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1e28: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3011 // 1e2c: vmovups %zmm6,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 1e32: vmovups %zmm5,0x40(%rax)
+	LONG $0x0c566348 // 1e39: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1e3d: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1e41: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2011 // 1e45: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 1e4b: vmovups %zmm3,0x40(%rax)
+	LONG $0x10566348 // 1e52: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1e56: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1e5a: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1011 // 1e5e: vmovups %zmm2,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 1e64: vmovups %zmm0,0x40(%rax)
+	LONG $0xffeb4ce9; BYTE $0xff // 1e6b: jmp 9bc <multiply+0x9bc>
+	LONG $0x04476348 // 1e70: movslq 0x4(%rdi),%rax
+	LONG $0x487c5162; WORD $0x4a58; BYTE $0x01 // 1e74: vaddps 0x40(%r10),%zmm0,%zmm9
+	LONG $0x86048d48 // 1e7b: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x0058 // 1e7f: vaddps (%rax),%zmm1,%zmm8
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 1e85: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x08476348 // 1e8c: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 1e90: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3058 // 1e94: vaddps (%rax),%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0x6858; BYTE $0x01 // 1e9a: vaddps 0x40(%rax),%zmm0,%zmm5
+	LONG $0x0c476348 // 1ea1: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 1ea5: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2058 // 1ea9: vaddps (%rax),%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0x5858; BYTE $0x01 // 1eaf: vaddps 0x40(%rax),%zmm0,%zmm3
+	LONG $0x10476348 // 1eb6: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 1eba: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1058 // 1ebe: vaddps (%rax),%zmm1,%zmm2
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 1ec4: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x4874d162; WORD $0x0a58 // 1ecb: vaddps (%r10),%zmm1,%zmm1
+	LONG $0xfffcb2e9; BYTE $0xff // 1ed1: jmp 1b88 <multiply+0x1b88>
+	LONG $0x487cf162; WORD $0x0f11 // 1ed6: vmovups %zmm1,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 1edc: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04486348 // 1ee3: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 1ee7: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1eeb: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x3211 // 1eef: vmovups %zmm14,(%rdx)
+	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 1ef5: vmovups %zmm13,0x40(%rdx)
+	LONG $0x08486348 // 1efc: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 1f00: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1f04: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x2211 // 1f08: vmovups %zmm12,(%rdx)
+	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 1f0e: vmovups %zmm11,0x40(%rdx)
+	LONG $0x0c486348 // 1f15: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 1f19: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1f1d: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x1211 // 1f21: vmovups %zmm10,(%rdx)
+	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 1f27: vmovups %zmm9,0x40(%rdx)
+	LONG $0x10486348 // 1f2e: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 1f32: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1f36: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487c7162; WORD $0x0211 // 1f3a: vmovups %zmm8,(%rdx)
+	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 1f40: vmovups %zmm7,0x40(%rdx)
+	LONG $0x14486348 // 1f47: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 1f4b: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 1f4f: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487cf162; WORD $0x3211 // 1f53: vmovups %zmm6,(%rdx)
+	LONG $0x487cf162; WORD $0x6a11; BYTE $0x01 // 1f59: vmovups %zmm5,0x40(%rdx)
+	LONG $0x18506348 // 1f60: movslq 0x18(%rax),%rdx
+	LONG $0x60438b48 // 1f64: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 1f68: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2011 // 1f6c: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 1f72: vmovups %zmm3,0x40(%rax)
+	LONG $0xffea3ee9; BYTE $0xff // 1f79: jmp 9bc <multiply+0x9bc>
+	LONG $0x044a6348 // 1f7e: movslq 0x4(%rdx),%rcx
+	LONG $0x880c8d48 // 1f82: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x3158 // 1f86: vaddps (%rcx),%zmm1,%zmm14
+	LONG $0x487c7162; WORD $0x6958; BYTE $0x01 // 1f8c: vaddps 0x40(%rcx),%zmm0,%zmm13
+	LONG $0x084a6348 // 1f93: movslq 0x8(%rdx),%rcx
+	LONG $0x880c8d48 // 1f97: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x2158 // 1f9b: vaddps (%rcx),%zmm1,%zmm12
+	LONG $0x487c7162; WORD $0x5958; BYTE $0x01 // 1fa1: vaddps 0x40(%rcx),%zmm0,%zmm11
+	LONG $0x0c4a6348 // 1fa8: movslq 0xc(%rdx),%rcx
+	LONG $0x880c8d48 // 1fac: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x1158 // 1fb0: vaddps (%rcx),%zmm1,%zmm10
+	LONG $0x487c7162; WORD $0x4958; BYTE $0x01 // 1fb6: vaddps 0x40(%rcx),%zmm0,%zmm9
+	LONG $0x104a6348 // 1fbd: movslq 0x10(%rdx),%rcx
+	LONG $0x880c8d48 // 1fc1: lea (%rax,%rcx,4),%rcx
+	LONG $0x48747162; WORD $0x0158 // 1fc5: vaddps (%rcx),%zmm1,%zmm8
+	LONG $0x487cf162; WORD $0x7958; BYTE $0x01 // 1fcb: vaddps 0x40(%rcx),%zmm0,%zmm7
+	LONG $0x144a6348 // 1fd2: movslq 0x14(%rdx),%rcx
+	LONG $0x18526348 // 1fd6: movslq 0x18(%rdx),%rdx
+	LONG $0x880c8d48 // 1fda: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 1fde: lea (%rax,%rdx,4),%rax
+	LONG $0x4874f162; WORD $0x3158 // 1fe2: vaddps (%rcx),%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0x6958; BYTE $0x01 // 1fe8: vaddps 0x40(%rcx),%zmm0,%zmm5
+	LONG $0x4874f162; WORD $0x2058 // 1fef: vaddps (%rax),%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0x5858; BYTE $0x01 // 1ff5: vaddps 0x40(%rax),%zmm0,%zmm3
+	LONG $0x4874d162; WORD $0x0a58 // 1ffc: vaddps (%r10),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 2002: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfff898e9; BYTE $0xff // 2009: jmp 18a6 <multiply+0x18a6>
+	LONG $0x487cf162; WORD $0x0f11 // 200e: vmovups %zmm1,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 2014: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04566348 // 201b: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 201f: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2023: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x2011 // 2027: vmovups %zmm12,(%rax)
+	LONG $0x487c7162; WORD $0x5811; BYTE $0x01 // 202d: vmovups %zmm11,0x40(%rax)
+	LONG $0x08566348 // 2034: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 2038: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 203c: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x1011 // 2040: vmovups %zmm10,(%rax)
+	LONG $0x487c7162; WORD $0x4811; BYTE $0x01 // 2046: vmovups %zmm9,0x40(%rax)
+	LONG $0x0c566348 // 204d: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 2051: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2055: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x0011 // 2059: vmovups %zmm8,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 205f: vmovups %zmm7,0x40(%rax)
+	LONG $0x10566348 // 2066: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 206a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 206e: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3011 // 2072: vmovups %zmm6,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 2078: vmovups %zmm5,0x40(%rax)
+	LONG $0x14566348 // 207f: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 2083: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2087: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2011 // 208b: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 2091: vmovups %zmm3,0x40(%rax)
+	LONG $0xffe91fe9; BYTE $0xff // 2098: jmp 9bc <multiply+0x9bc>
+	LONG $0x487cf162; WORD $0x0a11 // 209d: vmovups %zmm1,(%rdx)
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 20a3: vmovups %zmm0,0x40(%rdx)
+	LONG $0xffe90de9; BYTE $0xff // 20aa: jmp 9bc <multiply+0x9bc>
+	LONG $0x04476348 // 20af: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 20b3: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x2058 // 20b7: vaddps (%rax),%zmm1,%zmm12
+	LONG $0x487c7162; WORD $0x5858; BYTE $0x01 // 20bd: vaddps 0x40(%rax),%zmm0,%zmm11
+	LONG $0x08476348 // 20c4: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 20c8: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x1058 // 20cc: vaddps (%rax),%zmm1,%zmm10
+	LONG $0x487c7162; WORD $0x4858; BYTE $0x01 // 20d2: vaddps 0x40(%rax),%zmm0,%zmm9
+	LONG $0x0c476348 // 20d9: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 20dd: lea (%rsi,%rax,4),%rax
+	LONG $0x48747162; WORD $0x0058 // 20e1: vaddps (%rax),%zmm1,%zmm8
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 20e7: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x10476348 // 20ee: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 20f2: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x3058 // 20f6: vaddps (%rax),%zmm1,%zmm6
+	LONG $0x487cf162; WORD $0x6858; BYTE $0x01 // 20fc: vaddps 0x40(%rax),%zmm0,%zmm5
+	LONG $0x14476348 // 2103: movslq 0x14(%rdi),%rax
+	LONG $0x86048d48 // 2107: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2058 // 210b: vaddps (%rax),%zmm1,%zmm4
+	LONG $0x487cf162; WORD $0x5858; BYTE $0x01 // 2111: vaddps 0x40(%rax),%zmm0,%zmm3
+	LONG $0x4874d162; WORD $0x0a58 // 2118: vaddps (%r10),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 211e: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfff4b2e9; BYTE $0xff // 2125: jmp 15dc <multiply+0x15dc>
+	LONG $0x4874f162; WORD $0x0e58 // 212a: vaddps (%rsi),%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x4658; BYTE $0x01 // 2130: vaddps 0x40(%rsi),%zmm0,%zmm0
+	LONG $0xffe775e9; BYTE $0xff // 2137: jmp 8b1 <multiply+0x8b1>
+	LONG $0x487cf162; WORD $0x0e11 // 213c: vmovups %zmm1,(%rsi)
+	LONG $0x487cf162; WORD $0x4611; BYTE $0x01 // 2142: vmovups %zmm0,0x40(%rsi)
+	LONG $0x04576348 // 2149: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 214d: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2151: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2811 // 2155: vmovups %zmm5,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 215b: vmovups %zmm4,0x40(%rax)
+	LONG $0x08576348 // 2162: movslq 0x8(%rdi),%rdx
+	LONG $0x60438b48 // 2166: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 216a: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 216e: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 2174: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe83ce9; BYTE $0xff // 217b: jmp 9bc <multiply+0x9bc>
+	LONG $0x487cf162; WORD $0x0f11 // 2180: vmovups %zmm1,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 2186: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04566348 // 218d: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 2191: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2195: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3811 // 2199: vmovups %zmm7,(%rax)
+	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 219f: vmovups %zmm6,0x40(%rax)
+	LONG $0x08566348 // 21a6: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 21aa: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 21ae: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2811 // 21b2: vmovups %zmm5,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 21b8: vmovups %zmm4,0x40(%rax)
+	LONG $0x0c566348 // 21bf: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 21c3: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 21c7: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 21cb: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 21d1: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe7dfe9; BYTE $0xff // 21d8: jmp 9bc <multiply+0x9bc>
+	LONG $0x487cf162; WORD $0x0e11 // 21dd: vmovups %zmm1,(%rsi)
+	LONG $0x487cf162; WORD $0x5e11; BYTE $0x01 // 21e3: vmovups %zmm3,0x40(%rsi)
+	LONG $0x04576348 // 21ea: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 21ee: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 21f2: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1011 // 21f6: vmovups %zmm2,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 21fc: vmovups %zmm0,0x40(%rax)
+	LONG $0xffe7b4e9; BYTE $0xff // 2203: jmp 9bc <multiply+0x9bc>
+	LONG $0x04476348 // 2208: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 220c: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x2858 // 2210: vaddps (%rax),%zmm1,%zmm5
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 2216: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x08476348 // 221d: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 2221: lea (%rsi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1858 // 2225: vaddps (%rax),%zmm1,%zmm3
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 222b: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x4874d162; WORD $0x0858 // 2232: vaddps (%r8),%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 2238: vaddps 0x40(%r8),%zmm0,%zmm0
+	LONG $0xfff031e9; BYTE $0xff // 223f: jmp 1275 <multiply+0x1275>
+	LONG $0x04406349 // 2244: movslq 0x4(%r8),%rax
+	LONG $0x487cf162; WORD $0x5e58; BYTE $0x01 // 2248: vaddps 0x40(%rsi),%zmm0,%zmm3
+	LONG $0x87048d48 // 224f: lea (%rdi,%rax,4),%rax
+	LONG $0x4874f162; WORD $0x1058 // 2253: vaddps (%rax),%zmm1,%zmm2
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 2259: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x4874f162; WORD $0x0e58 // 2260: vaddps (%rsi),%zmm1,%zmm1
+	LONG $0xffec73e9; BYTE $0xff // 2266: jmp ede <multiply+0xede>
 
 // func correlateAVX512(a *correlateArgs)
 // correlate of csrc/gemm.c

@@ -31,6 +31,16 @@ func (q quad) plus(s []float32) quad {
 	return q
 }
 
+// relu is q with 0 for what is negative.
+func (q quad) relu() quad {
+	for i, v := range q {
+		if v < 0 {
+			q[i] = 0
+		}
+	}
+	return q
+}
+
 func multiplyPortable(a *multiplyArgs) { multiplyTiles(a, dot2) }
 
 // multiplyTiles is multiply by dot, which adds the products of two rows of
@@ -51,6 +61,9 @@ func multiplyTiles(a *multiplyArgs, dot func(s0, s1 quad, x0, x1, b []float32) (
 			x0 := a.x[int(a.xat[r])+s*a.stride:][:a.length]
 			x1 := a.x[int(a.xat[next])+s*a.stride:][:a.length]
 			s0, s1 = dot(s0, s1, x0, x1, a.b[s*a.length*portableWidth:])
+		}
+		if a.relu != 0 {
+			s0, s1 = s0.relu(), s1.relu()
 		}
 		copy(y0, s0[:])
 		copy(y1, s1[:])

@@ -13,119 +13,119 @@ TEXT ·multiplyPairsAVX2(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 0000: mov 0x80(%rdi),%rdx
-	QUAD $0x000c301d187de2c4; BYTE $0x00 // 0007: vbroadcastss 0xc30(%rip),%ymm3 # c40 <lanes+0x40>
-	WORD $0x8949; BYTE $0xf8 // 0010: mov %rdi,%r8
-	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 0013: movq $0x0,0xc8(%rdi)
-	LONG $0x0008bc41; WORD $0x0000 // 001e: mov $0x8,%r12d
-	LONG $0xd51d8d4c; WORD $0x000b; BYTE $0x00 // 0024: lea 0xbd5(%rip),%r11 # c00 <lanes>
-	LONG $0x02fa8348 // 002b: cmp $0x2,%rdx
-	LONG $0x082e8e0f; WORD $0x0000 // 002f: jle 863 <multiplyPairs+0x863>
-	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 0035: mov 0xc8(%r8),%rax
-	LONG $0x78488b49 // 003c: mov 0x78(%r8),%rcx
-	LONG $0x90988b49; WORD $0x0000; BYTE $0x00 // 0040: mov 0x90(%r8),%rbx
-	LONG $0x02e0c148 // 0047: shl $0x2,%rax
-	LONG $0x38788349; BYTE $0x00 // 004b: cmpq $0x0,0x38(%r8)
-	LONG $0x0300840f; WORD $0x0000 // 0050: je 356 <multiplyPairs+0x356>
-	LONG $0x30508b49 // 0056: mov 0x30(%r8),%rdx
-	LONG $0x2210fcc5 // 005a: vmovups (%rdx),%ymm4
-	LONG $0x42107cc5; BYTE $0x20 // 005e: vmovups 0x20(%rdx),%ymm8
-	LONG $0x50788349; BYTE $0x00 // 0063: cmpq $0x0,0x50(%r8)
-	LONG $0x02d1840f; WORD $0x0000 // 0068: je 33f <multiplyPairs+0x33f>
-	WORD $0x0148; BYTE $0xc3 // 006e: add %rax,%rbx
-	LONG $0x48708b49 // 0071: mov 0x48(%r8),%rsi
-	LONG $0xc0908b49; WORD $0x0000; BYTE $0x00 // 0075: mov 0xc0(%r8),%rdx
-	WORD $0x6348; BYTE $0x3b // 007c: movslq (%rbx),%rdi
-	LONG $0xbe0c8d4c // 007f: lea (%rsi,%rdi,4),%r9
-	LONG $0x047b6348 // 0083: movslq 0x4(%rbx),%rdi
-	LONG $0x085b6348 // 0087: movslq 0x8(%rbx),%rbx
-	LONG $0xbe3c8d48 // 008b: lea (%rsi,%rdi,4),%rdi
-	LONG $0x9e348d48 // 008f: lea (%rsi,%rbx,4),%rsi
-	LONG $0x10fa8348 // 0093: cmp $0x10,%rdx
-	LONG $0x030a840f; WORD $0x0000 // 0097: je 3a7 <multiplyPairs+0x3a7>
-	LONG $0x000008bb; BYTE $0x00 // 009d: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xda // 00a2: cmp %rbx,%rdx
-	LONG $0xda4e0f48 // 00a5: cmovle %rdx,%rbx
-	WORD $0x3145; BYTE $0xd2 // 00a9: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xdb // 00ac: test %rbx,%rbx
-	LONG $0xda480f49 // 00af: cmovs %r10,%rbx
-	WORD $0x894d; BYTE $0xe2 // 00b3: mov %r12,%r10
-	LONG $0x08ea8348 // 00b6: sub $0x8,%rdx
-	WORD $0x2949; BYTE $0xda // 00ba: sub %rbx,%r10
-	LONG $0x000008bb; BYTE $0x00 // 00bd: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xda // 00c2: cmp %rbx,%rdx
-	LONG $0x6f7e81c4; WORD $0x930c // 00c5: vmovdqu (%r11,%r10,4),%ymm1
-	LONG $0xd34f0f48 // 00cb: cmovg %rbx,%rdx
-	WORD $0xdb31 // 00cf: xor %ebx,%ebx
-	LONG $0x2c75c2c4; BYTE $0x11 // 00d1: vmaskmovps (%r9),%ymm1,%ymm2
-	LONG $0x2c75e2c4; BYTE $0x2f // 00d6: vmaskmovps (%rdi),%ymm1,%ymm5
-	WORD $0x8548; BYTE $0xd2 // 00db: test %rdx,%rdx
-	LONG $0x2c75e2c4; BYTE $0x0e // 00de: vmaskmovps (%rsi),%ymm1,%ymm1
-	LONG $0xd3480f48 // 00e3: cmovs %rbx,%rdx
-	WORD $0x894c; BYTE $0xe3 // 00e7: mov %r12,%rbx
-	WORD $0x2948; BYTE $0xd3 // 00ea: sub %rdx,%rbx
-	LONG $0x6f7ec1c4; WORD $0x9b04 // 00ed: vmovdqu (%r11,%rbx,4),%ymm0
-	LONG $0x2c7dc2c4; WORD $0x2071 // 00f3: vmaskmovps 0x20(%r9),%ymm0,%ymm6
-	LONG $0x2c7d62c4; WORD $0x205f // 00f9: vmaskmovps 0x20(%rdi),%ymm0,%ymm11
-	LONG $0x2c7de2c4; WORD $0x2046 // 00ff: vmaskmovps 0x20(%rsi),%ymm0,%ymm0
-	LONG $0xed58dcc5 // 0105: vaddps %ymm5,%ymm4,%ymm5
-	LONG $0xd1585cc5 // 0109: vaddps %ymm1,%ymm4,%ymm10
-	LONG $0xe258dcc5 // 010d: vaddps %ymm2,%ymm4,%ymm4
-	LONG $0x583c41c4; BYTE $0xdb // 0111: vaddps %ymm11,%ymm8,%ymm11
-	LONG $0xc8583cc5 // 0116: vaddps %ymm0,%ymm8,%ymm9
-	LONG $0xc6583cc5 // 011a: vaddps %ymm6,%ymm8,%ymm8
-	WORD $0x8b49; BYTE $0x10 // 011e: mov (%r8),%rdx
-	LONG $0x011c6348 // 0121: movslq (%rcx,%rax,1),%rbx
-	LONG $0x9a3c8d48 // 0125: lea (%rdx,%rbx,4),%rdi
-	LONG $0x015c6348; BYTE $0x04 // 0129: movslq 0x4(%rcx,%rax,1),%rbx
-	LONG $0x9a348d48 // 012e: lea (%rdx,%rbx,4),%rsi
-	LONG $0x01446348; BYTE $0x08 // 0132: movslq 0x8(%rcx,%rax,1),%rax
-	LONG $0x821c8d48 // 0137: lea (%rdx,%rax,4),%rbx
-	LONG $0xa8908b4d; WORD $0x0000; BYTE $0x00 // 013b: mov 0xa8(%r8),%r10
-	LONG $0x18408b49 // 0142: mov 0x18(%r8),%rax
-	WORD $0xd231 // 0146: xor %edx,%edx
-	WORD $0x854d; BYTE $0xd2 // 0148: test %r10,%r10
-	LONG $0x00ee8e0f; WORD $0x0000 // 014b: jle 23f <multiplyPairs+0x23f>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0151: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00401f0f // 015c: nopl 0x0(%rax)
+	WORD $0x8949; BYTE $0xf8 // 0007: mov %rdi,%r8
+	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 000a: movq $0x0,0xc8(%rdi)
+	LONG $0x02fa8348 // 0015: cmp $0x2,%rdx
+	LONG $0x089d8e0f; WORD $0x0000 // 0019: jle 8bc <multiplyPairs+0x8bc>
+	QUAD $0x000c981d187de2c4; BYTE $0x00 // 001f: vbroadcastss 0xc98(%rip),%ymm3 # cc0 <lanes+0x40>
+	LONG $0x0008bc41; WORD $0x0000 // 0028: mov $0x8,%r12d
+	LONG $0x4b1d8d4c; WORD $0x000c; BYTE $0x00 // 002e: lea 0xc4b(%rip),%r11 # c80 <lanes>
+	LONG $0x572041c4; BYTE $0xdb // 0035: vxorps %xmm11,%xmm11,%xmm11
+	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 003a: mov 0xc8(%r8),%rax
+	LONG $0x78488b49 // 0041: mov 0x78(%r8),%rcx
+	LONG $0x90988b49; WORD $0x0000; BYTE $0x00 // 0045: mov 0x90(%r8),%rbx
+	LONG $0x02e0c148 // 004c: shl $0x2,%rax
+	LONG $0x38788349; BYTE $0x00 // 0050: cmpq $0x0,0x38(%r8)
+	LONG $0x0321840f; WORD $0x0000 // 0055: je 37c <multiplyPairs+0x37c>
+	LONG $0x30508b49 // 005b: mov 0x30(%r8),%rdx
+	LONG $0x2210fcc5 // 005f: vmovups (%rdx),%ymm4
+	LONG $0x42107cc5; BYTE $0x20 // 0063: vmovups 0x20(%rdx),%ymm8
+	LONG $0x50788349; BYTE $0x00 // 0068: cmpq $0x0,0x50(%r8)
+	LONG $0x02f2840f; WORD $0x0000 // 006d: je 365 <multiplyPairs+0x365>
+	WORD $0x0148; BYTE $0xc3 // 0073: add %rax,%rbx
+	LONG $0x48708b49 // 0076: mov 0x48(%r8),%rsi
+	LONG $0xc0908b49; WORD $0x0000; BYTE $0x00 // 007a: mov 0xc0(%r8),%rdx
+	WORD $0x6348; BYTE $0x3b // 0081: movslq (%rbx),%rdi
+	LONG $0xbe0c8d4c // 0084: lea (%rsi,%rdi,4),%r9
+	LONG $0x047b6348 // 0088: movslq 0x4(%rbx),%rdi
+	LONG $0x085b6348 // 008c: movslq 0x8(%rbx),%rbx
+	LONG $0xbe3c8d48 // 0090: lea (%rsi,%rdi,4),%rdi
+	LONG $0x9e348d48 // 0094: lea (%rsi,%rbx,4),%rsi
+	LONG $0x10fa8348 // 0098: cmp $0x10,%rdx
+	LONG $0x0320840f; WORD $0x0000 // 009c: je 3c2 <multiplyPairs+0x3c2>
+	LONG $0x000008bb; BYTE $0x00 // 00a2: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 00a7: cmp %rbx,%rdx
+	LONG $0xda4e0f48 // 00aa: cmovle %rdx,%rbx
+	WORD $0x3145; BYTE $0xd2 // 00ae: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xdb // 00b1: test %rbx,%rbx
+	LONG $0xda480f49 // 00b4: cmovs %r10,%rbx
+	WORD $0x894d; BYTE $0xe2 // 00b8: mov %r12,%r10
+	LONG $0x08ea8348 // 00bb: sub $0x8,%rdx
+	WORD $0x2949; BYTE $0xda // 00bf: sub %rbx,%r10
+	LONG $0x000008bb; BYTE $0x00 // 00c2: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 00c7: cmp %rbx,%rdx
+	LONG $0x6f7e81c4; WORD $0x930c // 00ca: vmovdqu (%r11,%r10,4),%ymm1
+	LONG $0xd34f0f48 // 00d0: cmovg %rbx,%rdx
+	WORD $0xdb31 // 00d4: xor %ebx,%ebx
+	LONG $0x2c75c2c4; BYTE $0x11 // 00d6: vmaskmovps (%r9),%ymm1,%ymm2
+	LONG $0x2c75e2c4; BYTE $0x2f // 00db: vmaskmovps (%rdi),%ymm1,%ymm5
+	WORD $0x8548; BYTE $0xd2 // 00e0: test %rdx,%rdx
+	LONG $0x2c75e2c4; BYTE $0x0e // 00e3: vmaskmovps (%rsi),%ymm1,%ymm1
+	LONG $0xd3480f48 // 00e8: cmovs %rbx,%rdx
+	WORD $0x894c; BYTE $0xe3 // 00ec: mov %r12,%rbx
+	WORD $0x2948; BYTE $0xd3 // 00ef: sub %rdx,%rbx
+	LONG $0x6f7ec1c4; WORD $0x9b04 // 00f2: vmovdqu (%r11,%rbx,4),%ymm0
+	LONG $0x2c7dc2c4; WORD $0x2071 // 00f8: vmaskmovps 0x20(%r9),%ymm0,%ymm6
+	LONG $0x2c7d62c4; WORD $0x2057 // 00fe: vmaskmovps 0x20(%rdi),%ymm0,%ymm10
+	LONG $0x2c7de2c4; WORD $0x2046 // 0104: vmaskmovps 0x20(%rsi),%ymm0,%ymm0
+	LONG $0xed58dcc5 // 010a: vaddps %ymm5,%ymm4,%ymm5
+	LONG $0xc9585cc5 // 010e: vaddps %ymm1,%ymm4,%ymm9
+	LONG $0xe258dcc5 // 0112: vaddps %ymm2,%ymm4,%ymm4
+	LONG $0x583c41c4; BYTE $0xd2 // 0116: vaddps %ymm10,%ymm8,%ymm10
+	LONG $0xe0583cc5 // 011b: vaddps %ymm0,%ymm8,%ymm12
+	LONG $0xc6583cc5 // 011f: vaddps %ymm6,%ymm8,%ymm8
+	WORD $0x8b49; BYTE $0x10 // 0123: mov (%r8),%rdx
+	LONG $0x011c6348 // 0126: movslq (%rcx,%rax,1),%rbx
+	LONG $0x9a3c8d48 // 012a: lea (%rdx,%rbx,4),%rdi
+	LONG $0x015c6348; BYTE $0x04 // 012e: movslq 0x4(%rcx,%rax,1),%rbx
+	LONG $0x9a348d48 // 0133: lea (%rdx,%rbx,4),%rsi
+	LONG $0x01446348; BYTE $0x08 // 0137: movslq 0x8(%rcx,%rax,1),%rax
+	LONG $0x821c8d48 // 013c: lea (%rdx,%rax,4),%rbx
+	LONG $0xa8908b4d; WORD $0x0000; BYTE $0x00 // 0140: mov 0xa8(%r8),%r10
+	LONG $0x18408b49 // 0147: mov 0x18(%r8),%rax
+	WORD $0xd231 // 014b: xor %edx,%edx
+	WORD $0x854d; BYTE $0xd2 // 014d: test %r10,%r10
+	LONG $0x00e98e0f; WORD $0x0000 // 0150: jle 23f <multiplyPairs+0x23f>
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0156: cs nopw 0x0(%rax,%rax,1)
 	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 0160: mov 0xb0(%r8),%r9
 	LONG $0x110c8d49 // 0167: lea (%r9,%rdx,1),%rcx
 	WORD $0x3948; BYTE $0xd1 // 016b: cmp %rdx,%rcx
-	LONG $0x01c38e0f; WORD $0x0000 // 016e: jle 337 <multiplyPairs+0x337>
+	LONG $0x01e98e0f; WORD $0x0000 // 016e: jle 35d <multiplyPairs+0x35d>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0174: data16 cs nopw 0x0(%rax,%rax,1)
 	BYTE $0x90 // 017f: nop
-	LONG $0x386ffec5 // 0180: vmovdqu (%rax),%ymm7
-	LONG $0x706ffec5; BYTE $0x20 // 0184: vmovdqu 0x20(%rax),%ymm6
+	LONG $0x506ffec5; BYTE $0x20 // 0180: vmovdqu 0x20(%rax),%ymm2
+	LONG $0x386ffec5 // 0185: vmovdqu (%rax),%ymm7
 	LONG $0x40c08348 // 0189: add $0x40,%rax
 	LONG $0x4054e4c5; BYTE $0xc0 // 018d: vandps -0x40(%rax),%ymm3,%ymm0
-	LONG $0x5054e4c5; BYTE $0xe0 // 0192: vandps -0x20(%rax),%ymm3,%ymm2
+	LONG $0xf272cdc5; BYTE $0x10 // 0192: vpslld $0x10,%ymm2,%ymm6
 	LONG $0xf772c5c5; BYTE $0x10 // 0197: vpslld $0x10,%ymm7,%ymm7
-	LONG $0xf672cdc5; BYTE $0x10 // 019c: vpslld $0x10,%ymm6,%ymm6
+	LONG $0x5054e4c5; BYTE $0xe0 // 019c: vandps -0x20(%rax),%ymm3,%ymm2
 	LONG $0x187de2c4; WORD $0x970c // 01a1: vbroadcastss (%rdi,%rdx,4),%ymm1
-	LONG $0xf1729dc5; BYTE $0x10 // 01a7: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xf17295c5; BYTE $0x10 // 01a7: vpslld $0x10,%ymm1,%ymm13
 	LONG $0xcb54f4c5 // 01ac: vandps %ymm3,%ymm1,%ymm1
 	LONG $0xb875e2c4; BYTE $0xe0 // 01b0: vfmadd231ps %ymm0,%ymm1,%ymm4
 	LONG $0x983de2c4; BYTE $0xca // 01b5: vfmadd132ps %ymm2,%ymm8,%ymm1
-	LONG $0x287c41c4; BYTE $0xc4 // 01ba: vmovaps %ymm12,%ymm8
+	LONG $0x287c41c4; BYTE $0xc5 // 01ba: vmovaps %ymm13,%ymm8
 	LONG $0x987562c4; BYTE $0xc6 // 01bf: vfmadd132ps %ymm6,%ymm1,%ymm8
 	LONG $0x187de2c4; WORD $0x960c // 01c4: vbroadcastss (%rsi,%rdx,4),%ymm1
-	LONG $0xb81de2c4; BYTE $0xe7 // 01ca: vfmadd231ps %ymm7,%ymm12,%ymm4
-	LONG $0xf1729dc5; BYTE $0x10 // 01cf: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xb815e2c4; BYTE $0xe7 // 01ca: vfmadd231ps %ymm7,%ymm13,%ymm4
+	LONG $0xf17295c5; BYTE $0x10 // 01cf: vpslld $0x10,%ymm1,%ymm13
 	LONG $0xcb54f4c5 // 01d4: vandps %ymm3,%ymm1,%ymm1
 	LONG $0xb875e2c4; BYTE $0xe8 // 01d8: vfmadd231ps %ymm0,%ymm1,%ymm5
-	LONG $0x9825e2c4; BYTE $0xca // 01dd: vfmadd132ps %ymm2,%ymm11,%ymm1
-	LONG $0x287c41c4; BYTE $0xdc // 01e2: vmovaps %ymm12,%ymm11
-	LONG $0x987562c4; BYTE $0xde // 01e7: vfmadd132ps %ymm6,%ymm1,%ymm11
+	LONG $0x982de2c4; BYTE $0xca // 01dd: vfmadd132ps %ymm2,%ymm10,%ymm1
+	LONG $0x287c41c4; BYTE $0xd5 // 01e2: vmovaps %ymm13,%ymm10
+	LONG $0x987562c4; BYTE $0xd6 // 01e7: vfmadd132ps %ymm6,%ymm1,%ymm10
 	LONG $0x187de2c4; WORD $0x930c // 01ec: vbroadcastss (%rbx,%rdx,4),%ymm1
-	LONG $0xb81de2c4; BYTE $0xef // 01f2: vfmadd231ps %ymm7,%ymm12,%ymm5
+	LONG $0xb815e2c4; BYTE $0xef // 01f2: vfmadd231ps %ymm7,%ymm13,%ymm5
 	WORD $0xff48; BYTE $0xc2 // 01f7: inc %rdx
-	LONG $0xf1729dc5; BYTE $0x10 // 01fa: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xf17295c5; BYTE $0x10 // 01fa: vpslld $0x10,%ymm1,%ymm13
 	LONG $0xcb54f4c5 // 01ff: vandps %ymm3,%ymm1,%ymm1
-	LONG $0x982de2c4; BYTE $0xc1 // 0203: vfmadd132ps %ymm1,%ymm10,%ymm0
-	LONG $0x9835e2c4; BYTE $0xca // 0208: vfmadd132ps %ymm2,%ymm9,%ymm1
-	LONG $0xd7287cc5 // 020d: vmovaps %ymm7,%ymm10
-	LONG $0x287c41c4; BYTE $0xcc // 0211: vmovaps %ymm12,%ymm9
-	LONG $0x987d42c4; BYTE $0xd4 // 0216: vfmadd132ps %ymm12,%ymm0,%ymm10
-	LONG $0x987562c4; BYTE $0xce // 021b: vfmadd132ps %ymm6,%ymm1,%ymm9
+	LONG $0x9835e2c4; BYTE $0xc1 // 0203: vfmadd132ps %ymm1,%ymm9,%ymm0
+	LONG $0x981de2c4; BYTE $0xca // 0208: vfmadd132ps %ymm2,%ymm12,%ymm1
+	LONG $0xcf287cc5 // 020d: vmovaps %ymm7,%ymm9
+	LONG $0x287c41c4; BYTE $0xe5 // 0211: vmovaps %ymm13,%ymm12
+	LONG $0x987d42c4; BYTE $0xcd // 0216: vfmadd132ps %ymm13,%ymm0,%ymm9
+	LONG $0x987562c4; BYTE $0xe6 // 021b: vfmadd132ps %ymm6,%ymm1,%ymm12
 	WORD $0x3948; BYTE $0xd1 // 0220: cmp %rdx,%rcx
 	LONG $0xff578f0f; WORD $0xffff // 0223: jg 180 <multiplyPairs+0x180>
 	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 0229: add 0xb8(%r8),%rcx
@@ -133,577 +133,599 @@ TEXT ·multiplyPairsAVX2(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xca // 0233: mov %rcx,%rdx
 	WORD $0xff49; BYTE $0xca // 0236: dec %r10
 	LONG $0xff21850f; WORD $0xffff // 0239: jne 160 <multiplyPairs+0x160>
-	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 023f: mov 0x90(%r8),%rax
-	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0246: mov 0xc8(%r8),%rdx
-	LONG $0x900c8d48 // 024d: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0251: mov 0xc0(%r8),%rax
-	LONG $0x10f88348 // 0258: cmp $0x10,%rax
-	LONG $0x0102840f; WORD $0x0000 // 025c: je 364 <multiplyPairs+0x364>
-	LONG $0xf8508d48 // 0262: lea -0x8(%rax),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0266: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xda // 026b: cmp %rbx,%rdx
-	LONG $0xd34f0f48 // 026e: cmovg %rbx,%rdx
-	WORD $0xdb31 // 0272: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xd2 // 0274: test %rdx,%rdx
-	LONG $0xd3480f48 // 0277: cmovs %rbx,%rdx
-	WORD $0x894c; BYTE $0xe3 // 027b: mov %r12,%rbx
-	WORD $0x2948; BYTE $0xd3 // 027e: sub %rdx,%rbx
-	LONG $0x60508b49 // 0281: mov 0x60(%r8),%rdx
-	LONG $0x6f7ec1c4; WORD $0x9b04 // 0285: vmovdqu (%r11,%rbx,4),%ymm0
-	WORD $0x6348; BYTE $0x19 // 028b: movslq (%rcx),%rbx
-	LONG $0x9a148d48 // 028e: lea (%rdx,%rbx,4),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0292: mov $0x8,%ebx
-	WORD $0x3948; BYTE $0xd8 // 0297: cmp %rbx,%rax
-	LONG $0xc34f0f48 // 029a: cmovg %rbx,%rax
-	WORD $0xdb31 // 029e: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xc0 // 02a0: test %rax,%rax
-	LONG $0xc3480f48 // 02a3: cmovs %rbx,%rax
-	WORD $0x894c; BYTE $0xe3 // 02a7: mov %r12,%rbx
-	WORD $0x2948; BYTE $0xc3 // 02aa: sub %rax,%rbx
-	LONG $0x6f7ec1c4; WORD $0x9b0c // 02ad: vmovdqu (%r11,%rbx,4),%ymm1
-	LONG $0x2e7d62c4; WORD $0x2042 // 02b3: vmaskmovps %ymm8,%ymm0,0x20(%rdx)
-	LONG $0x2e75e2c4; BYTE $0x22 // 02b9: vmaskmovps %ymm4,%ymm1,(%rdx)
-	LONG $0x04516348 // 02be: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 02c2: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 02c6: lea (%rax,%rdx,4),%rax
-	LONG $0x2e75e2c4; BYTE $0x28 // 02ca: vmaskmovps %ymm5,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2058 // 02cf: vmaskmovps %ymm11,%ymm0,0x20(%rax)
-	LONG $0x08516348 // 02d5: movslq 0x8(%rcx),%rdx
-	LONG $0x60408b49 // 02d9: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 02dd: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x10 // 02e1: vmaskmovps %ymm10,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2048 // 02e6: vmaskmovps %ymm9,%ymm0,0x20(%rax)
-	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 02ec: mov 0xc8(%r8),%rax
-	LONG $0x80908b49; WORD $0x0000; BYTE $0x00 // 02f3: mov 0x80(%r8),%rdx
-	LONG $0x03488d48 // 02fa: lea 0x3(%rax),%rcx
-	LONG $0x05c08348 // 02fe: add $0x5,%rax
-	LONG $0xc8888949; WORD $0x0000; BYTE $0x00 // 0302: mov %rcx,0xc8(%r8)
-	WORD $0x3948; BYTE $0xd0 // 0309: cmp %rdx,%rax
-	LONG $0xfd238c0f; WORD $0xffff // 030c: jl 35 <multiplyPairs+0x35>
-	WORD $0x2948; BYTE $0xca // 0312: sub %rcx,%rdx
-	LONG $0x02fa8348 // 0315: cmp $0x2,%rdx
-	LONG $0x054a840f; WORD $0x0000 // 0319: je 869 <multiplyPairs+0x869>
-	LONG $0x03fa8348 // 031f: cmp $0x3,%rdx
-	LONG $0x027f840f; WORD $0x0000 // 0323: je 5a8 <multiplyPairs+0x5a8>
-	LONG $0x01fa8348 // 0329: cmp $0x1,%rdx
-	LONG $0x0096840f; WORD $0x0000 // 032d: je 3c9 <multiplyPairs+0x3c9>
-	WORD $0xf8c5; BYTE $0x77 // 0333: vzeroupper
-	BYTE $0xc3 // 0336: ret
-	WORD $0x8948; BYTE $0xd1 // 0337: mov %rdx,%rcx
-	LONG $0xfffeeae9; BYTE $0xff // 033a: jmp 229 <multiplyPairs+0x229>
-	LONG $0x287c41c4; BYTE $0xc8 // 033f: vmovaps %ymm8,%ymm9
-	LONG $0xd4287cc5 // 0344: vmovaps %ymm4,%ymm10
-	LONG $0x287c41c4; BYTE $0xd8 // 0348: vmovaps %ymm8,%ymm11
-	LONG $0xec28fcc5 // 034d: vmovaps %ymm4,%ymm5
-	LONG $0xfffdc8e9; BYTE $0xff // 0351: jmp 11e <multiplyPairs+0x11e>
-	LONG $0x573841c4; BYTE $0xc0 // 0356: vxorps %xmm8,%xmm8,%xmm8
-	LONG $0xc4297cc5 // 035b: vmovaps %ymm8,%ymm4
-	LONG $0xfffcffe9; BYTE $0xff // 035f: jmp 63 <multiplyPairs+0x63>
-	WORD $0x6348; BYTE $0x11 // 0364: movslq (%rcx),%rdx
-	LONG $0x60408b49 // 0367: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 036b: lea (%rax,%rdx,4),%rax
-	LONG $0x2011fcc5 // 036f: vmovups %ymm4,(%rax)
-	LONG $0x40117cc5; BYTE $0x20 // 0373: vmovups %ymm8,0x20(%rax)
-	LONG $0x04516348 // 0378: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 037c: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0380: lea (%rax,%rdx,4),%rax
-	LONG $0x2811fcc5 // 0384: vmovups %ymm5,(%rax)
-	LONG $0x58117cc5; BYTE $0x20 // 0388: vmovups %ymm11,0x20(%rax)
-	LONG $0x08516348 // 038d: movslq 0x8(%rcx),%rdx
-	LONG $0x60408b49 // 0391: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0395: lea (%rax,%rdx,4),%rax
-	LONG $0x10117cc5 // 0399: vmovups %ymm10,(%rax)
-	LONG $0x48117cc5; BYTE $0x20 // 039d: vmovups %ymm9,0x20(%rax)
-	LONG $0xffff45e9; BYTE $0xff // 03a2: jmp 2ec <multiplyPairs+0x2ec>
-	LONG $0x2f58dcc5 // 03a7: vaddps (%rdi),%ymm4,%ymm5
-	LONG $0x5f583cc5; BYTE $0x20 // 03ab: vaddps 0x20(%rdi),%ymm8,%ymm11
-	LONG $0x16585cc5 // 03b0: vaddps (%rsi),%ymm4,%ymm10
-	LONG $0x4e583cc5; BYTE $0x20 // 03b4: vaddps 0x20(%rsi),%ymm8,%ymm9
-	LONG $0x585cc1c4; BYTE $0x21 // 03b9: vaddps (%r9),%ymm4,%ymm4
-	LONG $0x583c41c4; WORD $0x2041 // 03be: vaddps 0x20(%r9),%ymm8,%ymm8
-	LONG $0xfffd55e9; BYTE $0xff // 03c4: jmp 11e <multiplyPairs+0x11e>
-	LONG $0x38788349; BYTE $0x00 // 03c9: cmpq $0x0,0x38(%r8)
-	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 03ce: mov 0xc8(%r8),%rax
-	LONG $0x78488b4d // 03d5: mov 0x78(%r8),%r9
-	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 03d9: mov 0x90(%r8),%rdx
-	QUAD $0x0000000085348d48 // 03e0: lea 0x0(,%rax,4),%rsi
-	LONG $0x071a840f; WORD $0x0000 // 03e8: je b08 <multiplyPairs+0xb08>
-	LONG $0x30408b49 // 03ee: mov 0x30(%r8),%rax
-	LONG $0x2010fcc5 // 03f2: vmovups (%rax),%ymm4
-	LONG $0x5810fcc5; BYTE $0x20 // 03f6: vmovups 0x20(%rax),%ymm3
-	LONG $0x50788349; BYTE $0x00 // 03fb: cmpq $0x0,0x50(%r8)
-	WORD $0x7d74 // 0400: je 47f <multiplyPairs+0x47f>
-	LONG $0x320c6348 // 0402: movslq (%rdx,%rsi,1),%rcx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0406: mov 0xc0(%r8),%rax
-	LONG $0x48508b49 // 040d: mov 0x48(%r8),%rdx
-	LONG $0x8a0c8d48 // 0411: lea (%rdx,%rcx,4),%rcx
-	LONG $0x10f88348 // 0415: cmp $0x10,%rax
-	LONG $0x07af840f; WORD $0x0000 // 0419: je bce <multiplyPairs+0xbce>
-	LONG $0x000008ba; BYTE $0x00 // 041f: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0424: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0427: cmovle %rax,%rdx
-	WORD $0xdb31 // 042b: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xd2 // 042d: test %rdx,%rdx
-	LONG $0xd3480f48 // 0430: cmovs %rbx,%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0434: mov $0x8,%ebx
-	LONG $0x08e88348 // 0439: sub $0x8,%rax
-	WORD $0x8948; BYTE $0xdf // 043d: mov %rbx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 0440: sub %rdx,%rdi
-	LONG $0xb6158d48; WORD $0x0007; BYTE $0x00 // 0443: lea 0x7b6(%rip),%rdx # c00 <lanes>
-	LONG $0x046ffec5; BYTE $0xba // 044a: vmovdqu (%rdx,%rdi,4),%ymm0
-	LONG $0x000008bf; BYTE $0x00 // 044f: mov $0x8,%edi
-	LONG $0x2c7de2c4; BYTE $0x01 // 0454: vmaskmovps (%rcx),%ymm0,%ymm0
-	WORD $0x3948; BYTE $0xf8 // 0459: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 045c: cmovg %rdi,%rax
-	WORD $0xff31 // 0460: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 0462: test %rax,%rax
-	LONG $0xc7480f48 // 0465: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc3 // 0469: sub %rax,%rbx
-	LONG $0xe058dcc5 // 046c: vaddps %ymm0,%ymm4,%ymm4
-	LONG $0x046ffec5; BYTE $0x9a // 0470: vmovdqu (%rdx,%rbx,4),%ymm0
-	LONG $0x2c7de2c4; WORD $0x2041 // 0475: vmaskmovps 0x20(%rcx),%ymm0,%ymm0
-	LONG $0xd858e4c5 // 047b: vaddps %ymm0,%ymm3,%ymm3
-	LONG $0x31146349 // 047f: movslq (%r9,%rsi,1),%rdx
-	WORD $0x8b49; BYTE $0x00 // 0483: mov (%r8),%rax
-	LONG $0x901c8d48 // 0486: lea (%rax,%rdx,4),%rbx
-	LONG $0xa8b08b49; WORD $0x0000; BYTE $0x00 // 048a: mov 0xa8(%r8),%rsi
-	QUAD $0x0007a62d187de2c4; BYTE $0x00 // 0491: vbroadcastss 0x7a6(%rip),%ymm5 # c40 <lanes+0x40>
-	WORD $0xd231 // 049a: xor %edx,%edx
-	LONG $0x18408b49 // 049c: mov 0x18(%r8),%rax
-	WORD $0x8548; BYTE $0xf6 // 04a0: test %rsi,%rsi
-	WORD $0x797e // 04a3: jle 51e <multiplyPairs+0x51e>
-	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 04a5: mov 0xb0(%r8),%r9
-	LONG $0x110c8d49 // 04ac: lea (%r9,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 04b0: cmp %rdx,%rcx
-	LONG $0x065c8e0f; WORD $0x0000 // 04b3: jle b15 <multiplyPairs+0xb15>
-	LONG $0x106ffec5 // 04b9: vmovdqu (%rax),%ymm2
-	LONG $0x0854d4c5 // 04bd: vandps (%rax),%ymm5,%ymm1
-	LONG $0x40c08348 // 04c1: add $0x40,%rax
-	LONG $0xf272bdc5; BYTE $0x10 // 04c5: vpslld $0x10,%ymm2,%ymm8
-	LONG $0x506ffec5; BYTE $0xe0 // 04ca: vmovdqu -0x20(%rax),%ymm2
-	LONG $0xf272c5c5; BYTE $0x10 // 04cf: vpslld $0x10,%ymm2,%ymm7
-	LONG $0x5054d4c5; BYTE $0xe0 // 04d4: vandps -0x20(%rax),%ymm5,%ymm2
-	LONG $0x187de2c4; WORD $0x9304 // 04d9: vbroadcastss (%rbx,%rdx,4),%ymm0
-	WORD $0xff48; BYTE $0xc2 // 04df: inc %rdx
-	LONG $0xf072cdc5; BYTE $0x10 // 04e2: vpslld $0x10,%ymm0,%ymm6
-	LONG $0xc554fcc5 // 04e7: vandps %ymm5,%ymm0,%ymm0
-	LONG $0x985de2c4; BYTE $0xc8 // 04eb: vfmadd132ps %ymm0,%ymm4,%ymm1
-	LONG $0x9865e2c4; BYTE $0xc2 // 04f0: vfmadd132ps %ymm2,%ymm3,%ymm0
-	LONG $0xc4297cc5 // 04f5: vmovaps %ymm8,%ymm4
-	LONG $0xdf28fcc5 // 04f9: vmovaps %ymm7,%ymm3
-	LONG $0x9875e2c4; BYTE $0xe6 // 04fd: vfmadd132ps %ymm6,%ymm1,%ymm4
-	LONG $0x987de2c4; BYTE $0xde // 0502: vfmadd132ps %ymm6,%ymm0,%ymm3
-	WORD $0x3948; BYTE $0xd1 // 0507: cmp %rdx,%rcx
-	WORD $0xad7f // 050a: jg 4b9 <multiplyPairs+0x4b9>
-	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 050c: add 0xb8(%r8),%rcx
-	WORD $0x294c; BYTE $0xc9 // 0513: sub %r9,%rcx
-	WORD $0x8948; BYTE $0xca // 0516: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xce // 0519: dec %rsi
-	WORD $0x8775 // 051c: jne 4a5 <multiplyPairs+0x4a5>
-	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 051e: mov 0x90(%r8),%rax
-	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0525: mov 0xc8(%r8),%rdx
-	LONG $0x90348d48 // 052c: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0530: mov 0xc0(%r8),%rax
-	LONG $0x10f88348 // 0537: cmp $0x10,%rax
-	LONG $0x065d840f; WORD $0x0000 // 053b: je b9e <multiplyPairs+0xb9e>
-	LONG $0xf8508d48 // 0541: lea -0x8(%rax),%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0545: mov $0x8,%ecx
-	WORD $0x6348; BYTE $0x36 // 054a: movslq (%rsi),%rsi
-	LONG $0xac1d8d48; WORD $0x0006; BYTE $0x00 // 054d: lea 0x6ac(%rip),%rbx # c00 <lanes>
-	WORD $0x3948; BYTE $0xca // 0554: cmp %rcx,%rdx
-	LONG $0xd14f0f48 // 0557: cmovg %rcx,%rdx
-	WORD $0xc931 // 055b: xor %ecx,%ecx
-	WORD $0x8548; BYTE $0xd2 // 055d: test %rdx,%rdx
-	LONG $0xd1480f48 // 0560: cmovs %rcx,%rdx
-	LONG $0x000008b9; BYTE $0x00 // 0564: mov $0x8,%ecx
-	WORD $0x8948; BYTE $0xcf // 0569: mov %rcx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 056c: sub %rdx,%rdi
-	LONG $0x60508b49 // 056f: mov 0x60(%r8),%rdx
-	LONG $0x046ffec5; BYTE $0xbb // 0573: vmovdqu (%rbx,%rdi,4),%ymm0
-	LONG $0xb2148d48 // 0578: lea (%rdx,%rsi,4),%rdx
-	LONG $0x000008be; BYTE $0x00 // 057c: mov $0x8,%esi
-	WORD $0x3948; BYTE $0xf0 // 0581: cmp %rsi,%rax
-	LONG $0xc64f0f48 // 0584: cmovg %rsi,%rax
-	WORD $0xf631 // 0588: xor %esi,%esi
-	WORD $0x8548; BYTE $0xc0 // 058a: test %rax,%rax
-	LONG $0xc6480f48 // 058d: cmovs %rsi,%rax
-	WORD $0x2948; BYTE $0xc1 // 0591: sub %rax,%rcx
-	LONG $0x0c6ffec5; BYTE $0x8b // 0594: vmovdqu (%rbx,%rcx,4),%ymm1
-	LONG $0x2e7de2c4; WORD $0x205a // 0599: vmaskmovps %ymm3,%ymm0,0x20(%rdx)
-	LONG $0x2e75e2c4; BYTE $0x22 // 059f: vmaskmovps %ymm4,%ymm1,(%rdx)
-	WORD $0xf8c5; BYTE $0x77 // 05a4: vzeroupper
-	BYTE $0xc3 // 05a7: ret
-	LONG $0x38788349; BYTE $0x00 // 05a8: cmpq $0x0,0x38(%r8)
-	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 05ad: mov 0xc8(%r8),%rax
-	LONG $0x78488b4d // 05b4: mov 0x78(%r8),%r9
-	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 05b8: mov 0x90(%r8),%rdx
-	QUAD $0x00000000850c8d48 // 05bf: lea 0x0(,%rax,4),%rcx
-	LONG $0x050e850f; WORD $0x0000 // 05c7: jne adb <multiplyPairs+0xadb>
-	LONG $0x50788349; BYTE $0x00 // 05cd: cmpq $0x0,0x50(%r8)
-	LONG $0xf657c8c5 // 05d2: vxorps %xmm6,%xmm6,%xmm6
-	LONG $0xde28fcc5 // 05d6: vmovaps %ymm6,%ymm3
-	LONG $0x0513840f; WORD $0x0000 // 05da: je af3 <multiplyPairs+0xaf3>
-	WORD $0x0148; BYTE $0xca // 05e0: add %rcx,%rdx
-	LONG $0x48588b49 // 05e3: mov 0x48(%r8),%rbx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 05e7: mov 0xc0(%r8),%rax
-	WORD $0x6348; BYTE $0x32 // 05ee: movslq (%rdx),%rsi
-	LONG $0xb33c8d48 // 05f1: lea (%rbx,%rsi,4),%rdi
-	LONG $0x04726348 // 05f5: movslq 0x4(%rdx),%rsi
-	LONG $0x08526348 // 05f9: movslq 0x8(%rdx),%rdx
-	LONG $0xb3348d48 // 05fd: lea (%rbx,%rsi,4),%rsi
-	LONG $0x931c8d48 // 0601: lea (%rbx,%rdx,4),%rbx
-	LONG $0x10f88348 // 0605: cmp $0x10,%rax
-	LONG $0x05cd840f; WORD $0x0000 // 0609: je bdc <multiplyPairs+0xbdc>
-	LONG $0x000008ba; BYTE $0x00 // 060f: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 0614: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 0617: cmovle %rax,%rdx
-	WORD $0x3145; BYTE $0xd2 // 061b: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xd2 // 061e: test %rdx,%rdx
-	LONG $0xd2480f49 // 0621: cmovs %r10,%rdx
-	LONG $0x0008ba41; WORD $0x0000 // 0625: mov $0x8,%r10d
-	LONG $0x08e88348 // 062b: sub $0x8,%rax
-	WORD $0x894d; BYTE $0xd3 // 062f: mov %r10,%r11
-	WORD $0x2949; BYTE $0xd3 // 0632: sub %rdx,%r11
-	LONG $0xc4158d48; WORD $0x0005; BYTE $0x00 // 0635: lea 0x5c4(%rip),%rdx # c00 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x9a0c // 063c: vmovdqu (%rdx,%r11,4),%ymm1
-	LONG $0x0008bb41; WORD $0x0000 // 0642: mov $0x8,%r11d
-	WORD $0x394c; BYTE $0xd8 // 0648: cmp %r11,%rax
-	LONG $0x2c75e2c4; BYTE $0x17 // 064b: vmaskmovps (%rdi),%ymm1,%ymm2
-	LONG $0x2c75e2c4; BYTE $0x2e // 0650: vmaskmovps (%rsi),%ymm1,%ymm5
-	LONG $0xc34f0f49 // 0655: cmovg %r11,%rax
-	WORD $0x3145; BYTE $0xdb // 0659: xor %r11d,%r11d
-	LONG $0x2c75e2c4; BYTE $0x0b // 065c: vmaskmovps (%rbx),%ymm1,%ymm1
-	WORD $0x8548; BYTE $0xc0 // 0661: test %rax,%rax
-	LONG $0xc3480f49 // 0664: cmovs %r11,%rax
-	WORD $0x2949; BYTE $0xc2 // 0668: sub %rax,%r10
-	LONG $0x6f7ea1c4; WORD $0x9204 // 066b: vmovdqu (%rdx,%r10,4),%ymm0
-	LONG $0x2c7d62c4; WORD $0x2057 // 0671: vmaskmovps 0x20(%rdi),%ymm0,%ymm10
-	LONG $0x2c7d62c4; WORD $0x205e // 0677: vmaskmovps 0x20(%rsi),%ymm0,%ymm11
-	LONG $0x2c7de2c4; WORD $0x2043 // 067d: vmaskmovps 0x20(%rbx),%ymm0,%ymm0
-	LONG $0xed58e4c5 // 0683: vaddps %ymm5,%ymm3,%ymm5
-	LONG $0xc95864c5 // 0687: vaddps %ymm1,%ymm3,%ymm9
-	LONG $0xda58e4c5 // 068b: vaddps %ymm2,%ymm3,%ymm3
-	LONG $0x584c41c4; BYTE $0xd2 // 068f: vaddps %ymm10,%ymm6,%ymm10
-	LONG $0x584c41c4; BYTE $0xdb // 0694: vaddps %ymm11,%ymm6,%ymm11
-	LONG $0xf058ccc5 // 0699: vaddps %ymm0,%ymm6,%ymm6
-	WORD $0x8b49; BYTE $0x00 // 069d: mov (%r8),%rax
-	LONG $0x09146349 // 06a0: movslq (%r9,%rcx,1),%rdx
-	LONG $0x903c8d48 // 06a4: lea (%rax,%rdx,4),%rdi
-	LONG $0x09546349; BYTE $0x04 // 06a8: movslq 0x4(%r9,%rcx,1),%rdx
-	LONG $0x90348d48 // 06ad: lea (%rax,%rdx,4),%rsi
-	LONG $0x09546349; BYTE $0x08 // 06b1: movslq 0x8(%r9,%rcx,1),%rdx
-	LONG $0x901c8d48 // 06b6: lea (%rax,%rdx,4),%rbx
-	LONG $0xa8908b4d; WORD $0x0000; BYTE $0x00 // 06ba: mov 0xa8(%r8),%r10
-	QUAD $0x00057625187de2c4; BYTE $0x00 // 06c1: vbroadcastss 0x576(%rip),%ymm4 # c40 <lanes+0x40>
-	WORD $0xd231 // 06ca: xor %edx,%edx
-	LONG $0x18408b49 // 06cc: mov 0x18(%r8),%rax
-	WORD $0x854d; BYTE $0xd2 // 06d0: test %r10,%r10
-	LONG $0x00d28e0f; WORD $0x0000 // 06d3: jle 7ab <multiplyPairs+0x7ab>
-	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 06d9: mov 0xb0(%r8),%r9
-	LONG $0x110c8d49 // 06e0: lea (%r9,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 06e4: cmp %rdx,%rcx
-	LONG $0x04388e0f; WORD $0x0000 // 06e7: jle b25 <multiplyPairs+0xb25>
-	LONG $0x106ffec5 // 06ed: vmovdqu (%rax),%ymm2
-	LONG $0x0054dcc5 // 06f1: vandps (%rax),%ymm4,%ymm0
-	LONG $0x40c08348 // 06f5: add $0x40,%rax
-	LONG $0xf272bdc5; BYTE $0x10 // 06f9: vpslld $0x10,%ymm2,%ymm8
-	LONG $0x506ffec5; BYTE $0xe0 // 06fe: vmovdqu -0x20(%rax),%ymm2
-	LONG $0xf272c5c5; BYTE $0x10 // 0703: vpslld $0x10,%ymm2,%ymm7
-	LONG $0x5054dcc5; BYTE $0xe0 // 0708: vandps -0x20(%rax),%ymm4,%ymm2
-	LONG $0x187de2c4; WORD $0x970c // 070d: vbroadcastss (%rdi,%rdx,4),%ymm1
-	LONG $0xf1729dc5; BYTE $0x10 // 0713: vpslld $0x10,%ymm1,%ymm12
-	LONG $0xcc54f4c5 // 0718: vandps %ymm4,%ymm1,%ymm1
-	LONG $0xb875e2c4; BYTE $0xd8 // 071c: vfmadd231ps %ymm0,%ymm1,%ymm3
-	LONG $0x982de2c4; BYTE $0xca // 0721: vfmadd132ps %ymm2,%ymm10,%ymm1
-	LONG $0x287c41c4; BYTE $0xd4 // 0726: vmovaps %ymm12,%ymm10
-	LONG $0x987562c4; BYTE $0xd7 // 072b: vfmadd132ps %ymm7,%ymm1,%ymm10
-	LONG $0x187de2c4; WORD $0x960c // 0730: vbroadcastss (%rsi,%rdx,4),%ymm1
-	LONG $0xb81dc2c4; BYTE $0xd8 // 0736: vfmadd231ps %ymm8,%ymm12,%ymm3
-	LONG $0xf1729dc5; BYTE $0x10 // 073b: vpslld $0x10,%ymm1,%ymm12
-	LONG $0xcc54f4c5 // 0740: vandps %ymm4,%ymm1,%ymm1
-	LONG $0xb875e2c4; BYTE $0xe8 // 0744: vfmadd231ps %ymm0,%ymm1,%ymm5
-	LONG $0x9825e2c4; BYTE $0xca // 0749: vfmadd132ps %ymm2,%ymm11,%ymm1
-	LONG $0x287c41c4; BYTE $0xdc // 074e: vmovaps %ymm12,%ymm11
-	LONG $0x987562c4; BYTE $0xdf // 0753: vfmadd132ps %ymm7,%ymm1,%ymm11
-	LONG $0x187de2c4; WORD $0x930c // 0758: vbroadcastss (%rbx,%rdx,4),%ymm1
-	LONG $0xb81dc2c4; BYTE $0xe8 // 075e: vfmadd231ps %ymm8,%ymm12,%ymm5
-	WORD $0xff48; BYTE $0xc2 // 0763: inc %rdx
-	LONG $0xf1729dc5; BYTE $0x10 // 0766: vpslld $0x10,%ymm1,%ymm12
-	LONG $0xcc54f4c5 // 076b: vandps %ymm4,%ymm1,%ymm1
-	LONG $0x9835e2c4; BYTE $0xc1 // 076f: vfmadd132ps %ymm1,%ymm9,%ymm0
-	LONG $0x984de2c4; BYTE $0xca // 0774: vfmadd132ps %ymm2,%ymm6,%ymm1
-	LONG $0x287c41c4; BYTE $0xc8 // 0779: vmovaps %ymm8,%ymm9
-	LONG $0xe6297cc5 // 077e: vmovaps %ymm12,%ymm6
-	LONG $0x987d42c4; BYTE $0xcc // 0782: vfmadd132ps %ymm12,%ymm0,%ymm9
-	LONG $0x9875e2c4; BYTE $0xf7 // 0787: vfmadd132ps %ymm7,%ymm1,%ymm6
-	WORD $0x3948; BYTE $0xd1 // 078c: cmp %rdx,%rcx
-	LONG $0xff588f0f; WORD $0xffff // 078f: jg 6ed <multiplyPairs+0x6ed>
-	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 0795: add 0xb8(%r8),%rcx
-	WORD $0x294c; BYTE $0xc9 // 079c: sub %r9,%rcx
-	WORD $0x8948; BYTE $0xca // 079f: mov %rcx,%rdx
-	WORD $0xff49; BYTE $0xca // 07a2: dec %r10
-	LONG $0xff2e850f; WORD $0xffff // 07a5: jne 6d9 <multiplyPairs+0x6d9>
-	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 07ab: mov 0x90(%r8),%rax
-	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 07b2: mov 0xc8(%r8),%rdx
-	LONG $0x900c8d48 // 07b9: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 07bd: mov 0xc0(%r8),%rax
-	LONG $0x10f88348 // 07c4: cmp $0x10,%rax
-	LONG $0x038d840f; WORD $0x0000 // 07c8: je b5b <multiplyPairs+0xb5b>
-	LONG $0xf8508d48 // 07ce: lea -0x8(%rax),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 07d2: mov $0x8,%ebx
-	LONG $0x22358d48; WORD $0x0004; BYTE $0x00 // 07d7: lea 0x422(%rip),%rsi # c00 <lanes>
-	WORD $0x3948; BYTE $0xda // 07de: cmp %rbx,%rdx
-	LONG $0xd34f0f48 // 07e1: cmovg %rbx,%rdx
-	WORD $0xdb31 // 07e5: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xd2 // 07e7: test %rdx,%rdx
-	LONG $0xd3480f48 // 07ea: cmovs %rbx,%rdx
-	LONG $0x000008bb; BYTE $0x00 // 07ee: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xdf // 07f3: mov %rbx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 07f6: sub %rdx,%rdi
-	LONG $0x60508b49 // 07f9: mov 0x60(%r8),%rdx
-	LONG $0x046ffec5; BYTE $0xbe // 07fd: vmovdqu (%rsi,%rdi,4),%ymm0
-	WORD $0x6348; BYTE $0x39 // 0802: movslq (%rcx),%rdi
-	LONG $0xba148d48 // 0805: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 0809: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 080e: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 0811: cmovg %rdi,%rax
-	WORD $0xff31 // 0815: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 0817: test %rax,%rax
-	LONG $0xc7480f48 // 081a: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc3 // 081e: sub %rax,%rbx
-	LONG $0x0c6ffec5; BYTE $0x9e // 0821: vmovdqu (%rsi,%rbx,4),%ymm1
-	LONG $0x2e7d62c4; WORD $0x2052 // 0826: vmaskmovps %ymm10,%ymm0,0x20(%rdx)
-	LONG $0x2e75e2c4; BYTE $0x1a // 082c: vmaskmovps %ymm3,%ymm1,(%rdx)
-	LONG $0x04516348 // 0831: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 0835: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0839: lea (%rax,%rdx,4),%rax
-	LONG $0x2e75e2c4; BYTE $0x28 // 083d: vmaskmovps %ymm5,%ymm1,(%rax)
-	LONG $0x2e7d62c4; WORD $0x2058 // 0842: vmaskmovps %ymm11,%ymm0,0x20(%rax)
-	LONG $0x08516348 // 0848: movslq 0x8(%rcx),%rdx
-	LONG $0x60408b49 // 084c: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0850: lea (%rax,%rdx,4),%rax
-	LONG $0x2e7562c4; BYTE $0x08 // 0854: vmaskmovps %ymm9,%ymm1,(%rax)
-	LONG $0x2e7de2c4; WORD $0x2070 // 0859: vmaskmovps %ymm6,%ymm0,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 085f: vzeroupper
-	BYTE $0xc3 // 0862: ret
-	LONG $0xfac0850f; WORD $0xffff // 0863: jne 329 <multiplyPairs+0x329>
-	LONG $0x38788349; BYTE $0x00 // 0869: cmpq $0x0,0x38(%r8)
-	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 086e: mov 0xc8(%r8),%rax
-	LONG $0x78488b4d // 0875: mov 0x78(%r8),%r9
-	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 0879: mov 0x90(%r8),%rdx
-	QUAD $0x00000000850c8d48 // 0880: lea 0x0(,%rax,4),%rcx
-	LONG $0x0228850f; WORD $0x0000 // 0888: jne ab6 <multiplyPairs+0xab6>
-	LONG $0x50788349; BYTE $0x00 // 088e: cmpq $0x0,0x50(%r8)
-	LONG $0xed57d0c5 // 0893: vxorps %xmm5,%xmm5,%xmm5
-	LONG $0xdd28fcc5 // 0897: vmovaps %ymm5,%ymm3
-	LONG $0x022d840f; WORD $0x0000 // 089b: je ace <multiplyPairs+0xace>
-	WORD $0x0148; BYTE $0xca // 08a1: add %rcx,%rdx
-	LONG $0x48588b49 // 08a4: mov 0x48(%r8),%rbx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 08a8: mov 0xc0(%r8),%rax
-	WORD $0x6348; BYTE $0x32 // 08af: movslq (%rdx),%rsi
-	LONG $0x04526348 // 08b2: movslq 0x4(%rdx),%rdx
-	LONG $0xb3348d48 // 08b6: lea (%rbx,%rsi,4),%rsi
-	LONG $0x931c8d48 // 08ba: lea (%rbx,%rdx,4),%rbx
-	LONG $0x10f88348 // 08be: cmp $0x10,%rax
-	LONG $0x02ef840f; WORD $0x0000 // 08c2: je bb7 <multiplyPairs+0xbb7>
-	LONG $0x000008ba; BYTE $0x00 // 08c8: mov $0x8,%edx
-	WORD $0x3948; BYTE $0xd0 // 08cd: cmp %rdx,%rax
-	LONG $0xd04e0f48 // 08d0: cmovle %rax,%rdx
-	WORD $0xff31 // 08d4: xor %edi,%edi
-	WORD $0x8548; BYTE $0xd2 // 08d6: test %rdx,%rdx
-	LONG $0xd7480f48 // 08d9: cmovs %rdi,%rdx
-	LONG $0x000008bf; BYTE $0x00 // 08dd: mov $0x8,%edi
-	LONG $0x08e88348 // 08e2: sub $0x8,%rax
-	WORD $0x8949; BYTE $0xfa // 08e6: mov %rdi,%r10
-	WORD $0x2949; BYTE $0xd2 // 08e9: sub %rdx,%r10
-	LONG $0x0d158d48; WORD $0x0003; BYTE $0x00 // 08ec: lea 0x30d(%rip),%rdx # c00 <lanes>
-	LONG $0x6f7ea1c4; WORD $0x920c // 08f3: vmovdqu (%rdx,%r10,4),%ymm1
-	LONG $0x0008ba41; WORD $0x0000 // 08f9: mov $0x8,%r10d
-	WORD $0x394c; BYTE $0xd0 // 08ff: cmp %r10,%rax
-	LONG $0x2c75e2c4; BYTE $0x16 // 0902: vmaskmovps (%rsi),%ymm1,%ymm2
-	LONG $0x2c75e2c4; BYTE $0x0b // 0907: vmaskmovps (%rbx),%ymm1,%ymm1
-	LONG $0xc24f0f49 // 090c: cmovg %r10,%rax
-	WORD $0x3145; BYTE $0xd2 // 0910: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xc0 // 0913: test %rax,%rax
-	LONG $0xc2480f49 // 0916: cmovs %r10,%rax
-	WORD $0x2948; BYTE $0xc7 // 091a: sub %rax,%rdi
-	LONG $0x046ffec5; BYTE $0xba // 091d: vmovdqu (%rdx,%rdi,4),%ymm0
-	LONG $0x2c7de2c4; WORD $0x2066 // 0922: vmaskmovps 0x20(%rsi),%ymm0,%ymm4
-	LONG $0x2c7de2c4; WORD $0x2043 // 0928: vmaskmovps 0x20(%rbx),%ymm0,%ymm0
-	LONG $0xf958e4c5 // 092e: vaddps %ymm1,%ymm3,%ymm7
-	LONG $0xda58e4c5 // 0932: vaddps %ymm2,%ymm3,%ymm3
-	LONG $0xf058d4c5 // 0936: vaddps %ymm0,%ymm5,%ymm6
-	LONG $0xec58d4c5 // 093a: vaddps %ymm4,%ymm5,%ymm5
-	WORD $0x8b49; BYTE $0x00 // 093e: mov (%r8),%rax
-	LONG $0x09146349 // 0941: movslq (%r9,%rcx,1),%rdx
-	LONG $0x90348d48 // 0945: lea (%rax,%rdx,4),%rsi
-	LONG $0x09546349; BYTE $0x04 // 0949: movslq 0x4(%r9,%rcx,1),%rdx
-	LONG $0x901c8d48 // 094e: lea (%rax,%rdx,4),%rbx
-	LONG $0xa8b88b49; WORD $0x0000; BYTE $0x00 // 0952: mov 0xa8(%r8),%rdi
-	QUAD $0x0002de25187de2c4; BYTE $0x00 // 0959: vbroadcastss 0x2de(%rip),%ymm4 # c40 <lanes+0x40>
-	WORD $0xd231 // 0962: xor %edx,%edx
-	LONG $0x18408b49 // 0964: mov 0x18(%r8),%rax
-	WORD $0x8548; BYTE $0xff // 0968: test %rdi,%rdi
-	LONG $0x00a48e0f; WORD $0x0000 // 096b: jle a15 <multiplyPairs+0xa15>
-	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 0971: mov 0xb0(%r8),%r9
-	LONG $0x110c8d49 // 0978: lea (%r9,%rdx,1),%rcx
-	WORD $0x3948; BYTE $0xd1 // 097c: cmp %rdx,%rcx
-	LONG $0x01988e0f; WORD $0x0000 // 097f: jle b1d <multiplyPairs+0xb1d>
-	LONG $0x106ffec5 // 0985: vmovdqu (%rax),%ymm2
-	LONG $0x0854dcc5 // 0989: vandps (%rax),%ymm4,%ymm1
-	LONG $0x40c08348 // 098d: add $0x40,%rax
-	LONG $0xf272adc5; BYTE $0x10 // 0991: vpslld $0x10,%ymm2,%ymm10
-	LONG $0x506ffec5; BYTE $0xe0 // 0996: vmovdqu -0x20(%rax),%ymm2
-	LONG $0xf272bdc5; BYTE $0x10 // 099b: vpslld $0x10,%ymm2,%ymm8
-	LONG $0x5054dcc5; BYTE $0xe0 // 09a0: vandps -0x20(%rax),%ymm4,%ymm2
-	LONG $0x187de2c4; WORD $0x9604 // 09a5: vbroadcastss (%rsi,%rdx,4),%ymm0
-	LONG $0xf072b5c5; BYTE $0x10 // 09ab: vpslld $0x10,%ymm0,%ymm9
-	LONG $0xc454fcc5 // 09b0: vandps %ymm4,%ymm0,%ymm0
-	LONG $0xb87de2c4; BYTE $0xd9 // 09b4: vfmadd231ps %ymm1,%ymm0,%ymm3
-	LONG $0x9855e2c4; BYTE $0xc2 // 09b9: vfmadd132ps %ymm2,%ymm5,%ymm0
-	LONG $0xcd297cc5 // 09be: vmovaps %ymm9,%ymm5
-	LONG $0x987dc2c4; BYTE $0xe8 // 09c2: vfmadd132ps %ymm8,%ymm0,%ymm5
-	LONG $0x187de2c4; WORD $0x9304 // 09c7: vbroadcastss (%rbx,%rdx,4),%ymm0
-	LONG $0xb835c2c4; BYTE $0xda // 09cd: vfmadd231ps %ymm10,%ymm9,%ymm3
-	WORD $0xff48; BYTE $0xc2 // 09d2: inc %rdx
-	LONG $0xf072b5c5; BYTE $0x10 // 09d5: vpslld $0x10,%ymm0,%ymm9
-	LONG $0xc454fcc5 // 09da: vandps %ymm4,%ymm0,%ymm0
-	LONG $0x9845e2c4; BYTE $0xc8 // 09de: vfmadd132ps %ymm0,%ymm7,%ymm1
-	LONG $0x984de2c4; BYTE $0xc2 // 09e3: vfmadd132ps %ymm2,%ymm6,%ymm0
-	LONG $0xd7297cc5 // 09e8: vmovaps %ymm10,%ymm7
-	LONG $0xce297cc5 // 09ec: vmovaps %ymm9,%ymm6
-	LONG $0x9875c2c4; BYTE $0xf9 // 09f0: vfmadd132ps %ymm9,%ymm1,%ymm7
-	LONG $0x987dc2c4; BYTE $0xf0 // 09f5: vfmadd132ps %ymm8,%ymm0,%ymm6
-	WORD $0x3948; BYTE $0xd1 // 09fa: cmp %rdx,%rcx
-	WORD $0x867f // 09fd: jg 985 <multiplyPairs+0x985>
-	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 09ff: add 0xb8(%r8),%rcx
-	WORD $0x294c; BYTE $0xc9 // 0a06: sub %r9,%rcx
-	WORD $0x8948; BYTE $0xca // 0a09: mov %rcx,%rdx
-	WORD $0xff48; BYTE $0xcf // 0a0c: dec %rdi
-	LONG $0xff5c850f; WORD $0xffff // 0a0f: jne 971 <multiplyPairs+0x971>
-	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 0a15: mov 0x90(%r8),%rax
-	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0a1c: mov 0xc8(%r8),%rdx
-	LONG $0x900c8d48 // 0a23: lea (%rax,%rdx,4),%rcx
-	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0a27: mov 0xc0(%r8),%rax
-	LONG $0x10f88348 // 0a2e: cmp $0x10,%rax
-	LONG $0x00f5840f; WORD $0x0000 // 0a32: je b2d <multiplyPairs+0xb2d>
-	LONG $0xf8508d48 // 0a38: lea -0x8(%rax),%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0a3c: mov $0x8,%ebx
-	LONG $0xb8358d48; WORD $0x0001; BYTE $0x00 // 0a41: lea 0x1b8(%rip),%rsi # c00 <lanes>
-	WORD $0x3948; BYTE $0xda // 0a48: cmp %rbx,%rdx
-	LONG $0xd34f0f48 // 0a4b: cmovg %rbx,%rdx
-	WORD $0xdb31 // 0a4f: xor %ebx,%ebx
-	WORD $0x8548; BYTE $0xd2 // 0a51: test %rdx,%rdx
-	LONG $0xd3480f48 // 0a54: cmovs %rbx,%rdx
-	LONG $0x000008bb; BYTE $0x00 // 0a58: mov $0x8,%ebx
-	WORD $0x8948; BYTE $0xdf // 0a5d: mov %rbx,%rdi
-	WORD $0x2948; BYTE $0xd7 // 0a60: sub %rdx,%rdi
-	LONG $0x60508b49 // 0a63: mov 0x60(%r8),%rdx
-	LONG $0x046ffec5; BYTE $0xbe // 0a67: vmovdqu (%rsi,%rdi,4),%ymm0
-	WORD $0x6348; BYTE $0x39 // 0a6c: movslq (%rcx),%rdi
-	LONG $0xba148d48 // 0a6f: lea (%rdx,%rdi,4),%rdx
-	LONG $0x000008bf; BYTE $0x00 // 0a73: mov $0x8,%edi
-	WORD $0x3948; BYTE $0xf8 // 0a78: cmp %rdi,%rax
-	LONG $0xc74f0f48 // 0a7b: cmovg %rdi,%rax
-	WORD $0xff31 // 0a7f: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc0 // 0a81: test %rax,%rax
-	LONG $0xc7480f48 // 0a84: cmovs %rdi,%rax
-	WORD $0x2948; BYTE $0xc3 // 0a88: sub %rax,%rbx
-	LONG $0x0c6ffec5; BYTE $0x9e // 0a8b: vmovdqu (%rsi,%rbx,4),%ymm1
-	LONG $0x2e7de2c4; WORD $0x206a // 0a90: vmaskmovps %ymm5,%ymm0,0x20(%rdx)
-	LONG $0x2e75e2c4; BYTE $0x1a // 0a96: vmaskmovps %ymm3,%ymm1,(%rdx)
-	LONG $0x04516348 // 0a9b: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 0a9f: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0aa3: lea (%rax,%rdx,4),%rax
-	LONG $0x2e75e2c4; BYTE $0x38 // 0aa7: vmaskmovps %ymm7,%ymm1,(%rax)
-	LONG $0x2e7de2c4; WORD $0x2070 // 0aac: vmaskmovps %ymm6,%ymm0,0x20(%rax)
-	WORD $0xf8c5; BYTE $0x77 // 0ab2: vzeroupper
-	BYTE $0xc3 // 0ab5: ret
-	LONG $0x50788349; BYTE $0x00 // 0ab6: cmpq $0x0,0x50(%r8)
-	LONG $0x30408b49 // 0abb: mov 0x30(%r8),%rax
-	LONG $0x1810fcc5 // 0abf: vmovups (%rax),%ymm3
-	LONG $0x6810fcc5; BYTE $0x20 // 0ac3: vmovups 0x20(%rax),%ymm5
-	LONG $0xfdd3850f; WORD $0xffff // 0ac8: jne 8a1 <multiplyPairs+0x8a1>
-	LONG $0xf528fcc5 // 0ace: vmovaps %ymm5,%ymm6
-	LONG $0xfb28fcc5 // 0ad2: vmovaps %ymm3,%ymm7
-	LONG $0xfffe63e9; BYTE $0xff // 0ad6: jmp 93e <multiplyPairs+0x93e>
-	LONG $0x50788349; BYTE $0x00 // 0adb: cmpq $0x0,0x50(%r8)
-	LONG $0x30408b49 // 0ae0: mov 0x30(%r8),%rax
-	LONG $0x1810fcc5 // 0ae4: vmovups (%rax),%ymm3
-	LONG $0x7010fcc5; BYTE $0x20 // 0ae8: vmovups 0x20(%rax),%ymm6
-	LONG $0xfaed850f; WORD $0xffff // 0aed: jne 5e0 <multiplyPairs+0x5e0>
-	LONG $0xcb287cc5 // 0af3: vmovaps %ymm3,%ymm9
-	LONG $0xde287cc5 // 0af7: vmovaps %ymm6,%ymm11
-	LONG $0xeb28fcc5 // 0afb: vmovaps %ymm3,%ymm5
-	LONG $0xd6287cc5 // 0aff: vmovaps %ymm6,%ymm10
-	LONG $0xfffb95e9; BYTE $0xff // 0b03: jmp 69d <multiplyPairs+0x69d>
-	LONG $0xdb57e0c5 // 0b08: vxorps %xmm3,%xmm3,%xmm3
-	LONG $0xe328fcc5 // 0b0c: vmovaps %ymm3,%ymm4
-	LONG $0xfff8e6e9; BYTE $0xff // 0b10: jmp 3fb <multiplyPairs+0x3fb>
-	WORD $0x8948; BYTE $0xd1 // 0b15: mov %rdx,%rcx
-	LONG $0xfff9efe9; BYTE $0xff // 0b18: jmp 50c <multiplyPairs+0x50c>
-	WORD $0x8948; BYTE $0xd1 // 0b1d: mov %rdx,%rcx
-	LONG $0xfffedae9; BYTE $0xff // 0b20: jmp 9ff <multiplyPairs+0x9ff>
-	WORD $0x8948; BYTE $0xd1 // 0b25: mov %rdx,%rcx
-	LONG $0xfffc68e9; BYTE $0xff // 0b28: jmp 795 <multiplyPairs+0x795>
-	WORD $0x6348; BYTE $0x11 // 0b2d: movslq (%rcx),%rdx
-	LONG $0x60408b49 // 0b30: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0b34: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 0b38: vmovups %ymm3,(%rax)
-	LONG $0x6811fcc5; BYTE $0x20 // 0b3c: vmovups %ymm5,0x20(%rax)
-	LONG $0x04516348 // 0b41: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 0b45: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0b49: lea (%rax,%rdx,4),%rax
-	LONG $0x3811fcc5 // 0b4d: vmovups %ymm7,(%rax)
-	LONG $0x7011fcc5; BYTE $0x20 // 0b51: vmovups %ymm6,0x20(%rax)
-	LONG $0xfff7d8e9; BYTE $0xff // 0b56: jmp 333 <multiplyPairs+0x333>
-	WORD $0x6348; BYTE $0x11 // 0b5b: movslq (%rcx),%rdx
-	LONG $0x60408b49 // 0b5e: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0b62: lea (%rax,%rdx,4),%rax
-	LONG $0x1811fcc5 // 0b66: vmovups %ymm3,(%rax)
-	LONG $0x50117cc5; BYTE $0x20 // 0b6a: vmovups %ymm10,0x20(%rax)
-	LONG $0x04516348 // 0b6f: movslq 0x4(%rcx),%rdx
-	LONG $0x60408b49 // 0b73: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0b77: lea (%rax,%rdx,4),%rax
-	LONG $0x2811fcc5 // 0b7b: vmovups %ymm5,(%rax)
-	LONG $0x58117cc5; BYTE $0x20 // 0b7f: vmovups %ymm11,0x20(%rax)
-	LONG $0x08516348 // 0b84: movslq 0x8(%rcx),%rdx
-	LONG $0x60408b49 // 0b88: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0b8c: lea (%rax,%rdx,4),%rax
-	LONG $0x08117cc5 // 0b90: vmovups %ymm9,(%rax)
-	LONG $0x7011fcc5; BYTE $0x20 // 0b94: vmovups %ymm6,0x20(%rax)
-	LONG $0xfff795e9; BYTE $0xff // 0b99: jmp 333 <multiplyPairs+0x333>
-	WORD $0x6348; BYTE $0x16 // 0b9e: movslq (%rsi),%rdx
-	LONG $0x60408b49 // 0ba1: mov 0x60(%r8),%rax
-	LONG $0x90048d48 // 0ba5: lea (%rax,%rdx,4),%rax
-	LONG $0x2011fcc5 // 0ba9: vmovups %ymm4,(%rax)
-	LONG $0x5811fcc5; BYTE $0x20 // 0bad: vmovups %ymm3,0x20(%rax)
-	LONG $0xfff77ce9; BYTE $0xff // 0bb2: jmp 333 <multiplyPairs+0x333>
-	LONG $0x3b58e4c5 // 0bb7: vaddps (%rbx),%ymm3,%ymm7
-	LONG $0x7358d4c5; BYTE $0x20 // 0bbb: vaddps 0x20(%rbx),%ymm5,%ymm6
-	LONG $0x1e58e4c5 // 0bc0: vaddps (%rsi),%ymm3,%ymm3
-	LONG $0x6e58d4c5; BYTE $0x20 // 0bc4: vaddps 0x20(%rsi),%ymm5,%ymm5
-	LONG $0xfffd70e9; BYTE $0xff // 0bc9: jmp 93e <multiplyPairs+0x93e>
-	LONG $0x2158dcc5 // 0bce: vaddps (%rcx),%ymm4,%ymm4
-	LONG $0x5958e4c5; BYTE $0x20 // 0bd2: vaddps 0x20(%rcx),%ymm3,%ymm3
-	LONG $0xfff8a3e9; BYTE $0xff // 0bd7: jmp 47f <multiplyPairs+0x47f>
-	LONG $0x57584cc5; BYTE $0x20 // 0bdc: vaddps 0x20(%rdi),%ymm6,%ymm10
-	LONG $0x2e58e4c5 // 0be1: vaddps (%rsi),%ymm3,%ymm5
-	LONG $0x5e584cc5; BYTE $0x20 // 0be5: vaddps 0x20(%rsi),%ymm6,%ymm11
-	LONG $0x0b5864c5 // 0bea: vaddps (%rbx),%ymm3,%ymm9
-	LONG $0x7358ccc5; BYTE $0x20 // 0bee: vaddps 0x20(%rbx),%ymm6,%ymm6
-	LONG $0x1f58e4c5 // 0bf3: vaddps (%rdi),%ymm3,%ymm3
-	LONG $0xfffaa1e9; BYTE $0xff // 0bf7: jmp 69d <multiplyPairs+0x69d>
-	LONG $0x00401f0f // 0bfc
-	QUAD $0xffffffffffffffff // 0c00
-	QUAD $0xffffffffffffffff // 0c08
-	QUAD $0xffffffffffffffff // 0c10
-	QUAD $0xffffffffffffffff // 0c18
-	QUAD $0x0000000000000000 // 0c20
-	QUAD $0x0000000000000000 // 0c28
-	QUAD $0x0000000000000000 // 0c30
-	QUAD $0x0000000000000000 // 0c38
-	LONG $0xffff0000 // 0c40
+	QUAD $0x00000000d0b88349 // 023f: cmpq $0x0,0xd0(%r8)
+	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0247: mov 0xc8(%r8),%rdx
+	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 024e: mov 0x90(%r8),%rax
+	LONG $0x901c8d48 // 0255: lea (%rax,%rdx,4),%rbx
+	WORD $0x1c74 // 0259: je 277 <multiplyPairs+0x277>
+	LONG $0xe45fa4c5 // 025b: vmaxps %ymm4,%ymm11,%ymm4
+	LONG $0x5f2441c4; BYTE $0xc0 // 025f: vmaxps %ymm8,%ymm11,%ymm8
+	LONG $0xed5fa4c5 // 0264: vmaxps %ymm5,%ymm11,%ymm5
+	LONG $0x5f2441c4; BYTE $0xd2 // 0268: vmaxps %ymm10,%ymm11,%ymm10
+	LONG $0x5f2441c4; BYTE $0xc9 // 026d: vmaxps %ymm9,%ymm11,%ymm9
+	LONG $0x5f2441c4; BYTE $0xe4 // 0272: vmaxps %ymm12,%ymm11,%ymm12
+	WORD $0x6348; BYTE $0x0b // 0277: movslq (%rbx),%rcx
+	LONG $0x60508b49 // 027a: mov 0x60(%r8),%rdx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 027e: mov 0xc0(%r8),%rax
+	LONG $0x8a0c8d48 // 0285: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0289: cmp $0x10,%rax
+	LONG $0x00f7840f; WORD $0x0000 // 028d: je 38a <multiplyPairs+0x38a>
+	LONG $0xf8508d48 // 0293: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 0297: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 029c: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 029f: cmovg %rsi,%rdx
+	WORD $0xf631 // 02a3: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 02a5: test %rdx,%rdx
+	LONG $0xd6480f48 // 02a8: cmovs %rsi,%rdx
+	WORD $0x894c; BYTE $0xe6 // 02ac: mov %r12,%rsi
+	WORD $0x2948; BYTE $0xd6 // 02af: sub %rdx,%rsi
+	LONG $0x000008ba; BYTE $0x00 // 02b2: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 02b7: cmp %rdx,%rax
+	LONG $0x6f7ec1c4; WORD $0xb304 // 02ba: vmovdqu (%r11,%rsi,4),%ymm0
+	LONG $0xc24f0f48 // 02c0: cmovg %rdx,%rax
+	WORD $0xd231 // 02c4: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc0 // 02c6: test %rax,%rax
+	LONG $0xc2480f48 // 02c9: cmovs %rdx,%rax
+	WORD $0x894c; BYTE $0xe2 // 02cd: mov %r12,%rdx
+	WORD $0x2948; BYTE $0xc2 // 02d0: sub %rax,%rdx
+	LONG $0x6f7ec1c4; WORD $0x930c // 02d3: vmovdqu (%r11,%rdx,4),%ymm1
+	LONG $0x2e7d62c4; WORD $0x2041 // 02d9: vmaskmovps %ymm8,%ymm0,0x20(%rcx)
+	LONG $0x2e75e2c4; BYTE $0x21 // 02df: vmaskmovps %ymm4,%ymm1,(%rcx)
+	LONG $0x04536348 // 02e4: movslq 0x4(%rbx),%rdx
+	LONG $0x60408b49 // 02e8: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 02ec: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x28 // 02f0: vmaskmovps %ymm5,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2050 // 02f5: vmaskmovps %ymm10,%ymm0,0x20(%rax)
+	LONG $0x08536348 // 02fb: movslq 0x8(%rbx),%rdx
+	LONG $0x60408b49 // 02ff: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0303: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x08 // 0307: vmaskmovps %ymm9,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2060 // 030c: vmaskmovps %ymm12,%ymm0,0x20(%rax)
+	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 0312: mov 0xc8(%r8),%rax
+	LONG $0x80908b49; WORD $0x0000; BYTE $0x00 // 0319: mov 0x80(%r8),%rdx
+	LONG $0x03488d48 // 0320: lea 0x3(%rax),%rcx
+	LONG $0x05c08348 // 0324: add $0x5,%rax
+	LONG $0xc8888949; WORD $0x0000; BYTE $0x00 // 0328: mov %rcx,0xc8(%r8)
+	WORD $0x3948; BYTE $0xd0 // 032f: cmp %rdx,%rax
+	LONG $0xfd028c0f; WORD $0xffff // 0332: jl 3a <multiplyPairs+0x3a>
+	WORD $0x2948; BYTE $0xca // 0338: sub %rcx,%rdx
+	LONG $0x02fa8348 // 033b: cmp $0x2,%rdx
+	LONG $0x057d840f; WORD $0x0000 // 033f: je 8c2 <multiplyPairs+0x8c2>
+	LONG $0x03fa8348 // 0345: cmp $0x3,%rdx
+	LONG $0x028a840f; WORD $0x0000 // 0349: je 5d9 <multiplyPairs+0x5d9>
+	LONG $0x01fa8348 // 034f: cmp $0x1,%rdx
+	LONG $0x008b840f; WORD $0x0000 // 0353: je 3e4 <multiplyPairs+0x3e4>
+	WORD $0xf8c5; BYTE $0x77 // 0359: vzeroupper
+	BYTE $0xc3 // 035c: ret
+	WORD $0x8948; BYTE $0xd1 // 035d: mov %rdx,%rcx
+	LONG $0xfffec4e9; BYTE $0xff // 0360: jmp 229 <multiplyPairs+0x229>
+	LONG $0x287c41c4; BYTE $0xe0 // 0365: vmovaps %ymm8,%ymm12
+	LONG $0xcc287cc5 // 036a: vmovaps %ymm4,%ymm9
+	LONG $0x287c41c4; BYTE $0xd0 // 036e: vmovaps %ymm8,%ymm10
+	LONG $0xec28fcc5 // 0373: vmovaps %ymm4,%ymm5
+	LONG $0xfffda7e9; BYTE $0xff // 0377: jmp 123 <multiplyPairs+0x123>
+	LONG $0x573841c4; BYTE $0xc0 // 037c: vxorps %xmm8,%xmm8,%xmm8
+	LONG $0xc4297cc5 // 0381: vmovaps %ymm8,%ymm4
+	LONG $0xfffcdee9; BYTE $0xff // 0385: jmp 68 <multiplyPairs+0x68>
+	LONG $0x2111fcc5 // 038a: vmovups %ymm4,(%rcx)
+	LONG $0x41117cc5; BYTE $0x20 // 038e: vmovups %ymm8,0x20(%rcx)
+	LONG $0x04536348 // 0393: movslq 0x4(%rbx),%rdx
+	LONG $0x60408b49 // 0397: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 039b: lea (%rax,%rdx,4),%rax
+	LONG $0x2811fcc5 // 039f: vmovups %ymm5,(%rax)
+	LONG $0x50117cc5; BYTE $0x20 // 03a3: vmovups %ymm10,0x20(%rax)
+	LONG $0x08536348 // 03a8: movslq 0x8(%rbx),%rdx
+	LONG $0x60408b49 // 03ac: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 03b0: lea (%rax,%rdx,4),%rax
+	LONG $0x08117cc5 // 03b4: vmovups %ymm9,(%rax)
+	LONG $0x60117cc5; BYTE $0x20 // 03b8: vmovups %ymm12,0x20(%rax)
+	LONG $0xffff50e9; BYTE $0xff // 03bd: jmp 312 <multiplyPairs+0x312>
+	LONG $0x2f58dcc5 // 03c2: vaddps (%rdi),%ymm4,%ymm5
+	LONG $0x57583cc5; BYTE $0x20 // 03c6: vaddps 0x20(%rdi),%ymm8,%ymm10
+	LONG $0x0e585cc5 // 03cb: vaddps (%rsi),%ymm4,%ymm9
+	LONG $0x66583cc5; BYTE $0x20 // 03cf: vaddps 0x20(%rsi),%ymm8,%ymm12
+	LONG $0x585cc1c4; BYTE $0x21 // 03d4: vaddps (%r9),%ymm4,%ymm4
+	LONG $0x583c41c4; WORD $0x2041 // 03d9: vaddps 0x20(%r9),%ymm8,%ymm8
+	LONG $0xfffd3fe9; BYTE $0xff // 03df: jmp 123 <multiplyPairs+0x123>
+	LONG $0x38788349; BYTE $0x00 // 03e4: cmpq $0x0,0x38(%r8)
+	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 03e9: mov 0xc8(%r8),%rax
+	LONG $0x78488b4d // 03f0: mov 0x78(%r8),%r9
+	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 03f4: mov 0x90(%r8),%rdx
+	QUAD $0x0000000085348d48 // 03fb: lea 0x0(,%rax,4),%rsi
+	LONG $0x0776840f; WORD $0x0000 // 0403: je b7f <multiplyPairs+0xb7f>
+	LONG $0x30408b49 // 0409: mov 0x30(%r8),%rax
+	LONG $0x2010fcc5 // 040d: vmovups (%rax),%ymm4
+	LONG $0x5810fcc5; BYTE $0x20 // 0411: vmovups 0x20(%rax),%ymm3
+	LONG $0x50788349; BYTE $0x00 // 0416: cmpq $0x0,0x50(%r8)
+	WORD $0x7d74 // 041b: je 49a <multiplyPairs+0x49a>
+	LONG $0x320c6348 // 041d: movslq (%rdx,%rsi,1),%rcx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0421: mov 0xc0(%r8),%rax
+	LONG $0x48508b49 // 0428: mov 0x48(%r8),%rdx
+	LONG $0x8a0c8d48 // 042c: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0430: cmp $0x10,%rax
+	LONG $0x07ea840f; WORD $0x0000 // 0434: je c24 <multiplyPairs+0xc24>
+	LONG $0x000008ba; BYTE $0x00 // 043a: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 043f: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0442: cmovle %rax,%rdx
+	WORD $0xdb31 // 0446: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xd2 // 0448: test %rdx,%rdx
+	LONG $0xd3480f48 // 044b: cmovs %rbx,%rdx
+	LONG $0x000008bb; BYTE $0x00 // 044f: mov $0x8,%ebx
+	LONG $0x08e88348 // 0454: sub $0x8,%rax
+	WORD $0x8948; BYTE $0xdf // 0458: mov %rbx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 045b: sub %rdx,%rdi
+	LONG $0x1b158d48; WORD $0x0008; BYTE $0x00 // 045e: lea 0x81b(%rip),%rdx # c80 <lanes>
+	LONG $0x046ffec5; BYTE $0xba // 0465: vmovdqu (%rdx,%rdi,4),%ymm0
+	LONG $0x000008bf; BYTE $0x00 // 046a: mov $0x8,%edi
+	LONG $0x2c7de2c4; BYTE $0x01 // 046f: vmaskmovps (%rcx),%ymm0,%ymm0
+	WORD $0x3948; BYTE $0xf8 // 0474: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 0477: cmovg %rdi,%rax
+	WORD $0xff31 // 047b: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 047d: test %rax,%rax
+	LONG $0xc7480f48 // 0480: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc3 // 0484: sub %rax,%rbx
+	LONG $0xe058dcc5 // 0487: vaddps %ymm0,%ymm4,%ymm4
+	LONG $0x046ffec5; BYTE $0x9a // 048b: vmovdqu (%rdx,%rbx,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x2041 // 0490: vmaskmovps 0x20(%rcx),%ymm0,%ymm0
+	LONG $0xd858e4c5 // 0496: vaddps %ymm0,%ymm3,%ymm3
+	LONG $0x31146349 // 049a: movslq (%r9,%rsi,1),%rdx
+	WORD $0x8b49; BYTE $0x00 // 049e: mov (%r8),%rax
+	LONG $0x901c8d48 // 04a1: lea (%rax,%rdx,4),%rbx
+	LONG $0xa8b08b49; WORD $0x0000; BYTE $0x00 // 04a5: mov 0xa8(%r8),%rsi
+	QUAD $0x00080b2d187de2c4; BYTE $0x00 // 04ac: vbroadcastss 0x80b(%rip),%ymm5 # cc0 <lanes+0x40>
+	WORD $0xd231 // 04b5: xor %edx,%edx
+	LONG $0x18408b49 // 04b7: mov 0x18(%r8),%rax
+	WORD $0x8548; BYTE $0xf6 // 04bb: test %rsi,%rsi
+	WORD $0x797e // 04be: jle 539 <multiplyPairs+0x539>
+	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 04c0: mov 0xb0(%r8),%r9
+	LONG $0x110c8d49 // 04c7: lea (%r9,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 04cb: cmp %rdx,%rcx
+	LONG $0x06b88e0f; WORD $0x0000 // 04ce: jle b8c <multiplyPairs+0xb8c>
+	LONG $0x306ffec5 // 04d4: vmovdqu (%rax),%ymm6
+	LONG $0x0854d4c5 // 04d8: vandps (%rax),%ymm5,%ymm1
+	LONG $0x40c08348 // 04dc: add $0x40,%rax
+	LONG $0x5054d4c5; BYTE $0xe0 // 04e0: vandps -0x20(%rax),%ymm5,%ymm2
+	LONG $0xf672bdc5; BYTE $0x10 // 04e5: vpslld $0x10,%ymm6,%ymm8
+	LONG $0x706ffec5; BYTE $0xe0 // 04ea: vmovdqu -0x20(%rax),%ymm6
+	LONG $0xf672c5c5; BYTE $0x10 // 04ef: vpslld $0x10,%ymm6,%ymm7
+	LONG $0x187de2c4; WORD $0x9304 // 04f4: vbroadcastss (%rbx,%rdx,4),%ymm0
+	WORD $0xff48; BYTE $0xc2 // 04fa: inc %rdx
+	LONG $0xf072cdc5; BYTE $0x10 // 04fd: vpslld $0x10,%ymm0,%ymm6
+	LONG $0xc554fcc5 // 0502: vandps %ymm5,%ymm0,%ymm0
+	LONG $0x985de2c4; BYTE $0xc8 // 0506: vfmadd132ps %ymm0,%ymm4,%ymm1
+	LONG $0x9865e2c4; BYTE $0xc2 // 050b: vfmadd132ps %ymm2,%ymm3,%ymm0
+	LONG $0xc4297cc5 // 0510: vmovaps %ymm8,%ymm4
+	LONG $0xdf28fcc5 // 0514: vmovaps %ymm7,%ymm3
+	LONG $0x9875e2c4; BYTE $0xe6 // 0518: vfmadd132ps %ymm6,%ymm1,%ymm4
+	LONG $0x987de2c4; BYTE $0xde // 051d: vfmadd132ps %ymm6,%ymm0,%ymm3
+	WORD $0x3948; BYTE $0xd1 // 0522: cmp %rdx,%rcx
+	WORD $0xad7f // 0525: jg 4d4 <multiplyPairs+0x4d4>
+	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 0527: add 0xb8(%r8),%rcx
+	WORD $0x294c; BYTE $0xc9 // 052e: sub %r9,%rcx
+	WORD $0x8948; BYTE $0xca // 0531: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xce // 0534: dec %rsi
+	WORD $0x8775 // 0537: jne 4c0 <multiplyPairs+0x4c0>
+	QUAD $0x00000000d0b88349 // 0539: cmpq $0x0,0xd0(%r8)
+	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0541: mov 0xc8(%r8),%rdx
+	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 0548: mov 0x90(%r8),%rax
+	LONG $0x90148d48 // 054f: lea (%rax,%rdx,4),%rdx
+	WORD $0x0c74 // 0553: je 561 <multiplyPairs+0x561>
+	LONG $0xc057f8c5 // 0555: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xe45ffcc5 // 0559: vmaxps %ymm4,%ymm0,%ymm4
+	LONG $0xdb5ffcc5 // 055d: vmaxps %ymm3,%ymm0,%ymm3
+	WORD $0x6348; BYTE $0x0a // 0561: movslq (%rdx),%rcx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0564: mov 0xc0(%r8),%rax
+	LONG $0x60508b49 // 056b: mov 0x60(%r8),%rdx
+	LONG $0x8a0c8d48 // 056f: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0573: cmp $0x10,%rax
+	LONG $0x0682840f; WORD $0x0000 // 0577: je bff <multiplyPairs+0xbff>
+	LONG $0xf8508d48 // 057d: lea -0x8(%rax),%rdx
+	LONG $0x000008bb; BYTE $0x00 // 0581: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 0586: cmp %rbx,%rdx
+	LONG $0xd34f0f48 // 0589: cmovg %rbx,%rdx
+	WORD $0xdb31 // 058d: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xd2 // 058f: test %rdx,%rdx
+	LONG $0xd3480f48 // 0592: cmovs %rbx,%rdx
+	LONG $0x000008bb; BYTE $0x00 // 0596: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xde // 059b: mov %rbx,%rsi
+	WORD $0x2948; BYTE $0xd6 // 059e: sub %rdx,%rsi
+	LONG $0xd8158d48; WORD $0x0006; BYTE $0x00 // 05a1: lea 0x6d8(%rip),%rdx # c80 <lanes>
+	LONG $0x046ffec5; BYTE $0xb2 // 05a8: vmovdqu (%rdx,%rsi,4),%ymm0
+	LONG $0x000008be; BYTE $0x00 // 05ad: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf0 // 05b2: cmp %rsi,%rax
+	LONG $0xc64f0f48 // 05b5: cmovg %rsi,%rax
+	WORD $0xf631 // 05b9: xor %esi,%esi
+	WORD $0x8548; BYTE $0xc0 // 05bb: test %rax,%rax
+	LONG $0xc6480f48 // 05be: cmovs %rsi,%rax
+	WORD $0x2948; BYTE $0xc3 // 05c2: sub %rax,%rbx
+	LONG $0x0c6ffec5; BYTE $0x9a // 05c5: vmovdqu (%rdx,%rbx,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x2059 // 05ca: vmaskmovps %ymm3,%ymm0,0x20(%rcx)
+	LONG $0x2e75e2c4; BYTE $0x21 // 05d0: vmaskmovps %ymm4,%ymm1,(%rcx)
+	WORD $0xf8c5; BYTE $0x77 // 05d5: vzeroupper
+	BYTE $0xc3 // 05d8: ret
+	LONG $0x38788349; BYTE $0x00 // 05d9: cmpq $0x0,0x38(%r8)
+	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 05de: mov 0xc8(%r8),%rax
+	LONG $0x78488b4d // 05e5: mov 0x78(%r8),%r9
+	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 05e9: mov 0x90(%r8),%rdx
+	QUAD $0x00000000850c8d48 // 05f0: lea 0x0(,%rax,4),%rcx
+	LONG $0x0554850f; WORD $0x0000 // 05f8: jne b52 <multiplyPairs+0xb52>
+	LONG $0x50788349; BYTE $0x00 // 05fe: cmpq $0x0,0x50(%r8)
+	LONG $0xf657c8c5 // 0603: vxorps %xmm6,%xmm6,%xmm6
+	LONG $0xde28fcc5 // 0607: vmovaps %ymm6,%ymm3
+	LONG $0x0559840f; WORD $0x0000 // 060b: je b6a <multiplyPairs+0xb6a>
+	WORD $0x0148; BYTE $0xca // 0611: add %rcx,%rdx
+	LONG $0x48588b49 // 0614: mov 0x48(%r8),%rbx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0618: mov 0xc0(%r8),%rax
+	WORD $0x6348; BYTE $0x32 // 061f: movslq (%rdx),%rsi
+	LONG $0xb33c8d48 // 0622: lea (%rbx,%rsi,4),%rdi
+	LONG $0x04726348 // 0626: movslq 0x4(%rdx),%rsi
+	LONG $0x08526348 // 062a: movslq 0x8(%rdx),%rdx
+	LONG $0xb3348d48 // 062e: lea (%rbx,%rsi,4),%rsi
+	LONG $0x931c8d48 // 0632: lea (%rbx,%rdx,4),%rbx
+	LONG $0x10f88348 // 0636: cmp $0x10,%rax
+	LONG $0x05f2840f; WORD $0x0000 // 063a: je c32 <multiplyPairs+0xc32>
+	LONG $0x000008ba; BYTE $0x00 // 0640: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0645: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0648: cmovle %rax,%rdx
+	WORD $0x3145; BYTE $0xd2 // 064c: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xd2 // 064f: test %rdx,%rdx
+	LONG $0xd2480f49 // 0652: cmovs %r10,%rdx
+	LONG $0x0008ba41; WORD $0x0000 // 0656: mov $0x8,%r10d
+	LONG $0x08e88348 // 065c: sub $0x8,%rax
+	WORD $0x894d; BYTE $0xd3 // 0660: mov %r10,%r11
+	WORD $0x2949; BYTE $0xd3 // 0663: sub %rdx,%r11
+	LONG $0x13158d48; WORD $0x0006; BYTE $0x00 // 0666: lea 0x613(%rip),%rdx # c80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x9a0c // 066d: vmovdqu (%rdx,%r11,4),%ymm1
+	LONG $0x0008bb41; WORD $0x0000 // 0673: mov $0x8,%r11d
+	WORD $0x394c; BYTE $0xd8 // 0679: cmp %r11,%rax
+	LONG $0x2c75e2c4; BYTE $0x17 // 067c: vmaskmovps (%rdi),%ymm1,%ymm2
+	LONG $0x2c75e2c4; BYTE $0x26 // 0681: vmaskmovps (%rsi),%ymm1,%ymm4
+	LONG $0xc34f0f49 // 0686: cmovg %r11,%rax
+	WORD $0x3145; BYTE $0xdb // 068a: xor %r11d,%r11d
+	LONG $0x2c75e2c4; BYTE $0x0b // 068d: vmaskmovps (%rbx),%ymm1,%ymm1
+	WORD $0x8548; BYTE $0xc0 // 0692: test %rax,%rax
+	LONG $0xc3480f49 // 0695: cmovs %r11,%rax
+	WORD $0x2949; BYTE $0xc2 // 0699: sub %rax,%r10
+	LONG $0x6f7ea1c4; WORD $0x9204 // 069c: vmovdqu (%rdx,%r10,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x206f // 06a2: vmaskmovps 0x20(%rdi),%ymm0,%ymm5
+	LONG $0x2c7d62c4; WORD $0x205e // 06a8: vmaskmovps 0x20(%rsi),%ymm0,%ymm11
+	LONG $0x2c7de2c4; WORD $0x2043 // 06ae: vmaskmovps 0x20(%rbx),%ymm0,%ymm0
+	LONG $0xe458e4c5 // 06b4: vaddps %ymm4,%ymm3,%ymm4
+	LONG $0xd15864c5 // 06b8: vaddps %ymm1,%ymm3,%ymm10
+	LONG $0xda58e4c5 // 06bc: vaddps %ymm2,%ymm3,%ymm3
+	LONG $0x584c41c4; BYTE $0xdb // 06c0: vaddps %ymm11,%ymm6,%ymm11
+	LONG $0xc8584cc5 // 06c5: vaddps %ymm0,%ymm6,%ymm9
+	LONG $0xf558ccc5 // 06c9: vaddps %ymm5,%ymm6,%ymm6
+	WORD $0x8b49; BYTE $0x00 // 06cd: mov (%r8),%rax
+	LONG $0x09146349 // 06d0: movslq (%r9,%rcx,1),%rdx
+	LONG $0x903c8d48 // 06d4: lea (%rax,%rdx,4),%rdi
+	LONG $0x09546349; BYTE $0x04 // 06d8: movslq 0x4(%r9,%rcx,1),%rdx
+	LONG $0x90348d48 // 06dd: lea (%rax,%rdx,4),%rsi
+	LONG $0x09546349; BYTE $0x08 // 06e1: movslq 0x8(%r9,%rcx,1),%rdx
+	LONG $0x901c8d48 // 06e6: lea (%rax,%rdx,4),%rbx
+	LONG $0xa8908b4d; WORD $0x0000; BYTE $0x00 // 06ea: mov 0xa8(%r8),%r10
+	QUAD $0x0005c62d187de2c4; BYTE $0x00 // 06f1: vbroadcastss 0x5c6(%rip),%ymm5 # cc0 <lanes+0x40>
+	WORD $0xd231 // 06fa: xor %edx,%edx
+	LONG $0x18408b49 // 06fc: mov 0x18(%r8),%rax
+	WORD $0x854d; BYTE $0xd2 // 0700: test %r10,%r10
+	LONG $0x00d28e0f; WORD $0x0000 // 0703: jle 7db <multiplyPairs+0x7db>
+	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 0709: mov 0xb0(%r8),%r9
+	LONG $0x110c8d49 // 0710: lea (%r9,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0714: cmp %rdx,%rcx
+	LONG $0x047f8e0f; WORD $0x0000 // 0717: jle b9c <multiplyPairs+0xb9c>
+	LONG $0x106ffec5 // 071d: vmovdqu (%rax),%ymm2
+	LONG $0x0054d4c5 // 0721: vandps (%rax),%ymm5,%ymm0
+	LONG $0x40c08348 // 0725: add $0x40,%rax
+	LONG $0xf272bdc5; BYTE $0x10 // 0729: vpslld $0x10,%ymm2,%ymm8
+	LONG $0x506ffec5; BYTE $0xe0 // 072e: vmovdqu -0x20(%rax),%ymm2
+	LONG $0xf272c5c5; BYTE $0x10 // 0733: vpslld $0x10,%ymm2,%ymm7
+	LONG $0x5054d4c5; BYTE $0xe0 // 0738: vandps -0x20(%rax),%ymm5,%ymm2
+	LONG $0x187de2c4; WORD $0x970c // 073d: vbroadcastss (%rdi,%rdx,4),%ymm1
+	LONG $0xf1729dc5; BYTE $0x10 // 0743: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xcd54f4c5 // 0748: vandps %ymm5,%ymm1,%ymm1
+	LONG $0xb875e2c4; BYTE $0xd8 // 074c: vfmadd231ps %ymm0,%ymm1,%ymm3
+	LONG $0x984de2c4; BYTE $0xca // 0751: vfmadd132ps %ymm2,%ymm6,%ymm1
+	LONG $0xe6297cc5 // 0756: vmovaps %ymm12,%ymm6
+	LONG $0x9875e2c4; BYTE $0xf7 // 075a: vfmadd132ps %ymm7,%ymm1,%ymm6
+	LONG $0x187de2c4; WORD $0x960c // 075f: vbroadcastss (%rsi,%rdx,4),%ymm1
+	LONG $0xb81dc2c4; BYTE $0xd8 // 0765: vfmadd231ps %ymm8,%ymm12,%ymm3
+	LONG $0xf1729dc5; BYTE $0x10 // 076a: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xcd54f4c5 // 076f: vandps %ymm5,%ymm1,%ymm1
+	LONG $0xb875e2c4; BYTE $0xe0 // 0773: vfmadd231ps %ymm0,%ymm1,%ymm4
+	LONG $0x9825e2c4; BYTE $0xca // 0778: vfmadd132ps %ymm2,%ymm11,%ymm1
+	LONG $0x287c41c4; BYTE $0xdc // 077d: vmovaps %ymm12,%ymm11
+	LONG $0x987562c4; BYTE $0xdf // 0782: vfmadd132ps %ymm7,%ymm1,%ymm11
+	LONG $0x187de2c4; WORD $0x930c // 0787: vbroadcastss (%rbx,%rdx,4),%ymm1
+	LONG $0xb81dc2c4; BYTE $0xe0 // 078d: vfmadd231ps %ymm8,%ymm12,%ymm4
+	WORD $0xff48; BYTE $0xc2 // 0792: inc %rdx
+	LONG $0xf1729dc5; BYTE $0x10 // 0795: vpslld $0x10,%ymm1,%ymm12
+	LONG $0xcd54f4c5 // 079a: vandps %ymm5,%ymm1,%ymm1
+	LONG $0x982de2c4; BYTE $0xc1 // 079e: vfmadd132ps %ymm1,%ymm10,%ymm0
+	LONG $0x9835e2c4; BYTE $0xca // 07a3: vfmadd132ps %ymm2,%ymm9,%ymm1
+	LONG $0x287c41c4; BYTE $0xd0 // 07a8: vmovaps %ymm8,%ymm10
+	LONG $0x287c41c4; BYTE $0xcc // 07ad: vmovaps %ymm12,%ymm9
+	LONG $0x987d42c4; BYTE $0xd4 // 07b2: vfmadd132ps %ymm12,%ymm0,%ymm10
+	LONG $0x987562c4; BYTE $0xcf // 07b7: vfmadd132ps %ymm7,%ymm1,%ymm9
+	WORD $0x3948; BYTE $0xd1 // 07bc: cmp %rdx,%rcx
+	LONG $0xff588f0f; WORD $0xffff // 07bf: jg 71d <multiplyPairs+0x71d>
+	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 07c5: add 0xb8(%r8),%rcx
+	WORD $0x294c; BYTE $0xc9 // 07cc: sub %r9,%rcx
+	WORD $0x8948; BYTE $0xca // 07cf: mov %rcx,%rdx
+	WORD $0xff49; BYTE $0xca // 07d2: dec %r10
+	LONG $0xff2e850f; WORD $0xffff // 07d5: jne 709 <multiplyPairs+0x709>
+	QUAD $0x00000000d0b88349 // 07db: cmpq $0x0,0xd0(%r8)
+	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 07e3: mov 0xc8(%r8),%rdx
+	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 07ea: mov 0x90(%r8),%rax
+	LONG $0x901c8d48 // 07f1: lea (%rax,%rdx,4),%rbx
+	WORD $0x1f74 // 07f5: je 816 <multiplyPairs+0x816>
+	LONG $0xc057f8c5 // 07f7: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xdb5ffcc5 // 07fb: vmaxps %ymm3,%ymm0,%ymm3
+	LONG $0xf65ffcc5 // 07ff: vmaxps %ymm6,%ymm0,%ymm6
+	LONG $0xe45ffcc5 // 0803: vmaxps %ymm4,%ymm0,%ymm4
+	LONG $0x5f7c41c4; BYTE $0xdb // 0807: vmaxps %ymm11,%ymm0,%ymm11
+	LONG $0x5f7c41c4; BYTE $0xd2 // 080c: vmaxps %ymm10,%ymm0,%ymm10
+	LONG $0x5f7c41c4; BYTE $0xc9 // 0811: vmaxps %ymm9,%ymm0,%ymm9
+	WORD $0x6348; BYTE $0x0b // 0816: movslq (%rbx),%rcx
+	LONG $0x60508b49 // 0819: mov 0x60(%r8),%rdx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 081d: mov 0xc0(%r8),%rax
+	LONG $0x8a0c8d48 // 0824: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0828: cmp $0x10,%rax
+	LONG $0x0395840f; WORD $0x0000 // 082c: je bc7 <multiplyPairs+0xbc7>
+	LONG $0xf8508d48 // 0832: lea -0x8(%rax),%rdx
+	LONG $0x000008be; BYTE $0x00 // 0836: mov $0x8,%esi
+	WORD $0x3948; BYTE $0xf2 // 083b: cmp %rsi,%rdx
+	LONG $0xd64f0f48 // 083e: cmovg %rsi,%rdx
+	WORD $0xf631 // 0842: xor %esi,%esi
+	WORD $0x8548; BYTE $0xd2 // 0844: test %rdx,%rdx
+	LONG $0xd6480f48 // 0847: cmovs %rsi,%rdx
+	LONG $0x000008be; BYTE $0x00 // 084b: mov $0x8,%esi
+	WORD $0x8948; BYTE $0xf7 // 0850: mov %rsi,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0853: sub %rdx,%rdi
+	LONG $0x23158d48; WORD $0x0004; BYTE $0x00 // 0856: lea 0x423(%rip),%rdx # c80 <lanes>
+	LONG $0x046ffec5; BYTE $0xba // 085d: vmovdqu (%rdx,%rdi,4),%ymm0
+	LONG $0x000008bf; BYTE $0x00 // 0862: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0867: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 086a: cmovg %rdi,%rax
+	WORD $0xff31 // 086e: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0870: test %rax,%rax
+	LONG $0xc7480f48 // 0873: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc6 // 0877: sub %rax,%rsi
+	LONG $0x0c6ffec5; BYTE $0xb2 // 087a: vmovdqu (%rdx,%rsi,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x2071 // 087f: vmaskmovps %ymm6,%ymm0,0x20(%rcx)
+	LONG $0x2e75e2c4; BYTE $0x19 // 0885: vmaskmovps %ymm3,%ymm1,(%rcx)
+	LONG $0x04536348 // 088a: movslq 0x4(%rbx),%rdx
+	LONG $0x60408b49 // 088e: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0892: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x20 // 0896: vmaskmovps %ymm4,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2058 // 089b: vmaskmovps %ymm11,%ymm0,0x20(%rax)
+	LONG $0x08536348 // 08a1: movslq 0x8(%rbx),%rdx
+	LONG $0x60408b49 // 08a5: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 08a9: lea (%rax,%rdx,4),%rax
+	LONG $0x2e7562c4; BYTE $0x10 // 08ad: vmaskmovps %ymm10,%ymm1,(%rax)
+	LONG $0x2e7d62c4; WORD $0x2048 // 08b2: vmaskmovps %ymm9,%ymm0,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 08b8: vzeroupper
+	BYTE $0xc3 // 08bb: ret
+	LONG $0xfa8d850f; WORD $0xffff // 08bc: jne 34f <multiplyPairs+0x34f>
+	LONG $0x38788349; BYTE $0x00 // 08c2: cmpq $0x0,0x38(%r8)
+	LONG $0xc8808b49; WORD $0x0000; BYTE $0x00 // 08c7: mov 0xc8(%r8),%rax
+	LONG $0x78488b4d // 08ce: mov 0x78(%r8),%r9
+	LONG $0x90908b49; WORD $0x0000; BYTE $0x00 // 08d2: mov 0x90(%r8),%rdx
+	QUAD $0x00000000850c8d48 // 08d9: lea 0x0(,%rax,4),%rcx
+	LONG $0x0246850f; WORD $0x0000 // 08e1: jne b2d <multiplyPairs+0xb2d>
+	LONG $0x50788349; BYTE $0x00 // 08e7: cmpq $0x0,0x50(%r8)
+	LONG $0xed57d0c5 // 08ec: vxorps %xmm5,%xmm5,%xmm5
+	LONG $0xf528fcc5 // 08f0: vmovaps %ymm5,%ymm6
+	LONG $0x024b840f; WORD $0x0000 // 08f4: je b45 <multiplyPairs+0xb45>
+	WORD $0x0148; BYTE $0xca // 08fa: add %rcx,%rdx
+	LONG $0x48588b49 // 08fd: mov 0x48(%r8),%rbx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0901: mov 0xc0(%r8),%rax
+	WORD $0x6348; BYTE $0x32 // 0908: movslq (%rdx),%rsi
+	LONG $0x04526348 // 090b: movslq 0x4(%rdx),%rdx
+	LONG $0xb3348d48 // 090f: lea (%rbx,%rsi,4),%rsi
+	LONG $0x931c8d48 // 0913: lea (%rbx,%rdx,4),%rbx
+	LONG $0x10f88348 // 0917: cmp $0x10,%rax
+	LONG $0x02ec840f; WORD $0x0000 // 091b: je c0d <multiplyPairs+0xc0d>
+	LONG $0x000008ba; BYTE $0x00 // 0921: mov $0x8,%edx
+	WORD $0x3948; BYTE $0xd0 // 0926: cmp %rdx,%rax
+	LONG $0xd04e0f48 // 0929: cmovle %rax,%rdx
+	WORD $0xff31 // 092d: xor %edi,%edi
+	WORD $0x8548; BYTE $0xd2 // 092f: test %rdx,%rdx
+	LONG $0xd7480f48 // 0932: cmovs %rdi,%rdx
+	LONG $0x000008bf; BYTE $0x00 // 0936: mov $0x8,%edi
+	LONG $0x08e88348 // 093b: sub $0x8,%rax
+	WORD $0x8949; BYTE $0xfa // 093f: mov %rdi,%r10
+	WORD $0x2949; BYTE $0xd2 // 0942: sub %rdx,%r10
+	LONG $0x34158d48; WORD $0x0003; BYTE $0x00 // 0945: lea 0x334(%rip),%rdx # c80 <lanes>
+	LONG $0x6f7ea1c4; WORD $0x920c // 094c: vmovdqu (%rdx,%r10,4),%ymm1
+	LONG $0x0008ba41; WORD $0x0000 // 0952: mov $0x8,%r10d
+	WORD $0x394c; BYTE $0xd0 // 0958: cmp %r10,%rax
+	LONG $0x2c75e2c4; BYTE $0x1e // 095b: vmaskmovps (%rsi),%ymm1,%ymm3
+	LONG $0x2c75e2c4; BYTE $0x0b // 0960: vmaskmovps (%rbx),%ymm1,%ymm1
+	LONG $0xc24f0f49 // 0965: cmovg %r10,%rax
+	WORD $0x3145; BYTE $0xd2 // 0969: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xc0 // 096c: test %rax,%rax
+	LONG $0xc2480f49 // 096f: cmovs %r10,%rax
+	WORD $0x2948; BYTE $0xc7 // 0973: sub %rax,%rdi
+	LONG $0x046ffec5; BYTE $0xba // 0976: vmovdqu (%rdx,%rdi,4),%ymm0
+	LONG $0x2c7de2c4; WORD $0x207e // 097b: vmaskmovps 0x20(%rsi),%ymm0,%ymm7
+	LONG $0x2c7de2c4; WORD $0x2043 // 0981: vmaskmovps 0x20(%rbx),%ymm0,%ymm0
+	LONG $0xdb58ccc5 // 0987: vaddps %ymm3,%ymm6,%ymm3
+	LONG $0xf158ccc5 // 098b: vaddps %ymm1,%ymm6,%ymm6
+	LONG $0xff58d4c5 // 098f: vaddps %ymm7,%ymm5,%ymm7
+	LONG $0xe858d4c5 // 0993: vaddps %ymm0,%ymm5,%ymm5
+	WORD $0x8b49; BYTE $0x00 // 0997: mov (%r8),%rax
+	LONG $0x09146349 // 099a: movslq (%r9,%rcx,1),%rdx
+	LONG $0x90348d48 // 099e: lea (%rax,%rdx,4),%rsi
+	LONG $0x09546349; BYTE $0x04 // 09a2: movslq 0x4(%r9,%rcx,1),%rdx
+	LONG $0x901c8d48 // 09a7: lea (%rax,%rdx,4),%rbx
+	LONG $0xa8b88b49; WORD $0x0000; BYTE $0x00 // 09ab: mov 0xa8(%r8),%rdi
+	QUAD $0x00030525187de2c4; BYTE $0x00 // 09b2: vbroadcastss 0x305(%rip),%ymm4 # cc0 <lanes+0x40>
+	WORD $0xd231 // 09bb: xor %edx,%edx
+	LONG $0x18408b49 // 09bd: mov 0x18(%r8),%rax
+	WORD $0x8548; BYTE $0xff // 09c1: test %rdi,%rdi
+	LONG $0x00a48e0f; WORD $0x0000 // 09c4: jle a6e <multiplyPairs+0xa6e>
+	LONG $0xb0888b4d; WORD $0x0000; BYTE $0x00 // 09ca: mov 0xb0(%r8),%r9
+	LONG $0x110c8d49 // 09d1: lea (%r9,%rdx,1),%rcx
+	WORD $0x3948; BYTE $0xd1 // 09d5: cmp %rdx,%rcx
+	LONG $0x01b68e0f; WORD $0x0000 // 09d8: jle b94 <multiplyPairs+0xb94>
+	LONG $0x106ffec5 // 09de: vmovdqu (%rax),%ymm2
+	LONG $0x0854dcc5 // 09e2: vandps (%rax),%ymm4,%ymm1
+	LONG $0x40c08348 // 09e6: add $0x40,%rax
+	LONG $0xf272adc5; BYTE $0x10 // 09ea: vpslld $0x10,%ymm2,%ymm10
+	LONG $0x506ffec5; BYTE $0xe0 // 09ef: vmovdqu -0x20(%rax),%ymm2
+	LONG $0xf272bdc5; BYTE $0x10 // 09f4: vpslld $0x10,%ymm2,%ymm8
+	LONG $0x5054dcc5; BYTE $0xe0 // 09f9: vandps -0x20(%rax),%ymm4,%ymm2
+	LONG $0x187de2c4; WORD $0x9604 // 09fe: vbroadcastss (%rsi,%rdx,4),%ymm0
+	LONG $0xf072b5c5; BYTE $0x10 // 0a04: vpslld $0x10,%ymm0,%ymm9
+	LONG $0xc454fcc5 // 0a09: vandps %ymm4,%ymm0,%ymm0
+	LONG $0xb87de2c4; BYTE $0xd9 // 0a0d: vfmadd231ps %ymm1,%ymm0,%ymm3
+	LONG $0x9845e2c4; BYTE $0xc2 // 0a12: vfmadd132ps %ymm2,%ymm7,%ymm0
+	LONG $0xcf297cc5 // 0a17: vmovaps %ymm9,%ymm7
+	LONG $0x987dc2c4; BYTE $0xf8 // 0a1b: vfmadd132ps %ymm8,%ymm0,%ymm7
+	LONG $0x187de2c4; WORD $0x9304 // 0a20: vbroadcastss (%rbx,%rdx,4),%ymm0
+	LONG $0xb835c2c4; BYTE $0xda // 0a26: vfmadd231ps %ymm10,%ymm9,%ymm3
+	WORD $0xff48; BYTE $0xc2 // 0a2b: inc %rdx
+	LONG $0xf072b5c5; BYTE $0x10 // 0a2e: vpslld $0x10,%ymm0,%ymm9
+	LONG $0xc454fcc5 // 0a33: vandps %ymm4,%ymm0,%ymm0
+	LONG $0x984de2c4; BYTE $0xc8 // 0a37: vfmadd132ps %ymm0,%ymm6,%ymm1
+	LONG $0x9855e2c4; BYTE $0xc2 // 0a3c: vfmadd132ps %ymm2,%ymm5,%ymm0
+	LONG $0xd6297cc5 // 0a41: vmovaps %ymm10,%ymm6
+	LONG $0xcd297cc5 // 0a45: vmovaps %ymm9,%ymm5
+	LONG $0x9875c2c4; BYTE $0xf1 // 0a49: vfmadd132ps %ymm9,%ymm1,%ymm6
+	LONG $0x987dc2c4; BYTE $0xe8 // 0a4e: vfmadd132ps %ymm8,%ymm0,%ymm5
+	WORD $0x3948; BYTE $0xd1 // 0a53: cmp %rdx,%rcx
+	WORD $0x867f // 0a56: jg 9de <multiplyPairs+0x9de>
+	LONG $0xb8880349; WORD $0x0000; BYTE $0x00 // 0a58: add 0xb8(%r8),%rcx
+	WORD $0x294c; BYTE $0xc9 // 0a5f: sub %r9,%rcx
+	WORD $0x8948; BYTE $0xca // 0a62: mov %rcx,%rdx
+	WORD $0xff48; BYTE $0xcf // 0a65: dec %rdi
+	LONG $0xff5c850f; WORD $0xffff // 0a68: jne 9ca <multiplyPairs+0x9ca>
+	QUAD $0x00000000d0b88349 // 0a6e: cmpq $0x0,0xd0(%r8)
+	LONG $0xc8908b49; WORD $0x0000; BYTE $0x00 // 0a76: mov 0xc8(%r8),%rdx
+	LONG $0x90808b49; WORD $0x0000; BYTE $0x00 // 0a7d: mov 0x90(%r8),%rax
+	LONG $0x90348d48 // 0a84: lea (%rax,%rdx,4),%rsi
+	WORD $0x1474 // 0a88: je a9e <multiplyPairs+0xa9e>
+	LONG $0xc057f8c5 // 0a8a: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0xdb5ffcc5 // 0a8e: vmaxps %ymm3,%ymm0,%ymm3
+	LONG $0xff5ffcc5 // 0a92: vmaxps %ymm7,%ymm0,%ymm7
+	LONG $0xf65ffcc5 // 0a96: vmaxps %ymm6,%ymm0,%ymm6
+	LONG $0xed5ffcc5 // 0a9a: vmaxps %ymm5,%ymm0,%ymm5
+	WORD $0x6348; BYTE $0x0e // 0a9e: movslq (%rsi),%rcx
+	LONG $0x60508b49 // 0aa1: mov 0x60(%r8),%rdx
+	LONG $0xc0808b49; WORD $0x0000; BYTE $0x00 // 0aa5: mov 0xc0(%r8),%rax
+	LONG $0x8a0c8d48 // 0aac: lea (%rdx,%rcx,4),%rcx
+	LONG $0x10f88348 // 0ab0: cmp $0x10,%rax
+	LONG $0x00ea840f; WORD $0x0000 // 0ab4: je ba4 <multiplyPairs+0xba4>
+	LONG $0xf8508d48 // 0aba: lea -0x8(%rax),%rdx
+	LONG $0x000008bb; BYTE $0x00 // 0abe: mov $0x8,%ebx
+	WORD $0x3948; BYTE $0xda // 0ac3: cmp %rbx,%rdx
+	LONG $0xd34f0f48 // 0ac6: cmovg %rbx,%rdx
+	WORD $0xdb31 // 0aca: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xd2 // 0acc: test %rdx,%rdx
+	LONG $0xd3480f48 // 0acf: cmovs %rbx,%rdx
+	LONG $0x000008bb; BYTE $0x00 // 0ad3: mov $0x8,%ebx
+	WORD $0x8948; BYTE $0xdf // 0ad8: mov %rbx,%rdi
+	WORD $0x2948; BYTE $0xd7 // 0adb: sub %rdx,%rdi
+	LONG $0x9b158d48; WORD $0x0001; BYTE $0x00 // 0ade: lea 0x19b(%rip),%rdx # c80 <lanes>
+	LONG $0x046ffec5; BYTE $0xba // 0ae5: vmovdqu (%rdx,%rdi,4),%ymm0
+	LONG $0x000008bf; BYTE $0x00 // 0aea: mov $0x8,%edi
+	WORD $0x3948; BYTE $0xf8 // 0aef: cmp %rdi,%rax
+	LONG $0xc74f0f48 // 0af2: cmovg %rdi,%rax
+	WORD $0xff31 // 0af6: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc0 // 0af8: test %rax,%rax
+	LONG $0xc7480f48 // 0afb: cmovs %rdi,%rax
+	WORD $0x2948; BYTE $0xc3 // 0aff: sub %rax,%rbx
+	LONG $0x0c6ffec5; BYTE $0x9a // 0b02: vmovdqu (%rdx,%rbx,4),%ymm1
+	LONG $0x2e7de2c4; WORD $0x2079 // 0b07: vmaskmovps %ymm7,%ymm0,0x20(%rcx)
+	LONG $0x2e75e2c4; BYTE $0x19 // 0b0d: vmaskmovps %ymm3,%ymm1,(%rcx)
+	LONG $0x04566348 // 0b12: movslq 0x4(%rsi),%rdx
+	LONG $0x60408b49 // 0b16: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0b1a: lea (%rax,%rdx,4),%rax
+	LONG $0x2e75e2c4; BYTE $0x30 // 0b1e: vmaskmovps %ymm6,%ymm1,(%rax)
+	LONG $0x2e7de2c4; WORD $0x2068 // 0b23: vmaskmovps %ymm5,%ymm0,0x20(%rax)
+	WORD $0xf8c5; BYTE $0x77 // 0b29: vzeroupper
+	BYTE $0xc3 // 0b2c: ret
+	LONG $0x50788349; BYTE $0x00 // 0b2d: cmpq $0x0,0x50(%r8)
+	LONG $0x30408b49 // 0b32: mov 0x30(%r8),%rax
+	LONG $0x3010fcc5 // 0b36: vmovups (%rax),%ymm6
+	LONG $0x6810fcc5; BYTE $0x20 // 0b3a: vmovups 0x20(%rax),%ymm5
+	LONG $0xfdb5850f; WORD $0xffff // 0b3f: jne 8fa <multiplyPairs+0x8fa>
+	LONG $0xfd28fcc5 // 0b45: vmovaps %ymm5,%ymm7
+	LONG $0xde28fcc5 // 0b49: vmovaps %ymm6,%ymm3
+	LONG $0xfffe45e9; BYTE $0xff // 0b4d: jmp 997 <multiplyPairs+0x997>
+	LONG $0x50788349; BYTE $0x00 // 0b52: cmpq $0x0,0x50(%r8)
+	LONG $0x30408b49 // 0b57: mov 0x30(%r8),%rax
+	LONG $0x1810fcc5 // 0b5b: vmovups (%rax),%ymm3
+	LONG $0x7010fcc5; BYTE $0x20 // 0b5f: vmovups 0x20(%rax),%ymm6
+	LONG $0xfaa7850f; WORD $0xffff // 0b64: jne 611 <multiplyPairs+0x611>
+	LONG $0xce287cc5 // 0b6a: vmovaps %ymm6,%ymm9
+	LONG $0xd3287cc5 // 0b6e: vmovaps %ymm3,%ymm10
+	LONG $0xde287cc5 // 0b72: vmovaps %ymm6,%ymm11
+	LONG $0xe328fcc5 // 0b76: vmovaps %ymm3,%ymm4
+	LONG $0xfffb4ee9; BYTE $0xff // 0b7a: jmp 6cd <multiplyPairs+0x6cd>
+	LONG $0xdb57e0c5 // 0b7f: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0xe328fcc5 // 0b83: vmovaps %ymm3,%ymm4
+	LONG $0xfff88ae9; BYTE $0xff // 0b87: jmp 416 <multiplyPairs+0x416>
+	WORD $0x8948; BYTE $0xd1 // 0b8c: mov %rdx,%rcx
+	LONG $0xfff993e9; BYTE $0xff // 0b8f: jmp 527 <multiplyPairs+0x527>
+	WORD $0x8948; BYTE $0xd1 // 0b94: mov %rdx,%rcx
+	LONG $0xfffebce9; BYTE $0xff // 0b97: jmp a58 <multiplyPairs+0xa58>
+	WORD $0x8948; BYTE $0xd1 // 0b9c: mov %rdx,%rcx
+	LONG $0xfffc21e9; BYTE $0xff // 0b9f: jmp 7c5 <multiplyPairs+0x7c5>
+	LONG $0x1911fcc5 // 0ba4: vmovups %ymm3,(%rcx)
+	LONG $0x7911fcc5; BYTE $0x20 // 0ba8: vmovups %ymm7,0x20(%rcx)
+	LONG $0x04566348 // 0bad: movslq 0x4(%rsi),%rdx
+	LONG $0x60408b49 // 0bb1: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0bb5: lea (%rax,%rdx,4),%rax
+	LONG $0x3011fcc5 // 0bb9: vmovups %ymm6,(%rax)
+	LONG $0x6811fcc5; BYTE $0x20 // 0bbd: vmovups %ymm5,0x20(%rax)
+	LONG $0xfff792e9; BYTE $0xff // 0bc2: jmp 359 <multiplyPairs+0x359>
+	LONG $0x1911fcc5 // 0bc7: vmovups %ymm3,(%rcx)
+	LONG $0x7111fcc5; BYTE $0x20 // 0bcb: vmovups %ymm6,0x20(%rcx)
+	LONG $0x04536348 // 0bd0: movslq 0x4(%rbx),%rdx
+	LONG $0x60408b49 // 0bd4: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0bd8: lea (%rax,%rdx,4),%rax
+	LONG $0x2011fcc5 // 0bdc: vmovups %ymm4,(%rax)
+	LONG $0x58117cc5; BYTE $0x20 // 0be0: vmovups %ymm11,0x20(%rax)
+	LONG $0x08536348 // 0be5: movslq 0x8(%rbx),%rdx
+	LONG $0x60408b49 // 0be9: mov 0x60(%r8),%rax
+	LONG $0x90048d48 // 0bed: lea (%rax,%rdx,4),%rax
+	LONG $0x10117cc5 // 0bf1: vmovups %ymm10,(%rax)
+	LONG $0x48117cc5; BYTE $0x20 // 0bf5: vmovups %ymm9,0x20(%rax)
+	LONG $0xfff75ae9; BYTE $0xff // 0bfa: jmp 359 <multiplyPairs+0x359>
+	LONG $0x2111fcc5 // 0bff: vmovups %ymm4,(%rcx)
+	LONG $0x5911fcc5; BYTE $0x20 // 0c03: vmovups %ymm3,0x20(%rcx)
+	LONG $0xfff74ce9; BYTE $0xff // 0c08: jmp 359 <multiplyPairs+0x359>
+	LONG $0x1e58ccc5 // 0c0d: vaddps (%rsi),%ymm6,%ymm3
+	LONG $0x7e58d4c5; BYTE $0x20 // 0c11: vaddps 0x20(%rsi),%ymm5,%ymm7
+	LONG $0x3358ccc5 // 0c16: vaddps (%rbx),%ymm6,%ymm6
+	LONG $0x6b58d4c5; BYTE $0x20 // 0c1a: vaddps 0x20(%rbx),%ymm5,%ymm5
+	LONG $0xfffd73e9; BYTE $0xff // 0c1f: jmp 997 <multiplyPairs+0x997>
+	LONG $0x2158dcc5 // 0c24: vaddps (%rcx),%ymm4,%ymm4
+	LONG $0x5958e4c5; BYTE $0x20 // 0c28: vaddps 0x20(%rcx),%ymm3,%ymm3
+	LONG $0xfff868e9; BYTE $0xff // 0c2d: jmp 49a <multiplyPairs+0x49a>
+	LONG $0x2658e4c5 // 0c32: vaddps (%rsi),%ymm3,%ymm4
+	LONG $0x5e584cc5; BYTE $0x20 // 0c36: vaddps 0x20(%rsi),%ymm6,%ymm11
+	LONG $0x135864c5 // 0c3b: vaddps (%rbx),%ymm3,%ymm10
+	LONG $0x4b584cc5; BYTE $0x20 // 0c3f: vaddps 0x20(%rbx),%ymm6,%ymm9
+	LONG $0x1f58e4c5 // 0c44: vaddps (%rdi),%ymm3,%ymm3
+	LONG $0x7758ccc5; BYTE $0x20 // 0c48: vaddps 0x20(%rdi),%ymm6,%ymm6
+	LONG $0xfffa7be9; BYTE $0xff // 0c4d: jmp 6cd <multiplyPairs+0x6cd>
+	LONG $0x1f0f2e66; WORD $0x0084 // 0c52
+	QUAD $0x1f0f2e6600000000 // 0c58
+	QUAD $0x2e66000000000084 // 0c60
+	QUAD $0x0000000000841f0f // 0c68
+	QUAD $0x000000841f0f2e66 // 0c70
+	QUAD $0x0000441f0f660000 // 0c78
+	QUAD $0xffffffffffffffff // 0c80
+	QUAD $0xffffffffffffffff // 0c88
+	QUAD $0xffffffffffffffff // 0c90
+	QUAD $0xffffffffffffffff // 0c98
+	QUAD $0x0000000000000000 // 0ca0
+	QUAD $0x0000000000000000 // 0ca8
+	QUAD $0x0000000000000000 // 0cb0
+	QUAD $0x0000000000000000 // 0cb8
+	LONG $0xffff0000 // 0cc0
 
 // func correlatePairsAVX2(a *correlateArgs)
 // correlatePairs of csrc/pairs.c

@@ -16,185 +16,186 @@ TEXT ·multiplyPairsAVX512(SB), NOSPLIT, $0-8
 	QUAD $0x00000000c887c748; WORD $0x0000; BYTE $0x00 // 0007: movq $0x0,0xc8(%rdi)
 	WORD $0x8948; BYTE $0xfb // 0012: mov %rdi,%rbx
 	LONG $0x07f88348 // 0015: cmp $0x7,%rax
-	LONG $0x05368e0f; WORD $0x0000 // 0019: jle 555 <multiplyPairs+0x555>
-	QUAD $0x25170518487d7262; WORD $0x0000 // 001f: vbroadcastss 0x2517(%rip),%zmm8 # 2540 <multiplyPairs+0x2540>
-	LONG $0xc8838b4c; WORD $0x0000; BYTE $0x00 // 0029: mov 0xc8(%rbx),%r8
-	LONG $0x387b8348; BYTE $0x00 // 0030: cmpq $0x0,0x38(%rbx)
-	LONG $0x78738b48 // 0035: mov 0x78(%rbx),%rsi
-	QUAD $0x0000000085348d4e // 0039: lea 0x0(,%r8,4),%r14
-	LONG $0x06a2840f; WORD $0x0000 // 0041: je 6e9 <multiplyPairs+0x6e9>
-	LONG $0x30438b48 // 0047: mov 0x30(%rbx),%rax
-	LONG $0x487c7162; WORD $0x3810 // 004b: vmovups (%rax),%zmm15
-	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0051: vmovups 0x40(%rax),%zmm3
-	LONG $0x507b8348; BYTE $0x00 // 0058: cmpq $0x0,0x50(%rbx)
-	LONG $0x062d840f; WORD $0x0000 // 005d: je 690 <multiplyPairs+0x690>
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0063: mov 0x90(%rbx),%rdx
-	LONG $0x48438b48 // 006a: mov 0x48(%rbx),%rax
-	WORD $0x014c; BYTE $0xf2 // 006e: add %r14,%rdx
-	WORD $0x6348; BYTE $0x0a // 0071: movslq (%rdx),%rcx
-	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 0074: mov 0xc0(%rbx),%rdi
-	LONG $0x880c8d4c // 007b: lea (%rax,%rcx,4),%r9
-	LONG $0x20ff8348 // 007f: cmp $0x20,%rdi
-	LONG $0x073b840f; WORD $0x0000 // 0083: je 7c4 <multiplyPairs+0x7c4>
-	LONG $0x000010b9; BYTE $0x00 // 0089: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xcf // 008e: cmp %rcx,%rdi
-	LONG $0xcf4e0f48 // 0091: cmovle %rdi,%rcx
-	WORD $0x3145; BYTE $0xd2 // 0095: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xc9 // 0098: test %rcx,%rcx
-	LONG $0xca480f49 // 009b: cmovs %r10,%rcx
-	LONG $0x0001bf41; WORD $0x0000 // 009f: mov $0x1,%r15d
-	WORD $0xd341; BYTE $0xe7 // 00a5: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 00a8: mov %r15d,%ecx
-	WORD $0xc9ff // 00ab: dec %ecx
-	LONG $0xd192f8c5 // 00ad: kmovw %ecx,%k2
-	LONG $0xf04f8d48 // 00b1: lea -0x10(%rdi),%rcx
-	LONG $0x000010bf; BYTE $0x00 // 00b5: mov $0x10,%edi
-	WORD $0x3948; BYTE $0xf9 // 00ba: cmp %rdi,%rcx
-	LONG $0xcf4f0f48 // 00bd: cmovg %rdi,%rcx
-	WORD $0xff31 // 00c1: xor %edi,%edi
-	WORD $0x8548; BYTE $0xc9 // 00c3: test %rcx,%rcx
-	LONG $0xcf480f48 // 00c6: cmovs %rdi,%rcx
-	LONG $0x000001bf; BYTE $0x00 // 00ca: mov $0x1,%edi
-	WORD $0xe7d3 // 00cf: shl %cl,%edi
-	LONG $0x044a6348 // 00d1: movslq 0x4(%rdx),%rcx
-	WORD $0x7f8d; BYTE $0xff // 00d5: lea -0x1(%rdi),%edi
-	LONG $0x880c8d48 // 00d8: lea (%rax,%rcx,4),%rcx
-	LONG $0xcf92f8c5 // 00dc: kmovw %edi,%k1
-	LONG $0xca7ce162; WORD $0x2910 // 00e0: vmovups (%rcx),%zmm21{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6910; BYTE $0x01 // 00e6: vmovups 0x40(%rcx),%zmm13{%k1}{z}
-	LONG $0x084a6348 // 00ed: movslq 0x8(%rdx),%rcx
-	LONG $0xca7cd162; WORD $0x1110 // 00f1: vmovups (%r9),%zmm2{%k2}{z}
-	LONG $0x880c8d48 // 00f7: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x2110 // 00fb: vmovups (%rcx),%zmm20{%k2}{z}
-	LONG $0xc97c7162; WORD $0x6110; BYTE $0x01 // 0101: vmovups 0x40(%rcx),%zmm12{%k1}{z}
-	LONG $0x0c4a6348 // 0108: movslq 0xc(%rdx),%rcx
-	LONG $0xc97c5162; WORD $0x4910; BYTE $0x01 // 010c: vmovups 0x40(%r9),%zmm9{%k1}{z}
-	LONG $0x880c8d48 // 0113: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x1910 // 0117: vmovups (%rcx),%zmm19{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 011d: vmovups 0x40(%rcx),%zmm11{%k1}{z}
-	LONG $0x104a6348 // 0124: movslq 0x10(%rdx),%rcx
-	LONG $0x4804a162; WORD $0xed58 // 0128: vaddps %zmm21,%zmm15,%zmm21
-	LONG $0x880c8d48 // 012e: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x1110 // 0132: vmovups (%rcx),%zmm18{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5110; BYTE $0x01 // 0138: vmovups 0x40(%rcx),%zmm10{%k1}{z}
-	LONG $0x144a6348 // 013f: movslq 0x14(%rdx),%rcx
-	LONG $0x48645162; WORD $0xed58 // 0143: vaddps %zmm13,%zmm3,%zmm13
-	LONG $0x880c8d48 // 0149: lea (%rax,%rcx,4),%rcx
-	LONG $0xca7ce162; WORD $0x0910 // 014d: vmovups (%rcx),%zmm17{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0153: vmovups 0x40(%rcx),%zmm7{%k1}{z}
-	LONG $0x184a6348 // 015a: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 015e: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 0162: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 0166: lea (%rax,%rdx,4),%rax
-	LONG $0xca7ce162; WORD $0x0110 // 016a: vmovups (%rcx),%zmm16{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7110; BYTE $0x01 // 0170: vmovups 0x40(%rcx),%zmm6{%k1}{z}
-	LONG $0xca7cf162; WORD $0x0810 // 0177: vmovups (%rax),%zmm1{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 017d: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0x4804a162; WORD $0xe458 // 0184: vaddps %zmm20,%zmm15,%zmm20
-	LONG $0x48645162; WORD $0xe458 // 018a: vaddps %zmm12,%zmm3,%zmm12
-	LONG $0x4804a162; WORD $0xdb58 // 0190: vaddps %zmm19,%zmm15,%zmm19
-	LONG $0x48645162; WORD $0xdb58 // 0196: vaddps %zmm11,%zmm3,%zmm11
-	LONG $0x4804a162; WORD $0xd258 // 019c: vaddps %zmm18,%zmm15,%zmm18
-	LONG $0x48645162; WORD $0xd258 // 01a2: vaddps %zmm10,%zmm3,%zmm10
-	LONG $0x4804a162; WORD $0xc958 // 01a8: vaddps %zmm17,%zmm15,%zmm17
-	LONG $0x4864f162; WORD $0xff58 // 01ae: vaddps %zmm7,%zmm3,%zmm7
-	LONG $0x4804a162; WORD $0xc058 // 01b4: vaddps %zmm16,%zmm15,%zmm16
-	LONG $0x4864f162; WORD $0xf658 // 01ba: vaddps %zmm6,%zmm3,%zmm6
-	LONG $0x4804f162; WORD $0xc958 // 01c0: vaddps %zmm1,%zmm15,%zmm1
-	LONG $0x4864f162; WORD $0xed58 // 01c6: vaddps %zmm5,%zmm3,%zmm5
-	LONG $0x48047162; WORD $0xfa58 // 01cc: vaddps %zmm2,%zmm15,%zmm15
-	LONG $0x4864d162; WORD $0xd958 // 01d2: vaddps %zmm9,%zmm3,%zmm3
-	WORD $0x8b48; BYTE $0x03 // 01d8: mov (%rbx),%rax
-	LONG $0x8614634a // 01db: movslq (%rsi,%r8,4),%rdx
-	LONG $0x902c8d4c // 01df: lea (%rax,%rdx,4),%r13
-	LONG $0x3654634a; BYTE $0x04 // 01e3: movslq 0x4(%rsi,%r14,1),%rdx
-	LONG $0x90248d4c // 01e8: lea (%rax,%rdx,4),%r12
-	LONG $0x3654634a; BYTE $0x08 // 01ec: movslq 0x8(%rsi,%r14,1),%rdx
-	LONG $0x901c8d4c // 01f1: lea (%rax,%rdx,4),%r11
-	LONG $0x3654634a; BYTE $0x0c // 01f5: movslq 0xc(%rsi,%r14,1),%rdx
-	LONG $0x90148d4c // 01fa: lea (%rax,%rdx,4),%r10
-	LONG $0x3654634a; BYTE $0x10 // 01fe: movslq 0x10(%rsi,%r14,1),%rdx
-	LONG $0x900c8d4c // 0203: lea (%rax,%rdx,4),%r9
-	LONG $0x3654634a; BYTE $0x14 // 0207: movslq 0x14(%rsi,%r14,1),%rdx
-	LONG $0x90048d4c // 020c: lea (%rax,%rdx,4),%r8
-	LONG $0x3654634a; BYTE $0x18 // 0210: movslq 0x18(%rsi,%r14,1),%rdx
-	LONG $0x903c8d48 // 0215: lea (%rax,%rdx,4),%rdi
-	LONG $0x3654634a; BYTE $0x1c // 0219: movslq 0x1c(%rsi,%r14,1),%rdx
-	LONG $0x90348d48 // 021e: lea (%rax,%rdx,4),%rsi
-	LONG $0xa8b38b4c; WORD $0x0000; BYTE $0x00 // 0222: mov 0xa8(%rbx),%r14
-	LONG $0x18538b48 // 0229: mov 0x18(%rbx),%rdx
-	WORD $0xc031 // 022d: xor %eax,%eax
-	WORD $0x854d; BYTE $0xf6 // 022f: test %r14,%r14
-	LONG $0x01cb8e0f; WORD $0x0000 // 0232: jle 403 <multiplyPairs+0x403>
-	QUAD $0x0000000000841f0f // 0238: nopl 0x0(%rax,%rax,1)
+	LONG $0x059d8e0f; WORD $0x0000 // 0019: jle 5bc <multiplyPairs+0x5bc>
+	QUAD $0x26d72518487d7262; WORD $0x0000 // 001f: vbroadcastss 0x26d7(%rip),%zmm12 # 2700 <multiplyPairs+0x2700>
+	LONG $0x004ca162; WORD $0xf657 // 0029: vxorps %xmm22,%xmm22,%xmm22
+	LONG $0xc8838b4c; WORD $0x0000; BYTE $0x00 // 002f: mov 0xc8(%rbx),%r8
+	LONG $0x387b8348; BYTE $0x00 // 0036: cmpq $0x0,0x38(%rbx)
+	LONG $0x78738b48 // 003b: mov 0x78(%rbx),%rsi
+	QUAD $0x0000000085348d4e // 003f: lea 0x0(,%r8,4),%r14
+	LONG $0x0704840f; WORD $0x0000 // 0047: je 751 <multiplyPairs+0x751>
+	LONG $0x30438b48 // 004d: mov 0x30(%rbx),%rax
+	LONG $0x487c7162; WORD $0x3810 // 0051: vmovups (%rax),%zmm15
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0057: vmovups 0x40(%rax),%zmm3
+	LONG $0x507b8348; BYTE $0x00 // 005e: cmpq $0x0,0x50(%rbx)
+	LONG $0x068f840f; WORD $0x0000 // 0063: je 6f8 <multiplyPairs+0x6f8>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0069: mov 0x90(%rbx),%rdx
+	LONG $0x48438b48 // 0070: mov 0x48(%rbx),%rax
+	WORD $0x014c; BYTE $0xf2 // 0074: add %r14,%rdx
+	WORD $0x6348; BYTE $0x0a // 0077: movslq (%rdx),%rcx
+	LONG $0xc0bb8b48; WORD $0x0000; BYTE $0x00 // 007a: mov 0xc0(%rbx),%rdi
+	LONG $0x880c8d4c // 0081: lea (%rax,%rcx,4),%r9
+	LONG $0x20ff8348 // 0085: cmp $0x20,%rdi
+	LONG $0x0792840f; WORD $0x0000 // 0089: je 821 <multiplyPairs+0x821>
+	LONG $0x000010b9; BYTE $0x00 // 008f: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xcf // 0094: cmp %rcx,%rdi
+	LONG $0xcf4e0f48 // 0097: cmovle %rdi,%rcx
+	WORD $0x3145; BYTE $0xd2 // 009b: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xc9 // 009e: test %rcx,%rcx
+	LONG $0xca480f49 // 00a1: cmovs %r10,%rcx
+	LONG $0x0001bf41; WORD $0x0000 // 00a5: mov $0x1,%r15d
+	WORD $0xd341; BYTE $0xe7 // 00ab: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 00ae: mov %r15d,%ecx
+	WORD $0xc9ff // 00b1: dec %ecx
+	LONG $0xd192f8c5 // 00b3: kmovw %ecx,%k2
+	LONG $0xf04f8d48 // 00b7: lea -0x10(%rdi),%rcx
+	LONG $0x000010bf; BYTE $0x00 // 00bb: mov $0x10,%edi
+	WORD $0x3948; BYTE $0xf9 // 00c0: cmp %rdi,%rcx
+	LONG $0xcf4f0f48 // 00c3: cmovg %rdi,%rcx
+	WORD $0xff31 // 00c7: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 00c9: test %rcx,%rcx
+	LONG $0xcf480f48 // 00cc: cmovs %rdi,%rcx
+	LONG $0x000001bf; BYTE $0x00 // 00d0: mov $0x1,%edi
+	WORD $0xe7d3 // 00d5: shl %cl,%edi
+	LONG $0x044a6348 // 00d7: movslq 0x4(%rdx),%rcx
+	WORD $0x7f8d; BYTE $0xff // 00db: lea -0x1(%rdi),%edi
+	LONG $0x880c8d48 // 00de: lea (%rax,%rcx,4),%rcx
+	LONG $0xcf92f8c5 // 00e2: kmovw %edi,%k1
+	LONG $0xca7ce162; WORD $0x2910 // 00e6: vmovups (%rcx),%zmm21{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5910; BYTE $0x01 // 00ec: vmovups 0x40(%rcx),%zmm11{%k1}{z}
+	LONG $0x084a6348 // 00f3: movslq 0x8(%rdx),%rcx
+	LONG $0xca7cd162; WORD $0x1110 // 00f7: vmovups (%r9),%zmm2{%k2}{z}
+	LONG $0x880c8d48 // 00fd: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x2110 // 0101: vmovups (%rcx),%zmm20{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5110; BYTE $0x01 // 0107: vmovups 0x40(%rcx),%zmm10{%k1}{z}
+	LONG $0x0c4a6348 // 010e: movslq 0xc(%rdx),%rcx
+	LONG $0xc97c5162; WORD $0x6910; BYTE $0x01 // 0112: vmovups 0x40(%r9),%zmm13{%k1}{z}
+	LONG $0x880c8d48 // 0119: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x1910 // 011d: vmovups (%rcx),%zmm19{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4910; BYTE $0x01 // 0123: vmovups 0x40(%rcx),%zmm9{%k1}{z}
+	LONG $0x104a6348 // 012a: movslq 0x10(%rdx),%rcx
+	LONG $0x4804a162; WORD $0xed58 // 012e: vaddps %zmm21,%zmm15,%zmm21
+	LONG $0x880c8d48 // 0134: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x1110 // 0138: vmovups (%rcx),%zmm18{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4110; BYTE $0x01 // 013e: vmovups 0x40(%rcx),%zmm8{%k1}{z}
+	LONG $0x144a6348 // 0145: movslq 0x14(%rdx),%rcx
+	LONG $0x48645162; WORD $0xdb58 // 0149: vaddps %zmm11,%zmm3,%zmm11
+	LONG $0x880c8d48 // 014f: lea (%rax,%rcx,4),%rcx
+	LONG $0xca7ce162; WORD $0x0910 // 0153: vmovups (%rcx),%zmm17{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7910; BYTE $0x01 // 0159: vmovups 0x40(%rcx),%zmm7{%k1}{z}
+	LONG $0x184a6348 // 0160: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 0164: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 0168: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 016c: lea (%rax,%rdx,4),%rax
+	LONG $0xca7ce162; WORD $0x0110 // 0170: vmovups (%rcx),%zmm16{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7110; BYTE $0x01 // 0176: vmovups 0x40(%rcx),%zmm6{%k1}{z}
+	LONG $0xca7cf162; WORD $0x0810 // 017d: vmovups (%rax),%zmm1{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0183: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x4804a162; WORD $0xe458 // 018a: vaddps %zmm20,%zmm15,%zmm20
+	LONG $0x48645162; WORD $0xd258 // 0190: vaddps %zmm10,%zmm3,%zmm10
+	LONG $0x4804a162; WORD $0xdb58 // 0196: vaddps %zmm19,%zmm15,%zmm19
+	LONG $0x48645162; WORD $0xc958 // 019c: vaddps %zmm9,%zmm3,%zmm9
+	LONG $0x4804a162; WORD $0xd258 // 01a2: vaddps %zmm18,%zmm15,%zmm18
+	LONG $0x48645162; WORD $0xc058 // 01a8: vaddps %zmm8,%zmm3,%zmm8
+	LONG $0x4804a162; WORD $0xc958 // 01ae: vaddps %zmm17,%zmm15,%zmm17
+	LONG $0x4864f162; WORD $0xff58 // 01b4: vaddps %zmm7,%zmm3,%zmm7
+	LONG $0x4804a162; WORD $0xc058 // 01ba: vaddps %zmm16,%zmm15,%zmm16
+	LONG $0x4864f162; WORD $0xf658 // 01c0: vaddps %zmm6,%zmm3,%zmm6
+	LONG $0x4804f162; WORD $0xc958 // 01c6: vaddps %zmm1,%zmm15,%zmm1
+	LONG $0x4864f162; WORD $0xed58 // 01cc: vaddps %zmm5,%zmm3,%zmm5
+	LONG $0x48047162; WORD $0xfa58 // 01d2: vaddps %zmm2,%zmm15,%zmm15
+	LONG $0x4864d162; WORD $0xdd58 // 01d8: vaddps %zmm13,%zmm3,%zmm3
+	WORD $0x8b48; BYTE $0x03 // 01de: mov (%rbx),%rax
+	LONG $0x8614634a // 01e1: movslq (%rsi,%r8,4),%rdx
+	LONG $0x902c8d4c // 01e5: lea (%rax,%rdx,4),%r13
+	LONG $0x3654634a; BYTE $0x04 // 01e9: movslq 0x4(%rsi,%r14,1),%rdx
+	LONG $0x90248d4c // 01ee: lea (%rax,%rdx,4),%r12
+	LONG $0x3654634a; BYTE $0x08 // 01f2: movslq 0x8(%rsi,%r14,1),%rdx
+	LONG $0x901c8d4c // 01f7: lea (%rax,%rdx,4),%r11
+	LONG $0x3654634a; BYTE $0x0c // 01fb: movslq 0xc(%rsi,%r14,1),%rdx
+	LONG $0x90148d4c // 0200: lea (%rax,%rdx,4),%r10
+	LONG $0x3654634a; BYTE $0x10 // 0204: movslq 0x10(%rsi,%r14,1),%rdx
+	LONG $0x900c8d4c // 0209: lea (%rax,%rdx,4),%r9
+	LONG $0x3654634a; BYTE $0x14 // 020d: movslq 0x14(%rsi,%r14,1),%rdx
+	LONG $0x90048d4c // 0212: lea (%rax,%rdx,4),%r8
+	LONG $0x3654634a; BYTE $0x18 // 0216: movslq 0x18(%rsi,%r14,1),%rdx
+	LONG $0x903c8d48 // 021b: lea (%rax,%rdx,4),%rdi
+	LONG $0x3654634a; BYTE $0x1c // 021f: movslq 0x1c(%rsi,%r14,1),%rdx
+	LONG $0x90348d48 // 0224: lea (%rax,%rdx,4),%rsi
+	LONG $0xa8b38b4c; WORD $0x0000; BYTE $0x00 // 0228: mov 0xa8(%rbx),%r14
+	LONG $0x18538b48 // 022f: mov 0x18(%rbx),%rdx
+	WORD $0xc031 // 0233: xor %eax,%eax
+	WORD $0x854d; BYTE $0xf6 // 0235: test %r14,%r14
+	LONG $0x01c58e0f; WORD $0x0000 // 0238: jle 403 <multiplyPairs+0x403>
+	WORD $0x9066 // 023e: xchg %ax,%ax
 	LONG $0xb0bb8b4c; WORD $0x0000; BYTE $0x00 // 0240: mov 0xb0(%rbx),%r15
 	LONG $0x070c8d49 // 0247: lea (%r15,%rax,1),%rcx
 	WORD $0x3948; BYTE $0xc1 // 024b: cmp %rax,%rcx
-	LONG $0x04348e0f; WORD $0x0000 // 024e: jle 688 <multiplyPairs+0x688>
+	LONG $0x049c8e0f; WORD $0x0000 // 024e: jle 6f0 <multiplyPairs+0x6f0>
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0254: data16 cs nopw 0x0(%rax,%rax,1)
 	BYTE $0x90 // 025f: nop
-	LONG $0x4835f162; WORD $0x3272; BYTE $0x10 // 0260: vpslld $0x10,(%rdx),%zmm9
-	LONG $0x483cf162; WORD $0x0254 // 0267: vandps (%rdx),%zmm8,%zmm0
-	QUAD $0x10017272480df162 // 026d: vpslld $0x10,0x40(%rdx),%zmm14
-	LONG $0x483cf162; WORD $0x5254; BYTE $0x01 // 0275: vandps 0x40(%rdx),%zmm8,%zmm2
+	LONG $0x480df162; WORD $0x3272; BYTE $0x10 // 0260: vpslld $0x10,(%rdx),%zmm14
+	LONG $0x481cf162; WORD $0x0254 // 0267: vandps (%rdx),%zmm12,%zmm0
+	QUAD $0x100172724815f162 // 026d: vpslld $0x10,0x40(%rdx),%zmm13
+	LONG $0x481cf162; WORD $0x5254; BYTE $0x01 // 0275: vandps 0x40(%rdx),%zmm12,%zmm2
 	LONG $0x80ea8348 // 027c: sub $0xffffffffffffff80,%rdx
 	QUAD $0x00856418487dd262 // 0280: vbroadcastss 0x0(%r13,%rax,4),%zmm4
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 0288: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 028f: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 0288: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 028f: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485d7262; WORD $0xf8b8 // 0295: vfmadd231ps %zmm0,%zmm4,%zmm15
 	LONG $0x485df262; WORD $0xdab8 // 029b: vfmadd231ps %zmm2,%zmm4,%zmm3
 	LONG $0x487dd262; WORD $0x2418; BYTE $0x84 // 02a1: vbroadcastss (%r12,%rax,4),%zmm4
-	LONG $0x404d5262; WORD $0xf9b8 // 02a8: vfmadd231ps %zmm9,%zmm22,%zmm15
-	LONG $0x404dd262; WORD $0xdeb8 // 02ae: vfmadd231ps %zmm14,%zmm22,%zmm3
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 02b4: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 02bb: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x40455262; WORD $0xfeb8 // 02a8: vfmadd231ps %zmm14,%zmm23,%zmm15
+	LONG $0x4045d262; WORD $0xddb8 // 02ae: vfmadd231ps %zmm13,%zmm23,%zmm3
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 02b4: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 02bb: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xe8b8 // 02c1: vfmadd231ps %zmm0,%zmm4,%zmm21
-	LONG $0x485d7262; WORD $0xeab8 // 02c7: vfmadd231ps %zmm2,%zmm4,%zmm13
+	LONG $0x485d7262; WORD $0xdab8 // 02c7: vfmadd231ps %zmm2,%zmm4,%zmm11
 	LONG $0x487dd262; WORD $0x2418; BYTE $0x83 // 02cd: vbroadcastss (%r11,%rax,4),%zmm4
-	LONG $0x404dc262; WORD $0xe9b8 // 02d4: vfmadd231ps %zmm9,%zmm22,%zmm21
-	LONG $0x404d5262; WORD $0xeeb8 // 02da: vfmadd231ps %zmm14,%zmm22,%zmm13
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 02e0: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 02e7: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xeeb8 // 02d4: vfmadd231ps %zmm14,%zmm23,%zmm21
+	LONG $0x40455262; WORD $0xddb8 // 02da: vfmadd231ps %zmm13,%zmm23,%zmm11
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 02e0: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 02e7: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xe0b8 // 02ed: vfmadd231ps %zmm0,%zmm4,%zmm20
-	LONG $0x485d7262; WORD $0xe2b8 // 02f3: vfmadd231ps %zmm2,%zmm4,%zmm12
+	LONG $0x485d7262; WORD $0xd2b8 // 02f3: vfmadd231ps %zmm2,%zmm4,%zmm10
 	LONG $0x487dd262; WORD $0x2418; BYTE $0x82 // 02f9: vbroadcastss (%r10,%rax,4),%zmm4
-	LONG $0x404dc262; WORD $0xe1b8 // 0300: vfmadd231ps %zmm9,%zmm22,%zmm20
-	LONG $0x404d5262; WORD $0xe6b8 // 0306: vfmadd231ps %zmm14,%zmm22,%zmm12
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 030c: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 0313: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xe6b8 // 0300: vfmadd231ps %zmm14,%zmm23,%zmm20
+	LONG $0x40455262; WORD $0xd5b8 // 0306: vfmadd231ps %zmm13,%zmm23,%zmm10
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 030c: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 0313: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xd8b8 // 0319: vfmadd231ps %zmm0,%zmm4,%zmm19
-	LONG $0x485d7262; WORD $0xdab8 // 031f: vfmadd231ps %zmm2,%zmm4,%zmm11
+	LONG $0x485d7262; WORD $0xcab8 // 031f: vfmadd231ps %zmm2,%zmm4,%zmm9
 	LONG $0x487dd262; WORD $0x2418; BYTE $0x81 // 0325: vbroadcastss (%r9,%rax,4),%zmm4
-	LONG $0x404dc262; WORD $0xd9b8 // 032c: vfmadd231ps %zmm9,%zmm22,%zmm19
-	LONG $0x404d5262; WORD $0xdeb8 // 0332: vfmadd231ps %zmm14,%zmm22,%zmm11
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 0338: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 033f: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xdeb8 // 032c: vfmadd231ps %zmm14,%zmm23,%zmm19
+	LONG $0x40455262; WORD $0xcdb8 // 0332: vfmadd231ps %zmm13,%zmm23,%zmm9
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 0338: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 033f: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xd0b8 // 0345: vfmadd231ps %zmm0,%zmm4,%zmm18
-	LONG $0x485d7262; WORD $0xd2b8 // 034b: vfmadd231ps %zmm2,%zmm4,%zmm10
+	LONG $0x485d7262; WORD $0xc2b8 // 034b: vfmadd231ps %zmm2,%zmm4,%zmm8
 	LONG $0x487dd262; WORD $0x2418; BYTE $0x80 // 0351: vbroadcastss (%r8,%rax,4),%zmm4
-	LONG $0x404dc262; WORD $0xd1b8 // 0358: vfmadd231ps %zmm9,%zmm22,%zmm18
-	LONG $0x404d5262; WORD $0xd6b8 // 035e: vfmadd231ps %zmm14,%zmm22,%zmm10
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 0364: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 036b: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xd6b8 // 0358: vfmadd231ps %zmm14,%zmm23,%zmm18
+	LONG $0x40455262; WORD $0xc5b8 // 035e: vfmadd231ps %zmm13,%zmm23,%zmm8
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 0364: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 036b: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xc8b8 // 0371: vfmadd231ps %zmm0,%zmm4,%zmm17
 	LONG $0x485df262; WORD $0xfab8 // 0377: vfmadd231ps %zmm2,%zmm4,%zmm7
 	LONG $0x487df262; WORD $0x2418; BYTE $0x87 // 037d: vbroadcastss (%rdi,%rax,4),%zmm4
-	LONG $0x404dc262; WORD $0xc9b8 // 0384: vfmadd231ps %zmm9,%zmm22,%zmm17
-	LONG $0x404dd262; WORD $0xfeb8 // 038a: vfmadd231ps %zmm14,%zmm22,%zmm7
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 0390: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 0397: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xceb8 // 0384: vfmadd231ps %zmm14,%zmm23,%zmm17
+	LONG $0x4045d262; WORD $0xfdb8 // 038a: vfmadd231ps %zmm13,%zmm23,%zmm7
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 0390: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 0397: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485de262; WORD $0xc0b8 // 039d: vfmadd231ps %zmm0,%zmm4,%zmm16
 	LONG $0x485df262; WORD $0xf2b8 // 03a3: vfmadd231ps %zmm2,%zmm4,%zmm6
 	LONG $0x487df262; WORD $0x2418; BYTE $0x86 // 03a9: vbroadcastss (%rsi,%rax,4),%zmm4
 	WORD $0xff48; BYTE $0xc0 // 03b0: inc %rax
-	LONG $0x404dc262; WORD $0xc1b8 // 03b3: vfmadd231ps %zmm9,%zmm22,%zmm16
-	LONG $0x404dd262; WORD $0xf6b8 // 03b9: vfmadd231ps %zmm14,%zmm22,%zmm6
-	LONG $0x404df162; WORD $0xf472; BYTE $0x10 // 03bf: vpslld $0x10,%zmm4,%zmm22
-	LONG $0x485cd162; WORD $0xe054 // 03c6: vandps %zmm8,%zmm4,%zmm4
+	LONG $0x4045c262; WORD $0xc6b8 // 03b3: vfmadd231ps %zmm14,%zmm23,%zmm16
+	LONG $0x4045d262; WORD $0xf5b8 // 03b9: vfmadd231ps %zmm13,%zmm23,%zmm6
+	LONG $0x4045f162; WORD $0xf472; BYTE $0x10 // 03bf: vpslld $0x10,%zmm4,%zmm23
+	LONG $0x485cd162; WORD $0xe454 // 03c6: vandps %zmm12,%zmm4,%zmm4
 	LONG $0x485df262; WORD $0xc8b8 // 03cc: vfmadd231ps %zmm0,%zmm4,%zmm1
 	LONG $0x485df262; WORD $0xeab8 // 03d2: vfmadd231ps %zmm2,%zmm4,%zmm5
-	LONG $0x404dd262; WORD $0xc9b8 // 03d8: vfmadd231ps %zmm9,%zmm22,%zmm1
-	LONG $0x404dd262; WORD $0xeeb8 // 03de: vfmadd231ps %zmm14,%zmm22,%zmm5
+	LONG $0x4045d262; WORD $0xceb8 // 03d8: vfmadd231ps %zmm14,%zmm23,%zmm1
+	LONG $0x4045d262; WORD $0xedb8 // 03de: vfmadd231ps %zmm13,%zmm23,%zmm5
 	WORD $0x3948; BYTE $0xc1 // 03e4: cmp %rax,%rcx
 	LONG $0xfe738f0f; WORD $0xffff // 03e7: jg 260 <multiplyPairs+0x260>
 	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 03ed: mov 0xb8(%rbx),%rax
@@ -204,1694 +205,1770 @@ TEXT ·multiplyPairsAVX512(SB), NOSPLIT, $0-8
 	LONG $0xfe3d850f; WORD $0xffff // 03fd: jne 240 <multiplyPairs+0x240>
 	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0403: mov 0xc8(%rbx),%rdx
 	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 040a: mov 0x90(%rbx),%rax
-	LONG $0x90048d48 // 0411: lea (%rax,%rdx,4),%rax
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 0415: mov 0xc0(%rbx),%rdx
-	LONG $0x20fa8348 // 041c: cmp $0x20,%rdx
-	LONG $0x02d2840f; WORD $0x0000 // 0420: je 6f8 <multiplyPairs+0x6f8>
-	LONG $0x000010b9; BYTE $0x00 // 0426: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 042b: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 042e: cmovle %rdx,%rcx
-	WORD $0x3145; BYTE $0xc0 // 0432: xor %r8d,%r8d
-	WORD $0x8548; BYTE $0xc9 // 0435: test %rcx,%rcx
-	LONG $0xc8480f49 // 0438: cmovs %r8,%rcx
-	LONG $0x0001be41; WORD $0x0000 // 043c: mov $0x1,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0442: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0445: mov %r14d,%ecx
-	WORD $0xc9ff // 0448: dec %ecx
-	LONG $0xd192f8c5 // 044a: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 044e: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 0452: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 0457: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 045a: cmovg %rdx,%rcx
-	WORD $0xd231 // 045e: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0460: test %rcx,%rcx
-	LONG $0xca480f48 // 0463: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0467: mov $0x1,%edx
-	WORD $0x6348; BYTE $0x38 // 046c: movslq (%rax),%rdi
-	LONG $0x60738b48 // 046f: mov 0x60(%rbx),%rsi
-	WORD $0xe2d3 // 0473: shl %cl,%edx
-	WORD $0x4a8d; BYTE $0xff // 0475: lea -0x1(%rdx),%ecx
-	LONG $0x4a7c7162; WORD $0x3c11; BYTE $0xbe // 0478: vmovups %zmm15,(%rsi,%rdi,4){%k2}
-	LONG $0xc992f8c5 // 047f: kmovw %ecx,%k1
-	QUAD $0x01be5c11497cf162 // 0483: vmovups %zmm3,0x40(%rsi,%rdi,4){%k1}
-	LONG $0x04486348 // 048b: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 048f: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x2c11; BYTE $0x8a // 0493: vmovups %zmm21,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6c11497c7162 // 049a: vmovups %zmm13,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x08486348 // 04a2: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 04a6: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x2411; BYTE $0x8a // 04aa: vmovups %zmm20,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a6411497c7162 // 04b1: vmovups %zmm12,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x0c486348 // 04b9: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 04bd: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x1c11; BYTE $0x8a // 04c1: vmovups %zmm19,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5c11497c7162 // 04c8: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x10486348 // 04d0: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 04d4: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 04d8: vmovups %zmm18,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a5411497c7162 // 04df: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x14486348 // 04e7: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 04eb: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x0c11; BYTE $0x8a // 04ef: vmovups %zmm17,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7c11497cf162 // 04f6: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x18486348 // 04fe: movslq 0x18(%rax),%rcx
-	LONG $0x60538b48 // 0502: mov 0x60(%rbx),%rdx
-	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 0506: vmovups %zmm16,(%rdx,%rcx,4){%k2}
-	QUAD $0x018a7411497cf162 // 050d: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
-	LONG $0x1c506348 // 0515: movslq 0x1c(%rax),%rdx
-	LONG $0x60438b48 // 0519: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 051d: vmovups %zmm1,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497cf162 // 0524: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 052c: mov 0xc8(%rbx),%rdx
-	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 0533: mov 0x80(%rbx),%rax
-	LONG $0x084a8d48 // 053a: lea 0x8(%rdx),%rcx
-	LONG $0x0fc28348 // 053e: add $0xf,%rdx
-	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 0542: mov %rcx,0xc8(%rbx)
-	WORD $0x3948; BYTE $0xc2 // 0549: cmp %rax,%rdx
-	LONG $0xfad78c0f; WORD $0xffff // 054c: jl 29 <multiplyPairs+0x29>
-	WORD $0x2948; BYTE $0xc8 // 0552: sub %rcx,%rax
-	LONG $0x04f88348 // 0555: cmp $0x4,%rax
-	LONG $0x0809840f; WORD $0x0000 // 0559: je d68 <multiplyPairs+0xd68>
-	LONG $0x04ff8f0f; WORD $0x0000 // 055f: jg a64 <multiplyPairs+0xa64>
-	LONG $0x02f88348 // 0565: cmp $0x2,%rax
-	LONG $0x0926840f; WORD $0x0000 // 0569: je e95 <multiplyPairs+0xe95>
-	LONG $0x03f88348 // 056f: cmp $0x3,%rax
-	LONG $0x02f0850f; WORD $0x0000 // 0573: jne 869 <multiplyPairs+0x869>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0579: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0580: cmpq $0x0,0x38(%rbx)
-	LONG $0x784b8b4c // 0585: mov 0x78(%rbx),%r9
-	QUAD $0x000000009d148d4e // 0589: lea 0x0(,%r11,4),%r10
-	LONG $0x0fda840f; WORD $0x0000 // 0591: je 1571 <multiplyPairs+0x1571>
-	LONG $0x30438b48 // 0597: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0010 // 059b: vmovups (%rax),%zmm0
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 05a1: vmovups 0x40(%rax),%zmm2
-	LONG $0x507b8348; BYTE $0x00 // 05a8: cmpq $0x0,0x50(%rbx)
-	LONG $0x0dd0840f; WORD $0x0000 // 05ad: je 1383 <multiplyPairs+0x1383>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 05b3: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 05ba: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xd7 // 05be: add %r10,%rdi
-	WORD $0x6348; BYTE $0x07 // 05c1: movslq (%rdi),%rax
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 05c4: mov 0xc0(%rbx),%rdx
-	LONG $0x86048d4c // 05cb: lea (%rsi,%rax,4),%r8
-	LONG $0x20fa8348 // 05cf: cmp $0x20,%rdx
-	LONG $0x1ee0840f; WORD $0x0000 // 05d3: je 24b9 <multiplyPairs+0x24b9>
-	LONG $0x000010b9; BYTE $0x00 // 05d9: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 05de: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 05e1: cmovle %rdx,%rcx
-	WORD $0xc031 // 05e5: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 05e7: test %rcx,%rcx
-	LONG $0xc8480f48 // 05ea: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 05ee: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 05f3: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 05f6: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 05f9: mov %r14d,%ecx
-	WORD $0xc9ff // 05fc: dec %ecx
-	LONG $0xd192f8c5 // 05fe: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 0602: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 0606: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 060b: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 060e: cmovg %rdx,%rcx
-	WORD $0xd231 // 0612: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0614: test %rcx,%rcx
-	LONG $0xca480f48 // 0617: cmovs %rdx,%rcx
-	LONG $0xca7cd162; WORD $0x3810 // 061b: vmovups (%r8),%zmm7{%k2}{z}
-	WORD $0xe0d3 // 0621: shl %cl,%eax
-	WORD $0xc8ff // 0623: dec %eax
-	LONG $0xc892f8c5 // 0625: kmovw %eax,%k1
-	LONG $0x04476348 // 0629: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x4810; BYTE $0x01 // 062d: vmovups 0x40(%r8),%zmm1{%k1}{z}
-	LONG $0x86048d48 // 0634: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x3010 // 0638: vmovups (%rax),%zmm6{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 063e: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0x08476348 // 0645: movslq 0x8(%rdi),%rax
-	LONG $0x487cf162; WORD $0xff58 // 0649: vaddps %zmm7,%zmm0,%zmm7
-	LONG $0x86048d48 // 064f: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 0653: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0659: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x487cf162; WORD $0xf658 // 0660: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x486cf162; WORD $0xed58 // 0666: vaddps %zmm5,%zmm2,%zmm5
-	LONG $0x486cf162; WORD $0xe458 // 066c: vaddps %zmm4,%zmm2,%zmm4
-	LONG $0x487cf162; WORD $0xc358 // 0672: vaddps %zmm3,%zmm0,%zmm0
-	LONG $0x486cf162; WORD $0xd158 // 0678: vaddps %zmm1,%zmm2,%zmm2
-	LONG $0x000d18e9; BYTE $0x00 // 067e: jmp 139b <multiplyPairs+0x139b>
-	LONG $0x00441f0f; BYTE $0x00 // 0683: nopl 0x0(%rax,%rax,1)
-	WORD $0x8948; BYTE $0xc1 // 0688: mov %rax,%rcx
-	LONG $0xfffd5de9; BYTE $0xff // 068b: jmp 3ed <multiplyPairs+0x3ed>
-	LONG $0x487cf162; WORD $0xeb28 // 0690: vmovaps %zmm3,%zmm5
-	LONG $0x487cd162; WORD $0xcf28 // 0696: vmovaps %zmm15,%zmm1
-	LONG $0x487cf162; WORD $0xf328 // 069c: vmovaps %zmm3,%zmm6
-	LONG $0x487cc162; WORD $0xc728 // 06a2: vmovaps %zmm15,%zmm16
-	LONG $0x487cf162; WORD $0xfb28 // 06a8: vmovaps %zmm3,%zmm7
-	LONG $0x487cc162; WORD $0xcf28 // 06ae: vmovaps %zmm15,%zmm17
-	LONG $0x487c7162; WORD $0xd328 // 06b4: vmovaps %zmm3,%zmm10
-	LONG $0x487cc162; WORD $0xd728 // 06ba: vmovaps %zmm15,%zmm18
-	LONG $0x487c7162; WORD $0xdb28 // 06c0: vmovaps %zmm3,%zmm11
-	LONG $0x487cc162; WORD $0xdf28 // 06c6: vmovaps %zmm15,%zmm19
-	LONG $0x487c7162; WORD $0xe328 // 06cc: vmovaps %zmm3,%zmm12
-	LONG $0x487cc162; WORD $0xe728 // 06d2: vmovaps %zmm15,%zmm20
-	LONG $0x487c7162; WORD $0xeb28 // 06d8: vmovaps %zmm3,%zmm13
-	LONG $0x487cc162; WORD $0xef28 // 06de: vmovaps %zmm15,%zmm21
-	LONG $0xfffaefe9; BYTE $0xff // 06e4: jmp 1d8 <multiplyPairs+0x1d8>
-	LONG $0xdb57e0c5 // 06e9: vxorps %xmm3,%xmm3,%xmm3
-	LONG $0x487c7162; WORD $0xfb28 // 06ed: vmovaps %zmm3,%zmm15
-	LONG $0xfff960e9; BYTE $0xff // 06f3: jmp 58 <multiplyPairs+0x58>
-	WORD $0x6348; BYTE $0x08 // 06f8: movslq (%rax),%rcx
-	LONG $0x60538b48 // 06fb: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 06ff: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c7162; WORD $0x3a11 // 0703: vmovups %zmm15,(%rdx)
-	LONG $0x487cf162; WORD $0x5a11; BYTE $0x01 // 0709: vmovups %zmm3,0x40(%rdx)
-	LONG $0x04486348 // 0710: movslq 0x4(%rax),%rcx
-	LONG $0x60538b48 // 0714: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0718: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x2a11 // 071c: vmovups %zmm21,(%rdx)
-	LONG $0x487c7162; WORD $0x6a11; BYTE $0x01 // 0722: vmovups %zmm13,0x40(%rdx)
-	LONG $0x08486348 // 0729: movslq 0x8(%rax),%rcx
-	LONG $0x60538b48 // 072d: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0731: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x2211 // 0735: vmovups %zmm20,(%rdx)
-	LONG $0x487c7162; WORD $0x6211; BYTE $0x01 // 073b: vmovups %zmm12,0x40(%rdx)
-	LONG $0x0c486348 // 0742: movslq 0xc(%rax),%rcx
-	LONG $0x60538b48 // 0746: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 074a: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x1a11 // 074e: vmovups %zmm19,(%rdx)
-	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 0754: vmovups %zmm11,0x40(%rdx)
-	LONG $0x10486348 // 075b: movslq 0x10(%rax),%rcx
-	LONG $0x60538b48 // 075f: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0763: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x1211 // 0767: vmovups %zmm18,(%rdx)
-	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 076d: vmovups %zmm10,0x40(%rdx)
-	LONG $0x14486348 // 0774: movslq 0x14(%rax),%rcx
-	LONG $0x60538b48 // 0778: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 077c: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x0a11 // 0780: vmovups %zmm17,(%rdx)
-	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 0786: vmovups %zmm7,0x40(%rdx)
-	LONG $0x18486348 // 078d: movslq 0x18(%rax),%rcx
-	LONG $0x60538b48 // 0791: mov 0x60(%rbx),%rdx
-	LONG $0x8a148d48 // 0795: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487ce162; WORD $0x0211 // 0799: vmovups %zmm16,(%rdx)
-	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 079f: vmovups %zmm6,0x40(%rdx)
-	LONG $0x1c506348 // 07a6: movslq 0x1c(%rax),%rdx
-	LONG $0x60438b48 // 07aa: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 07ae: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 07b2: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 07b8: vmovups %zmm5,0x40(%rax)
-	LONG $0xfffd68e9; BYTE $0xff // 07bf: jmp 52c <multiplyPairs+0x52c>
-	LONG $0x044a6348 // 07c4: movslq 0x4(%rdx),%rcx
-	LONG $0x880c8d48 // 07c8: lea (%rax,%rcx,4),%rcx
-	LONG $0x4804e162; WORD $0x2958 // 07cc: vaddps (%rcx),%zmm15,%zmm21
-	LONG $0x48647162; WORD $0x6958; BYTE $0x01 // 07d2: vaddps 0x40(%rcx),%zmm3,%zmm13
-	LONG $0x084a6348 // 07d9: movslq 0x8(%rdx),%rcx
-	LONG $0x880c8d48 // 07dd: lea (%rax,%rcx,4),%rcx
-	LONG $0x4804e162; WORD $0x2158 // 07e1: vaddps (%rcx),%zmm15,%zmm20
-	LONG $0x48647162; WORD $0x6158; BYTE $0x01 // 07e7: vaddps 0x40(%rcx),%zmm3,%zmm12
-	LONG $0x0c4a6348 // 07ee: movslq 0xc(%rdx),%rcx
-	LONG $0x880c8d48 // 07f2: lea (%rax,%rcx,4),%rcx
-	LONG $0x4804e162; WORD $0x1958 // 07f6: vaddps (%rcx),%zmm15,%zmm19
-	LONG $0x48647162; WORD $0x5958; BYTE $0x01 // 07fc: vaddps 0x40(%rcx),%zmm3,%zmm11
-	LONG $0x104a6348 // 0803: movslq 0x10(%rdx),%rcx
-	LONG $0x880c8d48 // 0807: lea (%rax,%rcx,4),%rcx
-	LONG $0x4804e162; WORD $0x1158 // 080b: vaddps (%rcx),%zmm15,%zmm18
-	LONG $0x48647162; WORD $0x5158; BYTE $0x01 // 0811: vaddps 0x40(%rcx),%zmm3,%zmm10
-	LONG $0x144a6348 // 0818: movslq 0x14(%rdx),%rcx
-	LONG $0x880c8d48 // 081c: lea (%rax,%rcx,4),%rcx
-	LONG $0x4804e162; WORD $0x0958 // 0820: vaddps (%rcx),%zmm15,%zmm17
-	LONG $0x4864f162; WORD $0x7958; BYTE $0x01 // 0826: vaddps 0x40(%rcx),%zmm3,%zmm7
-	LONG $0x184a6348 // 082d: movslq 0x18(%rdx),%rcx
-	LONG $0x1c526348 // 0831: movslq 0x1c(%rdx),%rdx
-	LONG $0x880c8d48 // 0835: lea (%rax,%rcx,4),%rcx
-	LONG $0x90048d48 // 0839: lea (%rax,%rdx,4),%rax
-	LONG $0x4804e162; WORD $0x0158 // 083d: vaddps (%rcx),%zmm15,%zmm16
-	LONG $0x4864f162; WORD $0x7158; BYTE $0x01 // 0843: vaddps 0x40(%rcx),%zmm3,%zmm6
-	LONG $0x4804f162; WORD $0x0858 // 084a: vaddps (%rax),%zmm15,%zmm1
-	LONG $0x4864f162; WORD $0x6858; BYTE $0x01 // 0850: vaddps 0x40(%rax),%zmm3,%zmm5
-	LONG $0x48045162; WORD $0x3958 // 0857: vaddps (%r9),%zmm15,%zmm15
-	LONG $0x4864d162; WORD $0x5958; BYTE $0x01 // 085d: vaddps 0x40(%r9),%zmm3,%zmm3
-	LONG $0xfff96fe9; BYTE $0xff // 0864: jmp 1d8 <multiplyPairs+0x1d8>
-	LONG $0x01f88348 // 0869: cmp $0x1,%rax
-	LONG $0x01ed850f; WORD $0x0000 // 086d: jne a60 <multiplyPairs+0xa60>
-	LONG $0x387b8348; BYTE $0x00 // 0873: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 0878: mov 0x78(%rbx),%r8
-	LONG $0xc8bb8b48; WORD $0x0000; BYTE $0x00 // 087c: mov 0xc8(%rbx),%rdi
-	LONG $0x0cf7840f; WORD $0x0000 // 0883: je 1580 <multiplyPairs+0x1580>
-	LONG $0x30438b48 // 0889: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x1010 // 088d: vmovups (%rax),%zmm2
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0893: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 089a: cmpq $0x0,0x50(%rbx)
-	LONG $0x0087840f; WORD $0x0000 // 089f: je 92c <multiplyPairs+0x92c>
-	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 08a5: mov 0x90(%rbx),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 08ac: mov 0xc0(%rbx),%rax
-	LONG $0xba0c6348 // 08b3: movslq (%rdx,%rdi,4),%rcx
-	LONG $0x48538b48 // 08b7: mov 0x48(%rbx),%rdx
-	LONG $0x8a348d48 // 08bb: lea (%rdx,%rcx,4),%rsi
-	LONG $0x20f88348 // 08bf: cmp $0x20,%rax
-	LONG $0x1af1840f; WORD $0x0000 // 08c3: je 23ba <multiplyPairs+0x23ba>
-	LONG $0x000010b9; BYTE $0x00 // 08c9: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 08ce: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 08d1: cmovle %rax,%rcx
-	WORD $0xd231 // 08d5: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 08d7: test %rcx,%rcx
-	LONG $0xca480f48 // 08da: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 08de: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 08e3: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 08e6: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 08e9: mov %r14d,%ecx
-	WORD $0xc9ff // 08ec: dec %ecx
-	LONG $0xd992f8c5 // 08ee: kmovw %ecx,%k3
-	LONG $0xf0488d48 // 08f2: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 08f6: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 08fb: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 08fe: cmovg %rax,%rcx
-	WORD $0xc031 // 0902: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0904: test %rcx,%rcx
-	LONG $0xc8480f48 // 0907: cmovs %rax,%rcx
-	LONG $0xcb7cf162; WORD $0x0e10 // 090b: vmovups (%rsi),%zmm1{%k3}{z}
-	WORD $0xe2d3 // 0911: shl %cl,%edx
-	WORD $0xcaff // 0913: dec %edx
-	LONG $0x486cf162; WORD $0xd158 // 0915: vaddps %zmm1,%zmm2,%zmm2
-	LONG $0xe292f8c5 // 091b: kmovw %edx,%k4
-	LONG $0xcc7cf162; WORD $0x4e10; BYTE $0x01 // 091f: vmovups 0x40(%rsi),%zmm1{%k4}{z}
-	LONG $0x487cf162; WORD $0xc158 // 0926: vaddps %zmm1,%zmm0,%zmm0
-	LONG $0xb8146349 // 092c: movslq (%r8,%rdi,4),%rdx
-	WORD $0x8b48; BYTE $0x03 // 0930: mov (%rbx),%rax
-	LONG $0x900c8d48 // 0933: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 0937: mov 0xa8(%rbx),%rsi
-	LONG $0x18538b48 // 093e: mov 0x18(%rbx),%rdx
-	QUAD $0x1bf42d18487df262; WORD $0x0000 // 0942: vbroadcastss 0x1bf4(%rip),%zmm5 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 094c: xor %eax,%eax
-	WORD $0x8548; BYTE $0xf6 // 094e: test %rsi,%rsi
-	LONG $0x00898e0f; WORD $0x0000 // 0951: jle 9e0 <multiplyPairs+0x9e0>
-	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 0957: mov 0xb0(%rbx),%r8
-	LONG $0x003c8d49 // 095e: lea (%r8,%rax,1),%rdi
-	WORD $0x3948; BYTE $0xc7 // 0962: cmp %rax,%rdi
-	LONG $0x0d8b8e0f; WORD $0x0000 // 0965: jle 16f6 <multiplyPairs+0x16f6>
-	LONG $0x487cf162; WORD $0x1a10 // 096b: vmovups (%rdx),%zmm3
-	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 0971: vmovups 0x40(%rdx),%zmm4
-	LONG $0x483df162; WORD $0xf372; BYTE $0x10 // 0978: vpslld $0x10,%zmm3,%zmm8
-	LONG $0x4845f162; WORD $0xf472; BYTE $0x10 // 097f: vpslld $0x10,%zmm4,%zmm7
-	LONG $0x80ea8348 // 0986: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x0c18; BYTE $0x81 // 098a: vbroadcastss (%rcx,%rax,4),%zmm1
-	LONG $0x4864f162; WORD $0xdd54 // 0991: vandps %zmm5,%zmm3,%zmm3
-	LONG $0x484df162; WORD $0xf172; BYTE $0x10 // 0997: vpslld $0x10,%zmm1,%zmm6
-	LONG $0x485cf162; WORD $0xe554 // 099e: vandps %zmm5,%zmm4,%zmm4
-	LONG $0x4874f162; WORD $0xcd54 // 09a4: vandps %zmm5,%zmm1,%zmm1
-	LONG $0x4875f262; WORD $0xd3b8 // 09aa: vfmadd231ps %zmm3,%zmm1,%zmm2
-	LONG $0x4875f262; WORD $0xc4b8 // 09b0: vfmadd231ps %zmm4,%zmm1,%zmm0
-	WORD $0xff48; BYTE $0xc0 // 09b6: inc %rax
-	LONG $0x483df262; WORD $0xd6b8 // 09b9: vfmadd231ps %zmm6,%zmm8,%zmm2
-	LONG $0x4845f262; WORD $0xc6b8 // 09bf: vfmadd231ps %zmm6,%zmm7,%zmm0
-	WORD $0x3948; BYTE $0xc7 // 09c5: cmp %rax,%rdi
-	WORD $0xa17f // 09c8: jg 96b <multiplyPairs+0x96b>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 09ca: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xc0 // 09d1: sub %r8,%rax
-	WORD $0x0148; BYTE $0xf8 // 09d4: add %rdi,%rax
-	WORD $0xff48; BYTE $0xce // 09d7: dec %rsi
-	LONG $0xff77850f; WORD $0xffff // 09da: jne 957 <multiplyPairs+0x957>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 09e0: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 09e7: mov 0xc8(%rbx),%rdx
-	LONG $0x90148d48 // 09ee: lea (%rax,%rdx,4),%rdx
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 09f2: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 09f9: cmp $0x20,%rax
-	LONG $0x191f840f; WORD $0x0000 // 09fd: je 2322 <multiplyPairs+0x2322>
-	LONG $0x000010b9; BYTE $0x00 // 0a03: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 0a08: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 0a0b: cmovle %rax,%rcx
-	WORD $0x6348; BYTE $0x32 // 0a0f: movslq (%rdx),%rsi
-	WORD $0xd231 // 0a12: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0a14: test %rcx,%rcx
-	LONG $0xca480f48 // 0a17: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 0a1b: mov $0x1,%edx
-	WORD $0xd789 // 0a20: mov %edx,%edi
-	WORD $0xe7d3 // 0a22: shl %cl,%edi
-	WORD $0xf989 // 0a24: mov %edi,%ecx
-	WORD $0xc9ff // 0a26: dec %ecx
-	LONG $0xe992f8c5 // 0a28: kmovw %ecx,%k5
-	LONG $0xf0488d48 // 0a2c: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 0a30: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 0a35: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 0a38: cmovg %rax,%rcx
-	WORD $0xc031 // 0a3c: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0a3e: test %rcx,%rcx
-	LONG $0xc8480f48 // 0a41: cmovs %rax,%rcx
-	LONG $0x605b8b48 // 0a45: mov 0x60(%rbx),%rbx
-	WORD $0xe2d3 // 0a49: shl %cl,%edx
-	WORD $0xcaff // 0a4b: dec %edx
-	LONG $0xf292f8c5 // 0a4d: kmovw %edx,%k6
-	LONG $0x4d7cf162; WORD $0x1411; BYTE $0xb3 // 0a51: vmovups %zmm2,(%rbx,%rsi,4){%k5}
-	QUAD $0x01b344114e7cf162 // 0a58: vmovups %zmm0,0x40(%rbx,%rsi,4){%k6}
-	WORD $0xf8c5; BYTE $0x77 // 0a60: vzeroupper
-	BYTE $0xc3 // 0a63: ret
-	LONG $0x06f88348 // 0a64: cmp $0x6,%rax
-	LONG $0x0b21840f; WORD $0x0000 // 0a68: je 158f <multiplyPairs+0x158f>
-	LONG $0x07f88348 // 0a6e: cmp $0x7,%rax
-	LONG $0x0198850f; WORD $0x0000 // 0a72: jne c10 <multiplyPairs+0xc10>
-	LONG $0xc88b8b4c; WORD $0x0000; BYTE $0x00 // 0a78: mov 0xc8(%rbx),%r9
-	LONG $0x387b8348; BYTE $0x00 // 0a7f: cmpq $0x0,0x38(%rbx)
-	LONG $0x78538b48 // 0a84: mov 0x78(%rbx),%rdx
-	QUAD $0x000000008d248d4e // 0a88: lea 0x0(,%r9,4),%r12
-	LONG $0x0f6e840f; WORD $0x0000 // 0a90: je 1a04 <multiplyPairs+0x1a04>
-	LONG $0x30438b48 // 0a96: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x1010 // 0a9a: vmovups (%rax),%zmm2
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0aa0: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 0aa7: cmpq $0x0,0x50(%rbx)
-	LONG $0x0f61840f; WORD $0x0000 // 0aac: je 1a13 <multiplyPairs+0x1a13>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0ab2: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 0ab9: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xe7 // 0abd: add %r12,%rdi
-	WORD $0x6348; BYTE $0x07 // 0ac0: movslq (%rdi),%rax
-	LONG $0xc0938b4c; WORD $0x0000; BYTE $0x00 // 0ac3: mov 0xc0(%rbx),%r10
-	LONG $0x86048d4c // 0aca: lea (%rsi,%rax,4),%r8
-	LONG $0x20fa8349 // 0ace: cmp $0x20,%r10
-	LONG $0x1720840f; WORD $0x0000 // 0ad2: je 21f8 <multiplyPairs+0x21f8>
-	LONG $0x000010b9; BYTE $0x00 // 0ad8: mov $0x10,%ecx
-	WORD $0x3949; BYTE $0xca // 0add: cmp %rcx,%r10
-	LONG $0xca4e0f49 // 0ae0: cmovle %r10,%rcx
-	WORD $0xc031 // 0ae4: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0ae6: test %rcx,%rcx
-	LONG $0xc8480f48 // 0ae9: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 0aed: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 0af2: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0af5: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0af8: mov %r14d,%ecx
-	WORD $0xc9ff // 0afb: dec %ecx
-	LONG $0xd192f8c5 // 0afd: kmovw %ecx,%k2
-	LONG $0xf04a8d49 // 0b01: lea -0x10(%r10),%rcx
-	LONG $0x0010ba41; WORD $0x0000 // 0b05: mov $0x10,%r10d
-	WORD $0x394c; BYTE $0xd1 // 0b0b: cmp %r10,%rcx
-	LONG $0xca4f0f49 // 0b0e: cmovg %r10,%rcx
-	WORD $0x3145; BYTE $0xd2 // 0b12: xor %r10d,%r10d
-	WORD $0x8548; BYTE $0xc9 // 0b15: test %rcx,%rcx
-	LONG $0xca480f49 // 0b18: cmovs %r10,%rcx
-	LONG $0xca7cd162; WORD $0x2010 // 0b1c: vmovups (%r8),%zmm4{%k2}{z}
-	WORD $0xe0d3 // 0b22: shl %cl,%eax
-	WORD $0xc8ff // 0b24: dec %eax
-	LONG $0xc892f8c5 // 0b26: kmovw %eax,%k1
-	LONG $0x04476348 // 0b2a: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x6810; BYTE $0x01 // 0b2e: vmovups 0x40(%r8),%zmm5{%k1}{z}
-	LONG $0x86048d48 // 0b35: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x3810 // 0b39: vmovups (%rax),%zmm15{%k2}{z}
-	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 0b3f: vmovups 0x40(%rax),%zmm10{%k1}{z}
-	LONG $0x08476348 // 0b46: movslq 0x8(%rdi),%rax
-	LONG $0x486c5162; WORD $0xff58 // 0b4a: vaddps %zmm15,%zmm2,%zmm15
-	LONG $0x86048d48 // 0b50: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x3010 // 0b54: vmovups (%rax),%zmm14{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4810; BYTE $0x01 // 0b5a: vmovups 0x40(%rax),%zmm9{%k1}{z}
-	LONG $0x0c476348 // 0b61: movslq 0xc(%rdi),%rax
-	LONG $0x487c5162; WORD $0xd258 // 0b65: vaddps %zmm10,%zmm0,%zmm10
-	LONG $0x86048d48 // 0b6b: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x2810 // 0b6f: vmovups (%rax),%zmm13{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 0b75: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x10476348 // 0b7c: movslq 0x10(%rdi),%rax
-	LONG $0x486c5162; WORD $0xf658 // 0b80: vaddps %zmm14,%zmm2,%zmm14
-	LONG $0x86048d48 // 0b86: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x2010 // 0b8a: vmovups (%rax),%zmm12{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0b90: vmovups 0x40(%rax),%zmm7{%k1}{z}
-	LONG $0x14476348 // 0b97: movslq 0x14(%rdi),%rax
-	LONG $0x487c5162; WORD $0xc958 // 0b9b: vaddps %zmm9,%zmm0,%zmm9
-	LONG $0x86048d48 // 0ba1: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1810 // 0ba5: vmovups (%rax),%zmm11{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0bab: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x18476348 // 0bb2: movslq 0x18(%rdi),%rax
-	LONG $0x486c5162; WORD $0xed58 // 0bb6: vaddps %zmm13,%zmm2,%zmm13
-	LONG $0x86048d48 // 0bbc: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x0810 // 0bc0: vmovups (%rax),%zmm1{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0bc6: vmovups 0x40(%rax),%zmm3{%k1}{z}
-	LONG $0x487c5162; WORD $0xc058 // 0bcd: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x486c5162; WORD $0xe458 // 0bd3: vaddps %zmm12,%zmm2,%zmm12
-	LONG $0x487cf162; WORD $0xff58 // 0bd9: vaddps %zmm7,%zmm0,%zmm7
-	LONG $0x486c5162; WORD $0xdb58 // 0bdf: vaddps %zmm11,%zmm2,%zmm11
-	LONG $0x487cf162; WORD $0xf658 // 0be5: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x486cf162; WORD $0xc958 // 0beb: vaddps %zmm1,%zmm2,%zmm1
-	LONG $0x487cf162; WORD $0xdb58 // 0bf1: vaddps %zmm3,%zmm0,%zmm3
-	LONG $0x486cf162; WORD $0xd458 // 0bf7: vaddps %zmm4,%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0xc558 // 0bfd: vaddps %zmm5,%zmm0,%zmm0
-	LONG $0x000e53e9; BYTE $0x00 // 0c03: jmp 1a5b <multiplyPairs+0x1a5b>
-	QUAD $0x0000000000841f0f // 0c08: nopl 0x0(%rax,%rax,1)
-	LONG $0x05f88348 // 0c10: cmp $0x5,%rax
-	LONG $0xfe46850f; WORD $0xffff // 0c14: jne a60 <multiplyPairs+0xa60>
-	LONG $0xc8938b4c; WORD $0x0000; BYTE $0x00 // 0c1a: mov 0xc8(%rbx),%r10
-	LONG $0x387b8348; BYTE $0x00 // 0c21: cmpq $0x0,0x38(%rbx)
-	LONG $0x787b8b48 // 0c26: mov 0x78(%rbx),%rdi
-	QUAD $0x0000000095048d4e // 0c2a: lea 0x0(,%r10,4),%r8
-	LONG $0x1128840f; WORD $0x0000 // 0c32: je 1d60 <multiplyPairs+0x1d60>
-	LONG $0x30438b48 // 0c38: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x3010 // 0c3c: vmovups (%rax),%zmm6
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0c42: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 0c49: cmpq $0x0,0x50(%rbx)
-	LONG $0x111b840f; WORD $0x0000 // 0c4e: je 1d6f <multiplyPairs+0x1d6f>
-	LONG $0x90b38b48; WORD $0x0000; BYTE $0x00 // 0c54: mov 0x90(%rbx),%rsi
-	LONG $0x48538b48 // 0c5b: mov 0x48(%rbx),%rdx
-	WORD $0x014c; BYTE $0xc6 // 0c5f: add %r8,%rsi
-	WORD $0x6348; BYTE $0x06 // 0c62: movslq (%rsi),%rax
-	LONG $0xc09b8b4c; WORD $0x0000; BYTE $0x00 // 0c65: mov 0xc0(%rbx),%r11
-	LONG $0x820c8d4c // 0c6c: lea (%rdx,%rax,4),%r9
-	LONG $0x20fb8349 // 0c70: cmp $0x20,%r11
-	LONG $0x1465840f; WORD $0x0000 // 0c74: je 20df <multiplyPairs+0x20df>
-	LONG $0x000010b9; BYTE $0x00 // 0c7a: mov $0x10,%ecx
-	WORD $0x3949; BYTE $0xcb // 0c7f: cmp %rcx,%r11
-	LONG $0xcb4e0f49 // 0c82: cmovle %r11,%rcx
-	WORD $0xc031 // 0c86: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0c88: test %rcx,%rcx
-	LONG $0xc8480f48 // 0c8b: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 0c8f: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 0c94: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0c97: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0c9a: mov %r14d,%ecx
-	WORD $0xc9ff // 0c9d: dec %ecx
-	LONG $0xd192f8c5 // 0c9f: kmovw %ecx,%k2
-	LONG $0xf04b8d49 // 0ca3: lea -0x10(%r11),%rcx
-	LONG $0x0010bb41; WORD $0x0000 // 0ca7: mov $0x10,%r11d
-	WORD $0x394c; BYTE $0xd9 // 0cad: cmp %r11,%rcx
-	LONG $0xcb4f0f49 // 0cb0: cmovg %r11,%rcx
-	WORD $0x3145; BYTE $0xdb // 0cb4: xor %r11d,%r11d
-	WORD $0x8548; BYTE $0xc9 // 0cb7: test %rcx,%rcx
-	LONG $0xcb480f49 // 0cba: cmovs %r11,%rcx
-	LONG $0xca7cd162; WORD $0x1910 // 0cbe: vmovups (%r9),%zmm3{%k2}{z}
-	WORD $0xe0d3 // 0cc4: shl %cl,%eax
-	WORD $0xc8ff // 0cc6: dec %eax
-	LONG $0xc892f8c5 // 0cc8: kmovw %eax,%k1
-	LONG $0x04466348 // 0ccc: movslq 0x4(%rsi),%rax
-	LONG $0xc97c5162; WORD $0x4110; BYTE $0x01 // 0cd0: vmovups 0x40(%r9),%zmm8{%k1}{z}
-	LONG $0x82048d48 // 0cd7: lea (%rdx,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1810 // 0cdb: vmovups (%rax),%zmm11{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0ce1: vmovups 0x40(%rax),%zmm7{%k1}{z}
-	LONG $0x08466348 // 0ce8: movslq 0x8(%rsi),%rax
-	LONG $0x487c5162; WORD $0xc058 // 0cec: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x82048d48 // 0cf2: lea (%rdx,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1010 // 0cf6: vmovups (%rax),%zmm10{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0cfc: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x0c466348 // 0d03: movslq 0xc(%rsi),%rax
-	LONG $0x484c5162; WORD $0xdb58 // 0d07: vaddps %zmm11,%zmm6,%zmm11
-	LONG $0x82048d48 // 0d0d: lea (%rdx,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x0810 // 0d11: vmovups (%rax),%zmm9{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0d17: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0x10466348 // 0d1e: movslq 0x10(%rsi),%rax
-	LONG $0x487cf162; WORD $0xff58 // 0d22: vaddps %zmm7,%zmm0,%zmm7
-	LONG $0x82048d48 // 0d28: lea (%rdx,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x0810 // 0d2c: vmovups (%rax),%zmm1{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0d32: vmovups 0x40(%rax),%zmm2{%k1}{z}
-	LONG $0x484c5162; WORD $0xd258 // 0d39: vaddps %zmm10,%zmm6,%zmm10
-	LONG $0x484c5162; WORD $0xc958 // 0d3f: vaddps %zmm9,%zmm6,%zmm9
-	LONG $0x487cf162; WORD $0xed58 // 0d45: vaddps %zmm5,%zmm0,%zmm5
-	LONG $0x484cf162; WORD $0xc958 // 0d4b: vaddps %zmm1,%zmm6,%zmm1
-	LONG $0x487cf162; WORD $0xd258 // 0d51: vaddps %zmm2,%zmm0,%zmm2
-	LONG $0x484cf162; WORD $0xf358 // 0d57: vaddps %zmm3,%zmm6,%zmm6
-	LONG $0x487cf162; WORD $0xc458 // 0d5d: vaddps %zmm4,%zmm0,%zmm0
-	LONG $0x001037e9; BYTE $0x00 // 0d63: jmp 1d9f <multiplyPairs+0x1d9f>
-	LONG $0xc8938b4c; WORD $0x0000; BYTE $0x00 // 0d68: mov 0xc8(%rbx),%r10
-	LONG $0x387b8348; BYTE $0x00 // 0d6f: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 0d74: mov 0x78(%rbx),%r8
-	QUAD $0x00000000950c8d4e // 0d78: lea 0x0(,%r10,4),%r9
-	LONG $0x05df840f; WORD $0x0000 // 0d80: je 1365 <multiplyPairs+0x1365>
-	LONG $0x30438b48 // 0d86: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2010 // 0d8a: vmovups (%rax),%zmm4
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0d90: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 0d97: cmpq $0x0,0x50(%rbx)
-	LONG $0x036b840f; WORD $0x0000 // 0d9c: je 110d <multiplyPairs+0x110d>
-	LONG $0x90b38b48; WORD $0x0000; BYTE $0x00 // 0da2: mov 0x90(%rbx),%rsi
-	LONG $0x48538b48 // 0da9: mov 0x48(%rbx),%rdx
-	WORD $0x014c; BYTE $0xce // 0dad: add %r9,%rsi
-	WORD $0x6348; BYTE $0x06 // 0db0: movslq (%rsi),%rax
-	LONG $0xc09b8b4c; WORD $0x0000; BYTE $0x00 // 0db3: mov 0xc0(%rbx),%r11
-	LONG $0x823c8d48 // 0dba: lea (%rdx,%rax,4),%rdi
-	LONG $0x20fb8349 // 0dbe: cmp $0x20,%r11
-	LONG $0x1245840f; WORD $0x0000 // 0dc2: je 200d <multiplyPairs+0x200d>
-	LONG $0x000010b9; BYTE $0x00 // 0dc8: mov $0x10,%ecx
-	WORD $0x3949; BYTE $0xcb // 0dcd: cmp %rcx,%r11
-	LONG $0xcb4e0f49 // 0dd0: cmovle %r11,%rcx
-	WORD $0xc031 // 0dd4: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0dd6: test %rcx,%rcx
-	LONG $0xc8480f48 // 0dd9: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 0ddd: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 0de2: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0de5: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0de8: mov %r14d,%ecx
-	WORD $0xc9ff // 0deb: dec %ecx
-	LONG $0xd192f8c5 // 0ded: kmovw %ecx,%k2
-	LONG $0xf04b8d49 // 0df1: lea -0x10(%r11),%rcx
-	LONG $0x0010bb41; WORD $0x0000 // 0df5: mov $0x10,%r11d
-	WORD $0x394c; BYTE $0xd9 // 0dfb: cmp %r11,%rcx
-	LONG $0xcb4f0f49 // 0dfe: cmovg %r11,%rcx
-	WORD $0x3145; BYTE $0xdb // 0e02: xor %r11d,%r11d
-	WORD $0x8548; BYTE $0xc9 // 0e05: test %rcx,%rcx
-	LONG $0xcb480f49 // 0e08: cmovs %r11,%rcx
-	LONG $0xca7cf162; WORD $0x1710 // 0e0c: vmovups (%rdi),%zmm2{%k2}{z}
-	WORD $0xe0d3 // 0e12: shl %cl,%eax
-	WORD $0xc8ff // 0e14: dec %eax
-	LONG $0xc892f8c5 // 0e16: kmovw %eax,%k1
-	LONG $0x04466348 // 0e1a: movslq 0x4(%rsi),%rax
-	LONG $0xc97cf162; WORD $0x7f10; BYTE $0x01 // 0e1e: vmovups 0x40(%rdi),%zmm7{%k1}{z}
-	LONG $0x82048d48 // 0e25: lea (%rdx,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x3810 // 0e29: vmovups (%rax),%zmm15{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 0e2f: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x08466348 // 0e36: movslq 0x8(%rsi),%rax
-	LONG $0x487ce162; WORD $0xc758 // 0e3a: vaddps %zmm7,%zmm0,%zmm16
-	LONG $0x82048d48 // 0e40: lea (%rdx,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x3010 // 0e44: vmovups (%rax),%zmm14{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0e4a: vmovups 0x40(%rax),%zmm3{%k1}{z}
-	LONG $0x0c466348 // 0e51: movslq 0xc(%rsi),%rax
-	LONG $0x485c5162; WORD $0xff58 // 0e55: vaddps %zmm15,%zmm4,%zmm15
-	LONG $0x82048d48 // 0e5b: lea (%rdx,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x0810 // 0e5f: vmovups (%rax),%zmm1{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0e65: vmovups 0x40(%rax),%zmm5{%k1}{z}
-	LONG $0x487c7162; WORD $0xee58 // 0e6c: vaddps %zmm6,%zmm0,%zmm13
-	LONG $0x485c5162; WORD $0xf658 // 0e72: vaddps %zmm14,%zmm4,%zmm14
-	LONG $0x487c7162; WORD $0xe358 // 0e78: vaddps %zmm3,%zmm0,%zmm12
-	LONG $0x485cf162; WORD $0xc958 // 0e7e: vaddps %zmm1,%zmm4,%zmm1
-	LONG $0x487cf162; WORD $0xc558 // 0e84: vaddps %zmm5,%zmm0,%zmm0
-	LONG $0x485cf162; WORD $0xe258 // 0e8a: vaddps %zmm2,%zmm4,%zmm4
-	LONG $0x00029ce9; BYTE $0x00 // 0e90: jmp 1131 <multiplyPairs+0x1131>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0e95: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 0e9c: cmpq $0x0,0x38(%rbx)
-	LONG $0x784b8b4c // 0ea1: mov 0x78(%rbx),%r9
-	QUAD $0x000000009d148d4e // 0ea5: lea 0x0(,%r11,4),%r10
-	LONG $0x04c1840f; WORD $0x0000 // 0ead: je 1374 <multiplyPairs+0x1374>
-	LONG $0x30438b48 // 0eb3: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x0010 // 0eb7: vmovups (%rax),%zmm0
-	LONG $0x487cf162; WORD $0x5010; BYTE $0x01 // 0ebd: vmovups 0x40(%rax),%zmm2
-	LONG $0x507b8348; BYTE $0x00 // 0ec4: cmpq $0x0,0x50(%rbx)
-	LONG $0x00ac840f; WORD $0x0000 // 0ec9: je f7b <multiplyPairs+0xf7b>
-	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0ecf: mov 0x90(%rbx),%r8
-	LONG $0x487b8b48 // 0ed6: mov 0x48(%rbx),%rdi
-	WORD $0x014d; BYTE $0xd0 // 0eda: add %r10,%r8
-	WORD $0x6349; BYTE $0x00 // 0edd: movslq (%r8),%rax
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 0ee0: mov 0xc0(%rbx),%rdx
-	LONG $0x87348d48 // 0ee7: lea (%rdi,%rax,4),%rsi
-	LONG $0x20fa8348 // 0eeb: cmp $0x20,%rdx
-	LONG $0x1600840f; WORD $0x0000 // 0eef: je 24f5 <multiplyPairs+0x24f5>
-	LONG $0x000010b9; BYTE $0x00 // 0ef5: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 0efa: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 0efd: cmovle %rdx,%rcx
-	WORD $0xc031 // 0f01: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 0f03: test %rcx,%rcx
-	LONG $0xc8480f48 // 0f06: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 0f0a: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 0f0f: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 0f12: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 0f15: mov %r14d,%ecx
-	WORD $0xc9ff // 0f18: dec %ecx
-	LONG $0xd192f8c5 // 0f1a: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 0f1e: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 0f22: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 0f27: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 0f2a: cmovg %rdx,%rcx
-	WORD $0xd231 // 0f2e: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 0f30: test %rcx,%rcx
-	LONG $0xca480f48 // 0f33: cmovs %rdx,%rcx
-	LONG $0xca7cf162; WORD $0x2e10 // 0f37: vmovups (%rsi),%zmm5{%k2}{z}
-	WORD $0xe0d3 // 0f3d: shl %cl,%eax
-	WORD $0xc8ff // 0f3f: dec %eax
-	LONG $0xc892f8c5 // 0f41: kmovw %eax,%k1
-	LONG $0x04406349 // 0f45: movslq 0x4(%r8),%rax
-	LONG $0xc97cf162; WORD $0x4e10; BYTE $0x01 // 0f49: vmovups 0x40(%rsi),%zmm1{%k1}{z}
-	LONG $0x87048d48 // 0f50: lea (%rdi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x1810 // 0f54: vmovups (%rax),%zmm3{%k2}{z}
-	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0f5a: vmovups 0x40(%rax),%zmm4{%k1}{z}
-	LONG $0x487cf162; WORD $0xed58 // 0f61: vaddps %zmm5,%zmm0,%zmm5
-	LONG $0x486cf162; WORD $0xe458 // 0f67: vaddps %zmm4,%zmm2,%zmm4
-	LONG $0x487cf162; WORD $0xc358 // 0f6d: vaddps %zmm3,%zmm0,%zmm0
-	LONG $0x486cf162; WORD $0xd158 // 0f73: vaddps %zmm1,%zmm2,%zmm2
-	WORD $0x0ceb // 0f79: jmp f87 <multiplyPairs+0xf87>
-	LONG $0x487cf162; WORD $0xe228 // 0f7b: vmovaps %zmm2,%zmm4
-	LONG $0x487cf162; WORD $0xe828 // 0f81: vmovaps %zmm0,%zmm5
-	WORD $0x8b48; BYTE $0x03 // 0f87: mov (%rbx),%rax
-	LONG $0x9914634b // 0f8a: movslq (%r9,%r11,4),%rdx
-	LONG $0x90348d48 // 0f8e: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x04 // 0f92: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 0f97: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 0f9b: mov 0xa8(%rbx),%rdi
-	LONG $0x18538b48 // 0fa2: mov 0x18(%rbx),%rdx
-	QUAD $0x15903d18487df262; WORD $0x0000 // 0fa6: vbroadcastss 0x1590(%rip),%zmm7 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 0fb0: xor %eax,%eax
-	WORD $0x8548; BYTE $0xff // 0fb2: test %rdi,%rdi
-	LONG $0x00aa8e0f; WORD $0x0000 // 0fb5: jle 1065 <multiplyPairs+0x1065>
-	LONG $0xb08b8b4c; WORD $0x0000; BYTE $0x00 // 0fbb: mov 0xb0(%rbx),%r9
-	LONG $0x01048d4d // 0fc2: lea (%r9,%rax,1),%r8
-	WORD $0x3949; BYTE $0xc0 // 0fc6: cmp %rax,%r8
-	LONG $0x01368e0f; WORD $0x0000 // 0fc9: jle 1105 <multiplyPairs+0x1105>
-	LONG $0x482df162; WORD $0x3272; BYTE $0x10 // 0fcf: vpslld $0x10,(%rdx),%zmm10
-	LONG $0x4844f162; WORD $0x0a54 // 0fd6: vandps (%rdx),%zmm7,%zmm1
-	QUAD $0x10017272483df162 // 0fdc: vpslld $0x10,0x40(%rdx),%zmm8
-	LONG $0x4844f162; WORD $0x7254; BYTE $0x01 // 0fe4: vandps 0x40(%rdx),%zmm7,%zmm6
-	LONG $0x80ea8348 // 0feb: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x86 // 0fef: vbroadcastss (%rsi,%rax,4),%zmm3
-	LONG $0x4835f162; WORD $0xf372; BYTE $0x10 // 0ff6: vpslld $0x10,%zmm3,%zmm9
-	LONG $0x4864f162; WORD $0xdf54 // 0ffd: vandps %zmm7,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xe9b8 // 1003: vfmadd231ps %zmm1,%zmm3,%zmm5
-	LONG $0x4865f262; WORD $0xd6b8 // 1009: vfmadd231ps %zmm6,%zmm3,%zmm2
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x81 // 100f: vbroadcastss (%rcx,%rax,4),%zmm3
-	WORD $0xff48; BYTE $0xc0 // 1016: inc %rax
-	LONG $0x4835d262; WORD $0xeab8 // 1019: vfmadd231ps %zmm10,%zmm9,%zmm5
-	LONG $0x4835d262; WORD $0xd0b8 // 101f: vfmadd231ps %zmm8,%zmm9,%zmm2
-	LONG $0x4835f162; WORD $0xf372; BYTE $0x10 // 1025: vpslld $0x10,%zmm3,%zmm9
-	LONG $0x4864f162; WORD $0xdf54 // 102c: vandps %zmm7,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xc1b8 // 1032: vfmadd231ps %zmm1,%zmm3,%zmm0
-	LONG $0x4865f262; WORD $0xe6b8 // 1038: vfmadd231ps %zmm6,%zmm3,%zmm4
-	LONG $0x4835d262; WORD $0xc2b8 // 103e: vfmadd231ps %zmm10,%zmm9,%zmm0
-	LONG $0x4835d262; WORD $0xe0b8 // 1044: vfmadd231ps %zmm8,%zmm9,%zmm4
-	WORD $0x3949; BYTE $0xc0 // 104a: cmp %rax,%r8
-	WORD $0x807f // 104d: jg fcf <multiplyPairs+0xfcf>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 104f: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xc8 // 1056: sub %r9,%rax
-	WORD $0x014c; BYTE $0xc0 // 1059: add %r8,%rax
-	WORD $0xff48; BYTE $0xcf // 105c: dec %rdi
-	LONG $0xff56850f; WORD $0xffff // 105f: jne fbb <multiplyPairs+0xfbb>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1065: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 106c: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 1073: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1077: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 107e: cmp $0x20,%rax
-	LONG $0x13fb840f; WORD $0x0000 // 1082: je 2483 <multiplyPairs+0x2483>
-	LONG $0x000010b9; BYTE $0x00 // 1088: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 108d: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1090: cmovle %rax,%rcx
-	WORD $0xd231 // 1094: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1096: test %rcx,%rcx
-	LONG $0xca480f48 // 1099: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 109d: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 10a2: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 10a5: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 10a8: mov %r15d,%ecx
-	WORD $0xc9ff // 10ab: dec %ecx
-	LONG $0xd192f8c5 // 10ad: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 10b1: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 10b5: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 10ba: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 10bd: cmovg %rax,%rcx
-	WORD $0xc031 // 10c1: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 10c3: test %rcx,%rcx
-	LONG $0xc8480f48 // 10c6: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 10ca: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 10cd: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 10d1: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 10d3: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x2c11; BYTE $0x87 // 10d6: vmovups %zmm5,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 10dd: kmovw %eax,%k1
-	QUAD $0x01875411497cb162 // 10e1: vmovups %zmm2,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 10e9: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 10ed: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 10f1: vmovups %zmm0,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 10f8: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff95be9; BYTE $0xff // 1100: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc0 // 1105: mov %rax,%r8
-	LONG $0xffff42e9; BYTE $0xff // 1108: jmp 104f <multiplyPairs+0x104f>
-	LONG $0x487cf162; WORD $0xcc28 // 110d: vmovaps %zmm4,%zmm1
-	LONG $0x487c7162; WORD $0xe028 // 1113: vmovaps %zmm0,%zmm12
-	LONG $0x487c7162; WORD $0xf428 // 1119: vmovaps %zmm4,%zmm14
-	LONG $0x487c7162; WORD $0xe828 // 111f: vmovaps %zmm0,%zmm13
-	LONG $0x487c7162; WORD $0xfc28 // 1125: vmovaps %zmm4,%zmm15
-	LONG $0x487ce162; WORD $0xc028 // 112b: vmovaps %zmm0,%zmm16
-	WORD $0x8b48; BYTE $0x03 // 1131: mov (%rbx),%rax
-	LONG $0x9014634b // 1134: movslq (%r8,%r10,4),%rdx
-	LONG $0x90148d4c // 1138: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x04 // 113c: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 1141: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x08 // 1145: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 114a: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x0c // 114e: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 1153: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1157: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 115e: mov 0x18(%rbx),%rdx
-	QUAD $0x13d40518487d7262; WORD $0x0000 // 1162: vbroadcastss 0x13d4(%rip),%zmm8 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 116c: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 116e: test %r8,%r8
-	LONG $0x01188e0f; WORD $0x0000 // 1171: jle 128f <multiplyPairs+0x128f>
-	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 1177: mov 0xb0(%rbx),%r11
-	LONG $0x030c8d4d // 117e: lea (%r11,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 1182: cmp %rax,%r9
-	LONG $0x01d28e0f; WORD $0x0000 // 1185: jle 135d <multiplyPairs+0x135d>
-	LONG $0x482df162; WORD $0x3272; BYTE $0x10 // 118b: vpslld $0x10,(%rdx),%zmm10
-	LONG $0x483cf162; WORD $0x1254 // 1192: vandps (%rdx),%zmm8,%zmm2
-	QUAD $0x100172724835f162 // 1198: vpslld $0x10,0x40(%rdx),%zmm9
-	LONG $0x483cf162; WORD $0x6a54; BYTE $0x01 // 11a0: vandps 0x40(%rdx),%zmm8,%zmm5
-	LONG $0x80ea8348 // 11a7: sub $0xffffffffffffff80,%rdx
-	LONG $0x487dd262; WORD $0x3c18; BYTE $0x82 // 11ab: vbroadcastss (%r10,%rax,4),%zmm7
-	LONG $0x487df262; WORD $0x3418; BYTE $0x87 // 11b2: vbroadcastss (%rdi,%rax,4),%zmm6
-	LONG $0x4825f162; WORD $0xf772; BYTE $0x10 // 11b9: vpslld $0x10,%zmm7,%zmm11
-	LONG $0x4844d162; WORD $0xf854 // 11c0: vandps %zmm8,%zmm7,%zmm7
-	LONG $0x4845f262; WORD $0xe2b8 // 11c6: vfmadd231ps %zmm2,%zmm7,%zmm4
-	LONG $0x407df262; WORD $0xfd98 // 11cc: vfmadd132ps %zmm5,%zmm16,%zmm7
-	LONG $0x487cc162; WORD $0xc328 // 11d2: vmovaps %zmm11,%zmm16
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x86 // 11d8: vbroadcastss (%rsi,%rax,4),%zmm3
-	LONG $0x4825d262; WORD $0xe2b8 // 11df: vfmadd231ps %zmm10,%zmm11,%zmm4
-	LONG $0x4825f162; WORD $0xf672; BYTE $0x10 // 11e5: vpslld $0x10,%zmm6,%zmm11
-	LONG $0x484cd162; WORD $0xf054 // 11ec: vandps %zmm8,%zmm6,%zmm6
-	LONG $0x484d7262; WORD $0xfab8 // 11f2: vfmadd231ps %zmm2,%zmm6,%zmm15
-	LONG $0x4815f262; WORD $0xf598 // 11f8: vfmadd132ps %zmm5,%zmm13,%zmm6
-	LONG $0x487c5162; WORD $0xeb28 // 11fe: vmovaps %zmm11,%zmm13
-	LONG $0x4845c262; WORD $0xc198 // 1204: vfmadd132ps %zmm9,%zmm7,%zmm16
-	LONG $0x48255262; WORD $0xfab8 // 120a: vfmadd231ps %zmm10,%zmm11,%zmm15
-	LONG $0x4825f162; WORD $0xf372; BYTE $0x10 // 1210: vpslld $0x10,%zmm3,%zmm11
-	LONG $0x4864d162; WORD $0xd854 // 1217: vandps %zmm8,%zmm3,%zmm3
-	LONG $0x48657262; WORD $0xf2b8 // 121d: vfmadd231ps %zmm2,%zmm3,%zmm14
-	LONG $0x481df262; WORD $0xdd98 // 1223: vfmadd132ps %zmm5,%zmm12,%zmm3
-	LONG $0x487c5162; WORD $0xe328 // 1229: vmovaps %zmm11,%zmm12
-	LONG $0x484d5262; WORD $0xe998 // 122f: vfmadd132ps %zmm9,%zmm6,%zmm13
-	LONG $0x48255262; WORD $0xf2b8 // 1235: vfmadd231ps %zmm10,%zmm11,%zmm14
-	LONG $0x48655262; WORD $0xe198 // 123b: vfmadd132ps %zmm9,%zmm3,%zmm12
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x81 // 1241: vbroadcastss (%rcx,%rax,4),%zmm3
-	WORD $0xff48; BYTE $0xc0 // 1248: inc %rax
-	LONG $0x4825f162; WORD $0xf372; BYTE $0x10 // 124b: vpslld $0x10,%zmm3,%zmm11
-	LONG $0x4864d162; WORD $0xd854 // 1252: vandps %zmm8,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xcab8 // 1258: vfmadd231ps %zmm2,%zmm3,%zmm1
-	LONG $0x4865f262; WORD $0xc5b8 // 125e: vfmadd231ps %zmm5,%zmm3,%zmm0
-	LONG $0x4825d262; WORD $0xcab8 // 1264: vfmadd231ps %zmm10,%zmm11,%zmm1
-	LONG $0x4825d262; WORD $0xc1b8 // 126a: vfmadd231ps %zmm9,%zmm11,%zmm0
-	WORD $0x3949; BYTE $0xc1 // 1270: cmp %rax,%r9
-	LONG $0xff128f0f; WORD $0xffff // 1273: jg 118b <multiplyPairs+0x118b>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1279: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xd8 // 1280: sub %r11,%rax
-	WORD $0x014c; BYTE $0xc8 // 1283: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 1286: dec %r8
-	LONG $0xfee8850f; WORD $0xffff // 1289: jne 1177 <multiplyPairs+0x1177>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 128f: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1296: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 129d: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 12a1: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 12a8: cmp $0x20,%rax
-	LONG $0x1169840f; WORD $0x0000 // 12ac: je 241b <multiplyPairs+0x241b>
-	LONG $0x000010b9; BYTE $0x00 // 12b2: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 12b7: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 12ba: cmovle %rax,%rcx
-	WORD $0xd231 // 12be: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 12c0: test %rcx,%rcx
-	LONG $0xca480f48 // 12c3: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 12c7: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 12cc: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 12cf: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 12d2: mov %r15d,%ecx
-	WORD $0xc9ff // 12d5: dec %ecx
-	LONG $0xd192f8c5 // 12d7: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 12db: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 12df: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 12e4: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 12e7: cmovg %rax,%rcx
-	WORD $0xc031 // 12eb: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 12ed: test %rcx,%rcx
-	LONG $0xc8480f48 // 12f0: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 12f4: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 12f7: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 12fb: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 12fd: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x2411; BYTE $0x87 // 1300: vmovups %zmm4,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1307: kmovw %eax,%k1
-	QUAD $0x01874411497ca162 // 130b: vmovups %zmm16,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1313: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1317: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x3c11; BYTE $0x90 // 131b: vmovups %zmm15,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497c7162 // 1322: vmovups %zmm13,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 132a: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 132e: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x90 // 1332: vmovups %zmm14,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497c7162 // 1339: vmovups %zmm12,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 1341: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1345: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 1349: vmovups %zmm1,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497cf162 // 1350: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff703e9; BYTE $0xff // 1358: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc1 // 135d: mov %rax,%r9
-	LONG $0xffff14e9; BYTE $0xff // 1360: jmp 1279 <multiplyPairs+0x1279>
-	LONG $0xc057f8c5 // 1365: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xe028 // 1369: vmovaps %zmm0,%zmm4
-	LONG $0xfffa23e9; BYTE $0xff // 136f: jmp d97 <multiplyPairs+0xd97>
-	LONG $0xd257e8c5 // 1374: vxorps %xmm2,%xmm2,%xmm2
-	LONG $0x487cf162; WORD $0xc228 // 1378: vmovaps %zmm2,%zmm0
-	LONG $0xfffb41e9; BYTE $0xff // 137e: jmp ec4 <multiplyPairs+0xec4>
-	LONG $0x487cf162; WORD $0xe228 // 1383: vmovaps %zmm2,%zmm4
-	LONG $0x487cf162; WORD $0xea28 // 1389: vmovaps %zmm2,%zmm5
-	LONG $0x487cf162; WORD $0xf028 // 138f: vmovaps %zmm0,%zmm6
-	LONG $0x487cf162; WORD $0xf828 // 1395: vmovaps %zmm0,%zmm7
-	WORD $0x8b48; BYTE $0x03 // 139b: mov (%rbx),%rax
-	LONG $0x9914634b // 139e: movslq (%r9,%r11,4),%rdx
-	LONG $0x903c8d48 // 13a2: lea (%rax,%rdx,4),%rdi
-	LONG $0x1154634b; BYTE $0x04 // 13a6: movslq 0x4(%r9,%r10,1),%rdx
-	LONG $0x90348d48 // 13ab: lea (%rax,%rdx,4),%rsi
-	LONG $0x1154634b; BYTE $0x08 // 13af: movslq 0x8(%r9,%r10,1),%rdx
-	LONG $0x900c8d48 // 13b4: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 13b8: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 13bf: mov 0x18(%rbx),%rdx
-	QUAD $0x11730d18487d7262; WORD $0x0000 // 13c3: vbroadcastss 0x1173(%rip),%zmm9 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 13cd: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 13cf: test %r8,%r8
-	LONG $0x00da8e0f; WORD $0x0000 // 13d2: jle 14b2 <multiplyPairs+0x14b2>
-	LONG $0xb0938b4c; WORD $0x0000; BYTE $0x00 // 13d8: mov 0xb0(%rbx),%r10
-	LONG $0x020c8d4d // 13df: lea (%r10,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 13e3: cmp %rax,%r9
-	LONG $0x017d8e0f; WORD $0x0000 // 13e6: jle 1569 <multiplyPairs+0x1569>
-	LONG $0x4825f162; WORD $0x3272; BYTE $0x10 // 13ec: vpslld $0x10,(%rdx),%zmm11
-	LONG $0x4834f162; WORD $0x0a54 // 13f3: vandps (%rdx),%zmm9,%zmm1
-	QUAD $0x10017272482df162 // 13f9: vpslld $0x10,0x40(%rdx),%zmm10
-	LONG $0x48347162; WORD $0x4254; BYTE $0x01 // 1401: vandps 0x40(%rdx),%zmm9,%zmm8
-	LONG $0x80ea8348 // 1408: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x87 // 140c: vbroadcastss (%rdi,%rax,4),%zmm3
-	LONG $0x481df162; WORD $0xf372; BYTE $0x10 // 1413: vpslld $0x10,%zmm3,%zmm12
-	LONG $0x4864d162; WORD $0xd954 // 141a: vandps %zmm9,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xf9b8 // 1420: vfmadd231ps %zmm1,%zmm3,%zmm7
-	LONG $0x4865d262; WORD $0xd0b8 // 1426: vfmadd231ps %zmm8,%zmm3,%zmm2
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x86 // 142c: vbroadcastss (%rsi,%rax,4),%zmm3
-	LONG $0x481dd262; WORD $0xfbb8 // 1433: vfmadd231ps %zmm11,%zmm12,%zmm7
-	LONG $0x481dd262; WORD $0xd2b8 // 1439: vfmadd231ps %zmm10,%zmm12,%zmm2
-	LONG $0x481df162; WORD $0xf372; BYTE $0x10 // 143f: vpslld $0x10,%zmm3,%zmm12
-	LONG $0x4864d162; WORD $0xd954 // 1446: vandps %zmm9,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xf1b8 // 144c: vfmadd231ps %zmm1,%zmm3,%zmm6
-	LONG $0x4865d262; WORD $0xe8b8 // 1452: vfmadd231ps %zmm8,%zmm3,%zmm5
-	LONG $0x487df262; WORD $0x1c18; BYTE $0x81 // 1458: vbroadcastss (%rcx,%rax,4),%zmm3
-	WORD $0xff48; BYTE $0xc0 // 145f: inc %rax
-	LONG $0x481dd262; WORD $0xf3b8 // 1462: vfmadd231ps %zmm11,%zmm12,%zmm6
-	LONG $0x481dd262; WORD $0xeab8 // 1468: vfmadd231ps %zmm10,%zmm12,%zmm5
-	LONG $0x481df162; WORD $0xf372; BYTE $0x10 // 146e: vpslld $0x10,%zmm3,%zmm12
-	LONG $0x4864d162; WORD $0xd954 // 1475: vandps %zmm9,%zmm3,%zmm3
-	LONG $0x4865f262; WORD $0xc1b8 // 147b: vfmadd231ps %zmm1,%zmm3,%zmm0
-	LONG $0x4865d262; WORD $0xe0b8 // 1481: vfmadd231ps %zmm8,%zmm3,%zmm4
-	LONG $0x481dd262; WORD $0xc3b8 // 1487: vfmadd231ps %zmm11,%zmm12,%zmm0
-	LONG $0x481dd262; WORD $0xe2b8 // 148d: vfmadd231ps %zmm10,%zmm12,%zmm4
-	WORD $0x3949; BYTE $0xc1 // 1493: cmp %rax,%r9
-	LONG $0xff508f0f; WORD $0xffff // 1496: jg 13ec <multiplyPairs+0x13ec>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 149c: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xd0 // 14a3: sub %r10,%rax
-	WORD $0x014c; BYTE $0xc8 // 14a6: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 14a9: dec %r8
-	LONG $0xff26850f; WORD $0xffff // 14ac: jne 13d8 <multiplyPairs+0x13d8>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 14b2: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 14b9: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 14c0: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 14c4: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 14cb: cmp $0x20,%rax
-	LONG $0x0ef7840f; WORD $0x0000 // 14cf: je 23cc <multiplyPairs+0x23cc>
-	LONG $0x000010b9; BYTE $0x00 // 14d5: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 14da: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 14dd: cmovle %rax,%rcx
-	WORD $0xd231 // 14e1: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 14e3: test %rcx,%rcx
-	LONG $0xca480f48 // 14e6: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 14ea: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 14ef: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 14f2: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 14f5: mov %r15d,%ecx
-	WORD $0xc9ff // 14f8: dec %ecx
-	LONG $0xd192f8c5 // 14fa: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 14fe: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1502: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1507: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 150a: cmovg %rax,%rcx
-	WORD $0xc031 // 150e: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1510: test %rcx,%rcx
-	LONG $0xc8480f48 // 1513: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 1517: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 151a: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 151e: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1520: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x3c11; BYTE $0x87 // 1523: vmovups %zmm7,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 152a: kmovw %eax,%k1
-	QUAD $0x01875411497cb162 // 152e: vmovups %zmm2,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1536: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 153a: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x3411; BYTE $0x90 // 153e: vmovups %zmm6,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497cf162 // 1545: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 154d: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1551: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0411; BYTE $0x90 // 1555: vmovups %zmm0,(%rax,%rdx,4){%k2}
-	QUAD $0x01906411497cf162 // 155c: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff4f7e9; BYTE $0xff // 1564: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc1 // 1569: mov %rax,%r9
-	LONG $0xffff2be9; BYTE $0xff // 156c: jmp 149c <multiplyPairs+0x149c>
-	LONG $0xd257e8c5 // 1571: vxorps %xmm2,%xmm2,%xmm2
-	LONG $0x487cf162; WORD $0xc228 // 1575: vmovaps %zmm2,%zmm0
-	LONG $0xfff028e9; BYTE $0xff // 157b: jmp 5a8 <multiplyPairs+0x5a8>
-	LONG $0xc057f8c5 // 1580: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xd028 // 1584: vmovaps %zmm0,%zmm2
-	LONG $0xfff30be9; BYTE $0xff // 158a: jmp 89a <multiplyPairs+0x89a>
-	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 158f: mov 0xc8(%rbx),%r11
-	LONG $0x387b8348; BYTE $0x00 // 1596: cmpq $0x0,0x38(%rbx)
-	LONG $0x78438b4c // 159b: mov 0x78(%rbx),%r8
-	QUAD $0x000000009d0c8d4e // 159f: lea 0x0(,%r11,4),%r9
-	LONG $0x0448840f; WORD $0x0000 // 15a7: je 19f5 <multiplyPairs+0x19f5>
-	LONG $0x30438b48 // 15ad: mov 0x30(%rbx),%rax
-	LONG $0x487cf162; WORD $0x1010 // 15b1: vmovups (%rax),%zmm2
-	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 15b7: vmovups 0x40(%rax),%zmm0
-	LONG $0x507b8348; BYTE $0x00 // 15be: cmpq $0x0,0x50(%rbx)
-	LONG $0x0135840f; WORD $0x0000 // 15c3: je 16fe <multiplyPairs+0x16fe>
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 15c9: mov 0x90(%rbx),%rdi
-	LONG $0x48738b48 // 15d0: mov 0x48(%rbx),%rsi
-	WORD $0x014c; BYTE $0xcf // 15d4: add %r9,%rdi
-	WORD $0x6348; BYTE $0x07 // 15d7: movslq (%rdi),%rax
-	LONG $0xc0a38b4c; WORD $0x0000; BYTE $0x00 // 15da: mov 0xc0(%rbx),%r12
-	LONG $0x86148d4c // 15e1: lea (%rsi,%rax,4),%r10
-	LONG $0x20fc8349 // 15e5: cmp $0x20,%r12
-	LONG $0x0d50840f; WORD $0x0000 // 15e9: je 233f <multiplyPairs+0x233f>
-	LONG $0x000010b9; BYTE $0x00 // 15ef: mov $0x10,%ecx
-	WORD $0x3949; BYTE $0xcc // 15f4: cmp %rcx,%r12
-	LONG $0xcc4e0f49 // 15f7: cmovle %r12,%rcx
-	WORD $0xc031 // 15fb: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 15fd: test %rcx,%rcx
-	LONG $0xc8480f48 // 1600: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 1604: mov $0x1,%eax
-	WORD $0xc289 // 1609: mov %eax,%edx
-	WORD $0xe2d3 // 160b: shl %cl,%edx
-	WORD $0x4a8d; BYTE $0xff // 160d: lea -0x1(%rdx),%ecx
-	LONG $0xd192f8c5 // 1610: kmovw %ecx,%k2
-	LONG $0x000010ba; BYTE $0x00 // 1614: mov $0x10,%edx
-	LONG $0x244c8d49; BYTE $0xf0 // 1619: lea -0x10(%r12),%rcx
-	WORD $0x3948; BYTE $0xd1 // 161e: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 1621: cmovg %rdx,%rcx
-	WORD $0xd231 // 1625: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1627: test %rcx,%rcx
-	LONG $0xca480f48 // 162a: cmovs %rdx,%rcx
-	LONG $0xca7cd162; WORD $0x2210 // 162e: vmovups (%r10),%zmm4{%k2}{z}
-	WORD $0xe0d3 // 1634: shl %cl,%eax
-	WORD $0xc8ff // 1636: dec %eax
-	LONG $0xc892f8c5 // 1638: kmovw %eax,%k1
-	LONG $0x04476348 // 163c: movslq 0x4(%rdi),%rax
-	LONG $0xc97cd162; WORD $0x6a10; BYTE $0x01 // 1640: vmovups 0x40(%r10),%zmm5{%k1}{z}
-	LONG $0x86048d48 // 1647: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x2810 // 164b: vmovups (%rax),%zmm13{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4810; BYTE $0x01 // 1651: vmovups 0x40(%rax),%zmm9{%k1}{z}
-	LONG $0x08476348 // 1658: movslq 0x8(%rdi),%rax
-	LONG $0x486c5162; WORD $0xed58 // 165c: vaddps %zmm13,%zmm2,%zmm13
-	LONG $0x86048d48 // 1662: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x2010 // 1666: vmovups (%rax),%zmm12{%k2}{z}
-	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 166c: vmovups 0x40(%rax),%zmm8{%k1}{z}
-	LONG $0x0c476348 // 1673: movslq 0xc(%rdi),%rax
-	LONG $0x487c5162; WORD $0xc958 // 1677: vaddps %zmm9,%zmm0,%zmm9
-	LONG $0x86048d48 // 167d: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1810 // 1681: vmovups (%rax),%zmm11{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 1687: vmovups 0x40(%rax),%zmm7{%k1}{z}
-	LONG $0x10476348 // 168e: movslq 0x10(%rdi),%rax
-	LONG $0x486c5162; WORD $0xe458 // 1692: vaddps %zmm12,%zmm2,%zmm12
-	LONG $0x86048d48 // 1698: lea (%rsi,%rax,4),%rax
-	LONG $0xca7c7162; WORD $0x1010 // 169c: vmovups (%rax),%zmm10{%k2}{z}
-	LONG $0xc97cf162; WORD $0x7010; BYTE $0x01 // 16a2: vmovups 0x40(%rax),%zmm6{%k1}{z}
-	LONG $0x14476348 // 16a9: movslq 0x14(%rdi),%rax
-	LONG $0x487c5162; WORD $0xc058 // 16ad: vaddps %zmm8,%zmm0,%zmm8
-	LONG $0x86048d48 // 16b3: lea (%rsi,%rax,4),%rax
-	LONG $0xca7cf162; WORD $0x0810 // 16b7: vmovups (%rax),%zmm1{%k2}{z}
-	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 16bd: vmovups 0x40(%rax),%zmm3{%k1}{z}
-	LONG $0x486c5162; WORD $0xdb58 // 16c4: vaddps %zmm11,%zmm2,%zmm11
-	LONG $0x487cf162; WORD $0xff58 // 16ca: vaddps %zmm7,%zmm0,%zmm7
-	LONG $0x486c5162; WORD $0xd258 // 16d0: vaddps %zmm10,%zmm2,%zmm10
-	LONG $0x487cf162; WORD $0xf658 // 16d6: vaddps %zmm6,%zmm0,%zmm6
-	LONG $0x486cf162; WORD $0xc958 // 16dc: vaddps %zmm1,%zmm2,%zmm1
-	LONG $0x487cf162; WORD $0xdb58 // 16e2: vaddps %zmm3,%zmm0,%zmm3
-	LONG $0x486cf162; WORD $0xd458 // 16e8: vaddps %zmm4,%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0xc558 // 16ee: vaddps %zmm5,%zmm0,%zmm0
-	WORD $0x44eb // 16f4: jmp 173a <multiplyPairs+0x173a>
-	WORD $0x8948; BYTE $0xc7 // 16f6: mov %rax,%rdi
-	LONG $0xfff2cce9; BYTE $0xff // 16f9: jmp 9ca <multiplyPairs+0x9ca>
-	LONG $0x487cf162; WORD $0xd828 // 16fe: vmovaps %zmm0,%zmm3
-	LONG $0x487cf162; WORD $0xca28 // 1704: vmovaps %zmm2,%zmm1
-	LONG $0x487cf162; WORD $0xf028 // 170a: vmovaps %zmm0,%zmm6
-	LONG $0x487c7162; WORD $0xd228 // 1710: vmovaps %zmm2,%zmm10
-	LONG $0x487cf162; WORD $0xf828 // 1716: vmovaps %zmm0,%zmm7
-	LONG $0x487c7162; WORD $0xda28 // 171c: vmovaps %zmm2,%zmm11
-	LONG $0x487c7162; WORD $0xc028 // 1722: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xe228 // 1728: vmovaps %zmm2,%zmm12
-	LONG $0x487c7162; WORD $0xc828 // 172e: vmovaps %zmm0,%zmm9
-	LONG $0x487c7162; WORD $0xea28 // 1734: vmovaps %zmm2,%zmm13
-	WORD $0x8b48; BYTE $0x03 // 173a: mov (%rbx),%rax
-	LONG $0x9814634b // 173d: movslq (%r8,%r11,4),%rdx
-	LONG $0x90248d4c // 1741: lea (%rax,%rdx,4),%r12
-	LONG $0x0854634b; BYTE $0x04 // 1745: movslq 0x4(%r8,%r9,1),%rdx
-	LONG $0x901c8d4c // 174a: lea (%rax,%rdx,4),%r11
-	LONG $0x0854634b; BYTE $0x08 // 174e: movslq 0x8(%r8,%r9,1),%rdx
-	LONG $0x90148d4c // 1753: lea (%rax,%rdx,4),%r10
-	LONG $0x0854634b; BYTE $0x0c // 1757: movslq 0xc(%r8,%r9,1),%rdx
-	LONG $0x903c8d48 // 175c: lea (%rax,%rdx,4),%rdi
-	LONG $0x0854634b; BYTE $0x10 // 1760: movslq 0x10(%r8,%r9,1),%rdx
-	LONG $0x90348d48 // 1765: lea (%rax,%rdx,4),%rsi
-	LONG $0x0854634b; BYTE $0x14 // 1769: movslq 0x14(%r8,%r9,1),%rdx
-	LONG $0x900c8d48 // 176e: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1772: mov 0xa8(%rbx),%r8
-	LONG $0x18538b48 // 1779: mov 0x18(%rbx),%rdx
-	QUAD $0x0db93d18487d7262; WORD $0x0000 // 177d: vbroadcastss 0xdb9(%rip),%zmm15 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 1787: xor %eax,%eax
-	WORD $0x854d; BYTE $0xc0 // 1789: test %r8,%r8
-	LONG $0x015f8e0f; WORD $0x0000 // 178c: jle 18f1 <multiplyPairs+0x18f1>
-	LONG $0xb0ab8b4c; WORD $0x0000; BYTE $0x00 // 1792: mov 0xb0(%rbx),%r13
-	LONG $0x054c8d4d; BYTE $0x00 // 1799: lea 0x0(%r13,%rax,1),%r9
-	WORD $0x3949; BYTE $0xc1 // 179e: cmp %rax,%r9
-	LONG $0x02468e0f; WORD $0x0000 // 17a1: jle 19ed <multiplyPairs+0x19ed>
-	LONG $0x4075f162; WORD $0x3272; BYTE $0x10 // 17a7: vpslld $0x10,(%rdx),%zmm17
-	LONG $0x4804f162; WORD $0x2254 // 17ae: vandps (%rdx),%zmm15,%zmm4
-	QUAD $0x10017272407df162 // 17b4: vpslld $0x10,0x40(%rdx),%zmm16
-	LONG $0x48047162; WORD $0x7254; BYTE $0x01 // 17bc: vandps 0x40(%rdx),%zmm15,%zmm14
-	LONG $0x80ea8348 // 17c3: sub $0xffffffffffffff80,%rdx
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x84 // 17c7: vbroadcastss (%r12,%rax,4),%zmm5
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 17ce: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 17d5: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x4855f262; WORD $0xd4b8 // 17db: vfmadd231ps %zmm4,%zmm5,%zmm2
-	LONG $0x4855d262; WORD $0xc6b8 // 17e1: vfmadd231ps %zmm14,%zmm5,%zmm0
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x83 // 17e7: vbroadcastss (%r11,%rax,4),%zmm5
-	LONG $0x406db262; WORD $0xd1b8 // 17ee: vfmadd231ps %zmm17,%zmm18,%zmm2
-	LONG $0x406db262; WORD $0xc0b8 // 17f4: vfmadd231ps %zmm16,%zmm18,%zmm0
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 17fa: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 1801: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xecb8 // 1807: vfmadd231ps %zmm4,%zmm5,%zmm13
-	LONG $0x48555262; WORD $0xceb8 // 180d: vfmadd231ps %zmm14,%zmm5,%zmm9
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x82 // 1813: vbroadcastss (%r10,%rax,4),%zmm5
-	LONG $0x406d3262; WORD $0xe9b8 // 181a: vfmadd231ps %zmm17,%zmm18,%zmm13
-	LONG $0x406d3262; WORD $0xc8b8 // 1820: vfmadd231ps %zmm16,%zmm18,%zmm9
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 1826: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 182d: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xe4b8 // 1833: vfmadd231ps %zmm4,%zmm5,%zmm12
-	LONG $0x48555262; WORD $0xc6b8 // 1839: vfmadd231ps %zmm14,%zmm5,%zmm8
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x87 // 183f: vbroadcastss (%rdi,%rax,4),%zmm5
-	LONG $0x406d3262; WORD $0xe1b8 // 1846: vfmadd231ps %zmm17,%zmm18,%zmm12
-	LONG $0x406d3262; WORD $0xc0b8 // 184c: vfmadd231ps %zmm16,%zmm18,%zmm8
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 1852: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 1859: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xdcb8 // 185f: vfmadd231ps %zmm4,%zmm5,%zmm11
-	LONG $0x4855d262; WORD $0xfeb8 // 1865: vfmadd231ps %zmm14,%zmm5,%zmm7
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 186b: vbroadcastss (%rsi,%rax,4),%zmm5
-	LONG $0x406d3262; WORD $0xd9b8 // 1872: vfmadd231ps %zmm17,%zmm18,%zmm11
-	LONG $0x406db262; WORD $0xf8b8 // 1878: vfmadd231ps %zmm16,%zmm18,%zmm7
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 187e: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 1885: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xd4b8 // 188b: vfmadd231ps %zmm4,%zmm5,%zmm10
-	LONG $0x4855d262; WORD $0xf6b8 // 1891: vfmadd231ps %zmm14,%zmm5,%zmm6
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 1897: vbroadcastss (%rcx,%rax,4),%zmm5
-	WORD $0xff48; BYTE $0xc0 // 189e: inc %rax
-	LONG $0x406d3262; WORD $0xd1b8 // 18a1: vfmadd231ps %zmm17,%zmm18,%zmm10
-	LONG $0x406db262; WORD $0xf0b8 // 18a7: vfmadd231ps %zmm16,%zmm18,%zmm6
-	LONG $0x406df162; WORD $0xf572; BYTE $0x10 // 18ad: vpslld $0x10,%zmm5,%zmm18
-	LONG $0x4854d162; WORD $0xef54 // 18b4: vandps %zmm15,%zmm5,%zmm5
-	LONG $0x4855f262; WORD $0xccb8 // 18ba: vfmadd231ps %zmm4,%zmm5,%zmm1
-	LONG $0x4855d262; WORD $0xdeb8 // 18c0: vfmadd231ps %zmm14,%zmm5,%zmm3
-	LONG $0x406db262; WORD $0xc9b8 // 18c6: vfmadd231ps %zmm17,%zmm18,%zmm1
-	LONG $0x406db262; WORD $0xd8b8 // 18cc: vfmadd231ps %zmm16,%zmm18,%zmm3
-	WORD $0x3949; BYTE $0xc1 // 18d2: cmp %rax,%r9
-	LONG $0xfecc8f0f; WORD $0xffff // 18d5: jg 17a7 <multiplyPairs+0x17a7>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 18db: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xe8 // 18e2: sub %r13,%rax
-	WORD $0x014c; BYTE $0xc8 // 18e5: add %r9,%rax
-	WORD $0xff49; BYTE $0xc8 // 18e8: dec %r8
-	LONG $0xfea1850f; WORD $0xffff // 18eb: jne 1792 <multiplyPairs+0x1792>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 18f1: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 18f8: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 18ff: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1903: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 190a: cmp $0x20,%rax
-	LONG $0x0974840f; WORD $0x0000 // 190e: je 2288 <multiplyPairs+0x2288>
-	LONG $0x000010b9; BYTE $0x00 // 1914: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1919: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 191c: cmovle %rax,%rcx
-	WORD $0xd231 // 1920: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1922: test %rcx,%rcx
-	LONG $0xca480f48 // 1925: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1929: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd6 // 192e: mov %edx,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1931: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1934: mov %r14d,%ecx
-	WORD $0xc9ff // 1937: dec %ecx
-	LONG $0xd192f8c5 // 1939: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 193d: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1941: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1946: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1949: cmovg %rax,%rcx
-	WORD $0xc031 // 194d: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 194f: test %rcx,%rcx
-	LONG $0xc8480f48 // 1952: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 1956: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 1959: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 195d: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 195f: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x1411; BYTE $0x87 // 1962: vmovups %zmm2,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1969: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 196d: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1975: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1979: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x90 // 197d: vmovups %zmm13,(%rax,%rdx,4){%k2}
-	QUAD $0x01904c11497c7162 // 1984: vmovups %zmm9,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 198c: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1990: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x90 // 1994: vmovups %zmm12,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497c7162 // 199b: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 19a3: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 19a7: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x90 // 19ab: vmovups %zmm11,(%rax,%rdx,4){%k2}
-	QUAD $0x01907c11497cf162 // 19b2: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
-	LONG $0x10566348 // 19ba: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 19be: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x90 // 19c2: vmovups %zmm10,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 19c9: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x14566348 // 19d1: movslq 0x14(%rsi),%rdx
-	LONG $0x60438b48 // 19d5: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 19d9: vmovups %zmm1,(%rax,%rdx,4){%k2}
-	QUAD $0x01905c11497cf162 // 19e0: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
-	LONG $0xfff073e9; BYTE $0xff // 19e8: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc1 // 19ed: mov %rax,%r9
-	LONG $0xfffee6e9; BYTE $0xff // 19f0: jmp 18db <multiplyPairs+0x18db>
-	LONG $0xc057f8c5 // 19f5: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xd028 // 19f9: vmovaps %zmm0,%zmm2
-	LONG $0xfffbbae9; BYTE $0xff // 19ff: jmp 15be <multiplyPairs+0x15be>
-	LONG $0xc057f8c5 // 1a04: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xd028 // 1a08: vmovaps %zmm0,%zmm2
-	LONG $0xfff094e9; BYTE $0xff // 1a0e: jmp aa7 <multiplyPairs+0xaa7>
-	LONG $0x487cf162; WORD $0xd828 // 1a13: vmovaps %zmm0,%zmm3
-	LONG $0x487cf162; WORD $0xca28 // 1a19: vmovaps %zmm2,%zmm1
-	LONG $0x487cf162; WORD $0xf028 // 1a1f: vmovaps %zmm0,%zmm6
-	LONG $0x487c7162; WORD $0xda28 // 1a25: vmovaps %zmm2,%zmm11
-	LONG $0x487cf162; WORD $0xf828 // 1a2b: vmovaps %zmm0,%zmm7
-	LONG $0x487c7162; WORD $0xe228 // 1a31: vmovaps %zmm2,%zmm12
-	LONG $0x487c7162; WORD $0xc028 // 1a37: vmovaps %zmm0,%zmm8
-	LONG $0x487c7162; WORD $0xea28 // 1a3d: vmovaps %zmm2,%zmm13
-	LONG $0x487c7162; WORD $0xc828 // 1a43: vmovaps %zmm0,%zmm9
-	LONG $0x487c7162; WORD $0xf228 // 1a49: vmovaps %zmm2,%zmm14
-	LONG $0x487c7162; WORD $0xd028 // 1a4f: vmovaps %zmm0,%zmm10
-	LONG $0x487c7162; WORD $0xfa28 // 1a55: vmovaps %zmm2,%zmm15
-	WORD $0x8b48; BYTE $0x03 // 1a5b: mov (%rbx),%rax
-	LONG $0x8a0c634a // 1a5e: movslq (%rdx,%r9,4),%rcx
-	LONG $0x881c8d4c // 1a62: lea (%rax,%rcx,4),%r11
-	LONG $0x224c634a; BYTE $0x04 // 1a66: movslq 0x4(%rdx,%r12,1),%rcx
-	LONG $0x88148d4c // 1a6b: lea (%rax,%rcx,4),%r10
-	LONG $0x224c634a; BYTE $0x08 // 1a6f: movslq 0x8(%rdx,%r12,1),%rcx
-	LONG $0x880c8d4c // 1a74: lea (%rax,%rcx,4),%r9
-	LONG $0x224c634a; BYTE $0x0c // 1a78: movslq 0xc(%rdx,%r12,1),%rcx
-	LONG $0x88048d4c // 1a7d: lea (%rax,%rcx,4),%r8
-	LONG $0x224c634a; BYTE $0x10 // 1a81: movslq 0x10(%rdx,%r12,1),%rcx
-	LONG $0x883c8d48 // 1a86: lea (%rax,%rcx,4),%rdi
-	LONG $0x224c634a; BYTE $0x14 // 1a8a: movslq 0x14(%rdx,%r12,1),%rcx
-	LONG $0x88348d48 // 1a8f: lea (%rax,%rcx,4),%rsi
-	LONG $0x2254634a; BYTE $0x18 // 1a93: movslq 0x18(%rdx,%r12,1),%rdx
-	LONG $0x900c8d48 // 1a98: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8a38b4c; WORD $0x0000; BYTE $0x00 // 1a9c: mov 0xa8(%rbx),%r12
-	LONG $0x18538b48 // 1aa3: mov 0x18(%rbx),%rdx
-	QUAD $0x0a8f0d18487de262; WORD $0x0000 // 1aa7: vbroadcastss 0xa8f(%rip),%zmm17 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 1ab1: xor %eax,%eax
-	WORD $0x854d; BYTE $0xe4 // 1ab3: test %r12,%r12
-	LONG $0x018a8e0f; WORD $0x0000 // 1ab6: jle 1c46 <multiplyPairs+0x1c46>
-	LONG $0xb0b38b4c; WORD $0x0000; BYTE $0x00 // 1abc: mov 0xb0(%rbx),%r14
-	LONG $0x062c8d4d // 1ac3: lea (%r14,%rax,1),%r13
-	WORD $0x3949; BYTE $0xc5 // 1ac7: cmp %rax,%r13
-	LONG $0x02888e0f; WORD $0x0000 // 1aca: jle 1d58 <multiplyPairs+0x1d58>
-	LONG $0x4065f162; WORD $0x3272; BYTE $0x10 // 1ad0: vpslld $0x10,(%rdx),%zmm19
-	LONG $0x4074f162; WORD $0x2254 // 1ad7: vandps (%rdx),%zmm17,%zmm4
-	QUAD $0x10017272406df162 // 1add: vpslld $0x10,0x40(%rdx),%zmm18
-	LONG $0x4074e162; WORD $0x4254; BYTE $0x01 // 1ae5: vandps 0x40(%rdx),%zmm17,%zmm16
-	LONG $0x80ea8348 // 1aec: sub $0xffffffffffffff80,%rdx
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x83 // 1af0: vbroadcastss (%r11,%rax,4),%zmm5
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1af7: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1afe: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x4855f262; WORD $0xd4b8 // 1b04: vfmadd231ps %zmm4,%zmm5,%zmm2
-	LONG $0x4855b262; WORD $0xc0b8 // 1b0a: vfmadd231ps %zmm16,%zmm5,%zmm0
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x82 // 1b10: vbroadcastss (%r10,%rax,4),%zmm5
-	LONG $0x405db262; WORD $0xd3b8 // 1b17: vfmadd231ps %zmm19,%zmm20,%zmm2
-	LONG $0x405db262; WORD $0xc2b8 // 1b1d: vfmadd231ps %zmm18,%zmm20,%zmm0
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1b23: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1b2a: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xfcb8 // 1b30: vfmadd231ps %zmm4,%zmm5,%zmm15
-	LONG $0x48553262; WORD $0xd0b8 // 1b36: vfmadd231ps %zmm16,%zmm5,%zmm10
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x81 // 1b3c: vbroadcastss (%r9,%rax,4),%zmm5
-	LONG $0x405d3262; WORD $0xfbb8 // 1b43: vfmadd231ps %zmm19,%zmm20,%zmm15
-	LONG $0x405d3262; WORD $0xd2b8 // 1b49: vfmadd231ps %zmm18,%zmm20,%zmm10
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1b4f: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1b56: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xf4b8 // 1b5c: vfmadd231ps %zmm4,%zmm5,%zmm14
-	LONG $0x48553262; WORD $0xc8b8 // 1b62: vfmadd231ps %zmm16,%zmm5,%zmm9
-	LONG $0x487dd262; WORD $0x2c18; BYTE $0x80 // 1b68: vbroadcastss (%r8,%rax,4),%zmm5
-	LONG $0x405d3262; WORD $0xf3b8 // 1b6f: vfmadd231ps %zmm19,%zmm20,%zmm14
-	LONG $0x405d3262; WORD $0xcab8 // 1b75: vfmadd231ps %zmm18,%zmm20,%zmm9
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1b7b: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1b82: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xecb8 // 1b88: vfmadd231ps %zmm4,%zmm5,%zmm13
-	LONG $0x48553262; WORD $0xc0b8 // 1b8e: vfmadd231ps %zmm16,%zmm5,%zmm8
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x87 // 1b94: vbroadcastss (%rdi,%rax,4),%zmm5
-	LONG $0x405d3262; WORD $0xebb8 // 1b9b: vfmadd231ps %zmm19,%zmm20,%zmm13
-	LONG $0x405d3262; WORD $0xc2b8 // 1ba1: vfmadd231ps %zmm18,%zmm20,%zmm8
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1ba7: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1bae: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xe4b8 // 1bb4: vfmadd231ps %zmm4,%zmm5,%zmm12
-	LONG $0x4855b262; WORD $0xf8b8 // 1bba: vfmadd231ps %zmm16,%zmm5,%zmm7
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x86 // 1bc0: vbroadcastss (%rsi,%rax,4),%zmm5
-	LONG $0x405d3262; WORD $0xe3b8 // 1bc7: vfmadd231ps %zmm19,%zmm20,%zmm12
-	LONG $0x405db262; WORD $0xfab8 // 1bcd: vfmadd231ps %zmm18,%zmm20,%zmm7
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1bd3: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1bda: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x48557262; WORD $0xdcb8 // 1be0: vfmadd231ps %zmm4,%zmm5,%zmm11
-	LONG $0x4855b262; WORD $0xf0b8 // 1be6: vfmadd231ps %zmm16,%zmm5,%zmm6
-	LONG $0x487df262; WORD $0x2c18; BYTE $0x81 // 1bec: vbroadcastss (%rcx,%rax,4),%zmm5
-	WORD $0xff48; BYTE $0xc0 // 1bf3: inc %rax
-	LONG $0x405d3262; WORD $0xdbb8 // 1bf6: vfmadd231ps %zmm19,%zmm20,%zmm11
-	LONG $0x405db262; WORD $0xf2b8 // 1bfc: vfmadd231ps %zmm18,%zmm20,%zmm6
-	LONG $0x405df162; WORD $0xf572; BYTE $0x10 // 1c02: vpslld $0x10,%zmm5,%zmm20
-	LONG $0x4854b162; WORD $0xe954 // 1c09: vandps %zmm17,%zmm5,%zmm5
-	LONG $0x4855f262; WORD $0xccb8 // 1c0f: vfmadd231ps %zmm4,%zmm5,%zmm1
-	LONG $0x4855b262; WORD $0xd8b8 // 1c15: vfmadd231ps %zmm16,%zmm5,%zmm3
-	LONG $0x405db262; WORD $0xcbb8 // 1c1b: vfmadd231ps %zmm19,%zmm20,%zmm1
-	LONG $0x405db262; WORD $0xdab8 // 1c21: vfmadd231ps %zmm18,%zmm20,%zmm3
+	QUAD $0x00000000d0bb8348 // 0411: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90048d48 // 0419: lea (%rax,%rdx,4),%rax
+	WORD $0x6074 // 041d: je 47f <multiplyPairs+0x47f>
+	LONG $0x404c5162; WORD $0xff5f // 041f: vmaxps %zmm15,%zmm22,%zmm15
+	LONG $0x404cf162; WORD $0xdb5f // 0425: vmaxps %zmm3,%zmm22,%zmm3
+	LONG $0x404ca162; WORD $0xed5f // 042b: vmaxps %zmm21,%zmm22,%zmm21
+	LONG $0x404c5162; WORD $0xdb5f // 0431: vmaxps %zmm11,%zmm22,%zmm11
+	LONG $0x404ca162; WORD $0xe45f // 0437: vmaxps %zmm20,%zmm22,%zmm20
+	LONG $0x404c5162; WORD $0xd25f // 043d: vmaxps %zmm10,%zmm22,%zmm10
+	LONG $0x404ca162; WORD $0xdb5f // 0443: vmaxps %zmm19,%zmm22,%zmm19
+	LONG $0x404c5162; WORD $0xc95f // 0449: vmaxps %zmm9,%zmm22,%zmm9
+	LONG $0x404ca162; WORD $0xd25f // 044f: vmaxps %zmm18,%zmm22,%zmm18
+	LONG $0x404c5162; WORD $0xc05f // 0455: vmaxps %zmm8,%zmm22,%zmm8
+	LONG $0x404ca162; WORD $0xc95f // 045b: vmaxps %zmm17,%zmm22,%zmm17
+	LONG $0x404cf162; WORD $0xff5f // 0461: vmaxps %zmm7,%zmm22,%zmm7
+	LONG $0x404ca162; WORD $0xc05f // 0467: vmaxps %zmm16,%zmm22,%zmm16
+	LONG $0x404cf162; WORD $0xf65f // 046d: vmaxps %zmm6,%zmm22,%zmm6
+	LONG $0x404cf162; WORD $0xc95f // 0473: vmaxps %zmm1,%zmm22,%zmm1
+	LONG $0x404cf162; WORD $0xed5f // 0479: vmaxps %zmm5,%zmm22,%zmm5
+	WORD $0x6348; BYTE $0x30 // 047f: movslq (%rax),%rsi
+	LONG $0x604b8b48 // 0482: mov 0x60(%rbx),%rcx
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 0486: mov 0xc0(%rbx),%rdx
+	LONG $0xb1348d48 // 048d: lea (%rcx,%rsi,4),%rsi
+	LONG $0x20fa8348 // 0491: cmp $0x20,%rdx
+	LONG $0x02c5840f; WORD $0x0000 // 0495: je 760 <multiplyPairs+0x760>
+	LONG $0x000010b9; BYTE $0x00 // 049b: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 04a0: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 04a3: cmovle %rdx,%rcx
+	WORD $0xff31 // 04a7: xor %edi,%edi
+	WORD $0x8548; BYTE $0xc9 // 04a9: test %rcx,%rcx
+	LONG $0xcf480f48 // 04ac: cmovs %rdi,%rcx
+	LONG $0x000001bf; BYTE $0x00 // 04b0: mov $0x1,%edi
+	WORD $0xe7d3 // 04b5: shl %cl,%edi
+	LONG $0xf04a8d48 // 04b7: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 04bb: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 04c0: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 04c3: cmovg %rdx,%rcx
+	WORD $0xd231 // 04c7: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 04c9: test %rcx,%rcx
+	LONG $0xca480f48 // 04cc: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 04d0: mov $0x1,%edx
+	WORD $0xe2d3 // 04d5: shl %cl,%edx
+	WORD $0x7f8d; BYTE $0xff // 04d7: lea -0x1(%rdi),%edi
+	LONG $0xd792f8c5 // 04da: kmovw %edi,%k2
+	WORD $0x7a8d; BYTE $0xff // 04de: lea -0x1(%rdx),%edi
+	LONG $0x4a7c7162; WORD $0x3e11 // 04e1: vmovups %zmm15,(%rsi){%k2}
+	LONG $0xcf92f8c5 // 04e7: kmovw %edi,%k1
+	LONG $0x497cf162; WORD $0x5e11; BYTE $0x01 // 04eb: vmovups %zmm3,0x40(%rsi){%k1}
+	LONG $0x04486348 // 04f2: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 04f6: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x2c11; BYTE $0x8a // 04fa: vmovups %zmm21,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5c11497c7162 // 0501: vmovups %zmm11,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x08486348 // 0509: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 050d: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x2411; BYTE $0x8a // 0511: vmovups %zmm20,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a5411497c7162 // 0518: vmovups %zmm10,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x0c486348 // 0520: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 0524: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x1c11; BYTE $0x8a // 0528: vmovups %zmm19,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4c11497c7162 // 052f: vmovups %zmm9,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x10486348 // 0537: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 053b: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x1411; BYTE $0x8a // 053f: vmovups %zmm18,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a4411497c7162 // 0546: vmovups %zmm8,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x14486348 // 054e: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 0552: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x0c11; BYTE $0x8a // 0556: vmovups %zmm17,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7c11497cf162 // 055d: vmovups %zmm7,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x18486348 // 0565: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 0569: mov 0x60(%rbx),%rdx
+	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x8a // 056d: vmovups %zmm16,(%rdx,%rcx,4){%k2}
+	QUAD $0x018a7411497cf162 // 0574: vmovups %zmm6,0x40(%rdx,%rcx,4){%k1}
+	LONG $0x1c506348 // 057c: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 0580: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 0584: vmovups %zmm1,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 058b: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0593: mov 0xc8(%rbx),%rdx
+	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 059a: mov 0x80(%rbx),%rax
+	LONG $0x084a8d48 // 05a1: lea 0x8(%rdx),%rcx
+	LONG $0x0fc28348 // 05a5: add $0xf,%rdx
+	LONG $0xc88b8948; WORD $0x0000; BYTE $0x00 // 05a9: mov %rcx,0xc8(%rbx)
+	WORD $0x3948; BYTE $0xc2 // 05b0: cmp %rax,%rdx
+	LONG $0xfa768c0f; WORD $0xffff // 05b3: jl 2f <multiplyPairs+0x2f>
+	WORD $0x2948; BYTE $0xc8 // 05b9: sub %rcx,%rax
+	LONG $0x04f88348 // 05bc: cmp $0x4,%rax
+	LONG $0x081a840f; WORD $0x0000 // 05c0: je de0 <multiplyPairs+0xde0>
+	LONG $0x05118f0f; WORD $0x0000 // 05c6: jg add <multiplyPairs+0xadd>
+	LONG $0x02f88348 // 05cc: cmp $0x2,%rax
+	LONG $0x0937840f; WORD $0x0000 // 05d0: je f0d <multiplyPairs+0xf0d>
+	LONG $0x03f88348 // 05d6: cmp $0x3,%rax
+	LONG $0x02e6850f; WORD $0x0000 // 05da: jne 8c6 <multiplyPairs+0x8c6>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 05e0: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 05e7: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 05ec: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 05f0: lea 0x0(,%r11,4),%r10
+	LONG $0x1075840f; WORD $0x0000 // 05f8: je 1673 <multiplyPairs+0x1673>
+	LONG $0x30438b48 // 05fe: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2010 // 0602: vmovups (%rax),%zmm4
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0608: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 060f: cmpq $0x0,0x50(%rbx)
+	LONG $0x0e37840f; WORD $0x0000 // 0614: je 1451 <multiplyPairs+0x1451>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 061a: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0621: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xd7 // 0625: add %r10,%rdi
+	WORD $0x6348; BYTE $0x07 // 0628: movslq (%rdi),%rax
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 062b: mov 0xc0(%rbx),%rdx
+	LONG $0x86048d4c // 0632: lea (%rsi,%rax,4),%r8
+	LONG $0x20fa8348 // 0636: cmp $0x20,%rdx
+	LONG $0x2042840f; WORD $0x0000 // 063a: je 2682 <multiplyPairs+0x2682>
+	LONG $0x000010b9; BYTE $0x00 // 0640: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 0645: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 0648: cmovle %rdx,%rcx
+	WORD $0xc031 // 064c: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 064e: test %rcx,%rcx
+	LONG $0xc8480f48 // 0651: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0655: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc7 // 065a: mov %eax,%r15d
+	WORD $0xd341; BYTE $0xe7 // 065d: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0660: mov %r15d,%ecx
+	WORD $0xc9ff // 0663: dec %ecx
+	LONG $0xd192f8c5 // 0665: kmovw %ecx,%k2
+	LONG $0xf04a8d48 // 0669: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 066d: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 0672: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 0675: cmovg %rdx,%rcx
+	WORD $0xd231 // 0679: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 067b: test %rcx,%rcx
+	LONG $0xca480f48 // 067e: cmovs %rdx,%rcx
+	LONG $0xca7cd162; WORD $0x0810 // 0682: vmovups (%r8),%zmm1{%k2}{z}
+	WORD $0xe0d3 // 0688: shl %cl,%eax
+	WORD $0xc8ff // 068a: dec %eax
+	LONG $0xc892f8c5 // 068c: kmovw %eax,%k1
+	LONG $0x04476348 // 0690: movslq 0x4(%rdi),%rax
+	LONG $0xc97cd162; WORD $0x7010; BYTE $0x01 // 0694: vmovups 0x40(%r8),%zmm6{%k1}{z}
+	LONG $0x86048d48 // 069b: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x3810 // 069f: vmovups (%rax),%zmm7{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 06a5: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x08476348 // 06ac: movslq 0x8(%rdi),%rax
+	LONG $0x487cf162; WORD $0xf658 // 06b0: vaddps %zmm6,%zmm0,%zmm6
+	LONG $0x86048d48 // 06b6: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 06ba: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 06c0: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x485cf162; WORD $0xff58 // 06c7: vaddps %zmm7,%zmm4,%zmm7
+	LONG $0x485cf162; WORD $0xd258 // 06cd: vaddps %zmm2,%zmm4,%zmm2
+	LONG $0x487cf162; WORD $0xed58 // 06d3: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x485cf162; WORD $0xe158 // 06d9: vaddps %zmm1,%zmm4,%zmm4
+	LONG $0x487cf162; WORD $0xc358 // 06df: vaddps %zmm3,%zmm0,%zmm0
+	LONG $0x000d7fe9; BYTE $0x00 // 06e5: jmp 1469 <multiplyPairs+0x1469>
+	LONG $0x441f0f66; WORD $0x0000 // 06ea: nopw 0x0(%rax,%rax,1)
+	WORD $0x8948; BYTE $0xc1 // 06f0: mov %rax,%rcx
+	LONG $0xfffcf5e9; BYTE $0xff // 06f3: jmp 3ed <multiplyPairs+0x3ed>
+	LONG $0x487cf162; WORD $0xeb28 // 06f8: vmovaps %zmm3,%zmm5
+	LONG $0x487cd162; WORD $0xcf28 // 06fe: vmovaps %zmm15,%zmm1
+	LONG $0x487cf162; WORD $0xf328 // 0704: vmovaps %zmm3,%zmm6
+	LONG $0x487cc162; WORD $0xc728 // 070a: vmovaps %zmm15,%zmm16
+	LONG $0x487cf162; WORD $0xfb28 // 0710: vmovaps %zmm3,%zmm7
+	LONG $0x487cc162; WORD $0xcf28 // 0716: vmovaps %zmm15,%zmm17
+	LONG $0x487c7162; WORD $0xc328 // 071c: vmovaps %zmm3,%zmm8
+	LONG $0x487cc162; WORD $0xd728 // 0722: vmovaps %zmm15,%zmm18
+	LONG $0x487c7162; WORD $0xcb28 // 0728: vmovaps %zmm3,%zmm9
+	LONG $0x487cc162; WORD $0xdf28 // 072e: vmovaps %zmm15,%zmm19
+	LONG $0x487c7162; WORD $0xd328 // 0734: vmovaps %zmm3,%zmm10
+	LONG $0x487cc162; WORD $0xe728 // 073a: vmovaps %zmm15,%zmm20
+	LONG $0x487c7162; WORD $0xdb28 // 0740: vmovaps %zmm3,%zmm11
+	LONG $0x487cc162; WORD $0xef28 // 0746: vmovaps %zmm15,%zmm21
+	LONG $0xfffa8de9; BYTE $0xff // 074c: jmp 1de <multiplyPairs+0x1de>
+	LONG $0xdb57e0c5 // 0751: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0x487c7162; WORD $0xfb28 // 0755: vmovaps %zmm3,%zmm15
+	LONG $0xfff8fee9; BYTE $0xff // 075b: jmp 5e <multiplyPairs+0x5e>
+	LONG $0x487c7162; WORD $0x3e11 // 0760: vmovups %zmm15,(%rsi)
+	LONG $0x487cf162; WORD $0x5e11; BYTE $0x01 // 0766: vmovups %zmm3,0x40(%rsi)
+	LONG $0x04486348 // 076d: movslq 0x4(%rax),%rcx
+	LONG $0x60538b48 // 0771: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0775: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x2a11 // 0779: vmovups %zmm21,(%rdx)
+	LONG $0x487c7162; WORD $0x5a11; BYTE $0x01 // 077f: vmovups %zmm11,0x40(%rdx)
+	LONG $0x08486348 // 0786: movslq 0x8(%rax),%rcx
+	LONG $0x60538b48 // 078a: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 078e: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x2211 // 0792: vmovups %zmm20,(%rdx)
+	LONG $0x487c7162; WORD $0x5211; BYTE $0x01 // 0798: vmovups %zmm10,0x40(%rdx)
+	LONG $0x0c486348 // 079f: movslq 0xc(%rax),%rcx
+	LONG $0x60538b48 // 07a3: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 07a7: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x1a11 // 07ab: vmovups %zmm19,(%rdx)
+	LONG $0x487c7162; WORD $0x4a11; BYTE $0x01 // 07b1: vmovups %zmm9,0x40(%rdx)
+	LONG $0x10486348 // 07b8: movslq 0x10(%rax),%rcx
+	LONG $0x60538b48 // 07bc: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 07c0: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x1211 // 07c4: vmovups %zmm18,(%rdx)
+	LONG $0x487c7162; WORD $0x4211; BYTE $0x01 // 07ca: vmovups %zmm8,0x40(%rdx)
+	LONG $0x14486348 // 07d1: movslq 0x14(%rax),%rcx
+	LONG $0x60538b48 // 07d5: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 07d9: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x0a11 // 07dd: vmovups %zmm17,(%rdx)
+	LONG $0x487cf162; WORD $0x7a11; BYTE $0x01 // 07e3: vmovups %zmm7,0x40(%rdx)
+	LONG $0x18486348 // 07ea: movslq 0x18(%rax),%rcx
+	LONG $0x60538b48 // 07ee: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 07f2: lea (%rdx,%rcx,4),%rdx
+	LONG $0x487ce162; WORD $0x0211 // 07f6: vmovups %zmm16,(%rdx)
+	LONG $0x487cf162; WORD $0x7211; BYTE $0x01 // 07fc: vmovups %zmm6,0x40(%rdx)
+	LONG $0x1c506348 // 0803: movslq 0x1c(%rax),%rdx
+	LONG $0x60438b48 // 0807: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 080b: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0811 // 080f: vmovups %zmm1,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 0815: vmovups %zmm5,0x40(%rax)
+	LONG $0xfffd72e9; BYTE $0xff // 081c: jmp 593 <multiplyPairs+0x593>
+	LONG $0x044a6348 // 0821: movslq 0x4(%rdx),%rcx
+	LONG $0x880c8d48 // 0825: lea (%rax,%rcx,4),%rcx
+	LONG $0x4804e162; WORD $0x2958 // 0829: vaddps (%rcx),%zmm15,%zmm21
+	LONG $0x48647162; WORD $0x5958; BYTE $0x01 // 082f: vaddps 0x40(%rcx),%zmm3,%zmm11
+	LONG $0x084a6348 // 0836: movslq 0x8(%rdx),%rcx
+	LONG $0x880c8d48 // 083a: lea (%rax,%rcx,4),%rcx
+	LONG $0x4804e162; WORD $0x2158 // 083e: vaddps (%rcx),%zmm15,%zmm20
+	LONG $0x48647162; WORD $0x5158; BYTE $0x01 // 0844: vaddps 0x40(%rcx),%zmm3,%zmm10
+	LONG $0x0c4a6348 // 084b: movslq 0xc(%rdx),%rcx
+	LONG $0x880c8d48 // 084f: lea (%rax,%rcx,4),%rcx
+	LONG $0x4804e162; WORD $0x1958 // 0853: vaddps (%rcx),%zmm15,%zmm19
+	LONG $0x48647162; WORD $0x4958; BYTE $0x01 // 0859: vaddps 0x40(%rcx),%zmm3,%zmm9
+	LONG $0x104a6348 // 0860: movslq 0x10(%rdx),%rcx
+	LONG $0x880c8d48 // 0864: lea (%rax,%rcx,4),%rcx
+	LONG $0x4804e162; WORD $0x1158 // 0868: vaddps (%rcx),%zmm15,%zmm18
+	LONG $0x48647162; WORD $0x4158; BYTE $0x01 // 086e: vaddps 0x40(%rcx),%zmm3,%zmm8
+	LONG $0x144a6348 // 0875: movslq 0x14(%rdx),%rcx
+	LONG $0x880c8d48 // 0879: lea (%rax,%rcx,4),%rcx
+	LONG $0x4804e162; WORD $0x0958 // 087d: vaddps (%rcx),%zmm15,%zmm17
+	LONG $0x4864f162; WORD $0x7958; BYTE $0x01 // 0883: vaddps 0x40(%rcx),%zmm3,%zmm7
+	LONG $0x184a6348 // 088a: movslq 0x18(%rdx),%rcx
+	LONG $0x1c526348 // 088e: movslq 0x1c(%rdx),%rdx
+	LONG $0x880c8d48 // 0892: lea (%rax,%rcx,4),%rcx
+	LONG $0x90048d48 // 0896: lea (%rax,%rdx,4),%rax
+	LONG $0x4804e162; WORD $0x0158 // 089a: vaddps (%rcx),%zmm15,%zmm16
+	LONG $0x4864f162; WORD $0x7158; BYTE $0x01 // 08a0: vaddps 0x40(%rcx),%zmm3,%zmm6
+	LONG $0x4804f162; WORD $0x0858 // 08a7: vaddps (%rax),%zmm15,%zmm1
+	LONG $0x4864f162; WORD $0x6858; BYTE $0x01 // 08ad: vaddps 0x40(%rax),%zmm3,%zmm5
+	LONG $0x48045162; WORD $0x3958 // 08b4: vaddps (%r9),%zmm15,%zmm15
+	LONG $0x4864d162; WORD $0x5958; BYTE $0x01 // 08ba: vaddps 0x40(%r9),%zmm3,%zmm3
+	LONG $0xfff918e9; BYTE $0xff // 08c1: jmp 1de <multiplyPairs+0x1de>
+	LONG $0x01f88348 // 08c6: cmp $0x1,%rax
+	LONG $0x0209850f; WORD $0x0000 // 08ca: jne ad9 <multiplyPairs+0xad9>
+	LONG $0x387b8348; BYTE $0x00 // 08d0: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 08d5: mov 0x78(%rbx),%r8
+	LONG $0xc8bb8b48; WORD $0x0000; BYTE $0x00 // 08d9: mov 0xc8(%rbx),%rdi
+	LONG $0x0d9c840f; WORD $0x0000 // 08e0: je 1682 <multiplyPairs+0x1682>
+	LONG $0x30438b48 // 08e6: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1010 // 08ea: vmovups (%rax),%zmm2
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 08f0: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 08f7: cmpq $0x0,0x50(%rbx)
+	LONG $0x0087840f; WORD $0x0000 // 08fc: je 989 <multiplyPairs+0x989>
+	LONG $0x90938b48; WORD $0x0000; BYTE $0x00 // 0902: mov 0x90(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0909: mov 0xc0(%rbx),%rax
+	LONG $0xba0c6348 // 0910: movslq (%rdx,%rdi,4),%rcx
+	LONG $0x48538b48 // 0914: mov 0x48(%rbx),%rdx
+	LONG $0x8a348d48 // 0918: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 091c: cmp $0x20,%rax
+	LONG $0x1c7e840f; WORD $0x0000 // 0920: je 25a4 <multiplyPairs+0x25a4>
+	LONG $0x000010b9; BYTE $0x00 // 0926: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 092b: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 092e: cmovle %rax,%rcx
+	WORD $0xd231 // 0932: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0934: test %rcx,%rcx
+	LONG $0xca480f48 // 0937: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 093b: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd7 // 0940: mov %edx,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0943: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0946: mov %r15d,%ecx
+	WORD $0xc9ff // 0949: dec %ecx
+	LONG $0xd992f8c5 // 094b: kmovw %ecx,%k3
+	LONG $0xf0488d48 // 094f: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0953: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0958: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 095b: cmovg %rax,%rcx
+	WORD $0xc031 // 095f: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0961: test %rcx,%rcx
+	LONG $0xc8480f48 // 0964: cmovs %rax,%rcx
+	LONG $0xcb7cf162; WORD $0x0e10 // 0968: vmovups (%rsi),%zmm1{%k3}{z}
+	WORD $0xe2d3 // 096e: shl %cl,%edx
+	WORD $0xcaff // 0970: dec %edx
+	LONG $0x486cf162; WORD $0xd158 // 0972: vaddps %zmm1,%zmm2,%zmm2
+	LONG $0xe292f8c5 // 0978: kmovw %edx,%k4
+	LONG $0xcc7cf162; WORD $0x4e10; BYTE $0x01 // 097c: vmovups 0x40(%rsi),%zmm1{%k4}{z}
+	LONG $0x487cf162; WORD $0xc158 // 0983: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0xb8146349 // 0989: movslq (%r8,%rdi,4),%rdx
+	WORD $0x8b48; BYTE $0x03 // 098d: mov (%rbx),%rax
+	LONG $0x900c8d48 // 0990: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8b38b48; WORD $0x0000; BYTE $0x00 // 0994: mov 0xa8(%rbx),%rsi
+	LONG $0x18538b48 // 099b: mov 0x18(%rbx),%rdx
+	QUAD $0x1d572d18487df262; WORD $0x0000 // 099f: vbroadcastss 0x1d57(%rip),%zmm5 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 09a9: xor %eax,%eax
+	WORD $0x8548; BYTE $0xf6 // 09ab: test %rsi,%rsi
+	LONG $0x00898e0f; WORD $0x0000 // 09ae: jle a3d <multiplyPairs+0xa3d>
+	LONG $0xb0838b4c; WORD $0x0000; BYTE $0x00 // 09b4: mov 0xb0(%rbx),%r8
+	LONG $0x003c8d49 // 09bb: lea (%r8,%rax,1),%rdi
+	WORD $0x3948; BYTE $0xc7 // 09bf: cmp %rax,%rdi
+	LONG $0x0e308e0f; WORD $0x0000 // 09c2: jle 17f8 <multiplyPairs+0x17f8>
+	LONG $0x487cf162; WORD $0x1a10 // 09c8: vmovups (%rdx),%zmm3
+	LONG $0x487cf162; WORD $0x6210; BYTE $0x01 // 09ce: vmovups 0x40(%rdx),%zmm4
+	LONG $0x483df162; WORD $0xf372; BYTE $0x10 // 09d5: vpslld $0x10,%zmm3,%zmm8
+	LONG $0x4845f162; WORD $0xf472; BYTE $0x10 // 09dc: vpslld $0x10,%zmm4,%zmm7
+	LONG $0x80ea8348 // 09e3: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x81 // 09e7: vbroadcastss (%rcx,%rax,4),%zmm1
+	LONG $0x4864f162; WORD $0xdd54 // 09ee: vandps %zmm5,%zmm3,%zmm3
+	LONG $0x484df162; WORD $0xf172; BYTE $0x10 // 09f4: vpslld $0x10,%zmm1,%zmm6
+	LONG $0x485cf162; WORD $0xe554 // 09fb: vandps %zmm5,%zmm4,%zmm4
+	LONG $0x4874f162; WORD $0xcd54 // 0a01: vandps %zmm5,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xd3b8 // 0a07: vfmadd231ps %zmm3,%zmm1,%zmm2
+	LONG $0x4875f262; WORD $0xc4b8 // 0a0d: vfmadd231ps %zmm4,%zmm1,%zmm0
+	WORD $0xff48; BYTE $0xc0 // 0a13: inc %rax
+	LONG $0x483df262; WORD $0xd6b8 // 0a16: vfmadd231ps %zmm6,%zmm8,%zmm2
+	LONG $0x4845f262; WORD $0xc6b8 // 0a1c: vfmadd231ps %zmm6,%zmm7,%zmm0
+	WORD $0x3948; BYTE $0xc7 // 0a22: cmp %rax,%rdi
+	WORD $0xa17f // 0a25: jg 9c8 <multiplyPairs+0x9c8>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 0a27: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc0 // 0a2e: sub %r8,%rax
+	WORD $0x0148; BYTE $0xf8 // 0a31: add %rdi,%rax
+	WORD $0xff48; BYTE $0xce // 0a34: dec %rsi
+	LONG $0xff77850f; WORD $0xffff // 0a37: jne 9b4 <multiplyPairs+0x9b4>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 0a3d: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0a44: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 0a4b: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90148d48 // 0a53: lea (%rax,%rdx,4),%rdx
+	WORD $0x1074 // 0a57: je a69 <multiplyPairs+0xa69>
+	LONG $0xc957f0c5 // 0a59: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xd25f // 0a5d: vmaxps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xc05f // 0a63: vmaxps %zmm0,%zmm1,%zmm0
+	WORD $0x6348; BYTE $0x0a // 0a69: movslq (%rdx),%rcx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 0a6c: mov 0xc0(%rbx),%rax
+	LONG $0x60538b48 // 0a73: mov 0x60(%rbx),%rdx
+	LONG $0x8a148d48 // 0a77: lea (%rdx,%rcx,4),%rdx
+	LONG $0x20f88348 // 0a7b: cmp $0x20,%rax
+	LONG $0x1a92840f; WORD $0x0000 // 0a7f: je 2517 <multiplyPairs+0x2517>
+	LONG $0x000010b9; BYTE $0x00 // 0a85: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0a8a: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0a8d: cmovle %rax,%rcx
+	WORD $0xdb31 // 0a91: xor %ebx,%ebx
+	WORD $0x8548; BYTE $0xc9 // 0a93: test %rcx,%rcx
+	LONG $0xcb480f48 // 0a96: cmovs %rbx,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 0a9a: mov $0x1,%ebx
+	WORD $0xdf89 // 0a9f: mov %ebx,%edi
+	WORD $0xe7d3 // 0aa1: shl %cl,%edi
+	WORD $0xf989 // 0aa3: mov %edi,%ecx
+	WORD $0xc9ff // 0aa5: dec %ecx
+	LONG $0xe992f8c5 // 0aa7: kmovw %ecx,%k5
+	LONG $0xf0488d48 // 0aab: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0aaf: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0ab4: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0ab7: cmovg %rax,%rcx
+	WORD $0xc031 // 0abb: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0abd: test %rcx,%rcx
+	LONG $0xc8480f48 // 0ac0: cmovs %rax,%rcx
+	LONG $0x4d7cf162; WORD $0x1211 // 0ac4: vmovups %zmm2,(%rdx){%k5}
+	WORD $0xe3d3 // 0aca: shl %cl,%ebx
+	WORD $0xcbff // 0acc: dec %ebx
+	LONG $0xf392f8c5 // 0ace: kmovw %ebx,%k6
+	LONG $0x4e7cf162; WORD $0x4211; BYTE $0x01 // 0ad2: vmovups %zmm0,0x40(%rdx){%k6}
+	WORD $0xf8c5; BYTE $0x77 // 0ad9: vzeroupper
+	BYTE $0xc3 // 0adc: ret
+	LONG $0x06f88348 // 0add: cmp $0x6,%rax
+	LONG $0x0baa840f; WORD $0x0000 // 0ae1: je 1691 <multiplyPairs+0x1691>
+	LONG $0x07f88348 // 0ae7: cmp $0x7,%rax
+	LONG $0x0197850f; WORD $0x0000 // 0aeb: jne c88 <multiplyPairs+0xc88>
+	LONG $0xc88b8b4c; WORD $0x0000; BYTE $0x00 // 0af1: mov 0xc8(%rbx),%r9
+	LONG $0x387b8348; BYTE $0x00 // 0af8: cmpq $0x0,0x38(%rbx)
+	LONG $0x78538b48 // 0afd: mov 0x78(%rbx),%rdx
+	QUAD $0x000000008d248d4e // 0b01: lea 0x0(,%r9,4),%r12
+	LONG $0x1055840f; WORD $0x0000 // 0b09: je 1b64 <multiplyPairs+0x1b64>
+	LONG $0x30438b48 // 0b0f: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1010 // 0b13: vmovups (%rax),%zmm2
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0b19: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0b20: cmpq $0x0,0x50(%rbx)
+	LONG $0x1048840f; WORD $0x0000 // 0b25: je 1b73 <multiplyPairs+0x1b73>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0b2b: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 0b32: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xe7 // 0b36: add %r12,%rdi
+	WORD $0x6348; BYTE $0x07 // 0b39: movslq (%rdi),%rax
+	LONG $0xc0938b4c; WORD $0x0000; BYTE $0x00 // 0b3c: mov 0xc0(%rbx),%r10
+	LONG $0x86048d4c // 0b43: lea (%rsi,%rax,4),%r8
+	LONG $0x20fa8349 // 0b47: cmp $0x20,%r10
+	LONG $0x18a7840f; WORD $0x0000 // 0b4b: je 23f8 <multiplyPairs+0x23f8>
+	LONG $0x000010b9; BYTE $0x00 // 0b51: mov $0x10,%ecx
+	WORD $0x3949; BYTE $0xca // 0b56: cmp %rcx,%r10
+	LONG $0xca4e0f49 // 0b59: cmovle %r10,%rcx
+	WORD $0xc031 // 0b5d: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0b5f: test %rcx,%rcx
+	LONG $0xc8480f48 // 0b62: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0b66: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc6 // 0b6b: mov %eax,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0b6e: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0b71: mov %r14d,%ecx
+	WORD $0xc9ff // 0b74: dec %ecx
+	LONG $0xd192f8c5 // 0b76: kmovw %ecx,%k2
+	LONG $0xf04a8d49 // 0b7a: lea -0x10(%r10),%rcx
+	LONG $0x0010ba41; WORD $0x0000 // 0b7e: mov $0x10,%r10d
+	WORD $0x394c; BYTE $0xd1 // 0b84: cmp %r10,%rcx
+	LONG $0xca4f0f49 // 0b87: cmovg %r10,%rcx
+	WORD $0x3145; BYTE $0xd2 // 0b8b: xor %r10d,%r10d
+	WORD $0x8548; BYTE $0xc9 // 0b8e: test %rcx,%rcx
+	LONG $0xca480f49 // 0b91: cmovs %r10,%rcx
+	LONG $0xca7cd162; WORD $0x2810 // 0b95: vmovups (%r8),%zmm5{%k2}{z}
+	WORD $0xe0d3 // 0b9b: shl %cl,%eax
+	WORD $0xc8ff // 0b9d: dec %eax
+	LONG $0xc892f8c5 // 0b9f: kmovw %eax,%k1
+	LONG $0x04476348 // 0ba3: movslq 0x4(%rdi),%rax
+	LONG $0xc97cd162; WORD $0x7010; BYTE $0x01 // 0ba7: vmovups 0x40(%r8),%zmm6{%k1}{z}
+	LONG $0x86048d48 // 0bae: lea (%rsi,%rax,4),%rax
+	LONG $0xca7ce162; WORD $0x0810 // 0bb2: vmovups (%rax),%zmm17{%k2}{z}
+	LONG $0xc97c7162; WORD $0x6010; BYTE $0x01 // 0bb8: vmovups 0x40(%rax),%zmm12{%k1}{z}
+	LONG $0x08476348 // 0bbf: movslq 0x8(%rdi),%rax
+	LONG $0x486ca162; WORD $0xc958 // 0bc3: vaddps %zmm17,%zmm2,%zmm17
+	LONG $0x86048d48 // 0bc9: lea (%rsi,%rax,4),%rax
+	LONG $0xca7ce162; WORD $0x0010 // 0bcd: vmovups (%rax),%zmm16{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5810; BYTE $0x01 // 0bd3: vmovups 0x40(%rax),%zmm11{%k1}{z}
+	LONG $0x0c476348 // 0bda: movslq 0xc(%rdi),%rax
+	LONG $0x487c5162; WORD $0xe458 // 0bde: vaddps %zmm12,%zmm0,%zmm12
+	LONG $0x86048d48 // 0be4: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x3810 // 0be8: vmovups (%rax),%zmm15{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 0bee: vmovups 0x40(%rax),%zmm10{%k1}{z}
+	LONG $0x10476348 // 0bf5: movslq 0x10(%rdi),%rax
+	LONG $0x486ca162; WORD $0xc058 // 0bf9: vaddps %zmm16,%zmm2,%zmm16
+	LONG $0x86048d48 // 0bff: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x3010 // 0c03: vmovups (%rax),%zmm14{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4810; BYTE $0x01 // 0c09: vmovups 0x40(%rax),%zmm9{%k1}{z}
+	LONG $0x14476348 // 0c10: movslq 0x14(%rdi),%rax
+	LONG $0x487c5162; WORD $0xdb58 // 0c14: vaddps %zmm11,%zmm0,%zmm11
+	LONG $0x86048d48 // 0c1a: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x2810 // 0c1e: vmovups (%rax),%zmm13{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0c24: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x18476348 // 0c2b: movslq 0x18(%rdi),%rax
+	LONG $0x486c5162; WORD $0xff58 // 0c2f: vaddps %zmm15,%zmm2,%zmm15
+	LONG $0x86048d48 // 0c35: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x0810 // 0c39: vmovups (%rax),%zmm1{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 0c3f: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x487c5162; WORD $0xd258 // 0c46: vaddps %zmm10,%zmm0,%zmm10
+	LONG $0x486c5162; WORD $0xf658 // 0c4c: vaddps %zmm14,%zmm2,%zmm14
+	LONG $0x487c5162; WORD $0xc958 // 0c52: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x486c5162; WORD $0xed58 // 0c58: vaddps %zmm13,%zmm2,%zmm13
+	LONG $0x487cf162; WORD $0xff58 // 0c5e: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x486cf162; WORD $0xd958 // 0c64: vaddps %zmm1,%zmm2,%zmm3
+	LONG $0x487cf162; WORD $0xe458 // 0c6a: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x486cf162; WORD $0xd558 // 0c70: vaddps %zmm5,%zmm2,%zmm2
+	LONG $0x487cf162; WORD $0xc658 // 0c76: vaddps %zmm6,%zmm0,%zmm0
+	LONG $0x000f3ae9; BYTE $0x00 // 0c7c: jmp 1bbb <multiplyPairs+0x1bbb>
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0c81: nopl 0x0(%rax)
+	LONG $0x05f88348 // 0c88: cmp $0x5,%rax
+	LONG $0xfe47850f; WORD $0xffff // 0c8c: jne ad9 <multiplyPairs+0xad9>
+	LONG $0xc8938b4c; WORD $0x0000; BYTE $0x00 // 0c92: mov 0xc8(%rbx),%r10
+	LONG $0x387b8348; BYTE $0x00 // 0c99: cmpq $0x0,0x38(%rbx)
+	LONG $0x787b8b48 // 0c9e: mov 0x78(%rbx),%rdi
+	QUAD $0x0000000095048d4e // 0ca2: lea 0x0(,%r10,4),%r8
+	LONG $0x127a840f; WORD $0x0000 // 0caa: je 1f2a <multiplyPairs+0x1f2a>
+	LONG $0x30438b48 // 0cb0: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1810 // 0cb4: vmovups (%rax),%zmm3
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0cba: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0cc1: cmpq $0x0,0x50(%rbx)
+	LONG $0x126d840f; WORD $0x0000 // 0cc6: je 1f39 <multiplyPairs+0x1f39>
+	LONG $0x90b38b48; WORD $0x0000; BYTE $0x00 // 0ccc: mov 0x90(%rbx),%rsi
+	LONG $0x48538b48 // 0cd3: mov 0x48(%rbx),%rdx
+	WORD $0x014c; BYTE $0xc6 // 0cd7: add %r8,%rsi
+	WORD $0x6348; BYTE $0x06 // 0cda: movslq (%rsi),%rax
+	LONG $0xc09b8b4c; WORD $0x0000; BYTE $0x00 // 0cdd: mov 0xc0(%rbx),%r11
+	LONG $0x820c8d4c // 0ce4: lea (%rdx,%rax,4),%r9
+	LONG $0x20fb8349 // 0ce8: cmp $0x20,%r11
+	LONG $0x15f8840f; WORD $0x0000 // 0cec: je 22ea <multiplyPairs+0x22ea>
+	LONG $0x000010b9; BYTE $0x00 // 0cf2: mov $0x10,%ecx
+	WORD $0x3949; BYTE $0xcb // 0cf7: cmp %rcx,%r11
+	LONG $0xcb4e0f49 // 0cfa: cmovle %r11,%rcx
+	WORD $0xc031 // 0cfe: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0d00: test %rcx,%rcx
+	LONG $0xc8480f48 // 0d03: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0d07: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc6 // 0d0c: mov %eax,%r14d
+	WORD $0xd341; BYTE $0xe6 // 0d0f: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 0d12: mov %r14d,%ecx
+	WORD $0xc9ff // 0d15: dec %ecx
+	LONG $0xd192f8c5 // 0d17: kmovw %ecx,%k2
+	LONG $0xf04b8d49 // 0d1b: lea -0x10(%r11),%rcx
+	LONG $0x0010bb41; WORD $0x0000 // 0d1f: mov $0x10,%r11d
+	WORD $0x394c; BYTE $0xd9 // 0d25: cmp %r11,%rcx
+	LONG $0xcb4f0f49 // 0d28: cmovg %r11,%rcx
+	WORD $0x3145; BYTE $0xdb // 0d2c: xor %r11d,%r11d
+	WORD $0x8548; BYTE $0xc9 // 0d2f: test %rcx,%rcx
+	LONG $0xcb480f49 // 0d32: cmovs %r11,%rcx
+	LONG $0xca7cd162; WORD $0x1110 // 0d36: vmovups (%r9),%zmm2{%k2}{z}
+	WORD $0xe0d3 // 0d3c: shl %cl,%eax
+	WORD $0xc8ff // 0d3e: dec %eax
+	LONG $0xc892f8c5 // 0d40: kmovw %eax,%k1
+	LONG $0x04466348 // 0d44: movslq 0x4(%rsi),%rax
+	LONG $0xc97c5162; WORD $0x4910; BYTE $0x01 // 0d48: vmovups 0x40(%r9),%zmm9{%k1}{z}
+	LONG $0x82048d48 // 0d4f: lea (%rdx,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x2010 // 0d53: vmovups (%rax),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 0d59: vmovups 0x40(%rax),%zmm8{%k1}{z}
+	LONG $0x08466348 // 0d60: movslq 0x8(%rsi),%rax
+	LONG $0x487c5162; WORD $0xc958 // 0d64: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x82048d48 // 0d6a: lea (%rdx,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1810 // 0d6e: vmovups (%rax),%zmm11{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0d74: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x0c466348 // 0d7b: movslq 0xc(%rsi),%rax
+	LONG $0x48645162; WORD $0xe458 // 0d7f: vaddps %zmm12,%zmm3,%zmm12
+	LONG $0x82048d48 // 0d85: lea (%rdx,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1010 // 0d89: vmovups (%rax),%zmm10{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0d8f: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x10466348 // 0d96: movslq 0x10(%rsi),%rax
+	LONG $0x487c5162; WORD $0xc058 // 0d9a: vaddps %zmm8,%zmm0,%zmm8
+	LONG $0x82048d48 // 0da0: lea (%rdx,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x2010 // 0da4: vmovups (%rax),%zmm4{%k2}{z}
+	LONG $0xc97cf162; WORD $0x4810; BYTE $0x01 // 0daa: vmovups 0x40(%rax),%zmm1{%k1}{z}
+	LONG $0x48645162; WORD $0xdb58 // 0db1: vaddps %zmm11,%zmm3,%zmm11
+	LONG $0x487cf162; WORD $0xff58 // 0db7: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x48645162; WORD $0xd258 // 0dbd: vaddps %zmm10,%zmm3,%zmm10
+	LONG $0x487cf162; WORD $0xed58 // 0dc3: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x4864f162; WORD $0xe458 // 0dc9: vaddps %zmm4,%zmm3,%zmm4
+	LONG $0x487cf162; WORD $0xc158 // 0dcf: vaddps %zmm1,%zmm0,%zmm0
+	LONG $0x4864f162; WORD $0xda58 // 0dd5: vaddps %zmm2,%zmm3,%zmm3
+	LONG $0x001189e9; BYTE $0x00 // 0ddb: jmp 1f69 <multiplyPairs+0x1f69>
+	LONG $0xc8938b4c; WORD $0x0000; BYTE $0x00 // 0de0: mov 0xc8(%rbx),%r10
+	LONG $0x387b8348; BYTE $0x00 // 0de7: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 0dec: mov 0x78(%rbx),%r8
+	QUAD $0x00000000950c8d4e // 0df0: lea 0x0(,%r10,4),%r9
+	LONG $0x0635840f; WORD $0x0000 // 0df8: je 1433 <multiplyPairs+0x1433>
+	LONG $0x30438b48 // 0dfe: mov 0x30(%rbx),%rax
+	LONG $0x487c7162; WORD $0x0010 // 0e02: vmovups (%rax),%zmm8
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0e08: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0e0f: cmpq $0x0,0x50(%rbx)
+	LONG $0x0393840f; WORD $0x0000 // 0e14: je 11ad <multiplyPairs+0x11ad>
+	LONG $0x90b38b48; WORD $0x0000; BYTE $0x00 // 0e1a: mov 0x90(%rbx),%rsi
+	LONG $0x48538b48 // 0e21: mov 0x48(%rbx),%rdx
+	WORD $0x014c; BYTE $0xce // 0e25: add %r9,%rsi
+	WORD $0x6348; BYTE $0x06 // 0e28: movslq (%rsi),%rax
+	LONG $0xc09b8b4c; WORD $0x0000; BYTE $0x00 // 0e2b: mov 0xc0(%rbx),%r11
+	LONG $0x823c8d48 // 0e32: lea (%rdx,%rax,4),%rdi
+	LONG $0x20fb8349 // 0e36: cmp $0x20,%r11
+	LONG $0x13e3840f; WORD $0x0000 // 0e3a: je 2223 <multiplyPairs+0x2223>
+	LONG $0x000010b9; BYTE $0x00 // 0e40: mov $0x10,%ecx
+	WORD $0x3949; BYTE $0xcb // 0e45: cmp %rcx,%r11
+	LONG $0xcb4e0f49 // 0e48: cmovle %r11,%rcx
+	WORD $0xc031 // 0e4c: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0e4e: test %rcx,%rcx
+	LONG $0xc8480f48 // 0e51: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0e55: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc7 // 0e5a: mov %eax,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0e5d: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0e60: mov %r15d,%ecx
+	WORD $0xc9ff // 0e63: dec %ecx
+	LONG $0xd192f8c5 // 0e65: kmovw %ecx,%k2
+	LONG $0xf04b8d49 // 0e69: lea -0x10(%r11),%rcx
+	LONG $0x0010bb41; WORD $0x0000 // 0e6d: mov $0x10,%r11d
+	WORD $0x394c; BYTE $0xd9 // 0e73: cmp %r11,%rcx
+	LONG $0xcb4f0f49 // 0e76: cmovg %r11,%rcx
+	WORD $0x3145; BYTE $0xdb // 0e7a: xor %r11d,%r11d
+	WORD $0x8548; BYTE $0xc9 // 0e7d: test %rcx,%rcx
+	LONG $0xcb480f49 // 0e80: cmovs %r11,%rcx
+	LONG $0xca7cf162; WORD $0x1f10 // 0e84: vmovups (%rdi),%zmm3{%k2}{z}
+	WORD $0xe0d3 // 0e8a: shl %cl,%eax
+	WORD $0xc8ff // 0e8c: dec %eax
+	LONG $0xc892f8c5 // 0e8e: kmovw %eax,%k1
+	LONG $0x04466348 // 0e92: movslq 0x4(%rsi),%rax
+	LONG $0xc97cf162; WORD $0x6710; BYTE $0x01 // 0e96: vmovups 0x40(%rdi),%zmm4{%k1}{z}
+	LONG $0x82048d48 // 0e9d: lea (%rdx,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1010 // 0ea1: vmovups (%rax),%zmm10{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 0ea7: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x08466348 // 0eae: movslq 0x8(%rsi),%rax
+	LONG $0x483c5162; WORD $0xd258 // 0eb2: vaddps %zmm10,%zmm8,%zmm10
+	LONG $0x82048d48 // 0eb8: lea (%rdx,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x0810 // 0ebc: vmovups (%rax),%zmm9{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6810; BYTE $0x01 // 0ec2: vmovups 0x40(%rax),%zmm5{%k1}{z}
+	LONG $0x0c466348 // 0ec9: movslq 0xc(%rsi),%rax
+	LONG $0x487cf162; WORD $0xff58 // 0ecd: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x82048d48 // 0ed3: lea (%rdx,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x0810 // 0ed7: vmovups (%rax),%zmm1{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5010; BYTE $0x01 // 0edd: vmovups 0x40(%rax),%zmm2{%k1}{z}
+	LONG $0x483c5162; WORD $0xc958 // 0ee4: vaddps %zmm9,%zmm8,%zmm9
+	LONG $0x487cf162; WORD $0xed58 // 0eea: vaddps %zmm5,%zmm0,%zmm5
+	LONG $0x483cf162; WORD $0xc958 // 0ef0: vaddps %zmm1,%zmm8,%zmm1
+	LONG $0x487cf162; WORD $0xd258 // 0ef6: vaddps %zmm2,%zmm0,%zmm2
+	LONG $0x483c7162; WORD $0xc358 // 0efc: vaddps %zmm3,%zmm8,%zmm8
+	LONG $0x487cf162; WORD $0xc458 // 0f02: vaddps %zmm4,%zmm0,%zmm0
+	LONG $0x0002c4e9; BYTE $0x00 // 0f08: jmp 11d1 <multiplyPairs+0x11d1>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 0f0d: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 0f14: cmpq $0x0,0x38(%rbx)
+	LONG $0x784b8b4c // 0f19: mov 0x78(%rbx),%r9
+	QUAD $0x000000009d148d4e // 0f1d: lea 0x0(,%r11,4),%r10
+	LONG $0x0517840f; WORD $0x0000 // 0f25: je 1442 <multiplyPairs+0x1442>
+	LONG $0x30438b48 // 0f2b: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2810 // 0f2f: vmovups (%rax),%zmm5
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 0f35: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 0f3c: cmpq $0x0,0x50(%rbx)
+	LONG $0x00ac840f; WORD $0x0000 // 0f41: je ff3 <multiplyPairs+0xff3>
+	LONG $0x90838b4c; WORD $0x0000; BYTE $0x00 // 0f47: mov 0x90(%rbx),%r8
+	LONG $0x487b8b48 // 0f4e: mov 0x48(%rbx),%rdi
+	WORD $0x014d; BYTE $0xd0 // 0f52: add %r10,%r8
+	WORD $0x6349; BYTE $0x00 // 0f55: movslq (%r8),%rax
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 0f58: mov 0xc0(%rbx),%rdx
+	LONG $0x87348d48 // 0f5f: lea (%rdi,%rax,4),%rsi
+	LONG $0x20fa8348 // 0f63: cmp $0x20,%rdx
+	LONG $0x1751840f; WORD $0x0000 // 0f67: je 26be <multiplyPairs+0x26be>
+	LONG $0x000010b9; BYTE $0x00 // 0f6d: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 0f72: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 0f75: cmovle %rdx,%rcx
+	WORD $0xc031 // 0f79: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0f7b: test %rcx,%rcx
+	LONG $0xc8480f48 // 0f7e: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 0f82: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc7 // 0f87: mov %eax,%r15d
+	WORD $0xd341; BYTE $0xe7 // 0f8a: shl %cl,%r15d
+	WORD $0x8944; BYTE $0xf9 // 0f8d: mov %r15d,%ecx
+	WORD $0xc9ff // 0f90: dec %ecx
+	LONG $0xd192f8c5 // 0f92: kmovw %ecx,%k2
+	LONG $0xf04a8d48 // 0f96: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 0f9a: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 0f9f: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 0fa2: cmovg %rdx,%rcx
+	WORD $0xd231 // 0fa6: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0fa8: test %rcx,%rcx
+	LONG $0xca480f48 // 0fab: cmovs %rdx,%rcx
+	LONG $0xca7cf162; WORD $0x0e10 // 0faf: vmovups (%rsi),%zmm1{%k2}{z}
+	WORD $0xe0d3 // 0fb5: shl %cl,%eax
+	WORD $0xc8ff // 0fb7: dec %eax
+	LONG $0xc892f8c5 // 0fb9: kmovw %eax,%k1
+	LONG $0x04406349 // 0fbd: movslq 0x4(%r8),%rax
+	LONG $0xc97cf162; WORD $0x6610; BYTE $0x01 // 0fc1: vmovups 0x40(%rsi),%zmm4{%k1}{z}
+	LONG $0x87048d48 // 0fc8: lea (%rdi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x1010 // 0fcc: vmovups (%rax),%zmm2{%k2}{z}
+	LONG $0xc97cf162; WORD $0x5810; BYTE $0x01 // 0fd2: vmovups 0x40(%rax),%zmm3{%k1}{z}
+	LONG $0x487cf162; WORD $0xe458 // 0fd9: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x4854f162; WORD $0xd258 // 0fdf: vaddps %zmm2,%zmm5,%zmm2
+	LONG $0x487cf162; WORD $0xc358 // 0fe5: vaddps %zmm3,%zmm0,%zmm0
+	LONG $0x4854f162; WORD $0xe958 // 0feb: vaddps %zmm1,%zmm5,%zmm5
+	WORD $0x0ceb // 0ff1: jmp fff <multiplyPairs+0xfff>
+	LONG $0x487cf162; WORD $0xd528 // 0ff3: vmovaps %zmm5,%zmm2
+	LONG $0x487cf162; WORD $0xe028 // 0ff9: vmovaps %zmm0,%zmm4
+	WORD $0x8b48; BYTE $0x03 // 0fff: mov (%rbx),%rax
+	LONG $0x9914634b // 1002: movslq (%r9,%r11,4),%rdx
+	LONG $0x90348d48 // 1006: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x04 // 100a: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 100f: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 1013: mov 0xa8(%rbx),%rdi
+	LONG $0x18538b48 // 101a: mov 0x18(%rbx),%rdx
+	QUAD $0x16d83d18487df262; WORD $0x0000 // 101e: vbroadcastss 0x16d8(%rip),%zmm7 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 1028: xor %eax,%eax
+	WORD $0x8548; BYTE $0xff // 102a: test %rdi,%rdi
+	LONG $0x00aa8e0f; WORD $0x0000 // 102d: jle 10dd <multiplyPairs+0x10dd>
+	LONG $0xb08b8b4c; WORD $0x0000; BYTE $0x00 // 1033: mov 0xb0(%rbx),%r9
+	LONG $0x01048d4d // 103a: lea (%r9,%rax,1),%r8
+	WORD $0x3949; BYTE $0xc0 // 103e: cmp %rax,%r8
+	LONG $0x015e8e0f; WORD $0x0000 // 1041: jle 11a5 <multiplyPairs+0x11a5>
+	LONG $0x482df162; WORD $0x3272; BYTE $0x10 // 1047: vpslld $0x10,(%rdx),%zmm10
+	LONG $0x4844f162; WORD $0x1a54 // 104e: vandps (%rdx),%zmm7,%zmm3
+	QUAD $0x10017272483df162 // 1054: vpslld $0x10,0x40(%rdx),%zmm8
+	LONG $0x4844f162; WORD $0x7254; BYTE $0x01 // 105c: vandps 0x40(%rdx),%zmm7,%zmm6
+	LONG $0x80ea8348 // 1063: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x86 // 1067: vbroadcastss (%rsi,%rax,4),%zmm1
+	LONG $0x4835f162; WORD $0xf172; BYTE $0x10 // 106e: vpslld $0x10,%zmm1,%zmm9
+	LONG $0x4874f162; WORD $0xcf54 // 1075: vandps %zmm7,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xebb8 // 107b: vfmadd231ps %zmm3,%zmm1,%zmm5
+	LONG $0x4875f262; WORD $0xe6b8 // 1081: vfmadd231ps %zmm6,%zmm1,%zmm4
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x81 // 1087: vbroadcastss (%rcx,%rax,4),%zmm1
+	WORD $0xff48; BYTE $0xc0 // 108e: inc %rax
+	LONG $0x4835d262; WORD $0xeab8 // 1091: vfmadd231ps %zmm10,%zmm9,%zmm5
+	LONG $0x4835d262; WORD $0xe0b8 // 1097: vfmadd231ps %zmm8,%zmm9,%zmm4
+	LONG $0x4835f162; WORD $0xf172; BYTE $0x10 // 109d: vpslld $0x10,%zmm1,%zmm9
+	LONG $0x4874f162; WORD $0xcf54 // 10a4: vandps %zmm7,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xd3b8 // 10aa: vfmadd231ps %zmm3,%zmm1,%zmm2
+	LONG $0x4875f262; WORD $0xc6b8 // 10b0: vfmadd231ps %zmm6,%zmm1,%zmm0
+	LONG $0x4835d262; WORD $0xd2b8 // 10b6: vfmadd231ps %zmm10,%zmm9,%zmm2
+	LONG $0x4835d262; WORD $0xc0b8 // 10bc: vfmadd231ps %zmm8,%zmm9,%zmm0
+	WORD $0x3949; BYTE $0xc0 // 10c2: cmp %rax,%r8
+	WORD $0x807f // 10c5: jg 1047 <multiplyPairs+0x1047>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 10c7: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xc8 // 10ce: sub %r9,%rax
+	WORD $0x014c; BYTE $0xc0 // 10d1: add %r8,%rax
+	WORD $0xff48; BYTE $0xcf // 10d4: dec %rdi
+	LONG $0xff56850f; WORD $0xffff // 10d7: jne 1033 <multiplyPairs+0x1033>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 10dd: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 10e4: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 10eb: cmpq $0x0,0xd0(%rbx)
+	LONG $0x903c8d48 // 10f3: lea (%rax,%rdx,4),%rdi
+	WORD $0x1c74 // 10f7: je 1115 <multiplyPairs+0x1115>
+	LONG $0xc957f0c5 // 10f9: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xed5f // 10fd: vmaxps %zmm5,%zmm1,%zmm5
+	LONG $0x4874f162; WORD $0xe45f // 1103: vmaxps %zmm4,%zmm1,%zmm4
+	LONG $0x4874f162; WORD $0xd25f // 1109: vmaxps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xc05f // 110f: vmaxps %zmm0,%zmm1,%zmm0
+	WORD $0x6348; BYTE $0x0f // 1115: movslq (%rdi),%rcx
+	LONG $0x60538b48 // 1118: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 111c: mov 0xc0(%rbx),%rax
+	LONG $0x8a348d48 // 1123: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 1127: cmp $0x20,%rax
+	LONG $0x1526840f; WORD $0x0000 // 112b: je 2657 <multiplyPairs+0x2657>
+	LONG $0x000010b9; BYTE $0x00 // 1131: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1136: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1139: cmovle %rax,%rcx
+	WORD $0xd231 // 113d: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 113f: test %rcx,%rcx
+	LONG $0xca480f48 // 1142: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1146: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 114b: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 114e: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1151: mov %r14d,%ecx
+	WORD $0xc9ff // 1154: dec %ecx
+	LONG $0xd192f8c5 // 1156: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 115a: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 115e: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1163: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1166: cmovg %rax,%rcx
+	WORD $0xc031 // 116a: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 116c: test %rcx,%rcx
+	LONG $0xc8480f48 // 116f: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x2e11 // 1173: vmovups %zmm5,(%rsi){%k2}
+	WORD $0xe2d3 // 1179: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 117b: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 117e: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x6611; BYTE $0x01 // 1182: vmovups %zmm4,0x40(%rsi){%k1}
+	LONG $0x04576348 // 1189: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 118d: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1411; BYTE $0x90 // 1191: vmovups %zmm2,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497cf162 // 1198: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff934e9; BYTE $0xff // 11a0: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc0 // 11a5: mov %rax,%r8
+	LONG $0xffff1ae9; BYTE $0xff // 11a8: jmp 10c7 <multiplyPairs+0x10c7>
+	LONG $0x487cf162; WORD $0xd028 // 11ad: vmovaps %zmm0,%zmm2
+	LONG $0x487cd162; WORD $0xc828 // 11b3: vmovaps %zmm8,%zmm1
+	LONG $0x487cf162; WORD $0xe828 // 11b9: vmovaps %zmm0,%zmm5
+	LONG $0x487c5162; WORD $0xc828 // 11bf: vmovaps %zmm8,%zmm9
+	LONG $0x487cf162; WORD $0xf828 // 11c5: vmovaps %zmm0,%zmm7
+	LONG $0x487c5162; WORD $0xd028 // 11cb: vmovaps %zmm8,%zmm10
+	WORD $0x8b48; BYTE $0x03 // 11d1: mov (%rbx),%rax
+	LONG $0x9014634b // 11d4: movslq (%r8,%r10,4),%rdx
+	LONG $0x90148d4c // 11d8: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x04 // 11dc: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 11e1: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x08 // 11e5: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 11ea: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x0c // 11ee: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 11f3: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 11f7: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 11fe: mov 0x18(%rbx),%rdx
+	QUAD $0x14f41d18487d7262; WORD $0x0000 // 1202: vbroadcastss 0x14f4(%rip),%zmm11 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 120c: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 120e: test %r8,%r8
+	LONG $0x01068e0f; WORD $0x0000 // 1211: jle 131d <multiplyPairs+0x131d>
+	LONG $0xb09b8b4c; WORD $0x0000; BYTE $0x00 // 1217: mov 0xb0(%rbx),%r11
+	LONG $0x030c8d4d // 121e: lea (%r11,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 1222: cmp %rax,%r9
+	LONG $0x02008e0f; WORD $0x0000 // 1225: jle 142b <multiplyPairs+0x142b>
+	LONG $0x4815f162; WORD $0x3272; BYTE $0x10 // 122b: vpslld $0x10,(%rdx),%zmm13
+	LONG $0x4824f162; WORD $0x1a54 // 1232: vandps (%rdx),%zmm11,%zmm3
+	QUAD $0x10017272481df162 // 1238: vpslld $0x10,0x40(%rdx),%zmm12
+	LONG $0x4824f162; WORD $0x7254; BYTE $0x01 // 1240: vandps 0x40(%rdx),%zmm11,%zmm6
+	LONG $0x80ea8348 // 1247: sub $0xffffffffffffff80,%rdx
+	LONG $0x487dd262; WORD $0x2418; BYTE $0x82 // 124b: vbroadcastss (%r10,%rax,4),%zmm4
+	LONG $0x480df162; WORD $0xf472; BYTE $0x10 // 1252: vpslld $0x10,%zmm4,%zmm14
+	LONG $0x485cd162; WORD $0xe354 // 1259: vandps %zmm11,%zmm4,%zmm4
+	LONG $0x485d7262; WORD $0xc3b8 // 125f: vfmadd231ps %zmm3,%zmm4,%zmm8
+	LONG $0x485df262; WORD $0xc6b8 // 1265: vfmadd231ps %zmm6,%zmm4,%zmm0
+	LONG $0x487df262; WORD $0x2418; BYTE $0x87 // 126b: vbroadcastss (%rdi,%rax,4),%zmm4
+	LONG $0x480d5262; WORD $0xc5b8 // 1272: vfmadd231ps %zmm13,%zmm14,%zmm8
+	LONG $0x480dd262; WORD $0xc4b8 // 1278: vfmadd231ps %zmm12,%zmm14,%zmm0
+	LONG $0x480df162; WORD $0xf472; BYTE $0x10 // 127e: vpslld $0x10,%zmm4,%zmm14
+	LONG $0x485cd162; WORD $0xe354 // 1285: vandps %zmm11,%zmm4,%zmm4
+	LONG $0x485d7262; WORD $0xd3b8 // 128b: vfmadd231ps %zmm3,%zmm4,%zmm10
+	LONG $0x485df262; WORD $0xfeb8 // 1291: vfmadd231ps %zmm6,%zmm4,%zmm7
+	LONG $0x487df262; WORD $0x2418; BYTE $0x86 // 1297: vbroadcastss (%rsi,%rax,4),%zmm4
+	LONG $0x480d5262; WORD $0xd5b8 // 129e: vfmadd231ps %zmm13,%zmm14,%zmm10
+	LONG $0x480dd262; WORD $0xfcb8 // 12a4: vfmadd231ps %zmm12,%zmm14,%zmm7
+	LONG $0x480df162; WORD $0xf472; BYTE $0x10 // 12aa: vpslld $0x10,%zmm4,%zmm14
+	LONG $0x485cd162; WORD $0xe354 // 12b1: vandps %zmm11,%zmm4,%zmm4
+	LONG $0x485d7262; WORD $0xcbb8 // 12b7: vfmadd231ps %zmm3,%zmm4,%zmm9
+	LONG $0x485df262; WORD $0xeeb8 // 12bd: vfmadd231ps %zmm6,%zmm4,%zmm5
+	LONG $0x487df262; WORD $0x2418; BYTE $0x81 // 12c3: vbroadcastss (%rcx,%rax,4),%zmm4
+	WORD $0xff48; BYTE $0xc0 // 12ca: inc %rax
+	LONG $0x480d5262; WORD $0xcdb8 // 12cd: vfmadd231ps %zmm13,%zmm14,%zmm9
+	LONG $0x480dd262; WORD $0xecb8 // 12d3: vfmadd231ps %zmm12,%zmm14,%zmm5
+	LONG $0x480df162; WORD $0xf472; BYTE $0x10 // 12d9: vpslld $0x10,%zmm4,%zmm14
+	LONG $0x485cd162; WORD $0xe354 // 12e0: vandps %zmm11,%zmm4,%zmm4
+	LONG $0x485df262; WORD $0xcbb8 // 12e6: vfmadd231ps %zmm3,%zmm4,%zmm1
+	LONG $0x485df262; WORD $0xd6b8 // 12ec: vfmadd231ps %zmm6,%zmm4,%zmm2
+	LONG $0x480dd262; WORD $0xcdb8 // 12f2: vfmadd231ps %zmm13,%zmm14,%zmm1
+	LONG $0x480dd262; WORD $0xd4b8 // 12f8: vfmadd231ps %zmm12,%zmm14,%zmm2
+	WORD $0x3949; BYTE $0xc1 // 12fe: cmp %rax,%r9
+	LONG $0xff248f0f; WORD $0xffff // 1301: jg 122b <multiplyPairs+0x122b>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1307: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd8 // 130e: sub %r11,%rax
+	WORD $0x014c; BYTE $0xc8 // 1311: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1314: dec %r8
+	LONG $0xfefa850f; WORD $0xffff // 1317: jne 1217 <multiplyPairs+0x1217>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 131d: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1324: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 132b: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 1333: lea (%rax,%rdx,4),%rsi
+	WORD $0x3474 // 1337: je 136d <multiplyPairs+0x136d>
+	LONG $0xdb57e0c5 // 1339: vxorps %xmm3,%xmm3,%xmm3
+	LONG $0x48645162; WORD $0xc05f // 133d: vmaxps %zmm8,%zmm3,%zmm8
+	LONG $0x4864f162; WORD $0xc05f // 1343: vmaxps %zmm0,%zmm3,%zmm0
+	LONG $0x48645162; WORD $0xd25f // 1349: vmaxps %zmm10,%zmm3,%zmm10
+	LONG $0x4864f162; WORD $0xff5f // 134f: vmaxps %zmm7,%zmm3,%zmm7
+	LONG $0x48645162; WORD $0xc95f // 1355: vmaxps %zmm9,%zmm3,%zmm9
+	LONG $0x4864f162; WORD $0xed5f // 135b: vmaxps %zmm5,%zmm3,%zmm5
+	LONG $0x4864f162; WORD $0xc95f // 1361: vmaxps %zmm1,%zmm3,%zmm1
+	LONG $0x4864f162; WORD $0xd25f // 1367: vmaxps %zmm2,%zmm3,%zmm2
+	WORD $0x6348; BYTE $0x0e // 136d: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 1370: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1374: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 137b: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 137f: cmp $0x20,%rax
+	LONG $0x1271840f; WORD $0x0000 // 1383: je 25fa <multiplyPairs+0x25fa>
+	LONG $0x000010b9; BYTE $0x00 // 1389: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 138e: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1391: cmovle %rax,%rcx
+	WORD $0xd231 // 1395: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1397: test %rcx,%rcx
+	LONG $0xca480f48 // 139a: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 139e: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 13a3: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 13a6: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 13a9: mov %r14d,%ecx
+	WORD $0xc9ff // 13ac: dec %ecx
+	LONG $0xd192f8c5 // 13ae: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 13b2: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 13b6: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 13bb: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 13be: cmovg %rax,%rcx
+	WORD $0xc031 // 13c2: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 13c4: test %rcx,%rcx
+	LONG $0xc8480f48 // 13c7: cmovs %rax,%rcx
+	LONG $0x4a7c7162; WORD $0x0711 // 13cb: vmovups %zmm8,(%rdi){%k2}
+	WORD $0xe2d3 // 13d1: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 13d3: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 13d6: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 13da: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04566348 // 13e1: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 13e5: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x90 // 13e9: vmovups %zmm10,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 13f0: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 13f8: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 13fc: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x90 // 1400: vmovups %zmm9,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 1407: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 140f: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1413: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 1417: vmovups %zmm1,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497cf162 // 141e: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff6aee9; BYTE $0xff // 1426: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc1 // 142b: mov %rax,%r9
+	LONG $0xfffed4e9; BYTE $0xff // 142e: jmp 1307 <multiplyPairs+0x1307>
+	LONG $0xc057f8c5 // 1433: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487c7162; WORD $0xc028 // 1437: vmovaps %zmm0,%zmm8
+	LONG $0xfff9cde9; BYTE $0xff // 143d: jmp e0f <multiplyPairs+0xe0f>
+	LONG $0xc057f8c5 // 1442: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xe828 // 1446: vmovaps %zmm0,%zmm5
+	LONG $0xfffaebe9; BYTE $0xff // 144c: jmp f3c <multiplyPairs+0xf3c>
+	LONG $0x487cf162; WORD $0xe828 // 1451: vmovaps %zmm0,%zmm5
+	LONG $0x487cf162; WORD $0xd428 // 1457: vmovaps %zmm4,%zmm2
+	LONG $0x487cf162; WORD $0xfc28 // 145d: vmovaps %zmm4,%zmm7
+	LONG $0x487cf162; WORD $0xf028 // 1463: vmovaps %zmm0,%zmm6
+	WORD $0x8b48; BYTE $0x03 // 1469: mov (%rbx),%rax
+	LONG $0x9914634b // 146c: movslq (%r9,%r11,4),%rdx
+	LONG $0x903c8d48 // 1470: lea (%rax,%rdx,4),%rdi
+	LONG $0x1154634b; BYTE $0x04 // 1474: movslq 0x4(%r9,%r10,1),%rdx
+	LONG $0x90348d48 // 1479: lea (%rax,%rdx,4),%rsi
+	LONG $0x1154634b; BYTE $0x08 // 147d: movslq 0x8(%r9,%r10,1),%rdx
+	LONG $0x900c8d48 // 1482: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1486: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 148d: mov 0x18(%rbx),%rdx
+	QUAD $0x12650d18487d7262; WORD $0x0000 // 1491: vbroadcastss 0x1265(%rip),%zmm9 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 149b: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 149d: test %r8,%r8
+	LONG $0x00da8e0f; WORD $0x0000 // 14a0: jle 1580 <multiplyPairs+0x1580>
+	LONG $0xb0938b4c; WORD $0x0000; BYTE $0x00 // 14a6: mov 0xb0(%rbx),%r10
+	LONG $0x020c8d4d // 14ad: lea (%r10,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 14b1: cmp %rax,%r9
+	LONG $0x01b18e0f; WORD $0x0000 // 14b4: jle 166b <multiplyPairs+0x166b>
+	LONG $0x4825f162; WORD $0x3272; BYTE $0x10 // 14ba: vpslld $0x10,(%rdx),%zmm11
+	LONG $0x4834f162; WORD $0x1a54 // 14c1: vandps (%rdx),%zmm9,%zmm3
+	QUAD $0x10017272482df162 // 14c7: vpslld $0x10,0x40(%rdx),%zmm10
+	LONG $0x48347162; WORD $0x4254; BYTE $0x01 // 14cf: vandps 0x40(%rdx),%zmm9,%zmm8
+	LONG $0x80ea8348 // 14d6: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x87 // 14da: vbroadcastss (%rdi,%rax,4),%zmm1
+	LONG $0x481df162; WORD $0xf172; BYTE $0x10 // 14e1: vpslld $0x10,%zmm1,%zmm12
+	LONG $0x4874d162; WORD $0xc954 // 14e8: vandps %zmm9,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xe3b8 // 14ee: vfmadd231ps %zmm3,%zmm1,%zmm4
+	LONG $0x4875d262; WORD $0xf0b8 // 14f4: vfmadd231ps %zmm8,%zmm1,%zmm6
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x86 // 14fa: vbroadcastss (%rsi,%rax,4),%zmm1
+	LONG $0x481dd262; WORD $0xe3b8 // 1501: vfmadd231ps %zmm11,%zmm12,%zmm4
+	LONG $0x481dd262; WORD $0xf2b8 // 1507: vfmadd231ps %zmm10,%zmm12,%zmm6
+	LONG $0x481df162; WORD $0xf172; BYTE $0x10 // 150d: vpslld $0x10,%zmm1,%zmm12
+	LONG $0x4874d162; WORD $0xc954 // 1514: vandps %zmm9,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xfbb8 // 151a: vfmadd231ps %zmm3,%zmm1,%zmm7
+	LONG $0x4875d262; WORD $0xc0b8 // 1520: vfmadd231ps %zmm8,%zmm1,%zmm0
+	LONG $0x487df262; WORD $0x0c18; BYTE $0x81 // 1526: vbroadcastss (%rcx,%rax,4),%zmm1
+	WORD $0xff48; BYTE $0xc0 // 152d: inc %rax
+	LONG $0x481dd262; WORD $0xfbb8 // 1530: vfmadd231ps %zmm11,%zmm12,%zmm7
+	LONG $0x481dd262; WORD $0xc2b8 // 1536: vfmadd231ps %zmm10,%zmm12,%zmm0
+	LONG $0x481df162; WORD $0xf172; BYTE $0x10 // 153c: vpslld $0x10,%zmm1,%zmm12
+	LONG $0x4874d162; WORD $0xc954 // 1543: vandps %zmm9,%zmm1,%zmm1
+	LONG $0x4875f262; WORD $0xd3b8 // 1549: vfmadd231ps %zmm3,%zmm1,%zmm2
+	LONG $0x4875d262; WORD $0xe8b8 // 154f: vfmadd231ps %zmm8,%zmm1,%zmm5
+	LONG $0x481dd262; WORD $0xd3b8 // 1555: vfmadd231ps %zmm11,%zmm12,%zmm2
+	LONG $0x481dd262; WORD $0xeab8 // 155b: vfmadd231ps %zmm10,%zmm12,%zmm5
+	WORD $0x3949; BYTE $0xc1 // 1561: cmp %rax,%r9
+	LONG $0xff508f0f; WORD $0xffff // 1564: jg 14ba <multiplyPairs+0x14ba>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 156a: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xd0 // 1571: sub %r10,%rax
+	WORD $0x014c; BYTE $0xc8 // 1574: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 1577: dec %r8
+	LONG $0xff26850f; WORD $0xffff // 157a: jne 14a6 <multiplyPairs+0x14a6>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1580: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1587: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 158e: cmpq $0x0,0xd0(%rbx)
+	LONG $0x903c8d48 // 1596: lea (%rax,%rdx,4),%rdi
+	WORD $0x2874 // 159a: je 15c4 <multiplyPairs+0x15c4>
+	LONG $0xc957f0c5 // 159c: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xe45f // 15a0: vmaxps %zmm4,%zmm1,%zmm4
+	LONG $0x4874f162; WORD $0xf65f // 15a6: vmaxps %zmm6,%zmm1,%zmm6
+	LONG $0x4874f162; WORD $0xff5f // 15ac: vmaxps %zmm7,%zmm1,%zmm7
+	LONG $0x4874f162; WORD $0xc05f // 15b2: vmaxps %zmm0,%zmm1,%zmm0
+	LONG $0x4874f162; WORD $0xd25f // 15b8: vmaxps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xed5f // 15be: vmaxps %zmm5,%zmm1,%zmm5
+	WORD $0x6348; BYTE $0x0f // 15c4: movslq (%rdi),%rcx
+	LONG $0x60538b48 // 15c7: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 15cb: mov 0xc0(%rbx),%rax
+	LONG $0x8a348d48 // 15d2: lea (%rdx,%rcx,4),%rsi
+	LONG $0x20f88348 // 15d6: cmp $0x20,%rax
+	LONG $0x0fd6840f; WORD $0x0000 // 15da: je 25b6 <multiplyPairs+0x25b6>
+	LONG $0x000010b9; BYTE $0x00 // 15e0: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 15e5: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 15e8: cmovle %rax,%rcx
+	WORD $0xd231 // 15ec: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 15ee: test %rcx,%rcx
+	LONG $0xca480f48 // 15f1: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 15f5: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 15fa: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 15fd: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1600: mov %r14d,%ecx
+	WORD $0xc9ff // 1603: dec %ecx
+	LONG $0xd192f8c5 // 1605: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1609: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 160d: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1612: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1615: cmovg %rax,%rcx
+	WORD $0xc031 // 1619: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 161b: test %rcx,%rcx
+	LONG $0xc8480f48 // 161e: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x2611 // 1622: vmovups %zmm4,(%rsi){%k2}
+	WORD $0xe2d3 // 1628: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 162a: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 162d: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x7611; BYTE $0x01 // 1631: vmovups %zmm6,0x40(%rsi){%k1}
+	LONG $0x04576348 // 1638: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 163c: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x3c11; BYTE $0x90 // 1640: vmovups %zmm7,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497cf162 // 1647: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08576348 // 164f: movslq 0x8(%rdi),%rdx
+	LONG $0x60438b48 // 1653: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1411; BYTE $0x90 // 1657: vmovups %zmm2,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 165e: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0xfff46ee9; BYTE $0xff // 1666: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc1 // 166b: mov %rax,%r9
+	LONG $0xfffef7e9; BYTE $0xff // 166e: jmp 156a <multiplyPairs+0x156a>
+	LONG $0xc057f8c5 // 1673: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xe028 // 1677: vmovaps %zmm0,%zmm4
+	LONG $0xffef8de9; BYTE $0xff // 167d: jmp 60f <multiplyPairs+0x60f>
+	LONG $0xc057f8c5 // 1682: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xd028 // 1686: vmovaps %zmm0,%zmm2
+	LONG $0xfff266e9; BYTE $0xff // 168c: jmp 8f7 <multiplyPairs+0x8f7>
+	LONG $0xc89b8b4c; WORD $0x0000; BYTE $0x00 // 1691: mov 0xc8(%rbx),%r11
+	LONG $0x387b8348; BYTE $0x00 // 1698: cmpq $0x0,0x38(%rbx)
+	LONG $0x78438b4c // 169d: mov 0x78(%rbx),%r8
+	QUAD $0x000000009d0c8d4e // 16a1: lea 0x0(,%r11,4),%r9
+	LONG $0x04a6840f; WORD $0x0000 // 16a9: je 1b55 <multiplyPairs+0x1b55>
+	LONG $0x30438b48 // 16af: mov 0x30(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1010 // 16b3: vmovups (%rax),%zmm2
+	LONG $0x487cf162; WORD $0x4010; BYTE $0x01 // 16b9: vmovups 0x40(%rax),%zmm0
+	LONG $0x507b8348; BYTE $0x00 // 16c0: cmpq $0x0,0x50(%rbx)
+	LONG $0x0135840f; WORD $0x0000 // 16c5: je 1800 <multiplyPairs+0x1800>
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 16cb: mov 0x90(%rbx),%rdi
+	LONG $0x48738b48 // 16d2: mov 0x48(%rbx),%rsi
+	WORD $0x014c; BYTE $0xcf // 16d6: add %r9,%rdi
+	WORD $0x6348; BYTE $0x07 // 16d9: movslq (%rdi),%rax
+	LONG $0xc0a38b4c; WORD $0x0000; BYTE $0x00 // 16dc: mov 0xc0(%rbx),%r12
+	LONG $0x86148d4c // 16e3: lea (%rsi,%rax,4),%r10
+	LONG $0x20fc8349 // 16e7: cmp $0x20,%r12
+	LONG $0x0e38840f; WORD $0x0000 // 16eb: je 2529 <multiplyPairs+0x2529>
+	LONG $0x000010b9; BYTE $0x00 // 16f1: mov $0x10,%ecx
+	WORD $0x3949; BYTE $0xcc // 16f6: cmp %rcx,%r12
+	LONG $0xcc4e0f49 // 16f9: cmovle %r12,%rcx
+	WORD $0xc031 // 16fd: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 16ff: test %rcx,%rcx
+	LONG $0xc8480f48 // 1702: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 1706: mov $0x1,%eax
+	WORD $0xc289 // 170b: mov %eax,%edx
+	WORD $0xe2d3 // 170d: shl %cl,%edx
+	WORD $0x4a8d; BYTE $0xff // 170f: lea -0x1(%rdx),%ecx
+	LONG $0xd192f8c5 // 1712: kmovw %ecx,%k2
+	LONG $0x000010ba; BYTE $0x00 // 1716: mov $0x10,%edx
+	LONG $0x244c8d49; BYTE $0xf0 // 171b: lea -0x10(%r12),%rcx
+	WORD $0x3948; BYTE $0xd1 // 1720: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 1723: cmovg %rdx,%rcx
+	WORD $0xd231 // 1727: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1729: test %rcx,%rcx
+	LONG $0xca480f48 // 172c: cmovs %rdx,%rcx
+	LONG $0xca7cd162; WORD $0x2a10 // 1730: vmovups (%r10),%zmm5{%k2}{z}
+	WORD $0xe0d3 // 1736: shl %cl,%eax
+	WORD $0xc8ff // 1738: dec %eax
+	LONG $0xc892f8c5 // 173a: kmovw %eax,%k1
+	LONG $0x04476348 // 173e: movslq 0x4(%rdi),%rax
+	LONG $0xc97cd162; WORD $0x7210; BYTE $0x01 // 1742: vmovups 0x40(%r10),%zmm6{%k1}{z}
+	LONG $0x86048d48 // 1749: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x3010 // 174d: vmovups (%rax),%zmm14{%k2}{z}
+	LONG $0xc97c7162; WORD $0x5010; BYTE $0x01 // 1753: vmovups 0x40(%rax),%zmm10{%k1}{z}
+	LONG $0x08476348 // 175a: movslq 0x8(%rdi),%rax
+	LONG $0x486c5162; WORD $0xf658 // 175e: vaddps %zmm14,%zmm2,%zmm14
+	LONG $0x86048d48 // 1764: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x2810 // 1768: vmovups (%rax),%zmm13{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4810; BYTE $0x01 // 176e: vmovups 0x40(%rax),%zmm9{%k1}{z}
+	LONG $0x0c476348 // 1775: movslq 0xc(%rdi),%rax
+	LONG $0x487c5162; WORD $0xd258 // 1779: vaddps %zmm10,%zmm0,%zmm10
+	LONG $0x86048d48 // 177f: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x2010 // 1783: vmovups (%rax),%zmm12{%k2}{z}
+	LONG $0xc97c7162; WORD $0x4010; BYTE $0x01 // 1789: vmovups 0x40(%rax),%zmm8{%k1}{z}
+	LONG $0x10476348 // 1790: movslq 0x10(%rdi),%rax
+	LONG $0x486c5162; WORD $0xed58 // 1794: vaddps %zmm13,%zmm2,%zmm13
+	LONG $0x86048d48 // 179a: lea (%rsi,%rax,4),%rax
+	LONG $0xca7c7162; WORD $0x1810 // 179e: vmovups (%rax),%zmm11{%k2}{z}
+	LONG $0xc97cf162; WORD $0x7810; BYTE $0x01 // 17a4: vmovups 0x40(%rax),%zmm7{%k1}{z}
+	LONG $0x14476348 // 17ab: movslq 0x14(%rdi),%rax
+	LONG $0x487c5162; WORD $0xc958 // 17af: vaddps %zmm9,%zmm0,%zmm9
+	LONG $0x86048d48 // 17b5: lea (%rsi,%rax,4),%rax
+	LONG $0xca7cf162; WORD $0x0810 // 17b9: vmovups (%rax),%zmm1{%k2}{z}
+	LONG $0xc97cf162; WORD $0x6010; BYTE $0x01 // 17bf: vmovups 0x40(%rax),%zmm4{%k1}{z}
+	LONG $0x486c5162; WORD $0xe458 // 17c6: vaddps %zmm12,%zmm2,%zmm12
+	LONG $0x487c5162; WORD $0xc058 // 17cc: vaddps %zmm8,%zmm0,%zmm8
+	LONG $0x486c5162; WORD $0xdb58 // 17d2: vaddps %zmm11,%zmm2,%zmm11
+	LONG $0x487cf162; WORD $0xff58 // 17d8: vaddps %zmm7,%zmm0,%zmm7
+	LONG $0x486cf162; WORD $0xd958 // 17de: vaddps %zmm1,%zmm2,%zmm3
+	LONG $0x487cf162; WORD $0xe458 // 17e4: vaddps %zmm4,%zmm0,%zmm4
+	LONG $0x486cf162; WORD $0xd558 // 17ea: vaddps %zmm5,%zmm2,%zmm2
+	LONG $0x487cf162; WORD $0xc658 // 17f0: vaddps %zmm6,%zmm0,%zmm0
+	WORD $0x44eb // 17f6: jmp 183c <multiplyPairs+0x183c>
+	WORD $0x8948; BYTE $0xc7 // 17f8: mov %rax,%rdi
+	LONG $0xfff227e9; BYTE $0xff // 17fb: jmp a27 <multiplyPairs+0xa27>
+	LONG $0x487cf162; WORD $0xe028 // 1800: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xda28 // 1806: vmovaps %zmm2,%zmm3
+	LONG $0x487cf162; WORD $0xf828 // 180c: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xda28 // 1812: vmovaps %zmm2,%zmm11
+	LONG $0x487c7162; WORD $0xc028 // 1818: vmovaps %zmm0,%zmm8
+	LONG $0x487c7162; WORD $0xe228 // 181e: vmovaps %zmm2,%zmm12
+	LONG $0x487c7162; WORD $0xc828 // 1824: vmovaps %zmm0,%zmm9
+	LONG $0x487c7162; WORD $0xea28 // 182a: vmovaps %zmm2,%zmm13
+	LONG $0x487c7162; WORD $0xd028 // 1830: vmovaps %zmm0,%zmm10
+	LONG $0x487c7162; WORD $0xf228 // 1836: vmovaps %zmm2,%zmm14
+	WORD $0x8b48; BYTE $0x03 // 183c: mov (%rbx),%rax
+	LONG $0x9814634b // 183f: movslq (%r8,%r11,4),%rdx
+	LONG $0x90248d4c // 1843: lea (%rax,%rdx,4),%r12
+	LONG $0x0854634b; BYTE $0x04 // 1847: movslq 0x4(%r8,%r9,1),%rdx
+	LONG $0x901c8d4c // 184c: lea (%rax,%rdx,4),%r11
+	LONG $0x0854634b; BYTE $0x08 // 1850: movslq 0x8(%r8,%r9,1),%rdx
+	LONG $0x90148d4c // 1855: lea (%rax,%rdx,4),%r10
+	LONG $0x0854634b; BYTE $0x0c // 1859: movslq 0xc(%r8,%r9,1),%rdx
+	LONG $0x903c8d48 // 185e: lea (%rax,%rdx,4),%rdi
+	LONG $0x0854634b; BYTE $0x10 // 1862: movslq 0x10(%r8,%r9,1),%rdx
+	LONG $0x90348d48 // 1867: lea (%rax,%rdx,4),%rsi
+	LONG $0x0854634b; BYTE $0x14 // 186b: movslq 0x14(%r8,%r9,1),%rdx
+	LONG $0x900c8d48 // 1870: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8838b4c; WORD $0x0000; BYTE $0x00 // 1874: mov 0xa8(%rbx),%r8
+	LONG $0x18538b48 // 187b: mov 0x18(%rbx),%rdx
+	QUAD $0x0e773d18487d7262; WORD $0x0000 // 187f: vbroadcastss 0xe77(%rip),%zmm15 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 1889: xor %eax,%eax
+	WORD $0x854d; BYTE $0xc0 // 188b: test %r8,%r8
+	LONG $0x01658e0f; WORD $0x0000 // 188e: jle 19f9 <multiplyPairs+0x19f9>
+	LONG $0xb0ab8b4c; WORD $0x0000; BYTE $0x00 // 1894: mov 0xb0(%rbx),%r13
+	LONG $0x054c8d4d; BYTE $0x00 // 189b: lea 0x0(%r13,%rax,1),%r9
+	WORD $0x3949; BYTE $0xc1 // 18a0: cmp %rax,%r9
+	LONG $0x02a48e0f; WORD $0x0000 // 18a3: jle 1b4d <multiplyPairs+0x1b4d>
+	LONG $0x4075f162; WORD $0x3272; BYTE $0x10 // 18a9: vpslld $0x10,(%rdx),%zmm17
+	LONG $0x4804f162; WORD $0x0a54 // 18b0: vandps (%rdx),%zmm15,%zmm1
+	QUAD $0x10017272407df162 // 18b6: vpslld $0x10,0x40(%rdx),%zmm16
+	LONG $0x4804f162; WORD $0x6a54; BYTE $0x01 // 18be: vandps 0x40(%rdx),%zmm15,%zmm5
+	LONG $0x80ea8348 // 18c5: sub $0xffffffffffffff80,%rdx
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x84 // 18c9: vbroadcastss (%r12,%rax,4),%zmm6
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 18d0: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 18d7: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x484df262; WORD $0xd1b8 // 18dd: vfmadd231ps %zmm1,%zmm6,%zmm2
+	LONG $0x484df262; WORD $0xc5b8 // 18e3: vfmadd231ps %zmm5,%zmm6,%zmm0
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x83 // 18e9: vbroadcastss (%r11,%rax,4),%zmm6
+	LONG $0x406db262; WORD $0xd1b8 // 18f0: vfmadd231ps %zmm17,%zmm18,%zmm2
+	LONG $0x406db262; WORD $0xc0b8 // 18f6: vfmadd231ps %zmm16,%zmm18,%zmm0
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 18fc: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 1903: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xf1b8 // 1909: vfmadd231ps %zmm1,%zmm6,%zmm14
+	LONG $0x484d7262; WORD $0xd5b8 // 190f: vfmadd231ps %zmm5,%zmm6,%zmm10
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x82 // 1915: vbroadcastss (%r10,%rax,4),%zmm6
+	LONG $0x406d3262; WORD $0xf1b8 // 191c: vfmadd231ps %zmm17,%zmm18,%zmm14
+	LONG $0x406d3262; WORD $0xd0b8 // 1922: vfmadd231ps %zmm16,%zmm18,%zmm10
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 1928: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 192f: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xe9b8 // 1935: vfmadd231ps %zmm1,%zmm6,%zmm13
+	LONG $0x484d7262; WORD $0xcdb8 // 193b: vfmadd231ps %zmm5,%zmm6,%zmm9
+	LONG $0x487df262; WORD $0x3418; BYTE $0x87 // 1941: vbroadcastss (%rdi,%rax,4),%zmm6
+	LONG $0x406d3262; WORD $0xe9b8 // 1948: vfmadd231ps %zmm17,%zmm18,%zmm13
+	LONG $0x406d3262; WORD $0xc8b8 // 194e: vfmadd231ps %zmm16,%zmm18,%zmm9
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 1954: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 195b: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xe1b8 // 1961: vfmadd231ps %zmm1,%zmm6,%zmm12
+	LONG $0x484d7262; WORD $0xc5b8 // 1967: vfmadd231ps %zmm5,%zmm6,%zmm8
+	LONG $0x487df262; WORD $0x3418; BYTE $0x86 // 196d: vbroadcastss (%rsi,%rax,4),%zmm6
+	LONG $0x406d3262; WORD $0xe1b8 // 1974: vfmadd231ps %zmm17,%zmm18,%zmm12
+	LONG $0x406d3262; WORD $0xc0b8 // 197a: vfmadd231ps %zmm16,%zmm18,%zmm8
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 1980: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 1987: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xd9b8 // 198d: vfmadd231ps %zmm1,%zmm6,%zmm11
+	LONG $0x484df262; WORD $0xfdb8 // 1993: vfmadd231ps %zmm5,%zmm6,%zmm7
+	LONG $0x487df262; WORD $0x3418; BYTE $0x81 // 1999: vbroadcastss (%rcx,%rax,4),%zmm6
+	WORD $0xff48; BYTE $0xc0 // 19a0: inc %rax
+	LONG $0x406d3262; WORD $0xd9b8 // 19a3: vfmadd231ps %zmm17,%zmm18,%zmm11
+	LONG $0x406db262; WORD $0xf8b8 // 19a9: vfmadd231ps %zmm16,%zmm18,%zmm7
+	LONG $0x406df162; WORD $0xf672; BYTE $0x10 // 19af: vpslld $0x10,%zmm6,%zmm18
+	LONG $0x484cd162; WORD $0xf754 // 19b6: vandps %zmm15,%zmm6,%zmm6
+	LONG $0x4865f262; WORD $0xce98 // 19bc: vfmadd132ps %zmm6,%zmm3,%zmm1
+	LONG $0x484df262; WORD $0xe5b8 // 19c2: vfmadd231ps %zmm5,%zmm6,%zmm4
+	LONG $0x487cb162; WORD $0xd928 // 19c8: vmovaps %zmm17,%zmm3
+	LONG $0x4875b262; WORD $0xda98 // 19ce: vfmadd132ps %zmm18,%zmm1,%zmm3
+	LONG $0x406db262; WORD $0xe0b8 // 19d4: vfmadd231ps %zmm16,%zmm18,%zmm4
+	WORD $0x3949; BYTE $0xc1 // 19da: cmp %rax,%r9
+	LONG $0xfec68f0f; WORD $0xffff // 19dd: jg 18a9 <multiplyPairs+0x18a9>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 19e3: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe8 // 19ea: sub %r13,%rax
+	WORD $0x014c; BYTE $0xc8 // 19ed: add %r9,%rax
+	WORD $0xff49; BYTE $0xc8 // 19f0: dec %r8
+	LONG $0xfe9b850f; WORD $0xffff // 19f3: jne 1894 <multiplyPairs+0x1894>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 19f9: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1a00: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 1a07: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 1a0f: lea (%rax,%rdx,4),%rsi
+	WORD $0x4c74 // 1a13: je 1a61 <multiplyPairs+0x1a61>
+	LONG $0xc957f0c5 // 1a15: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xd25f // 1a19: vmaxps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xc05f // 1a1f: vmaxps %zmm0,%zmm1,%zmm0
+	LONG $0x48745162; WORD $0xf65f // 1a25: vmaxps %zmm14,%zmm1,%zmm14
+	LONG $0x48745162; WORD $0xd25f // 1a2b: vmaxps %zmm10,%zmm1,%zmm10
+	LONG $0x48745162; WORD $0xed5f // 1a31: vmaxps %zmm13,%zmm1,%zmm13
+	LONG $0x48745162; WORD $0xc95f // 1a37: vmaxps %zmm9,%zmm1,%zmm9
+	LONG $0x48745162; WORD $0xe45f // 1a3d: vmaxps %zmm12,%zmm1,%zmm12
+	LONG $0x48745162; WORD $0xc05f // 1a43: vmaxps %zmm8,%zmm1,%zmm8
+	LONG $0x48745162; WORD $0xdb5f // 1a49: vmaxps %zmm11,%zmm1,%zmm11
+	LONG $0x4874f162; WORD $0xff5f // 1a4f: vmaxps %zmm7,%zmm1,%zmm7
+	LONG $0x4874f162; WORD $0xdb5f // 1a55: vmaxps %zmm3,%zmm1,%zmm3
+	LONG $0x4874f162; WORD $0xe45f // 1a5b: vmaxps %zmm4,%zmm1,%zmm4
+	WORD $0x6348; BYTE $0x0e // 1a61: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 1a64: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1a68: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 1a6f: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 1a73: cmp $0x20,%rax
+	LONG $0x0a0b840f; WORD $0x0000 // 1a77: je 2488 <multiplyPairs+0x2488>
+	LONG $0x000010b9; BYTE $0x00 // 1a7d: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 1a82: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 1a85: cmovle %rax,%rcx
+	WORD $0xd231 // 1a89: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1a8b: test %rcx,%rcx
+	LONG $0xca480f48 // 1a8e: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 1a92: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 1a97: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1a9a: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1a9d: mov %r14d,%ecx
+	WORD $0xc9ff // 1aa0: dec %ecx
+	LONG $0xd192f8c5 // 1aa2: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 1aa6: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 1aaa: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 1aaf: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 1ab2: cmovg %rax,%rcx
+	WORD $0xc031 // 1ab6: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 1ab8: test %rcx,%rcx
+	LONG $0xc8480f48 // 1abb: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x1711 // 1abf: vmovups %zmm2,(%rdi){%k2}
+	WORD $0xe2d3 // 1ac5: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 1ac7: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 1aca: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 1ace: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04566348 // 1ad5: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1ad9: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x90 // 1add: vmovups %zmm14,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497c7162 // 1ae4: vmovups %zmm10,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1aec: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1af0: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x90 // 1af4: vmovups %zmm13,(%rax,%rdx,4){%k2}
+	QUAD $0x01904c11497c7162 // 1afb: vmovups %zmm9,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 1b03: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1b07: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x90 // 1b0b: vmovups %zmm12,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497c7162 // 1b12: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 1b1a: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1b1e: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x90 // 1b22: vmovups %zmm11,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 1b29: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x14566348 // 1b31: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 1b35: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1b39: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 1b40: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffef8ce9; BYTE $0xff // 1b48: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc1 // 1b4d: mov %rax,%r9
+	LONG $0xfffe8ee9; BYTE $0xff // 1b50: jmp 19e3 <multiplyPairs+0x19e3>
+	LONG $0xc057f8c5 // 1b55: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xd028 // 1b59: vmovaps %zmm0,%zmm2
+	LONG $0xfffb5ce9; BYTE $0xff // 1b5f: jmp 16c0 <multiplyPairs+0x16c0>
+	LONG $0xc057f8c5 // 1b64: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xd028 // 1b68: vmovaps %zmm0,%zmm2
+	LONG $0xffefade9; BYTE $0xff // 1b6e: jmp b20 <multiplyPairs+0xb20>
+	LONG $0x487cf162; WORD $0xe028 // 1b73: vmovaps %zmm0,%zmm4
+	LONG $0x487cf162; WORD $0xda28 // 1b79: vmovaps %zmm2,%zmm3
+	LONG $0x487cf162; WORD $0xf828 // 1b7f: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xea28 // 1b85: vmovaps %zmm2,%zmm13
+	LONG $0x487c7162; WORD $0xc828 // 1b8b: vmovaps %zmm0,%zmm9
+	LONG $0x487c7162; WORD $0xf228 // 1b91: vmovaps %zmm2,%zmm14
+	LONG $0x487c7162; WORD $0xd028 // 1b97: vmovaps %zmm0,%zmm10
+	LONG $0x487c7162; WORD $0xfa28 // 1b9d: vmovaps %zmm2,%zmm15
+	LONG $0x487c7162; WORD $0xd828 // 1ba3: vmovaps %zmm0,%zmm11
+	LONG $0x487ce162; WORD $0xc228 // 1ba9: vmovaps %zmm2,%zmm16
+	LONG $0x487c7162; WORD $0xe028 // 1baf: vmovaps %zmm0,%zmm12
+	LONG $0x487ce162; WORD $0xca28 // 1bb5: vmovaps %zmm2,%zmm17
+	WORD $0x8b48; BYTE $0x03 // 1bbb: mov (%rbx),%rax
+	LONG $0x8a0c634a // 1bbe: movslq (%rdx,%r9,4),%rcx
+	LONG $0x881c8d4c // 1bc2: lea (%rax,%rcx,4),%r11
+	LONG $0x224c634a; BYTE $0x04 // 1bc6: movslq 0x4(%rdx,%r12,1),%rcx
+	LONG $0x88148d4c // 1bcb: lea (%rax,%rcx,4),%r10
+	LONG $0x224c634a; BYTE $0x08 // 1bcf: movslq 0x8(%rdx,%r12,1),%rcx
+	LONG $0x880c8d4c // 1bd4: lea (%rax,%rcx,4),%r9
+	LONG $0x224c634a; BYTE $0x0c // 1bd8: movslq 0xc(%rdx,%r12,1),%rcx
+	LONG $0x88048d4c // 1bdd: lea (%rax,%rcx,4),%r8
+	LONG $0x224c634a; BYTE $0x10 // 1be1: movslq 0x10(%rdx,%r12,1),%rcx
+	LONG $0x883c8d48 // 1be6: lea (%rax,%rcx,4),%rdi
+	LONG $0x224c634a; BYTE $0x14 // 1bea: movslq 0x14(%rdx,%r12,1),%rcx
+	LONG $0x88348d48 // 1bef: lea (%rax,%rcx,4),%rsi
+	LONG $0x2254634a; BYTE $0x18 // 1bf3: movslq 0x18(%rdx,%r12,1),%rdx
+	LONG $0x900c8d48 // 1bf8: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8a38b4c; WORD $0x0000; BYTE $0x00 // 1bfc: mov 0xa8(%rbx),%r12
+	LONG $0x18538b48 // 1c03: mov 0x18(%rbx),%rdx
+	QUAD $0x0aef1518487de262; WORD $0x0000 // 1c07: vbroadcastss 0xaef(%rip),%zmm18 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 1c11: xor %eax,%eax
+	WORD $0x854d; BYTE $0xe4 // 1c13: test %r12,%r12
+	LONG $0x01908e0f; WORD $0x0000 // 1c16: jle 1dac <multiplyPairs+0x1dac>
+	LONG $0xb0b38b4c; WORD $0x0000; BYTE $0x00 // 1c1c: mov 0xb0(%rbx),%r14
+	LONG $0x062c8d4d // 1c23: lea (%r14,%rax,1),%r13
 	WORD $0x3949; BYTE $0xc5 // 1c27: cmp %rax,%r13
-	LONG $0xfea08f0f; WORD $0xffff // 1c2a: jg 1ad0 <multiplyPairs+0x1ad0>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1c30: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xf0 // 1c37: sub %r14,%rax
-	WORD $0x014c; BYTE $0xe8 // 1c3a: add %r13,%rax
-	WORD $0xff49; BYTE $0xcc // 1c3d: dec %r12
-	LONG $0xfe76850f; WORD $0xffff // 1c40: jne 1abc <multiplyPairs+0x1abc>
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1c46: mov 0xc8(%rbx),%rdx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1c4d: mov 0x90(%rbx),%rax
-	LONG $0x90348d48 // 1c54: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 1c58: mov 0xc0(%rbx),%rdx
-	LONG $0x20fa8348 // 1c5f: cmp $0x20,%rdx
-	LONG $0x04dc840f; WORD $0x0000 // 1c63: je 2145 <multiplyPairs+0x2145>
-	LONG $0x000010b9; BYTE $0x00 // 1c69: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xca // 1c6e: cmp %rcx,%rdx
-	LONG $0xca4e0f48 // 1c71: cmovle %rdx,%rcx
-	WORD $0xc031 // 1c75: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1c77: test %rcx,%rcx
-	LONG $0xc8480f48 // 1c7a: cmovs %rax,%rcx
-	LONG $0x000001b8; BYTE $0x00 // 1c7e: mov $0x1,%eax
-	WORD $0x8941; BYTE $0xc6 // 1c83: mov %eax,%r14d
-	WORD $0xd341; BYTE $0xe6 // 1c86: shl %cl,%r14d
-	WORD $0x8944; BYTE $0xf1 // 1c89: mov %r14d,%ecx
-	WORD $0xc9ff // 1c8c: dec %ecx
-	LONG $0xd192f8c5 // 1c8e: kmovw %ecx,%k2
-	LONG $0xf04a8d48 // 1c92: lea -0x10(%rdx),%rcx
-	LONG $0x000010ba; BYTE $0x00 // 1c96: mov $0x10,%edx
-	WORD $0x3948; BYTE $0xd1 // 1c9b: cmp %rdx,%rcx
-	LONG $0xca4f0f48 // 1c9e: cmovg %rdx,%rcx
-	WORD $0xd231 // 1ca2: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1ca4: test %rcx,%rcx
-	LONG $0xca480f48 // 1ca7: cmovs %rdx,%rcx
-	WORD $0x634c; BYTE $0x06 // 1cab: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 1cae: mov 0x60(%rbx),%rdi
-	WORD $0xe0d3 // 1cb2: shl %cl,%eax
-	WORD $0xc8ff // 1cb4: dec %eax
-	LONG $0x4a7cb162; WORD $0x1411; BYTE $0x87 // 1cb6: vmovups %zmm2,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1cbd: kmovw %eax,%k1
-	QUAD $0x01874411497cb162 // 1cc1: vmovups %zmm0,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1cc9: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1ccd: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x3c11; BYTE $0x90 // 1cd1: vmovups %zmm15,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497c7162 // 1cd8: vmovups %zmm10,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 1ce0: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1ce4: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x90 // 1ce8: vmovups %zmm14,(%rax,%rdx,4){%k2}
-	QUAD $0x01904c11497c7162 // 1cef: vmovups %zmm9,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 1cf7: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1cfb: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x90 // 1cff: vmovups %zmm13,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497c7162 // 1d06: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
-	LONG $0x10566348 // 1d0e: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 1d12: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x90 // 1d16: vmovups %zmm12,(%rax,%rdx,4){%k2}
-	QUAD $0x01907c11497cf162 // 1d1d: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
-	LONG $0x14566348 // 1d25: movslq 0x14(%rsi),%rdx
-	LONG $0x60438b48 // 1d29: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x90 // 1d2d: vmovups %zmm11,(%rax,%rdx,4){%k2}
-	QUAD $0x01907411497cf162 // 1d34: vmovups %zmm6,0x40(%rax,%rdx,4){%k1}
-	LONG $0x18566348 // 1d3c: movslq 0x18(%rsi),%rdx
-	LONG $0x60438b48 // 1d40: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 1d44: vmovups %zmm1,(%rax,%rdx,4){%k2}
-	QUAD $0x01905c11497cf162 // 1d4b: vmovups %zmm3,0x40(%rax,%rdx,4){%k1}
-	LONG $0xffed08e9; BYTE $0xff // 1d53: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc5 // 1d58: mov %rax,%r13
-	LONG $0xfffed0e9; BYTE $0xff // 1d5b: jmp 1c30 <multiplyPairs+0x1c30>
-	LONG $0xc057f8c5 // 1d60: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cf162; WORD $0xf028 // 1d64: vmovaps %zmm0,%zmm6
-	LONG $0xffeedae9; BYTE $0xff // 1d6a: jmp c49 <multiplyPairs+0xc49>
-	LONG $0x487cf162; WORD $0xd028 // 1d6f: vmovaps %zmm0,%zmm2
-	LONG $0x487cf162; WORD $0xce28 // 1d75: vmovaps %zmm6,%zmm1
-	LONG $0x487cf162; WORD $0xe828 // 1d7b: vmovaps %zmm0,%zmm5
-	LONG $0x487c7162; WORD $0xce28 // 1d81: vmovaps %zmm6,%zmm9
-	LONG $0x487c7162; WORD $0xd628 // 1d87: vmovaps %zmm6,%zmm10
-	LONG $0x487cf162; WORD $0xf828 // 1d8d: vmovaps %zmm0,%zmm7
-	LONG $0x487c7162; WORD $0xde28 // 1d93: vmovaps %zmm6,%zmm11
-	LONG $0x487c7162; WORD $0xc028 // 1d99: vmovaps %zmm0,%zmm8
-	WORD $0x8b48; BYTE $0x03 // 1d9f: mov (%rbx),%rax
-	LONG $0x9714634a // 1da2: movslq (%rdi,%r10,4),%rdx
-	LONG $0x901c8d4c // 1da6: lea (%rax,%rdx,4),%r11
-	LONG $0x0754634a; BYTE $0x04 // 1daa: movslq 0x4(%rdi,%r8,1),%rdx
-	LONG $0x90148d4c // 1daf: lea (%rax,%rdx,4),%r10
-	LONG $0x0754634a; BYTE $0x08 // 1db3: movslq 0x8(%rdi,%r8,1),%rdx
-	LONG $0x900c8d4c // 1db8: lea (%rax,%rdx,4),%r9
-	LONG $0x0754634a; BYTE $0x0c // 1dbc: movslq 0xc(%rdi,%r8,1),%rdx
-	LONG $0x90348d48 // 1dc1: lea (%rax,%rdx,4),%rsi
-	LONG $0x0754634a; BYTE $0x10 // 1dc5: movslq 0x10(%rdi,%r8,1),%rdx
-	LONG $0x900c8d48 // 1dca: lea (%rax,%rdx,4),%rcx
-	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 1dce: mov 0xa8(%rbx),%rdi
-	LONG $0x18538b48 // 1dd5: mov 0x18(%rbx),%rdx
-	QUAD $0x075d2d18487d7262; WORD $0x0000 // 1dd9: vbroadcastss 0x75d(%rip),%zmm13 # 2540 <multiplyPairs+0x2540>
-	WORD $0xc031 // 1de3: xor %eax,%eax
-	WORD $0x8548; BYTE $0xff // 1de5: test %rdi,%rdi
-	LONG $0x01328e0f; WORD $0x0000 // 1de8: jle 1f20 <multiplyPairs+0x1f20>
-	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 1dee: mov 0xb0(%rbx),%r12
-	LONG $0x04048d4d // 1df5: lea (%r12,%rax,1),%r8
-	WORD $0x3949; BYTE $0xc0 // 1df9: cmp %rax,%r8
-	LONG $0x02038e0f; WORD $0x0000 // 1dfc: jle 2005 <multiplyPairs+0x2005>
-	LONG $0x4805f162; WORD $0x3272; BYTE $0x10 // 1e02: vpslld $0x10,(%rdx),%zmm15
-	LONG $0x4814f162; WORD $0x1a54 // 1e09: vandps (%rdx),%zmm13,%zmm3
-	QUAD $0x10017272480df162 // 1e0f: vpslld $0x10,0x40(%rdx),%zmm14
-	LONG $0x48147162; WORD $0x6254; BYTE $0x01 // 1e17: vandps 0x40(%rdx),%zmm13,%zmm12
-	LONG $0x80ea8348 // 1e1e: sub $0xffffffffffffff80,%rdx
-	LONG $0x487dd262; WORD $0x2418; BYTE $0x83 // 1e22: vbroadcastss (%r11,%rax,4),%zmm4
-	LONG $0x407df162; WORD $0xf472; BYTE $0x10 // 1e29: vpslld $0x10,%zmm4,%zmm16
-	LONG $0x485cd162; WORD $0xe554 // 1e30: vandps %zmm13,%zmm4,%zmm4
-	LONG $0x485df262; WORD $0xf3b8 // 1e36: vfmadd231ps %zmm3,%zmm4,%zmm6
-	LONG $0x485d5262; WORD $0xc4b8 // 1e3c: vfmadd231ps %zmm12,%zmm4,%zmm8
-	LONG $0x487dd262; WORD $0x2418; BYTE $0x82 // 1e42: vbroadcastss (%r10,%rax,4),%zmm4
-	LONG $0x407dd262; WORD $0xf7b8 // 1e49: vfmadd231ps %zmm15,%zmm16,%zmm6
-	LONG $0x407d5262; WORD $0xc6b8 // 1e4f: vfmadd231ps %zmm14,%zmm16,%zmm8
-	LONG $0x407df162; WORD $0xf472; BYTE $0x10 // 1e55: vpslld $0x10,%zmm4,%zmm16
-	LONG $0x485cd162; WORD $0xe554 // 1e5c: vandps %zmm13,%zmm4,%zmm4
-	LONG $0x485d7262; WORD $0xdbb8 // 1e62: vfmadd231ps %zmm3,%zmm4,%zmm11
-	LONG $0x485dd262; WORD $0xfcb8 // 1e68: vfmadd231ps %zmm12,%zmm4,%zmm7
-	LONG $0x487dd262; WORD $0x2418; BYTE $0x81 // 1e6e: vbroadcastss (%r9,%rax,4),%zmm4
-	LONG $0x407d5262; WORD $0xdfb8 // 1e75: vfmadd231ps %zmm15,%zmm16,%zmm11
-	LONG $0x407dd262; WORD $0xfeb8 // 1e7b: vfmadd231ps %zmm14,%zmm16,%zmm7
-	LONG $0x407df162; WORD $0xf472; BYTE $0x10 // 1e81: vpslld $0x10,%zmm4,%zmm16
-	LONG $0x485cd162; WORD $0xe554 // 1e88: vandps %zmm13,%zmm4,%zmm4
-	LONG $0x485d7262; WORD $0xd3b8 // 1e8e: vfmadd231ps %zmm3,%zmm4,%zmm10
-	LONG $0x485dd262; WORD $0xc4b8 // 1e94: vfmadd231ps %zmm12,%zmm4,%zmm0
-	LONG $0x487df262; WORD $0x2418; BYTE $0x86 // 1e9a: vbroadcastss (%rsi,%rax,4),%zmm4
-	LONG $0x407d5262; WORD $0xd7b8 // 1ea1: vfmadd231ps %zmm15,%zmm16,%zmm10
-	LONG $0x407dd262; WORD $0xc6b8 // 1ea7: vfmadd231ps %zmm14,%zmm16,%zmm0
-	LONG $0x407df162; WORD $0xf472; BYTE $0x10 // 1ead: vpslld $0x10,%zmm4,%zmm16
-	LONG $0x485cd162; WORD $0xe554 // 1eb4: vandps %zmm13,%zmm4,%zmm4
-	LONG $0x485d7262; WORD $0xcbb8 // 1eba: vfmadd231ps %zmm3,%zmm4,%zmm9
-	LONG $0x485dd262; WORD $0xecb8 // 1ec0: vfmadd231ps %zmm12,%zmm4,%zmm5
-	LONG $0x487df262; WORD $0x2418; BYTE $0x81 // 1ec6: vbroadcastss (%rcx,%rax,4),%zmm4
-	WORD $0xff48; BYTE $0xc0 // 1ecd: inc %rax
-	LONG $0x407d5262; WORD $0xcfb8 // 1ed0: vfmadd231ps %zmm15,%zmm16,%zmm9
-	LONG $0x407dd262; WORD $0xeeb8 // 1ed6: vfmadd231ps %zmm14,%zmm16,%zmm5
-	LONG $0x407df162; WORD $0xf472; BYTE $0x10 // 1edc: vpslld $0x10,%zmm4,%zmm16
-	LONG $0x485cd162; WORD $0xe554 // 1ee3: vandps %zmm13,%zmm4,%zmm4
-	LONG $0x485df262; WORD $0xcbb8 // 1ee9: vfmadd231ps %zmm3,%zmm4,%zmm1
-	LONG $0x485dd262; WORD $0xd4b8 // 1eef: vfmadd231ps %zmm12,%zmm4,%zmm2
-	LONG $0x407dd262; WORD $0xcfb8 // 1ef5: vfmadd231ps %zmm15,%zmm16,%zmm1
-	LONG $0x407dd262; WORD $0xd6b8 // 1efb: vfmadd231ps %zmm14,%zmm16,%zmm2
-	WORD $0x3949; BYTE $0xc0 // 1f01: cmp %rax,%r8
-	LONG $0xfef88f0f; WORD $0xffff // 1f04: jg 1e02 <multiplyPairs+0x1e02>
-	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1f0a: mov 0xb8(%rbx),%rax
-	WORD $0x294c; BYTE $0xe0 // 1f11: sub %r12,%rax
-	WORD $0x014c; BYTE $0xc0 // 1f14: add %r8,%rax
-	WORD $0xff48; BYTE $0xcf // 1f17: dec %rdi
-	LONG $0xfece850f; WORD $0xffff // 1f1a: jne 1dee <multiplyPairs+0x1dee>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1f20: mov 0x90(%rbx),%rax
-	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1f27: mov 0xc8(%rbx),%rdx
-	LONG $0x90348d48 // 1f2e: lea (%rax,%rdx,4),%rsi
-	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 1f32: mov 0xc0(%rbx),%rax
-	LONG $0x20f88348 // 1f39: cmp $0x20,%rax
-	LONG $0x011b840f; WORD $0x0000 // 1f3d: je 205e <multiplyPairs+0x205e>
-	LONG $0x000010b9; BYTE $0x00 // 1f43: mov $0x10,%ecx
-	WORD $0x3948; BYTE $0xc8 // 1f48: cmp %rcx,%rax
-	LONG $0xc84e0f48 // 1f4b: cmovle %rax,%rcx
-	WORD $0xd231 // 1f4f: xor %edx,%edx
-	WORD $0x8548; BYTE $0xc9 // 1f51: test %rcx,%rcx
-	LONG $0xca480f48 // 1f54: cmovs %rdx,%rcx
-	LONG $0x000001ba; BYTE $0x00 // 1f58: mov $0x1,%edx
-	WORD $0x8941; BYTE $0xd7 // 1f5d: mov %edx,%r15d
-	WORD $0xd341; BYTE $0xe7 // 1f60: shl %cl,%r15d
-	WORD $0x8944; BYTE $0xf9 // 1f63: mov %r15d,%ecx
-	WORD $0xc9ff // 1f66: dec %ecx
-	LONG $0xd192f8c5 // 1f68: kmovw %ecx,%k2
-	LONG $0xf0488d48 // 1f6c: lea -0x10(%rax),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 1f70: mov $0x10,%eax
-	WORD $0x3948; BYTE $0xc1 // 1f75: cmp %rax,%rcx
-	LONG $0xc84f0f48 // 1f78: cmovg %rax,%rcx
-	WORD $0xc031 // 1f7c: xor %eax,%eax
-	WORD $0x8548; BYTE $0xc9 // 1f7e: test %rcx,%rcx
-	LONG $0xc8480f48 // 1f81: cmovs %rax,%rcx
-	WORD $0x634c; BYTE $0x06 // 1f85: movslq (%rsi),%r8
-	LONG $0x607b8b48 // 1f88: mov 0x60(%rbx),%rdi
-	WORD $0xe2d3 // 1f8c: shl %cl,%edx
-	WORD $0x428d; BYTE $0xff // 1f8e: lea -0x1(%rdx),%eax
-	LONG $0x4a7cb162; WORD $0x3411; BYTE $0x87 // 1f91: vmovups %zmm6,(%rdi,%r8,4){%k2}
-	LONG $0xc892f8c5 // 1f98: kmovw %eax,%k1
-	QUAD $0x01874411497c3162 // 1f9c: vmovups %zmm8,0x40(%rdi,%r8,4){%k1}
-	LONG $0x04566348 // 1fa4: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 1fa8: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x90 // 1fac: vmovups %zmm11,(%rax,%rdx,4){%k2}
-	QUAD $0x01907c11497cf162 // 1fb3: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
-	LONG $0x08566348 // 1fbb: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 1fbf: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x90 // 1fc3: vmovups %zmm10,(%rax,%rdx,4){%k2}
-	QUAD $0x01904411497cf162 // 1fca: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
-	LONG $0x0c566348 // 1fd2: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 1fd6: mov 0x60(%rbx),%rax
-	LONG $0x4a7c7162; WORD $0x0c11; BYTE $0x90 // 1fda: vmovups %zmm9,(%rax,%rdx,4){%k2}
-	QUAD $0x01906c11497cf162 // 1fe1: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
-	LONG $0x10566348 // 1fe9: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 1fed: mov 0x60(%rbx),%rax
-	LONG $0x4a7cf162; WORD $0x0c11; BYTE $0x90 // 1ff1: vmovups %zmm1,(%rax,%rdx,4){%k2}
-	QUAD $0x01905411497cf162 // 1ff8: vmovups %zmm2,0x40(%rax,%rdx,4){%k1}
-	LONG $0xffea5be9; BYTE $0xff // 2000: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x8949; BYTE $0xc0 // 2005: mov %rax,%r8
-	LONG $0xfffefde9; BYTE $0xff // 2008: jmp 1f0a <multiplyPairs+0x1f0a>
-	LONG $0x04466348 // 200d: movslq 0x4(%rsi),%rax
-	LONG $0x487ce162; WORD $0x4758; BYTE $0x01 // 2011: vaddps 0x40(%rdi),%zmm0,%zmm16
-	LONG $0x82048d48 // 2018: lea (%rdx,%rax,4),%rax
-	LONG $0x485c7162; WORD $0x3858 // 201c: vaddps (%rax),%zmm4,%zmm15
-	LONG $0x487c7162; WORD $0x6858; BYTE $0x01 // 2022: vaddps 0x40(%rax),%zmm0,%zmm13
-	LONG $0x08466348 // 2029: movslq 0x8(%rsi),%rax
-	LONG $0x82048d48 // 202d: lea (%rdx,%rax,4),%rax
-	LONG $0x485c7162; WORD $0x3058 // 2031: vaddps (%rax),%zmm4,%zmm14
-	LONG $0x487c7162; WORD $0x6058; BYTE $0x01 // 2037: vaddps 0x40(%rax),%zmm0,%zmm12
-	LONG $0x0c466348 // 203e: movslq 0xc(%rsi),%rax
-	LONG $0x82048d48 // 2042: lea (%rdx,%rax,4),%rax
-	LONG $0x485cf162; WORD $0x0858 // 2046: vaddps (%rax),%zmm4,%zmm1
-	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 204c: vaddps 0x40(%rax),%zmm0,%zmm0
-	LONG $0x485cf162; WORD $0x2758 // 2053: vaddps (%rdi),%zmm4,%zmm4
-	LONG $0xfff0d3e9; BYTE $0xff // 2059: jmp 1131 <multiplyPairs+0x1131>
-	WORD $0x6348; BYTE $0x16 // 205e: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 2061: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2065: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3011 // 2069: vmovups %zmm6,(%rax)
-	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 206f: vmovups %zmm8,0x40(%rax)
-	LONG $0x04566348 // 2076: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 207a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 207e: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x1811 // 2082: vmovups %zmm11,(%rax)
-	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 2088: vmovups %zmm7,0x40(%rax)
-	LONG $0x08566348 // 208f: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 2093: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2097: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x1011 // 209b: vmovups %zmm10,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 20a1: vmovups %zmm0,0x40(%rax)
-	LONG $0x0c566348 // 20a8: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 20ac: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 20b0: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x0811 // 20b4: vmovups %zmm9,(%rax)
-	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 20ba: vmovups %zmm5,0x40(%rax)
-	LONG $0x10566348 // 20c1: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 20c5: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 20c9: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 20cd: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 20d3: vmovups %zmm2,0x40(%rax)
-	LONG $0xffe981e9; BYTE $0xff // 20da: jmp a60 <multiplyPairs+0xa60>
-	LONG $0x04466348 // 20df: movslq 0x4(%rsi),%rax
-	LONG $0x0c4e6348 // 20e3: movslq 0xc(%rsi),%rcx
-	LONG $0x82048d48 // 20e7: lea (%rdx,%rax,4),%rax
-	LONG $0x8a0c8d48 // 20eb: lea (%rdx,%rcx,4),%rcx
-	LONG $0x484c7162; WORD $0x1858 // 20ef: vaddps (%rax),%zmm6,%zmm11
-	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 20f5: vaddps 0x40(%rax),%zmm0,%zmm7
-	LONG $0x484c7162; WORD $0x0958 // 20fc: vaddps (%rcx),%zmm6,%zmm9
-	LONG $0x487cf162; WORD $0x6958; BYTE $0x01 // 2102: vaddps 0x40(%rcx),%zmm0,%zmm5
-	LONG $0x08466348 // 2109: movslq 0x8(%rsi),%rax
-	LONG $0x104e6348 // 210d: movslq 0x10(%rsi),%rcx
-	LONG $0x82048d48 // 2111: lea (%rdx,%rax,4),%rax
-	LONG $0x8a148d48 // 2115: lea (%rdx,%rcx,4),%rdx
-	LONG $0x487c5162; WORD $0x4158; BYTE $0x01 // 2119: vaddps 0x40(%r9),%zmm0,%zmm8
-	LONG $0x484c7162; WORD $0x1058 // 2120: vaddps (%rax),%zmm6,%zmm10
-	LONG $0x484cf162; WORD $0x0a58 // 2126: vaddps (%rdx),%zmm6,%zmm1
-	LONG $0x487cf162; WORD $0x5258; BYTE $0x01 // 212c: vaddps 0x40(%rdx),%zmm0,%zmm2
-	LONG $0x484cd162; WORD $0x3158 // 2133: vaddps (%r9),%zmm6,%zmm6
-	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 2139: vaddps 0x40(%rax),%zmm0,%zmm0
-	LONG $0xfffc5ae9; BYTE $0xff // 2140: jmp 1d9f <multiplyPairs+0x1d9f>
-	WORD $0x6348; BYTE $0x16 // 2145: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 2148: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 214c: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1011 // 2150: vmovups %zmm2,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 2156: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 215d: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 2161: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2165: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x3811 // 2169: vmovups %zmm15,(%rax)
-	LONG $0x487c7162; WORD $0x5011; BYTE $0x01 // 216f: vmovups %zmm10,0x40(%rax)
-	LONG $0x08566348 // 2176: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 217a: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 217e: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x3011 // 2182: vmovups %zmm14,(%rax)
-	LONG $0x487c7162; WORD $0x4811; BYTE $0x01 // 2188: vmovups %zmm9,0x40(%rax)
-	LONG $0x0c566348 // 218f: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 2193: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2197: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x2811 // 219b: vmovups %zmm13,(%rax)
-	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 21a1: vmovups %zmm8,0x40(%rax)
-	LONG $0x10566348 // 21a8: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 21ac: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 21b0: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x2011 // 21b4: vmovups %zmm12,(%rax)
-	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 21ba: vmovups %zmm7,0x40(%rax)
-	LONG $0x14566348 // 21c1: movslq 0x14(%rsi),%rdx
-	LONG $0x60438b48 // 21c5: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 21c9: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x1811 // 21cd: vmovups %zmm11,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 21d3: vmovups %zmm6,0x40(%rax)
-	LONG $0x18566348 // 21da: movslq 0x18(%rsi),%rdx
-	LONG $0x60438b48 // 21de: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 21e2: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 21e6: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 21ec: vmovups %zmm3,0x40(%rax)
-	LONG $0xffe868e9; BYTE $0xff // 21f3: jmp a60 <multiplyPairs+0xa60>
-	LONG $0x04476348 // 21f8: movslq 0x4(%rdi),%rax
-	LONG $0x86048d48 // 21fc: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x3858 // 2200: vaddps (%rax),%zmm2,%zmm15
-	LONG $0x487c7162; WORD $0x5058; BYTE $0x01 // 2206: vaddps 0x40(%rax),%zmm0,%zmm10
-	LONG $0x08476348 // 220d: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 2211: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x3058 // 2215: vaddps (%rax),%zmm2,%zmm14
-	LONG $0x487c7162; WORD $0x4858; BYTE $0x01 // 221b: vaddps 0x40(%rax),%zmm0,%zmm9
-	LONG $0x0c476348 // 2222: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 2226: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x2858 // 222a: vaddps (%rax),%zmm2,%zmm13
-	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 2230: vaddps 0x40(%rax),%zmm0,%zmm8
-	LONG $0x10476348 // 2237: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 223b: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x2058 // 223f: vaddps (%rax),%zmm2,%zmm12
-	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 2245: vaddps 0x40(%rax),%zmm0,%zmm7
-	LONG $0x14476348 // 224c: movslq 0x14(%rdi),%rax
-	LONG $0x86048d48 // 2250: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x1858 // 2254: vaddps (%rax),%zmm2,%zmm11
-	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 225a: vaddps 0x40(%rax),%zmm0,%zmm6
-	LONG $0x18476348 // 2261: movslq 0x18(%rdi),%rax
-	LONG $0x86048d48 // 2265: lea (%rsi,%rax,4),%rax
-	LONG $0x486cf162; WORD $0x0858 // 2269: vaddps (%rax),%zmm2,%zmm1
-	LONG $0x487cf162; WORD $0x5858; BYTE $0x01 // 226f: vaddps 0x40(%rax),%zmm0,%zmm3
-	LONG $0x486cd162; WORD $0x1058 // 2276: vaddps (%r8),%zmm2,%zmm2
-	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 227c: vaddps 0x40(%r8),%zmm0,%zmm0
-	LONG $0xfff7d3e9; BYTE $0xff // 2283: jmp 1a5b <multiplyPairs+0x1a5b>
-	WORD $0x6348; BYTE $0x16 // 2288: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 228b: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 228f: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1011 // 2293: vmovups %zmm2,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 2299: vmovups %zmm0,0x40(%rax)
-	LONG $0x04566348 // 22a0: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 22a4: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 22a8: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x2811 // 22ac: vmovups %zmm13,(%rax)
-	LONG $0x487c7162; WORD $0x4811; BYTE $0x01 // 22b2: vmovups %zmm9,0x40(%rax)
-	LONG $0x08566348 // 22b9: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 22bd: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 22c1: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x2011 // 22c5: vmovups %zmm12,(%rax)
-	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 22cb: vmovups %zmm8,0x40(%rax)
-	LONG $0x0c566348 // 22d2: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 22d6: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 22da: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x1811 // 22de: vmovups %zmm11,(%rax)
-	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 22e4: vmovups %zmm7,0x40(%rax)
-	LONG $0x10566348 // 22eb: movslq 0x10(%rsi),%rdx
-	LONG $0x60438b48 // 22ef: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 22f3: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x1011 // 22f7: vmovups %zmm10,(%rax)
-	LONG $0x487cf162; WORD $0x7011; BYTE $0x01 // 22fd: vmovups %zmm6,0x40(%rax)
-	LONG $0x14566348 // 2304: movslq 0x14(%rsi),%rdx
-	LONG $0x60438b48 // 2308: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 230c: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 2310: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x5811; BYTE $0x01 // 2316: vmovups %zmm3,0x40(%rax)
-	LONG $0xffe73ee9; BYTE $0xff // 231d: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x6348; BYTE $0x12 // 2322: movslq (%rdx),%rdx
-	LONG $0x60438b48 // 2325: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2329: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x1011 // 232d: vmovups %zmm2,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 2333: vmovups %zmm0,0x40(%rax)
-	LONG $0xffe721e9; BYTE $0xff // 233a: jmp a60 <multiplyPairs+0xa60>
-	LONG $0x04476348 // 233f: movslq 0x4(%rdi),%rax
-	LONG $0x86048d48 // 2343: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x2858 // 2347: vaddps (%rax),%zmm2,%zmm13
-	LONG $0x487c7162; WORD $0x4858; BYTE $0x01 // 234d: vaddps 0x40(%rax),%zmm0,%zmm9
-	LONG $0x08476348 // 2354: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 2358: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x2058 // 235c: vaddps (%rax),%zmm2,%zmm12
-	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 2362: vaddps 0x40(%rax),%zmm0,%zmm8
-	LONG $0x0c476348 // 2369: movslq 0xc(%rdi),%rax
-	LONG $0x86048d48 // 236d: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x1858 // 2371: vaddps (%rax),%zmm2,%zmm11
-	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 2377: vaddps 0x40(%rax),%zmm0,%zmm7
-	LONG $0x10476348 // 237e: movslq 0x10(%rdi),%rax
-	LONG $0x86048d48 // 2382: lea (%rsi,%rax,4),%rax
-	LONG $0x486c7162; WORD $0x1058 // 2386: vaddps (%rax),%zmm2,%zmm10
-	LONG $0x487cf162; WORD $0x7058; BYTE $0x01 // 238c: vaddps 0x40(%rax),%zmm0,%zmm6
-	LONG $0x14476348 // 2393: movslq 0x14(%rdi),%rax
-	LONG $0x86048d48 // 2397: lea (%rsi,%rax,4),%rax
-	LONG $0x486cf162; WORD $0x0858 // 239b: vaddps (%rax),%zmm2,%zmm1
-	LONG $0x487cf162; WORD $0x5858; BYTE $0x01 // 23a1: vaddps 0x40(%rax),%zmm0,%zmm3
-	LONG $0x486cd162; WORD $0x1258 // 23a8: vaddps (%r10),%zmm2,%zmm2
-	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 23ae: vaddps 0x40(%r10),%zmm0,%zmm0
-	LONG $0xfff380e9; BYTE $0xff // 23b5: jmp 173a <multiplyPairs+0x173a>
-	LONG $0x486cf162; WORD $0x1658 // 23ba: vaddps (%rsi),%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0x4658; BYTE $0x01 // 23c0: vaddps 0x40(%rsi),%zmm0,%zmm0
-	LONG $0xffe560e9; BYTE $0xff // 23c7: jmp 92c <multiplyPairs+0x92c>
-	WORD $0x6348; BYTE $0x16 // 23cc: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 23cf: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 23d3: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3811 // 23d7: vmovups %zmm7,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 23dd: vmovups %zmm2,0x40(%rax)
-	LONG $0x04566348 // 23e4: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 23e8: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 23ec: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x3011 // 23f0: vmovups %zmm6,(%rax)
-	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 23f6: vmovups %zmm5,0x40(%rax)
-	LONG $0x08566348 // 23fd: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 2401: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2405: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0011 // 2409: vmovups %zmm0,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 240f: vmovups %zmm4,0x40(%rax)
-	LONG $0xffe645e9; BYTE $0xff // 2416: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x6348; BYTE $0x16 // 241b: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 241e: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2422: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2011 // 2426: vmovups %zmm4,(%rax)
-	LONG $0x487ce162; WORD $0x4011; BYTE $0x01 // 242c: vmovups %zmm16,0x40(%rax)
-	LONG $0x04566348 // 2433: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 2437: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 243b: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x3811 // 243f: vmovups %zmm15,(%rax)
-	LONG $0x487c7162; WORD $0x6811; BYTE $0x01 // 2445: vmovups %zmm13,0x40(%rax)
-	LONG $0x08566348 // 244c: movslq 0x8(%rsi),%rdx
-	LONG $0x60438b48 // 2450: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 2454: lea (%rax,%rdx,4),%rax
-	LONG $0x487c7162; WORD $0x3011 // 2458: vmovups %zmm14,(%rax)
-	LONG $0x487c7162; WORD $0x6011; BYTE $0x01 // 245e: vmovups %zmm12,0x40(%rax)
-	LONG $0x0c566348 // 2465: movslq 0xc(%rsi),%rdx
-	LONG $0x60438b48 // 2469: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 246d: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0811 // 2471: vmovups %zmm1,(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 2477: vmovups %zmm0,0x40(%rax)
-	LONG $0xffe5dde9; BYTE $0xff // 247e: jmp a60 <multiplyPairs+0xa60>
-	WORD $0x6348; BYTE $0x16 // 2483: movslq (%rsi),%rdx
-	LONG $0x60438b48 // 2486: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 248a: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x2811 // 248e: vmovups %zmm5,(%rax)
-	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 2494: vmovups %zmm2,0x40(%rax)
-	LONG $0x04566348 // 249b: movslq 0x4(%rsi),%rdx
-	LONG $0x60438b48 // 249f: mov 0x60(%rbx),%rax
-	LONG $0x90048d48 // 24a3: lea (%rax,%rdx,4),%rax
-	LONG $0x487cf162; WORD $0x0011 // 24a7: vmovups %zmm0,(%rax)
-	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 24ad: vmovups %zmm4,0x40(%rax)
-	LONG $0xffe5a7e9; BYTE $0xff // 24b4: jmp a60 <multiplyPairs+0xa60>
-	LONG $0x04476348 // 24b9: movslq 0x4(%rdi),%rax
-	LONG $0x487cd162; WORD $0x3858 // 24bd: vaddps (%r8),%zmm0,%zmm7
-	LONG $0x86048d48 // 24c3: lea (%rsi,%rax,4),%rax
-	LONG $0x487cf162; WORD $0x3058 // 24c7: vaddps (%rax),%zmm0,%zmm6
-	LONG $0x486cf162; WORD $0x6858; BYTE $0x01 // 24cd: vaddps 0x40(%rax),%zmm2,%zmm5
-	LONG $0x08476348 // 24d4: movslq 0x8(%rdi),%rax
-	LONG $0x86048d48 // 24d8: lea (%rsi,%rax,4),%rax
-	LONG $0x486cf162; WORD $0x6058; BYTE $0x01 // 24dc: vaddps 0x40(%rax),%zmm2,%zmm4
-	LONG $0x487cf162; WORD $0x0058 // 24e3: vaddps (%rax),%zmm0,%zmm0
-	LONG $0x486cd162; WORD $0x5058; BYTE $0x01 // 24e9: vaddps 0x40(%r8),%zmm2,%zmm2
-	LONG $0xffeea6e9; BYTE $0xff // 24f0: jmp 139b <multiplyPairs+0x139b>
-	LONG $0x04406349 // 24f5: movslq 0x4(%r8),%rax
-	LONG $0x487cf162; WORD $0x2e58 // 24f9: vaddps (%rsi),%zmm0,%zmm5
-	LONG $0x87048d48 // 24ff: lea (%rdi,%rax,4),%rax
-	LONG $0x486cf162; WORD $0x6058; BYTE $0x01 // 2503: vaddps 0x40(%rax),%zmm2,%zmm4
-	LONG $0x487cf162; WORD $0x0058 // 250a: vaddps (%rax),%zmm0,%zmm0
-	LONG $0x486cf162; WORD $0x5658; BYTE $0x01 // 2510: vaddps 0x40(%rsi),%zmm2,%zmm2
-	LONG $0xffea6be9; BYTE $0xff // 2517: jmp f87 <multiplyPairs+0xf87>
-	LONG $0x1f0f2e66 // 251c
-	QUAD $0x2e66000000000084 // 2520
-	QUAD $0x0000000000841f0f // 2528
-	QUAD $0x000000841f0f2e66 // 2530
-	QUAD $0x0000441f0f660000 // 2538
-	LONG $0xffff0000 // 2540
+	LONG $0x02f28e0f; WORD $0x0000 // 1c2a: jle 1f22 <multiplyPairs+0x1f22>
+	LONG $0x483df162; WORD $0x3272; BYTE $0x10 // 1c30: vpslld $0x10,(%rdx),%zmm8
+	LONG $0x406cf162; WORD $0x0a54 // 1c37: vandps (%rdx),%zmm18,%zmm1
+	QUAD $0x100172724065f162 // 1c3d: vpslld $0x10,0x40(%rdx),%zmm19
+	LONG $0x406cf162; WORD $0x6a54; BYTE $0x01 // 1c45: vandps 0x40(%rdx),%zmm18,%zmm5
+	LONG $0x80ea8348 // 1c4c: sub $0xffffffffffffff80,%rdx
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x83 // 1c50: vbroadcastss (%r11,%rax,4),%zmm6
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1c57: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1c5e: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484df262; WORD $0xd1b8 // 1c64: vfmadd231ps %zmm1,%zmm6,%zmm2
+	LONG $0x484df262; WORD $0xc5b8 // 1c6a: vfmadd231ps %zmm5,%zmm6,%zmm0
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x82 // 1c70: vbroadcastss (%r10,%rax,4),%zmm6
+	LONG $0x405dd262; WORD $0xd0b8 // 1c77: vfmadd231ps %zmm8,%zmm20,%zmm2
+	LONG $0x405db262; WORD $0xc3b8 // 1c7d: vfmadd231ps %zmm19,%zmm20,%zmm0
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1c83: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1c8a: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484de262; WORD $0xc9b8 // 1c90: vfmadd231ps %zmm1,%zmm6,%zmm17
+	LONG $0x484d7262; WORD $0xe5b8 // 1c96: vfmadd231ps %zmm5,%zmm6,%zmm12
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x81 // 1c9c: vbroadcastss (%r9,%rax,4),%zmm6
+	LONG $0x405dc262; WORD $0xc8b8 // 1ca3: vfmadd231ps %zmm8,%zmm20,%zmm17
+	LONG $0x405d3262; WORD $0xe3b8 // 1ca9: vfmadd231ps %zmm19,%zmm20,%zmm12
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1caf: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1cb6: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484de262; WORD $0xc1b8 // 1cbc: vfmadd231ps %zmm1,%zmm6,%zmm16
+	LONG $0x484d7262; WORD $0xddb8 // 1cc2: vfmadd231ps %zmm5,%zmm6,%zmm11
+	LONG $0x487dd262; WORD $0x3418; BYTE $0x80 // 1cc8: vbroadcastss (%r8,%rax,4),%zmm6
+	LONG $0x405dc262; WORD $0xc0b8 // 1ccf: vfmadd231ps %zmm8,%zmm20,%zmm16
+	LONG $0x405d3262; WORD $0xdbb8 // 1cd5: vfmadd231ps %zmm19,%zmm20,%zmm11
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1cdb: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1ce2: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xf9b8 // 1ce8: vfmadd231ps %zmm1,%zmm6,%zmm15
+	LONG $0x484d7262; WORD $0xd5b8 // 1cee: vfmadd231ps %zmm5,%zmm6,%zmm10
+	LONG $0x487df262; WORD $0x3418; BYTE $0x87 // 1cf4: vbroadcastss (%rdi,%rax,4),%zmm6
+	LONG $0x405d5262; WORD $0xf8b8 // 1cfb: vfmadd231ps %zmm8,%zmm20,%zmm15
+	LONG $0x405d3262; WORD $0xd3b8 // 1d01: vfmadd231ps %zmm19,%zmm20,%zmm10
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1d07: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1d0e: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xf1b8 // 1d14: vfmadd231ps %zmm1,%zmm6,%zmm14
+	LONG $0x484d7262; WORD $0xcdb8 // 1d1a: vfmadd231ps %zmm5,%zmm6,%zmm9
+	LONG $0x487df262; WORD $0x3418; BYTE $0x86 // 1d20: vbroadcastss (%rsi,%rax,4),%zmm6
+	LONG $0x405d5262; WORD $0xf0b8 // 1d27: vfmadd231ps %zmm8,%zmm20,%zmm14
+	LONG $0x405d3262; WORD $0xcbb8 // 1d2d: vfmadd231ps %zmm19,%zmm20,%zmm9
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1d33: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1d3a: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x484d7262; WORD $0xe9b8 // 1d40: vfmadd231ps %zmm1,%zmm6,%zmm13
+	LONG $0x484df262; WORD $0xfdb8 // 1d46: vfmadd231ps %zmm5,%zmm6,%zmm7
+	LONG $0x487df262; WORD $0x3418; BYTE $0x81 // 1d4c: vbroadcastss (%rcx,%rax,4),%zmm6
+	WORD $0xff48; BYTE $0xc0 // 1d53: inc %rax
+	LONG $0x405d5262; WORD $0xe8b8 // 1d56: vfmadd231ps %zmm8,%zmm20,%zmm13
+	LONG $0x405db262; WORD $0xfbb8 // 1d5c: vfmadd231ps %zmm19,%zmm20,%zmm7
+	LONG $0x405df162; WORD $0xf672; BYTE $0x10 // 1d62: vpslld $0x10,%zmm6,%zmm20
+	LONG $0x484cb162; WORD $0xf254 // 1d69: vandps %zmm18,%zmm6,%zmm6
+	LONG $0x4865f262; WORD $0xce98 // 1d6f: vfmadd132ps %zmm6,%zmm3,%zmm1
+	LONG $0x484df262; WORD $0xe5b8 // 1d75: vfmadd231ps %zmm5,%zmm6,%zmm4
+	LONG $0x487cd162; WORD $0xd828 // 1d7b: vmovaps %zmm8,%zmm3
+	LONG $0x4875b262; WORD $0xdc98 // 1d81: vfmadd132ps %zmm20,%zmm1,%zmm3
+	LONG $0x405db262; WORD $0xe3b8 // 1d87: vfmadd231ps %zmm19,%zmm20,%zmm4
+	WORD $0x3949; BYTE $0xc5 // 1d8d: cmp %rax,%r13
+	LONG $0xfe9a8f0f; WORD $0xffff // 1d90: jg 1c30 <multiplyPairs+0x1c30>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 1d96: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xf0 // 1d9d: sub %r14,%rax
+	WORD $0x014c; BYTE $0xe8 // 1da0: add %r13,%rax
+	WORD $0xff49; BYTE $0xcc // 1da3: dec %r12
+	LONG $0xfe70850f; WORD $0xffff // 1da6: jne 1c1c <multiplyPairs+0x1c1c>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 1dac: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 1db3: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 1dba: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 1dc2: lea (%rax,%rdx,4),%rsi
+	WORD $0x5874 // 1dc6: je 1e20 <multiplyPairs+0x1e20>
+	LONG $0xc957f0c5 // 1dc8: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xd25f // 1dcc: vmaxps %zmm2,%zmm1,%zmm2
+	LONG $0x4874f162; WORD $0xc05f // 1dd2: vmaxps %zmm0,%zmm1,%zmm0
+	LONG $0x4874a162; WORD $0xc95f // 1dd8: vmaxps %zmm17,%zmm1,%zmm17
+	LONG $0x48745162; WORD $0xe45f // 1dde: vmaxps %zmm12,%zmm1,%zmm12
+	LONG $0x4874a162; WORD $0xc05f // 1de4: vmaxps %zmm16,%zmm1,%zmm16
+	LONG $0x48745162; WORD $0xdb5f // 1dea: vmaxps %zmm11,%zmm1,%zmm11
+	LONG $0x48745162; WORD $0xff5f // 1df0: vmaxps %zmm15,%zmm1,%zmm15
+	LONG $0x48745162; WORD $0xd25f // 1df6: vmaxps %zmm10,%zmm1,%zmm10
+	LONG $0x48745162; WORD $0xf65f // 1dfc: vmaxps %zmm14,%zmm1,%zmm14
+	LONG $0x48745162; WORD $0xc95f // 1e02: vmaxps %zmm9,%zmm1,%zmm9
+	LONG $0x48745162; WORD $0xed5f // 1e08: vmaxps %zmm13,%zmm1,%zmm13
+	LONG $0x4874f162; WORD $0xff5f // 1e0e: vmaxps %zmm7,%zmm1,%zmm7
+	LONG $0x4874f162; WORD $0xdb5f // 1e14: vmaxps %zmm3,%zmm1,%zmm3
+	LONG $0x4874f162; WORD $0xe45f // 1e1a: vmaxps %zmm4,%zmm1,%zmm4
+	WORD $0x6348; BYTE $0x0e // 1e20: movslq (%rsi),%rcx
+	LONG $0x60438b48 // 1e23: mov 0x60(%rbx),%rax
+	LONG $0xc0938b48; WORD $0x0000; BYTE $0x00 // 1e27: mov 0xc0(%rbx),%rdx
+	LONG $0x883c8d48 // 1e2e: lea (%rax,%rcx,4),%rdi
+	LONG $0x20fa8348 // 1e32: cmp $0x20,%rdx
+	LONG $0x0514840f; WORD $0x0000 // 1e36: je 2350 <multiplyPairs+0x2350>
+	LONG $0x000010b9; BYTE $0x00 // 1e3c: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xca // 1e41: cmp %rcx,%rdx
+	LONG $0xca4e0f48 // 1e44: cmovle %rdx,%rcx
+	WORD $0xc031 // 1e48: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 1e4a: test %rcx,%rcx
+	LONG $0xc8480f48 // 1e4d: cmovs %rax,%rcx
+	LONG $0x000001b8; BYTE $0x00 // 1e51: mov $0x1,%eax
+	WORD $0x8941; BYTE $0xc6 // 1e56: mov %eax,%r14d
+	WORD $0xd341; BYTE $0xe6 // 1e59: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 1e5c: mov %r14d,%ecx
+	WORD $0xc9ff // 1e5f: dec %ecx
+	LONG $0xd192f8c5 // 1e61: kmovw %ecx,%k2
+	LONG $0xf04a8d48 // 1e65: lea -0x10(%rdx),%rcx
+	LONG $0x000010ba; BYTE $0x00 // 1e69: mov $0x10,%edx
+	WORD $0x3948; BYTE $0xd1 // 1e6e: cmp %rdx,%rcx
+	LONG $0xca4f0f48 // 1e71: cmovg %rdx,%rcx
+	WORD $0xd231 // 1e75: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 1e77: test %rcx,%rcx
+	LONG $0xca480f48 // 1e7a: cmovs %rdx,%rcx
+	LONG $0x4a7cf162; WORD $0x1711 // 1e7e: vmovups %zmm2,(%rdi){%k2}
+	WORD $0xe0d3 // 1e84: shl %cl,%eax
+	WORD $0xc8ff // 1e86: dec %eax
+	LONG $0xc892f8c5 // 1e88: kmovw %eax,%k1
+	LONG $0x497cf162; WORD $0x4711; BYTE $0x01 // 1e8c: vmovups %zmm0,0x40(%rdi){%k1}
+	LONG $0x04566348 // 1e93: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 1e97: mov 0x60(%rbx),%rax
+	LONG $0x4a7ce162; WORD $0x0c11; BYTE $0x90 // 1e9b: vmovups %zmm17,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497c7162 // 1ea2: vmovups %zmm12,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 1eaa: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 1eae: mov 0x60(%rbx),%rax
+	LONG $0x4a7ce162; WORD $0x0411; BYTE $0x90 // 1eb2: vmovups %zmm16,(%rax,%rdx,4){%k2}
+	QUAD $0x01905c11497c7162 // 1eb9: vmovups %zmm11,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 1ec1: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 1ec5: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x3c11; BYTE $0x90 // 1ec9: vmovups %zmm15,(%rax,%rdx,4){%k2}
+	QUAD $0x01905411497c7162 // 1ed0: vmovups %zmm10,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 1ed8: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 1edc: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x3411; BYTE $0x90 // 1ee0: vmovups %zmm14,(%rax,%rdx,4){%k2}
+	QUAD $0x01904c11497c7162 // 1ee7: vmovups %zmm9,0x40(%rax,%rdx,4){%k1}
+	LONG $0x14566348 // 1eef: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 1ef3: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x2c11; BYTE $0x90 // 1ef7: vmovups %zmm13,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 1efe: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x18566348 // 1f06: movslq 0x18(%rsi),%rdx
+	LONG $0x60438b48 // 1f0a: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x1c11; BYTE $0x90 // 1f0e: vmovups %zmm3,(%rax,%rdx,4){%k2}
+	QUAD $0x01906411497cf162 // 1f15: vmovups %zmm4,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffebb7e9; BYTE $0xff // 1f1d: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc5 // 1f22: mov %rax,%r13
+	LONG $0xfffe6ce9; BYTE $0xff // 1f25: jmp 1d96 <multiplyPairs+0x1d96>
+	LONG $0xc057f8c5 // 1f2a: vxorps %xmm0,%xmm0,%xmm0
+	LONG $0x487cf162; WORD $0xd828 // 1f2e: vmovaps %zmm0,%zmm3
+	LONG $0xffed88e9; BYTE $0xff // 1f34: jmp cc1 <multiplyPairs+0xcc1>
+	LONG $0x487cf162; WORD $0xe328 // 1f39: vmovaps %zmm3,%zmm4
+	LONG $0x487cf162; WORD $0xe828 // 1f3f: vmovaps %zmm0,%zmm5
+	LONG $0x487c7162; WORD $0xd328 // 1f45: vmovaps %zmm3,%zmm10
+	LONG $0x487cf162; WORD $0xf828 // 1f4b: vmovaps %zmm0,%zmm7
+	LONG $0x487c7162; WORD $0xdb28 // 1f51: vmovaps %zmm3,%zmm11
+	LONG $0x487c7162; WORD $0xc028 // 1f57: vmovaps %zmm0,%zmm8
+	LONG $0x487c7162; WORD $0xe328 // 1f5d: vmovaps %zmm3,%zmm12
+	LONG $0x487c7162; WORD $0xc828 // 1f63: vmovaps %zmm0,%zmm9
+	WORD $0x8b48; BYTE $0x03 // 1f69: mov (%rbx),%rax
+	LONG $0x9714634a // 1f6c: movslq (%rdi,%r10,4),%rdx
+	LONG $0x901c8d4c // 1f70: lea (%rax,%rdx,4),%r11
+	LONG $0x0754634a; BYTE $0x04 // 1f74: movslq 0x4(%rdi,%r8,1),%rdx
+	LONG $0x90148d4c // 1f79: lea (%rax,%rdx,4),%r10
+	LONG $0x0754634a; BYTE $0x08 // 1f7d: movslq 0x8(%rdi,%r8,1),%rdx
+	LONG $0x900c8d4c // 1f82: lea (%rax,%rdx,4),%r9
+	LONG $0x0754634a; BYTE $0x0c // 1f86: movslq 0xc(%rdi,%r8,1),%rdx
+	LONG $0x90348d48 // 1f8b: lea (%rax,%rdx,4),%rsi
+	LONG $0x0754634a; BYTE $0x10 // 1f8f: movslq 0x10(%rdi,%r8,1),%rdx
+	LONG $0x900c8d48 // 1f94: lea (%rax,%rdx,4),%rcx
+	LONG $0xa8bb8b48; WORD $0x0000; BYTE $0x00 // 1f98: mov 0xa8(%rbx),%rdi
+	LONG $0x18538b48 // 1f9f: mov 0x18(%rbx),%rdx
+	QUAD $0x07532d18487d7262; WORD $0x0000 // 1fa3: vbroadcastss 0x753(%rip),%zmm13 # 2700 <multiplyPairs+0x2700>
+	WORD $0xc031 // 1fad: xor %eax,%eax
+	WORD $0x8548; BYTE $0xff // 1faf: test %rdi,%rdi
+	LONG $0x01328e0f; WORD $0x0000 // 1fb2: jle 20ea <multiplyPairs+0x20ea>
+	LONG $0xb0a38b4c; WORD $0x0000; BYTE $0x00 // 1fb8: mov 0xb0(%rbx),%r12
+	LONG $0x04048d4d // 1fbf: lea (%r12,%rax,1),%r8
+	WORD $0x3949; BYTE $0xc0 // 1fc3: cmp %rax,%r8
+	LONG $0x024f8e0f; WORD $0x0000 // 1fc6: jle 221b <multiplyPairs+0x221b>
+	LONG $0x4805f162; WORD $0x3272; BYTE $0x10 // 1fcc: vpslld $0x10,(%rdx),%zmm15
+	LONG $0x4814f162; WORD $0x0a54 // 1fd3: vandps (%rdx),%zmm13,%zmm1
+	QUAD $0x10017272480df162 // 1fd9: vpslld $0x10,0x40(%rdx),%zmm14
+	LONG $0x4814f162; WORD $0x7254; BYTE $0x01 // 1fe1: vandps 0x40(%rdx),%zmm13,%zmm6
+	LONG $0x80ea8348 // 1fe8: sub $0xffffffffffffff80,%rdx
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x83 // 1fec: vbroadcastss (%r11,%rax,4),%zmm2
+	LONG $0x407df162; WORD $0xf272; BYTE $0x10 // 1ff3: vpslld $0x10,%zmm2,%zmm16
+	LONG $0x486cd162; WORD $0xd554 // 1ffa: vandps %zmm13,%zmm2,%zmm2
+	LONG $0x486df262; WORD $0xd9b8 // 2000: vfmadd231ps %zmm1,%zmm2,%zmm3
+	LONG $0x486d7262; WORD $0xceb8 // 2006: vfmadd231ps %zmm6,%zmm2,%zmm9
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x82 // 200c: vbroadcastss (%r10,%rax,4),%zmm2
+	LONG $0x407dd262; WORD $0xdfb8 // 2013: vfmadd231ps %zmm15,%zmm16,%zmm3
+	LONG $0x407d5262; WORD $0xceb8 // 2019: vfmadd231ps %zmm14,%zmm16,%zmm9
+	LONG $0x407df162; WORD $0xf272; BYTE $0x10 // 201f: vpslld $0x10,%zmm2,%zmm16
+	LONG $0x486cd162; WORD $0xd554 // 2026: vandps %zmm13,%zmm2,%zmm2
+	LONG $0x486d7262; WORD $0xe1b8 // 202c: vfmadd231ps %zmm1,%zmm2,%zmm12
+	LONG $0x486d7262; WORD $0xc6b8 // 2032: vfmadd231ps %zmm6,%zmm2,%zmm8
+	LONG $0x487dd262; WORD $0x1418; BYTE $0x81 // 2038: vbroadcastss (%r9,%rax,4),%zmm2
+	LONG $0x407d5262; WORD $0xe7b8 // 203f: vfmadd231ps %zmm15,%zmm16,%zmm12
+	LONG $0x407d5262; WORD $0xc6b8 // 2045: vfmadd231ps %zmm14,%zmm16,%zmm8
+	LONG $0x407df162; WORD $0xf272; BYTE $0x10 // 204b: vpslld $0x10,%zmm2,%zmm16
+	LONG $0x486cd162; WORD $0xd554 // 2052: vandps %zmm13,%zmm2,%zmm2
+	LONG $0x486d7262; WORD $0xd9b8 // 2058: vfmadd231ps %zmm1,%zmm2,%zmm11
+	LONG $0x486df262; WORD $0xfeb8 // 205e: vfmadd231ps %zmm6,%zmm2,%zmm7
+	LONG $0x487df262; WORD $0x1418; BYTE $0x86 // 2064: vbroadcastss (%rsi,%rax,4),%zmm2
+	LONG $0x407d5262; WORD $0xdfb8 // 206b: vfmadd231ps %zmm15,%zmm16,%zmm11
+	LONG $0x407dd262; WORD $0xfeb8 // 2071: vfmadd231ps %zmm14,%zmm16,%zmm7
+	LONG $0x407df162; WORD $0xf272; BYTE $0x10 // 2077: vpslld $0x10,%zmm2,%zmm16
+	LONG $0x486cd162; WORD $0xd554 // 207e: vandps %zmm13,%zmm2,%zmm2
+	LONG $0x486d7262; WORD $0xd1b8 // 2084: vfmadd231ps %zmm1,%zmm2,%zmm10
+	LONG $0x486df262; WORD $0xeeb8 // 208a: vfmadd231ps %zmm6,%zmm2,%zmm5
+	LONG $0x487df262; WORD $0x1418; BYTE $0x81 // 2090: vbroadcastss (%rcx,%rax,4),%zmm2
+	WORD $0xff48; BYTE $0xc0 // 2097: inc %rax
+	LONG $0x407d5262; WORD $0xd7b8 // 209a: vfmadd231ps %zmm15,%zmm16,%zmm10
+	LONG $0x407dd262; WORD $0xeeb8 // 20a0: vfmadd231ps %zmm14,%zmm16,%zmm5
+	LONG $0x407df162; WORD $0xf272; BYTE $0x10 // 20a6: vpslld $0x10,%zmm2,%zmm16
+	LONG $0x486cd162; WORD $0xd554 // 20ad: vandps %zmm13,%zmm2,%zmm2
+	LONG $0x486df262; WORD $0xe1b8 // 20b3: vfmadd231ps %zmm1,%zmm2,%zmm4
+	LONG $0x486df262; WORD $0xc6b8 // 20b9: vfmadd231ps %zmm6,%zmm2,%zmm0
+	LONG $0x407dd262; WORD $0xe7b8 // 20bf: vfmadd231ps %zmm15,%zmm16,%zmm4
+	LONG $0x407dd262; WORD $0xc6b8 // 20c5: vfmadd231ps %zmm14,%zmm16,%zmm0
+	WORD $0x3949; BYTE $0xc0 // 20cb: cmp %rax,%r8
+	LONG $0xfef88f0f; WORD $0xffff // 20ce: jg 1fcc <multiplyPairs+0x1fcc>
+	LONG $0xb8838b48; WORD $0x0000; BYTE $0x00 // 20d4: mov 0xb8(%rbx),%rax
+	WORD $0x294c; BYTE $0xe0 // 20db: sub %r12,%rax
+	WORD $0x014c; BYTE $0xc0 // 20de: add %r8,%rax
+	WORD $0xff48; BYTE $0xcf // 20e1: dec %rdi
+	LONG $0xfece850f; WORD $0xffff // 20e4: jne 1fb8 <multiplyPairs+0x1fb8>
+	LONG $0xc8938b48; WORD $0x0000; BYTE $0x00 // 20ea: mov 0xc8(%rbx),%rdx
+	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 20f1: mov 0x90(%rbx),%rax
+	QUAD $0x00000000d0bb8348 // 20f8: cmpq $0x0,0xd0(%rbx)
+	LONG $0x90348d48 // 2100: lea (%rax,%rdx,4),%rsi
+	WORD $0x4074 // 2104: je 2146 <multiplyPairs+0x2146>
+	LONG $0xc957f0c5 // 2106: vxorps %xmm1,%xmm1,%xmm1
+	LONG $0x4874f162; WORD $0xdb5f // 210a: vmaxps %zmm3,%zmm1,%zmm3
+	LONG $0x48745162; WORD $0xc95f // 2110: vmaxps %zmm9,%zmm1,%zmm9
+	LONG $0x48745162; WORD $0xe45f // 2116: vmaxps %zmm12,%zmm1,%zmm12
+	LONG $0x48745162; WORD $0xc05f // 211c: vmaxps %zmm8,%zmm1,%zmm8
+	LONG $0x48745162; WORD $0xdb5f // 2122: vmaxps %zmm11,%zmm1,%zmm11
+	LONG $0x4874f162; WORD $0xff5f // 2128: vmaxps %zmm7,%zmm1,%zmm7
+	LONG $0x48745162; WORD $0xd25f // 212e: vmaxps %zmm10,%zmm1,%zmm10
+	LONG $0x4874f162; WORD $0xed5f // 2134: vmaxps %zmm5,%zmm1,%zmm5
+	LONG $0x4874f162; WORD $0xe45f // 213a: vmaxps %zmm4,%zmm1,%zmm4
+	LONG $0x4874f162; WORD $0xc05f // 2140: vmaxps %zmm0,%zmm1,%zmm0
+	WORD $0x6348; BYTE $0x0e // 2146: movslq (%rsi),%rcx
+	LONG $0x60538b48 // 2149: mov 0x60(%rbx),%rdx
+	LONG $0xc0838b48; WORD $0x0000; BYTE $0x00 // 214d: mov 0xc0(%rbx),%rax
+	LONG $0x8a3c8d48 // 2154: lea (%rdx,%rcx,4),%rdi
+	LONG $0x20f88348 // 2158: cmp $0x20,%rax
+	LONG $0x0112840f; WORD $0x0000 // 215c: je 2274 <multiplyPairs+0x2274>
+	LONG $0x000010b9; BYTE $0x00 // 2162: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 2167: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 216a: cmovle %rax,%rcx
+	WORD $0xd231 // 216e: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 2170: test %rcx,%rcx
+	LONG $0xca480f48 // 2173: cmovs %rdx,%rcx
+	LONG $0x000001ba; BYTE $0x00 // 2177: mov $0x1,%edx
+	WORD $0x8941; BYTE $0xd6 // 217c: mov %edx,%r14d
+	WORD $0xd341; BYTE $0xe6 // 217f: shl %cl,%r14d
+	WORD $0x8944; BYTE $0xf1 // 2182: mov %r14d,%ecx
+	WORD $0xc9ff // 2185: dec %ecx
+	LONG $0xd192f8c5 // 2187: kmovw %ecx,%k2
+	LONG $0xf0488d48 // 218b: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 218f: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 2194: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 2197: cmovg %rax,%rcx
+	WORD $0xc031 // 219b: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 219d: test %rcx,%rcx
+	LONG $0xc8480f48 // 21a0: cmovs %rax,%rcx
+	LONG $0x4a7cf162; WORD $0x1f11 // 21a4: vmovups %zmm3,(%rdi){%k2}
+	WORD $0xe2d3 // 21aa: shl %cl,%edx
+	WORD $0x428d; BYTE $0xff // 21ac: lea -0x1(%rdx),%eax
+	LONG $0xc892f8c5 // 21af: kmovw %eax,%k1
+	LONG $0x497c7162; WORD $0x4f11; BYTE $0x01 // 21b3: vmovups %zmm9,0x40(%rdi){%k1}
+	LONG $0x04566348 // 21ba: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 21be: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x2411; BYTE $0x90 // 21c2: vmovups %zmm12,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497c7162 // 21c9: vmovups %zmm8,0x40(%rax,%rdx,4){%k1}
+	LONG $0x08566348 // 21d1: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 21d5: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x1c11; BYTE $0x90 // 21d9: vmovups %zmm11,(%rax,%rdx,4){%k2}
+	QUAD $0x01907c11497cf162 // 21e0: vmovups %zmm7,0x40(%rax,%rdx,4){%k1}
+	LONG $0x0c566348 // 21e8: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 21ec: mov 0x60(%rbx),%rax
+	LONG $0x4a7c7162; WORD $0x1411; BYTE $0x90 // 21f0: vmovups %zmm10,(%rax,%rdx,4){%k2}
+	QUAD $0x01906c11497cf162 // 21f7: vmovups %zmm5,0x40(%rax,%rdx,4){%k1}
+	LONG $0x10566348 // 21ff: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 2203: mov 0x60(%rbx),%rax
+	LONG $0x4a7cf162; WORD $0x2411; BYTE $0x90 // 2207: vmovups %zmm4,(%rax,%rdx,4){%k2}
+	QUAD $0x01904411497cf162 // 220e: vmovups %zmm0,0x40(%rax,%rdx,4){%k1}
+	LONG $0xffe8bee9; BYTE $0xff // 2216: jmp ad9 <multiplyPairs+0xad9>
+	WORD $0x8949; BYTE $0xc0 // 221b: mov %rax,%r8
+	LONG $0xfffeb1e9; BYTE $0xff // 221e: jmp 20d4 <multiplyPairs+0x20d4>
+	LONG $0x04466348 // 2223: movslq 0x4(%rsi),%rax
+	LONG $0x82048d48 // 2227: lea (%rdx,%rax,4),%rax
+	LONG $0x483c7162; WORD $0x1058 // 222b: vaddps (%rax),%zmm8,%zmm10
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 2231: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x08466348 // 2238: movslq 0x8(%rsi),%rax
+	LONG $0x82048d48 // 223c: lea (%rdx,%rax,4),%rax
+	LONG $0x483c7162; WORD $0x0858 // 2240: vaddps (%rax),%zmm8,%zmm9
+	LONG $0x487cf162; WORD $0x6858; BYTE $0x01 // 2246: vaddps 0x40(%rax),%zmm0,%zmm5
+	LONG $0x0c466348 // 224d: movslq 0xc(%rsi),%rax
+	LONG $0x82048d48 // 2251: lea (%rdx,%rax,4),%rax
+	LONG $0x483cf162; WORD $0x0858 // 2255: vaddps (%rax),%zmm8,%zmm1
+	LONG $0x487cf162; WORD $0x5058; BYTE $0x01 // 225b: vaddps 0x40(%rax),%zmm0,%zmm2
+	LONG $0x483c7162; WORD $0x0758 // 2262: vaddps (%rdi),%zmm8,%zmm8
+	LONG $0x487cf162; WORD $0x4758; BYTE $0x01 // 2268: vaddps 0x40(%rdi),%zmm0,%zmm0
+	LONG $0xffef5de9; BYTE $0xff // 226f: jmp 11d1 <multiplyPairs+0x11d1>
+	LONG $0x487cf162; WORD $0x1f11 // 2274: vmovups %zmm3,(%rdi)
+	LONG $0x487c7162; WORD $0x4f11; BYTE $0x01 // 227a: vmovups %zmm9,0x40(%rdi)
+	LONG $0x04566348 // 2281: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 2285: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2289: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x2011 // 228d: vmovups %zmm12,(%rax)
+	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 2293: vmovups %zmm8,0x40(%rax)
+	LONG $0x08566348 // 229a: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 229e: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 22a2: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x1811 // 22a6: vmovups %zmm11,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 22ac: vmovups %zmm7,0x40(%rax)
+	LONG $0x0c566348 // 22b3: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 22b7: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 22bb: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x1011 // 22bf: vmovups %zmm10,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 22c5: vmovups %zmm5,0x40(%rax)
+	LONG $0x10566348 // 22cc: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 22d0: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 22d4: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x2011 // 22d8: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 22de: vmovups %zmm0,0x40(%rax)
+	LONG $0xffe7efe9; BYTE $0xff // 22e5: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x04466348 // 22ea: movslq 0x4(%rsi),%rax
+	LONG $0x487c5162; WORD $0x4958; BYTE $0x01 // 22ee: vaddps 0x40(%r9),%zmm0,%zmm9
+	LONG $0x82048d48 // 22f5: lea (%rdx,%rax,4),%rax
+	LONG $0x48647162; WORD $0x2058 // 22f9: vaddps (%rax),%zmm3,%zmm12
+	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 22ff: vaddps 0x40(%rax),%zmm0,%zmm8
+	LONG $0x08466348 // 2306: movslq 0x8(%rsi),%rax
+	LONG $0x82048d48 // 230a: lea (%rdx,%rax,4),%rax
+	LONG $0x48647162; WORD $0x1858 // 230e: vaddps (%rax),%zmm3,%zmm11
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 2314: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x0c466348 // 231b: movslq 0xc(%rsi),%rax
+	LONG $0x82048d48 // 231f: lea (%rdx,%rax,4),%rax
+	LONG $0x48647162; WORD $0x1058 // 2323: vaddps (%rax),%zmm3,%zmm10
+	LONG $0x487cf162; WORD $0x6858; BYTE $0x01 // 2329: vaddps 0x40(%rax),%zmm0,%zmm5
+	LONG $0x10466348 // 2330: movslq 0x10(%rsi),%rax
+	LONG $0x82048d48 // 2334: lea (%rdx,%rax,4),%rax
+	LONG $0x4864f162; WORD $0x2058 // 2338: vaddps (%rax),%zmm3,%zmm4
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 233e: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x4864d162; WORD $0x1958 // 2345: vaddps (%r9),%zmm3,%zmm3
+	LONG $0xfffc19e9; BYTE $0xff // 234b: jmp 1f69 <multiplyPairs+0x1f69>
+	LONG $0x487cf162; WORD $0x1711 // 2350: vmovups %zmm2,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 2356: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04566348 // 235d: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 2361: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2365: lea (%rax,%rdx,4),%rax
+	LONG $0x487ce162; WORD $0x0811 // 2369: vmovups %zmm17,(%rax)
+	LONG $0x487c7162; WORD $0x6011; BYTE $0x01 // 236f: vmovups %zmm12,0x40(%rax)
+	LONG $0x08566348 // 2376: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 237a: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 237e: lea (%rax,%rdx,4),%rax
+	LONG $0x487ce162; WORD $0x0011 // 2382: vmovups %zmm16,(%rax)
+	LONG $0x487c7162; WORD $0x5811; BYTE $0x01 // 2388: vmovups %zmm11,0x40(%rax)
+	LONG $0x0c566348 // 238f: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 2393: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2397: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x3811 // 239b: vmovups %zmm15,(%rax)
+	LONG $0x487c7162; WORD $0x5011; BYTE $0x01 // 23a1: vmovups %zmm10,0x40(%rax)
+	LONG $0x10566348 // 23a8: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 23ac: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 23b0: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x3011 // 23b4: vmovups %zmm14,(%rax)
+	LONG $0x487c7162; WORD $0x4811; BYTE $0x01 // 23ba: vmovups %zmm9,0x40(%rax)
+	LONG $0x14566348 // 23c1: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 23c5: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 23c9: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x2811 // 23cd: vmovups %zmm13,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 23d3: vmovups %zmm7,0x40(%rax)
+	LONG $0x18566348 // 23da: movslq 0x18(%rsi),%rdx
+	LONG $0x60438b48 // 23de: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 23e2: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 23e6: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 23ec: vmovups %zmm4,0x40(%rax)
+	LONG $0xffe6e1e9; BYTE $0xff // 23f3: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x04476348 // 23f8: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 23fc: lea (%rsi,%rax,4),%rax
+	LONG $0x486ce162; WORD $0x0858 // 2400: vaddps (%rax),%zmm2,%zmm17
+	LONG $0x487c7162; WORD $0x6058; BYTE $0x01 // 2406: vaddps 0x40(%rax),%zmm0,%zmm12
+	LONG $0x08476348 // 240d: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 2411: lea (%rsi,%rax,4),%rax
+	LONG $0x486ce162; WORD $0x0058 // 2415: vaddps (%rax),%zmm2,%zmm16
+	LONG $0x487c7162; WORD $0x5858; BYTE $0x01 // 241b: vaddps 0x40(%rax),%zmm0,%zmm11
+	LONG $0x0c476348 // 2422: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 2426: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x3858 // 242a: vaddps (%rax),%zmm2,%zmm15
+	LONG $0x487c7162; WORD $0x5058; BYTE $0x01 // 2430: vaddps 0x40(%rax),%zmm0,%zmm10
+	LONG $0x10476348 // 2437: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 243b: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x3058 // 243f: vaddps (%rax),%zmm2,%zmm14
+	LONG $0x487c7162; WORD $0x4858; BYTE $0x01 // 2445: vaddps 0x40(%rax),%zmm0,%zmm9
+	LONG $0x14476348 // 244c: movslq 0x14(%rdi),%rax
+	LONG $0x86048d48 // 2450: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x2858 // 2454: vaddps (%rax),%zmm2,%zmm13
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 245a: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x18476348 // 2461: movslq 0x18(%rdi),%rax
+	LONG $0x86048d48 // 2465: lea (%rsi,%rax,4),%rax
+	LONG $0x486cf162; WORD $0x1858 // 2469: vaddps (%rax),%zmm2,%zmm3
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 246f: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x486cd162; WORD $0x1058 // 2476: vaddps (%r8),%zmm2,%zmm2
+	LONG $0x487cd162; WORD $0x4058; BYTE $0x01 // 247c: vaddps 0x40(%r8),%zmm0,%zmm0
+	LONG $0xfff733e9; BYTE $0xff // 2483: jmp 1bbb <multiplyPairs+0x1bbb>
+	LONG $0x487cf162; WORD $0x1711 // 2488: vmovups %zmm2,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 248e: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04566348 // 2495: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 2499: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 249d: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x3011 // 24a1: vmovups %zmm14,(%rax)
+	LONG $0x487c7162; WORD $0x5011; BYTE $0x01 // 24a7: vmovups %zmm10,0x40(%rax)
+	LONG $0x08566348 // 24ae: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 24b2: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 24b6: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x2811 // 24ba: vmovups %zmm13,(%rax)
+	LONG $0x487c7162; WORD $0x4811; BYTE $0x01 // 24c0: vmovups %zmm9,0x40(%rax)
+	LONG $0x0c566348 // 24c7: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 24cb: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 24cf: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x2011 // 24d3: vmovups %zmm12,(%rax)
+	LONG $0x487c7162; WORD $0x4011; BYTE $0x01 // 24d9: vmovups %zmm8,0x40(%rax)
+	LONG $0x10566348 // 24e0: movslq 0x10(%rsi),%rdx
+	LONG $0x60438b48 // 24e4: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 24e8: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x1811 // 24ec: vmovups %zmm11,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 24f2: vmovups %zmm7,0x40(%rax)
+	LONG $0x14566348 // 24f9: movslq 0x14(%rsi),%rdx
+	LONG $0x60438b48 // 24fd: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2501: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1811 // 2505: vmovups %zmm3,(%rax)
+	LONG $0x487cf162; WORD $0x6011; BYTE $0x01 // 250b: vmovups %zmm4,0x40(%rax)
+	LONG $0xffe5c2e9; BYTE $0xff // 2512: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x487cf162; WORD $0x1211 // 2517: vmovups %zmm2,(%rdx)
+	LONG $0x487cf162; WORD $0x4211; BYTE $0x01 // 251d: vmovups %zmm0,0x40(%rdx)
+	LONG $0xffe5b0e9; BYTE $0xff // 2524: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x04476348 // 2529: movslq 0x4(%rdi),%rax
+	LONG $0x86048d48 // 252d: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x3058 // 2531: vaddps (%rax),%zmm2,%zmm14
+	LONG $0x487c7162; WORD $0x5058; BYTE $0x01 // 2537: vaddps 0x40(%rax),%zmm0,%zmm10
+	LONG $0x08476348 // 253e: movslq 0x8(%rdi),%rax
+	LONG $0x86048d48 // 2542: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x2858 // 2546: vaddps (%rax),%zmm2,%zmm13
+	LONG $0x487c7162; WORD $0x4858; BYTE $0x01 // 254c: vaddps 0x40(%rax),%zmm0,%zmm9
+	LONG $0x0c476348 // 2553: movslq 0xc(%rdi),%rax
+	LONG $0x86048d48 // 2557: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x2058 // 255b: vaddps (%rax),%zmm2,%zmm12
+	LONG $0x487c7162; WORD $0x4058; BYTE $0x01 // 2561: vaddps 0x40(%rax),%zmm0,%zmm8
+	LONG $0x10476348 // 2568: movslq 0x10(%rdi),%rax
+	LONG $0x86048d48 // 256c: lea (%rsi,%rax,4),%rax
+	LONG $0x486c7162; WORD $0x1858 // 2570: vaddps (%rax),%zmm2,%zmm11
+	LONG $0x487cf162; WORD $0x7858; BYTE $0x01 // 2576: vaddps 0x40(%rax),%zmm0,%zmm7
+	LONG $0x14476348 // 257d: movslq 0x14(%rdi),%rax
+	LONG $0x86048d48 // 2581: lea (%rsi,%rax,4),%rax
+	LONG $0x486cf162; WORD $0x1858 // 2585: vaddps (%rax),%zmm2,%zmm3
+	LONG $0x487cf162; WORD $0x6058; BYTE $0x01 // 258b: vaddps 0x40(%rax),%zmm0,%zmm4
+	LONG $0x486cd162; WORD $0x1258 // 2592: vaddps (%r10),%zmm2,%zmm2
+	LONG $0x487cd162; WORD $0x4258; BYTE $0x01 // 2598: vaddps 0x40(%r10),%zmm0,%zmm0
+	LONG $0xfff298e9; BYTE $0xff // 259f: jmp 183c <multiplyPairs+0x183c>
+	LONG $0x486cf162; WORD $0x1658 // 25a4: vaddps (%rsi),%zmm2,%zmm2
+	LONG $0x487cf162; WORD $0x4658; BYTE $0x01 // 25aa: vaddps 0x40(%rsi),%zmm0,%zmm0
+	LONG $0xffe3d3e9; BYTE $0xff // 25b1: jmp 989 <multiplyPairs+0x989>
+	LONG $0x487cf162; WORD $0x2611 // 25b6: vmovups %zmm4,(%rsi)
+	LONG $0x487cf162; WORD $0x7611; BYTE $0x01 // 25bc: vmovups %zmm6,0x40(%rsi)
+	LONG $0x04576348 // 25c3: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 25c7: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 25cb: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x3811 // 25cf: vmovups %zmm7,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 25d5: vmovups %zmm0,0x40(%rax)
+	LONG $0x08576348 // 25dc: movslq 0x8(%rdi),%rdx
+	LONG $0x60438b48 // 25e0: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 25e4: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1011 // 25e8: vmovups %zmm2,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 25ee: vmovups %zmm5,0x40(%rax)
+	LONG $0xffe4dfe9; BYTE $0xff // 25f5: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x487c7162; WORD $0x0711 // 25fa: vmovups %zmm8,(%rdi)
+	LONG $0x487cf162; WORD $0x4711; BYTE $0x01 // 2600: vmovups %zmm0,0x40(%rdi)
+	LONG $0x04566348 // 2607: movslq 0x4(%rsi),%rdx
+	LONG $0x60438b48 // 260b: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 260f: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x1011 // 2613: vmovups %zmm10,(%rax)
+	LONG $0x487cf162; WORD $0x7811; BYTE $0x01 // 2619: vmovups %zmm7,0x40(%rax)
+	LONG $0x08566348 // 2620: movslq 0x8(%rsi),%rdx
+	LONG $0x60438b48 // 2624: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2628: lea (%rax,%rdx,4),%rax
+	LONG $0x487c7162; WORD $0x0811 // 262c: vmovups %zmm9,(%rax)
+	LONG $0x487cf162; WORD $0x6811; BYTE $0x01 // 2632: vmovups %zmm5,0x40(%rax)
+	LONG $0x0c566348 // 2639: movslq 0xc(%rsi),%rdx
+	LONG $0x60438b48 // 263d: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 2641: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x0811 // 2645: vmovups %zmm1,(%rax)
+	LONG $0x487cf162; WORD $0x5011; BYTE $0x01 // 264b: vmovups %zmm2,0x40(%rax)
+	LONG $0xffe482e9; BYTE $0xff // 2652: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x487cf162; WORD $0x2e11 // 2657: vmovups %zmm5,(%rsi)
+	LONG $0x487cf162; WORD $0x6611; BYTE $0x01 // 265d: vmovups %zmm4,0x40(%rsi)
+	LONG $0x04576348 // 2664: movslq 0x4(%rdi),%rdx
+	LONG $0x60438b48 // 2668: mov 0x60(%rbx),%rax
+	LONG $0x90048d48 // 266c: lea (%rax,%rdx,4),%rax
+	LONG $0x487cf162; WORD $0x1011 // 2670: vmovups %zmm2,(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0x01 // 2676: vmovups %zmm0,0x40(%rax)
+	LONG $0xffe457e9; BYTE $0xff // 267d: jmp ad9 <multiplyPairs+0xad9>
+	LONG $0x04476348 // 2682: movslq 0x4(%rdi),%rax
+	LONG $0x08576348 // 2686: movslq 0x8(%rdi),%rdx
+	LONG $0x86048d48 // 268a: lea (%rsi,%rax,4),%rax
+	LONG $0x96148d48 // 268e: lea (%rsi,%rdx,4),%rdx
+	LONG $0x487cd162; WORD $0x7058; BYTE $0x01 // 2692: vaddps 0x40(%r8),%zmm0,%zmm6
+	LONG $0x485cf162; WORD $0x3858 // 2699: vaddps (%rax),%zmm4,%zmm7
+	LONG $0x485cf162; WORD $0x1258 // 269f: vaddps (%rdx),%zmm4,%zmm2
+	LONG $0x487cf162; WORD $0x6a58; BYTE $0x01 // 26a5: vaddps 0x40(%rdx),%zmm0,%zmm5
+	LONG $0x485cd162; WORD $0x2058 // 26ac: vaddps (%r8),%zmm4,%zmm4
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 26b2: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0xffedabe9; BYTE $0xff // 26b9: jmp 1469 <multiplyPairs+0x1469>
+	LONG $0x04406349 // 26be: movslq 0x4(%r8),%rax
+	LONG $0x487cf162; WORD $0x6658; BYTE $0x01 // 26c2: vaddps 0x40(%rsi),%zmm0,%zmm4
+	LONG $0x87048d48 // 26c9: lea (%rdi,%rax,4),%rax
+	LONG $0x4854f162; WORD $0x1058 // 26cd: vaddps (%rax),%zmm5,%zmm2
+	LONG $0x487cf162; WORD $0x4058; BYTE $0x01 // 26d3: vaddps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x4854f162; WORD $0x2e58 // 26da: vaddps (%rsi),%zmm5,%zmm5
+	LONG $0xffe91ae9; BYTE $0xff // 26e0: jmp fff <multiplyPairs+0xfff>
+	WORD $0x2e66; BYTE $0x0f // 26e5
+	QUAD $0x660000000000841f // 26e8
+	QUAD $0x00000000841f0f2e // 26f0
+	QUAD $0x00000000801f0f00 // 26f8
+	LONG $0xffff0000 // 2700
 
 // func correlatePairsAVX512(a *correlateArgs)
 // correlatePairs of csrc/pairs.c

@@ -12,6 +12,7 @@ type Pool struct {
 	Window
 	Stride int
 	Ceil   bool
+	Into   Slot // where to write the output's channels; not for gradients
 }
 
 // Out is the output's height and width.
@@ -37,11 +38,11 @@ func (p Pool) sees(q, n int, w side) (from, to int) {
 	return max(from, 0), min(from+w.kernel, n)
 }
 
-func (p Pool) input() images { return images{p.N, p.H, p.W, p.C} }
+func (p Pool) input() images { return images{n: p.N, h: p.H, w: p.W, c: p.C} }
 
 func (p Pool) output() images {
 	h, w := p.Out()
-	return images{p.N, h, w, p.C}
+	return images{n: p.N, h: h, w: w, c: p.C, slot: p.Into}
 }
 
 // check panics if there is nothing to pool, or x and y are not p's input and output.
@@ -55,28 +56,50 @@ func (p Pool) check(y, x []float32) {
 	mustHave("output of a pooling", y, p.output().size(p.N))
 }
 
-// AvgPool writes to y[N][outH][outW][C] the mean of what each window sees of
+// MaxPool writes to y[N][outH][outW][C or Into.Of] the largest of what each window sees of
+// x[N][H][W][C]: PyTorch's MaxPool2d.
+func (s *Set) MaxPool(ws *Workspace, y, x []float32, p Pool) {
+	p.check(y, x)
+	s.reduce(ws, y, x, p, s.vec.maximum)
+}
+
+// AvgPool writes to y[N][outH][outW][C or Into.Of] the mean of what each window sees of
 // x[N][H][W][C]: PyTorch's AvgPool2d with count_include_pad=False.
 func (s *Set) AvgPool(ws *Workspace, y, x []float32, p Pool) {
 	p.check(y, x)
+	s.reduce(ws, y, x, p, s.vec.add)
+	h, w := p.Out()
+	width := p.Into.width(p.C)
+	for q := range p.N * h {
+		top, bottom := p.sees(q%h, p.H, p.down())
+		for r := range w {
+			left, right := p.sees(r, p.W, p.across())
+			pixel := y[(q*w+r)*width+p.Into.At:][:p.C]
+			s.vec.scale(pixel, 1/float32((bottom-top)*(right-left)), pixel)
+		}
+	}
+}
+
+// reduce writes to y what join makes of all that each window sees: first of the
+// rows, then of the pixels in them.
+func (s *Set) reduce(ws *Workspace, y, x []float32, p Pool, join func(y, a, b []float32)) {
 	defer ws.release(ws.mark())
 	h, w := p.Out()
-	row, sum := p.W*p.C, ws.float32s(p.W*p.C)
+	row, all, width := p.W*p.C, ws.float32s(p.W*p.C), p.Into.width(p.C)
 	for q := range p.N * h {
 		image := x[q/h*p.H*row:][:p.H*row]
 		top, bottom := p.sees(q%h, p.H, p.down())
-		copy(sum, image[top*row:])
+		copy(all, image[top*row:])
 		for i := top + 1; i < bottom; i++ {
-			s.AddTo(sum, image[i*row:][:row])
+			inBlocks(row, func(j, k int) { join(all[j:k], all[j:k], image[i*row:][j:k]) })
 		}
 		for r := range w {
 			left, right := p.sees(r, p.W, p.across())
-			pixel := y[(q*w+r)*p.C:][:p.C]
-			copy(pixel, sum[left*p.C:])
+			pixel := y[(q*w+r)*width+p.Into.At:][:p.C]
+			copy(pixel, all[left*p.C:])
 			for j := left + 1; j < right; j++ {
-				s.vec.add(pixel, pixel, sum[j*p.C:][:p.C])
+				join(pixel, pixel, all[j*p.C:][:p.C])
 			}
-			s.vec.scale(pixel, 1/float32((bottom-top)*(right-left)), pixel)
 		}
 	}
 }

@@ -51,9 +51,11 @@ func TestPoolsAgainstDefinition(t *testing.T) {
 			seed := uint64(10 * i)
 			h, w := p.Out()
 			x, dy := normals(seed, p.N*p.H*p.W*p.C, 0, 1), normals(seed+1, p.N*h*w*p.C, 0, 1)
-			mean, dx := make([]float64, len(dy)), make([]float64, len(x))
+			mean, most, dx := make([]float64, len(dy)), make([]float32, len(dy)), make([]float64, len(x))
 			p.windows(func(yi int, seen []int) {
+				most[yi] = x[seen[0]]
 				for _, xi := range seen {
+					most[yi] = max(most[yi], x[xi])
 					mean[yi] += float64(x[xi]) / float64(len(seen))
 					dx[xi] += float64(dy[yi]) / float64(len(seen))
 				}
@@ -64,12 +66,35 @@ func TestPoolsAgainstDefinition(t *testing.T) {
 				s.AvgPool(ws, out, x, p)
 				checkClose(t, "mean", out, mean, 1e-6)
 				fence(t, "mean")
+				out, fence = fenced(poison(len(dy)))
+				s.MaxPool(ws, out, x, p)
+				checkSame(t, "most", out, most)
+				fence(t, "most")
+				checkPoolInto(t, s, ws, x, p)
 				out, fence = fenced(poison(len(x)))
 				s.AvgPoolBackward(ws, out, dy, p)
 				checkClose(t, "gradient of mean", out, dx, 1e-6)
 				fence(t, "gradient of mean")
 			})
 		})
+	}
+}
+
+// checkPoolInto writes to some channels of wider pixels and compares the bits.
+func checkPoolInto(t *testing.T, s *Set, ws *Workspace, x []float32, p Pool) {
+	t.Helper()
+	wide := p
+	wide.Into = Slot{At: 3, Of: p.C + 5}
+	for name, pool := range map[string]func(*Workspace, []float32, []float32, Pool){"most": s.MaxPool, "mean": s.AvgPool} {
+		h, w := p.Out()
+		rows := p.N * h * w
+		dense, want := poison(rows*p.C), normals(1, rows*wide.Into.Of, 0, 1)
+		pool(ws, dense, x, p)
+		out, fence := fenced(want)
+		s.PutChannels(want, dense, rows, wide.Into)
+		pool(ws, out, x, wide)
+		checkSame(t, name+" among other channels", out, want)
+		fence(t, name+" among other channels")
 	}
 }
 

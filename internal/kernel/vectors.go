@@ -15,6 +15,7 @@ type vectors struct {
 	leaky         func(y, x []float32, l Leaky)      // y = x, or slope·x where that is greater, + shift
 	leakyBackward func(dx, dy, y []float32, l Leaky) // dx = dy, times slope where y <= shift
 	add           func(y, a, b []float32)            // y = a+b
+	maximum       func(y, a, b []float32)            // y = max(a, b), b where one is a NaN
 	scale         func(dst []float32, a float32, x []float32)
 	combine       func(dst []float32, a float32, x []float32, b float32, y []float32)
 	combine3      func(dst []float32, a float32, x []float32, b float32, y []float32, c float32, z []float32)
@@ -59,6 +60,7 @@ var portableVectors = vectors{
 	leaky:         leakyPortable,
 	leakyBackward: leakyBackwardPortable,
 	add:           addPortable,
+	maximum:       maximumPortable,
 	scale:         scalePortable,
 	combine:       combinePortable,
 	combine3:      combine3Portable,

@@ -10,6 +10,7 @@ func (i isa) vectors() *vectors {
 		leaky:         i.leaky,
 		leakyBackward: i.leakyBackward,
 		add:           i.add,
+		maximum:       i.maximum,
 		scale:         i.scale,
 		combine:       i.combine,
 		combine3:      i.combine3,

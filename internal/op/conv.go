@@ -12,13 +12,36 @@ import (
 // images' number and size are taken from x. needDX is false where x is data,
 // which has no gradient.
 func (b *Graph) Conv(x, w, bias *G.Node, f Filter, c kernel.Conv, needDX bool) *G.Node {
+	geometry, shape := b.convolution(x, c)
+	return b.convolve("conv", shape, geometry, f, needDX, x, w, bias)
+}
+
+// ConvReLU is max(0, y) for y of Conv, with weights that f alone holds. It is
+// for inference: it has no gradient.
+func (b *Graph) ConvReLU(x, bias *G.Node, f Filter, c kernel.Conv) *G.Node {
+	c.ReLU = true
+	geometry, shape := b.convolution(x, c)
+	return b.must(spec{
+		kind: "conv_relu", class: "conv", shape: shape, wrt: []bool{true, true}, places: true,
+		size: convSize(geometry(1)), work: b.convWork(geometry),
+		compute: func(p *part) {
+			c := geometry(p.n)
+			c.Into = p.into
+			b.dev.Conv(p.out[0], p.in[0], f, p.in[1], nil, nil, c)
+		},
+		backward: noGradient,
+	}, x, bias)
+}
+
+// convolution is c over n images of x, and the shape of its output.
+func (b *Graph) convolution(x *G.Node, c kernel.Conv) (geometry func(n int) kernel.Conv, shape tensor.Shape) {
 	s := x.Shape()
 	c.N, c.H, c.W = b.N, s[1], s[2]
-	h, wd := c.Out()
-	return b.convolve("conv", tensor.Shape{b.N, h, wd, c.Cout}, func(n int) kernel.Conv {
+	h, w := c.Out()
+	return func(n int) kernel.Conv {
 		c.N = n
 		return c
-	}, f, needDX, x, w, bias)
+	}, tensor.Shape{b.N, h, w, c.Cout}
 }
 
 // Linear is x·w + bias over the last dimension of x, with weights (in, out); bias

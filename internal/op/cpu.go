@@ -118,6 +118,10 @@ func (d *cpu) AttentionBackward(dq, dk, dv, do, o, lse, q, k, v *tensor.Dense, n
 		q.Float32s(), k.Float32s(), v.Float32s(), n, pixels(q), heads, channels(q)/heads)
 }
 
+func (d *cpu) MaxPool(y, x *tensor.Dense, p kernel.Pool) {
+	d.set.MaxPool(d.ws, front(y, p.N), front(x, p.N), p)
+}
+
 func (d *cpu) AvgPool(y, x *tensor.Dense, p kernel.Pool) {
 	d.set.AvgPool(d.ws, front(y, p.N), front(x, p.N), p)
 }
@@ -158,12 +162,24 @@ func (d *cpu) SumPixels(de, dy *tensor.Dense, n int) {
 	d.set.SumPixels(de.Float32s(), dy.Float32s(), n, pixels(dy), channels(dy))
 }
 
-func (d *cpu) Concat(y, a, b *tensor.Dense, n int) {
-	d.set.Concat(y.Float32s(), a.Float32s(), b.Float32s(), n*pixels(y), channels(a), channels(b))
+func (d *cpu) Concat(y *tensor.Dense, xs []*tensor.Dense, n int) {
+	at := 0
+	for _, x := range xs {
+		d.set.PutChannels(front(y, n), front(x, n), n*pixels(y), kernel.Slot{At: at, Of: channels(y)})
+		at += channels(x)
+	}
 }
 
-func (d *cpu) Split(da, db, dy *tensor.Dense, n int) {
-	d.set.Split(da.Float32s(), db.Float32s(), dy.Float32s(), n*pixels(dy), channels(da), channels(db))
+func (d *cpu) Split(dxs []*tensor.Dense, dy *tensor.Dense, n int) {
+	at := 0
+	for _, dx := range dxs {
+		d.set.TakeChannels(front(dx, n), front(dy, n), n*pixels(dy), kernel.Slot{At: at, Of: channels(dy)})
+		at += channels(dx)
+	}
+}
+
+func (d *cpu) Resize(y, x *tensor.Dense, r kernel.Resize) {
+	d.set.Resize(d.ws, front(y, r.N), front(x, r.N), r)
 }
 
 // Embed writes the sinusoidal embedding of timesteps: cosines first, then
@@ -197,7 +213,7 @@ func input(x *tensor.Dense, c kernel.Conv) []float32 { return x.Float32s()[:c.N*
 
 func output(y *tensor.Dense, c kernel.Conv) []float32 {
 	h, w := c.Out()
-	return y.Float32s()[:c.N*h*w*c.Cout]
+	return y.Float32s()[:c.N*h*w*max(c.Cout, c.Into.Of)]
 }
 
 // front is the memory of the first n images.

@@ -1,6 +1,8 @@
 package op
 
 import (
+	"slices"
+
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -75,24 +77,57 @@ func (b *Graph) AddChannels(x, e *G.Node) *G.Node {
 	}, x, e)
 }
 
-// Concat puts the channels of y behind those of x.
-func (b *Graph) Concat(x, y *G.Node) *G.Node {
-	shape := x.Shape().Clone()
-	shape[len(shape)-1] += y.Shape()[len(shape)-1]
+// Concat puts the channels of xs behind each other. Where they are made
+// by ConvReLU or MaxPool and nothing else reads them, they are written to its
+// output at once.
+func (b *Graph) Concat(xs ...*G.Node) *G.Node {
+	shape := xs[0].Shape().Clone()
+	last := len(shape) - 1
+	for _, x := range xs[1:] {
+		shape[last] += x.Shape()[last]
+	}
 	return b.must(spec{
-		kind: "concat", class: "concat", shape: shape, wrt: []bool{true, true},
-		work:    b.passWork(shape, 2),
-		compute: func(p *part) { b.dev.Concat(p.out[0], p.in[0], p.in[1], p.n) },
-		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
-			second := b.cell(in[1].Shape()...)
-			dx := b.must(spec{
-				kind: "dx", class: "concat", shape: in[0].Shape().Clone(), makes: []*cell{second},
-				work:    b.passWork(shape, 2),
-				compute: func(p *part) { b.dev.Split(p.out[0], p.out[1], p.in[0], p.n) },
-			}, dy)
-			return G.Nodes{dx, b.hand("dy", second.shape, second, dx)}, nil
+		kind: "concat", class: "concat", shape: shape, wrt: slices.Repeat([]bool{true}, len(xs)), joins: true,
+		work:     b.passWork(shape, 2),
+		compute:  func(p *part) { b.dev.Concat(p.out[0], p.in, p.n) },
+		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) { return b.split(in, dy), nil },
+	}, xs...)
+}
+
+// split parts dy, the gradient of Concat's output, into those of its inputs.
+func (b *Graph) split(in G.Nodes, dy *G.Node) G.Nodes {
+	var others []*cell
+	for _, x := range in[1:] {
+		others = append(others, b.cell(x.Shape()...))
+	}
+	dx := b.must(spec{
+		kind: "dx", class: "concat", shape: in[0].Shape().Clone(), makes: others,
+		work:    b.passWork(dy.Shape(), 2),
+		compute: func(p *part) { b.dev.Split(p.out, p.in[0], p.n) },
+	}, dy)
+	grads := G.Nodes{dx}
+	for _, c := range others {
+		grads = append(grads, b.hand("dx", c.shape, c, dx))
+	}
+	return grads
+}
+
+// Resize is the bilinear interpolation of NHWC images x that r says; their
+// number, size and channels are taken from x. It is for data, which has no
+// gradient.
+func (b *Graph) Resize(x *G.Node, r kernel.Resize) *G.Node {
+	s := x.Shape()
+	r.H, r.W, r.C = s[1], s[2], s[3]
+	shape := tensor.Shape{b.N, r.OutH, r.OutW, r.OutC}
+	return b.must(spec{
+		kind: "resize", class: "elementwise", shape: shape,
+		work: b.copyWork(s, shape),
+		compute: func(p *part) {
+			r := r
+			r.N = p.n
+			b.dev.Resize(p.out[0], p.in[0], r)
 		},
-	}, x, y)
+	}, x)
 }
 
 // Embed is the sinusoidal embedding of timesteps t (n) in dim channels, which

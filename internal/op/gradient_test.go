@@ -215,6 +215,9 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 		f := tr.filter(kernel.Conv{Cin: 7, Cout: 3, Window: kernel.Square(1), Stride: 1})
 		return tr.g.Linear(tr.g.GlobalAvgPool(tr.images("x", 0, 5, 3, 7)), w, tr.leaf("bias", 0, 3), f)
 	},
+	"concat of three": func(tr *trial) *G.Node {
+		return tr.g.Concat(tr.images("x", 0, 3, 5, 7), tr.images("y", 0, 3, 5, 11), tr.images("z", 0, 3, 5, 2))
+	},
 	"conv3 upsampled": func(tr *trial) *G.Node {
 		return conv(tr, 3, 5, kernel.Conv{Cin: 7, Cout: 19, Window: kernel.Square(3), Stride: 1, Upsample: true})
 	},

@@ -12,6 +12,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"diffuse/internal/kernel"
 	"diffuse/internal/profile"
 )
 
@@ -39,6 +40,8 @@ type spec struct {
 	plus     bool // compute adds p.from to the output unless it is nil
 	addsRows bool // the op adds a row for each image to its first input
 	rows     bool // compute adds p.rows, a row an image, to every pixel unless it is nil
+	joins    bool // the op puts the channels of its inputs behind each other and does nothing else
+	places   bool // compute writes to the channels p.into of a wider output, where there is one
 
 	// work is what an image costs.
 	work profile.Work
@@ -66,6 +69,7 @@ type part struct {
 	lo, n      int
 	out, in    []*tensor.Dense
 	from, rows *tensor.Dense // see spec.plus and spec.rows
+	into       kernel.Slot   // see spec.places
 }
 
 // op is a spec in a graph; it implements Gorgonia's Op and SDOp.

@@ -60,7 +60,7 @@ type room struct {
 // assign finds buffers for what s writes and takes back those of what dies with it.
 func (p *planner) assign(s *step) {
 	for i, v := range s.out {
-		if v != nil {
+		if v != nil && v.whole == nil { // else another step makes a part of it
 			v.part = !v.result && v.last <= p.segment.end()
 			v.whole = p.over(s, i)
 			if v.whole == nil {
@@ -134,7 +134,7 @@ func (p *planner) shape(v *value) tensor.Shape {
 func (s *step) split(b *Graph, images int) {
 	for lo := 0; lo < b.N; lo += images {
 		at := func(v *value) *tensor.Dense { return v.at(b.dev, lo, min(images, b.N-lo)) }
-		p := part{lo: lo, from: at(s.from), rows: at(s.rows)}
+		p := part{lo: lo, from: at(s.from), rows: at(s.rows), into: s.into}
 		for _, v := range s.out {
 			p.out = append(p.out, at(v))
 		}

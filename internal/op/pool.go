@@ -1,6 +1,8 @@
 package op
 
 import (
+	"errors"
+
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -24,6 +26,27 @@ func (b *Graph) AvgPool(x *G.Node, pool kernel.Pool) *G.Node {
 			}, dy)}, nil
 		},
 	}, x)
+}
+
+// MaxPool is the largest of what each window sees of NHWC images: PyTorch's
+// MaxPool2d. It is for inference: it has no gradient.
+func (b *Graph) MaxPool(x *G.Node, pool kernel.Pool) *G.Node {
+	geometry, shape := b.pooling(x, pool)
+	return b.must(spec{
+		kind: "max_pool", class: "pool", shape: shape, wrt: []bool{true}, places: true,
+		work: b.copyWork(x.Shape(), shape),
+		compute: func(p *part) {
+			pool := geometry(p.n)
+			pool.Into = p.into
+			b.dev.MaxPool(p.out[0], p.in[0], pool)
+		},
+		backward: noGradient,
+	}, x)
+}
+
+// noGradient is the gradient of an op for inference only.
+func noGradient(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
+	return nil, errors.New("this op has no gradient: it is for inference only")
 }
 
 // pooling is p over n images of x, and the shape of its output.

@@ -7,6 +7,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"diffuse/internal/kernel"
 )
 
 // program is a graph made ready to run. Gorgonia builds the graph and its
@@ -21,16 +23,17 @@ type program struct {
 type step struct {
 	op         *op
 	out, in    []*value
-	from, rows *value // folded in, see spec.plus and spec.rows
-	number     int    // in the order of execution
-	parts      []part // one for each part of the batch
+	from, rows *value      // folded in, see spec.plus and spec.rows
+	into       kernel.Slot // folded into, see spec.places
+	number     int         // in the order of execution
+	parts      []part      // one for each part of the batch
 }
 
 // value is a tensor that steps make and read.
 type value struct {
 	shape  tensor.Shape
 	batch  bool  // the first dimension counts images
-	maker  *step // nil for an input or a parameter
+	maker  *step // nil for an input or a parameter; the last one where many make parts of it
 	result bool  // read after a run
 	last   int   // the number of the last step that reads it
 

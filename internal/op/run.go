@@ -42,15 +42,27 @@ func (b *Graph) compute(s *step, p *part) {
 		defer b.profile.Add(class, time.Now(), p.n, s.op.work)
 	}
 	s.op.compute(p)
-	if b.check && b.first == "" && !b.finite(p) {
+	if b.check && b.first == "" && !b.finite(s.op, p) {
 		b.first = s.op.name
 	}
 }
 
 // finite looks at what a step has written of the active images.
-func (b *Graph) finite(p *part) bool {
+func (b *Graph) finite(o *op, p *part) bool {
 	t := p.out[0]
-	return t == nil || b.dev.AllFinite(front(t, p.n))
+	if t == nil {
+		return true
+	}
+	x := front(t, p.n)
+	if p.into.Of == 0 {
+		return b.dev.AllFinite(x)
+	}
+	for ; len(x) > 0; x = x[p.into.Of:] { // a pixel, to which others have yet to write
+		if !b.dev.AllFinite(x[p.into.At:][:o.shape[len(o.shape)-1]]) {
+			return false
+		}
+	}
+	return true
 }
 
 // FirstNonFinite runs the graph once more on the inputs it has and names the

@@ -28,6 +28,12 @@ INLINE void addStep(const struct binaryArgs *a, int64_t i, part w) {
 
 KERNEL(add, binaryArgs) { EACH(a->n, addStep, a); }
 
+INLINE void maximumStep(const struct binaryArgs *a, int64_t i, part w) {
+	put(w, a->z + i, vmax(get(w, a->x + i), get(w, a->y + i)));
+}
+
+KERNEL(maximum, binaryArgs) { EACH(a->n, maximumStep, a); }
+
 struct leakyArgs {
 	float *z;
 	const float *x, *y; // y only in the gradient

@@ -7,7 +7,6 @@
 #if VW == 8
 INLINE vf vdiv(vf x, vf y) { return _mm256_div_ps(x, y); }
 INLINE vf vsqrt(vf x) { return _mm256_sqrt_ps(x); }
-INLINE vf vmax(vf x, vf y) { return _mm256_max_ps(x, y); } // y if either is NaN
 INLINE vf vmin(vf x, vf y) { return _mm256_min_ps(x, y); } // y if either is NaN
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm256_fnmadd_ps(x, y, z); } // z - x*y
 INLINE vf vabove(vf x, vf limit, vf yes, vf no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, limit, _CMP_GT_OQ)); } // x > limit ? yes : no
@@ -24,7 +23,6 @@ INLINE void dstore(double *p, vd x) { _mm256_storeu_pd(p, x); }
 #elif VW == 16
 INLINE vf vdiv(vf x, vf y) { return _mm512_div_ps(x, y); }
 INLINE vf vsqrt(vf x) { return _mm512_sqrt_ps(x); }
-INLINE vf vmax(vf x, vf y) { return _mm512_max_ps(x, y); }
 INLINE vf vmin(vf x, vf y) { return _mm512_min_ps(x, y); }
 INLINE vf vnegfma(vf x, vf y, vf z) { return _mm512_fnmadd_ps(x, y, z); }
 INLINE vf vabove(vf x, vf limit, vf yes, vf no) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_GT_OQ), no, yes); }

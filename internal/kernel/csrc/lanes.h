@@ -44,6 +44,7 @@ INLINE vf vzero(void) { return _mm256_setzero_ps(); }
 INLINE vf vfma(vf x, vf y, vf z) { return _mm256_fmadd_ps(x, y, z); } // x*y + z
 INLINE vf vadd(vf x, vf y) { return _mm256_add_ps(x, y); }
 INLINE vf vsub(vf x, vf y) { return _mm256_sub_ps(x, y); }
+INLINE vf vmax(vf x, vf y) { return _mm256_max_ps(x, y); } // y if either is NaN
 INLINE vf vmul(vf x, vf y) { return _mm256_mul_ps(x, y); }
 
 // vmask(n) selects the first n lanes: none for n <= 0, all for n >= VW.
@@ -66,6 +67,7 @@ INLINE vf vzero(void) { return _mm512_setzero_ps(); }
 INLINE vf vfma(vf x, vf y, vf z) { return _mm512_fmadd_ps(x, y, z); }
 INLINE vf vadd(vf x, vf y) { return _mm512_add_ps(x, y); }
 INLINE vf vsub(vf x, vf y) { return _mm512_sub_ps(x, y); }
+INLINE vf vmax(vf x, vf y) { return _mm512_max_ps(x, y); }
 INLINE vf vmul(vf x, vf y) { return _mm512_mul_ps(x, y); }
 
 typedef __mmask16 vm;

@@ -14,6 +14,7 @@ struct multiplyArgs {
 	floats x, b, bias, from, y;
 	ints xat, yat;
 	int64_t segments, length, stride, cols, row;
+	int64_t relu;
 };
 
 // product computes rows [row, row+n) of multiply's y.
@@ -68,6 +69,11 @@ INLINE void product(struct multiplyArgs *a, const int n) {
 	}
 	forget();
 	yat = a->yat.at + a->row;
+	if (a->relu)
+		unroll for (int r = 0; r < n; r++) {
+			sum[r][0] = vmax(vzero(), sum[r][0]);
+			sum[r][1] = vmax(vzero(), sum[r][1]);
+		}
 	if (a->cols == PANEL) {
 		unroll for (int r = 0; r < n; r++) {
 			float *y = a->y.at + yat[r];
