@@ -36,9 +36,16 @@ func completeSets(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 	return dataset.Names(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// checkSets refuses names that no data set has, before anything is done.
-func checkSets(names []string) error {
-	known := dataset.Names()
+// completeFetched offers what can be fetched.
+func completeFetched(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return fetchable(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// fetchable are the names of data sets, and Inception.
+func fetchable() []string { return append(dataset.Names(), dataset.Inception) }
+
+// checkSets refuses names that are not known, before anything is done.
+func checkSets(names, known []string) error {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return fault.New(fault.Usage, "the data sets are "+strings.Join(known, ", "),

@@ -27,7 +27,9 @@ func newDataFetch(stdio *IO, g *Global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch NAME...",
 		Short: "Download data sets",
-		Long: help(`Download the files of data sets from their authors' servers, or from --mirror.
+		Long: help(`Download the files of data sets from their authors' servers, or from --mirror;
+and inception, the weights of pytorch-fid's InceptionV3, which diffuse fid
+--extractor inception needs.
 
 Files that are there and right are left alone; damaged ones are replaced. What
 has arrived stays in a .part file through Ctrl-C and broken lines, and the next
@@ -35,9 +37,10 @@ fetch goes on from there. A file gets its name only when its size, MD5 and
 SHA-256 are right.`, fault.Data, fault.Interrupted),
 		Example: `  diffuse data fetch fashion-mnist
   diffuse data fetch fashion-mnist cifar-10 --data /srv/data
+  diffuse data fetch inception
   diffuse data fetch cifar-10 --mirror https://mirror.example.org/cifar/`,
 		Args:              arguments("the NAME of a data set", 1, math.MaxInt),
-		ValidArgsFunction: completeSets,
+		ValidArgsFunction: completeFetched,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Names = args
 			return dataFetchRun(cmd.Context(), o)
@@ -61,7 +64,7 @@ type fetchedFile struct {
 }
 
 func dataFetchRun(ctx context.Context, o *DataFetchOptions) error {
-	if err := checkSets(o.Names); err != nil {
+	if err := checkSets(o.Names, fetchable()); err != nil {
 		return err
 	}
 	if err := checkMirrors(o.Mirrors); err != nil {

@@ -71,7 +71,7 @@ type shownClass struct {
 const maxSheet = 500
 
 func dataShowRun(o *DataShowOptions) error {
-	if err := checkSets([]string{o.Name}); err != nil {
+	if err := checkSets([]string{o.Name}, dataset.Names()); err != nil {
 		return err
 	}
 	split, ok := map[string]dataset.Split{"train": dataset.Train, "test": dataset.Test}[o.Split]

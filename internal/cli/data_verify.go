@@ -46,7 +46,7 @@ type verifiedSet struct {
 }
 
 func dataVerifyRun(o *DataVerifyOptions) error {
-	if err := checkSets(o.Names); err != nil {
+	if err := checkSets(o.Names, dataset.Names()); err != nil {
 		return err
 	}
 	names := o.Names

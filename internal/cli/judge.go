@@ -26,6 +26,7 @@ import (
 type JudgeOptions struct {
 	Ref       string // train, test, SET/SPLIT, a folder, an .npy or an .npz
 	Extractor string // fashion-resnet, inception, a run or a file; empty: what suits the data set
+	Dims      int    // of Inception's features
 	Precision string // of the extractor
 	KID       string // estimator
 	NoFloor   bool
@@ -39,6 +40,7 @@ func (o *JudgeOptions) addReferenceFlags(cmd *cobra.Command, g *Global) {
 	f := cmd.Flags()
 	f.StringVar(&o.Ref, "ref", "test", "real images: `train`, test, fashion-mnist/test, a folder, an .npy, or an .npz of statistics")
 	f.StringVar(&o.Extractor, "extractor", "", "net whose features are compared: `fashion-resnet` (in the binary), inception, a run or a file of a classifier")
+	f.IntVar(&o.Dims, "dims", 2048, "which of Inception's features: 64, 192, 768 or 2048")
 	f.StringVar(&o.Precision, "extract-precision", "fp32", "what the extractor multiplies in")
 	f.StringVar(&o.Cache, "cache", g.cache(), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
 	complete(cmd, "extract-precision", "fp32", "bf16")
@@ -103,12 +105,19 @@ func (o *JudgeOptions) extractor(g *Global, set string) (*judge.Extractor, error
 	if name == "" {
 		name = judge.FashionResNet
 		if set == dataset.CIFAR10 {
-			name = "inception"
+			name = dataset.Inception
 		}
 	}
 	switch name {
 	case judge.FashionResNet:
 		return judge.Fashion(kernels)
+	case dataset.Inception:
+		path := judge.InceptionPath(g.Data)
+		if !isFile(path) {
+			return nil, fault.New(fault.Data, "diffuse data fetch inception"+g.dataFlag()+"\nor put pytorch-fid's file there yourself",
+				"%s is not there: Inception's weights", path)
+		}
+		return judge.Inception(path, o.Dims, kernels)
 	default:
 		p, err := pickCheckpoint(g, name, train.Last)
 		if err != nil {

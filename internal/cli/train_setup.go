@@ -129,7 +129,7 @@ func (t *training) prepareScores(ctx context.Context) (err error) {
 	if t.config.Eval.Every == 0 || t.config.Model.Kind != config.UNet {
 		return nil
 	}
-	o := JudgeOptions{Ref: "test", KID: eval.KIDBlocks, Precision: string(kernel.FP32), Cache: t.o.Global.cache()}
+	o := JudgeOptions{Ref: "test", Dims: 2048, KID: eval.KIDBlocks, Precision: string(kernel.FP32), Cache: t.o.Global.cache()}
 	t.judge, err = o.judge(ctx, t.o.IO, t.o.Global, t.config.Data.Set)
 	return err
 }

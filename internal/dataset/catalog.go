@@ -2,6 +2,13 @@ package dataset
 
 import "diffuse/internal/dataset/download"
 
+// Inception is no data set, but fetched like one: the weights of the net that
+// scores images of any kind, as pytorch-fid publishes them.
+const (
+	Inception     = "inception"
+	InceptionFile = "pt_inception-2015-12-05-6726825d.pth"
+)
+
 // Source is where the files of a data set come from.
 type Source struct {
 	Mirrors []string        // addresses of folders, the first is asked first
@@ -9,8 +16,8 @@ type Source struct {
 	Others  []download.File // official files in another form, which verify knows
 }
 
-// SourceOf is the source of the data set called name; false where there is none
-// to download.
+// SourceOf is the source of the data set called name, or of Inception; false
+// where there is none to download.
 func SourceOf(name string) (Source, bool) {
 	s, ok := sources[name]
 	return s, ok
@@ -21,6 +28,10 @@ func SourceOf(name string) (Source, bool) {
 // tarball is the one that TensorFlow Datasets checks, those of its batches are the
 // ones that torchvision-ruby checks.
 var sources = map[string]Source{
+	Inception: {
+		Mirrors: []string{"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"},
+		Files:   []download.File{{Name: InceptionFile, Size: 95628359, SHA256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"}},
+	},
 	FashionMNIST: {
 		Mirrors: []string{
 			"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",

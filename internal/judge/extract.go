@@ -3,8 +3,6 @@ package judge
 import (
 	"context"
 	"sync"
-
-	"diffuse/internal/model"
 )
 
 // Check says whether the extractor can take such images: an error of kind
@@ -55,7 +53,7 @@ type extraction struct {
 
 // hand is one worker and the memory of its inputs.
 type hand struct {
-	model.Worker
+	worker
 	x []float32
 }
 
@@ -66,7 +64,7 @@ func (e *Extractor) extraction(im Images, workers int) (*extraction, error) {
 	x := &extraction{Extractor: e}
 	x.h, x.w, x.c = im.Shape()
 	for range max(1, min(workers, (im.Len()+e.batch-1)/e.batch)) {
-		w, err := e.net.Features(e.batch)
+		w, err := e.worker(x.h, x.w, x.c)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +93,7 @@ func (x *extraction) features(pixels []uint8) ([]float32, error) {
 		group.Go(func() {
 			in := h.x[:(hi-lo)*x.in(x.h, x.w, x.c)]
 			if errs[i] = x.fit(in, pixels[lo*x.size():hi*x.size()], hi-lo, x.h, x.w, x.c); errs[i] == nil {
-				errs[i] = h.Predict(x.rows[lo*x.Dim:hi*x.Dim], in, nil)
+				errs[i] = h.Features(x.rows[lo*x.Dim:hi*x.Dim], in)
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"diffuse/internal/dataset"
@@ -14,13 +16,13 @@ import (
 	"diffuse/internal/fault"
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
+	"diffuse/internal/tensorfile"
 	"diffuse/internal/train"
 )
 
-// featureNet is a net that has features.
-type featureNet interface {
-	Dim() int
-	Features(n int) (model.Worker, error)
+// worker extracts the features of a micro-batch, on one goroutine.
+type worker interface {
+	Features(features, x []float32) error
 }
 
 // Extractor makes features of images by a net.
@@ -28,8 +30,9 @@ type Extractor struct {
 	eval.Extractor
 	DataSet string // that its net was trained on; empty if none of ours
 
-	net   featureNet
 	batch int // images a worker takes at a time
+	// worker makes one for images of h×w pixels and c channels.
+	worker func(h, w, c int) (worker, error)
 	// fit writes n images of h×w×c bytes as the net takes them, or says why they
 	// are not for it; dst is nil where only that is asked.
 	fit func(dst []float32, pixels []uint8, n, h, w, c int) error
@@ -57,7 +60,11 @@ func classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extract
 	family, _, _ := strings.Cut(c.DataSet, "-")
 	return &Extractor{
 		Extractor: eval.Extractor{Name: family + "-resnet", Hash: hash, Dim: r.Dim(), Precision: string(kernels.Precision())},
-		DataSet:   c.DataSet, net: r, batch: classifierBatch,
+		DataSet:   c.DataSet, batch: classifierBatch,
+		worker: func(int, int, int) (worker, error) {
+			w, err := r.Features(classifierBatch)
+			return headless{w}, err
+		},
 		in: func(int, int, int) int { return r.Sizes().Input },
 		fit: func(dst []float32, pixels []uint8, n, h, w, channels int) error {
 			size := c.Image[0]
@@ -72,6 +79,68 @@ func classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extract
 			return nil
 		},
 	}, nil
+}
+
+// headless is a classifier's worker that stops before its head.
+type headless struct{ model.Worker }
+
+func (h headless) Features(features, x []float32) error { return h.Predict(features, x, nil) }
+
+// inceptionBatch is how many images a worker passes through Inception at a time.
+const inceptionBatch = 8
+
+// Inception is pytorch-fid's InceptionV3 with the weights in a file, a .pth or a
+// .safetensors under its state dict's names; dims is one of
+// model.InceptionDims. It takes images of any size, gray ones as three equal
+// channels. Errors are of kind fault.Checkpoint.
+func Inception(path string, dims int, kernels *kernel.Set) (*Extractor, error) {
+	f, err := tensorfile.OpenWeights(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	net, err := model.NewInception(dims, kernels)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "", "%w", err)
+	}
+	for name, shape := range net.Tensors() {
+		if got := f.Shape(name); !slices.Equal(got, shape) {
+			return nil, fault.New(fault.Checkpoint, inceptionHint, "%s is not pytorch-fid's Inception: %s has shape %v, not %v", path, name, got, shape)
+		}
+	}
+	if err := net.Load(f.Read); err != nil {
+		return nil, err
+	}
+	hash, err := HashFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Checkpoint, "", "%w", err)
+	}
+	name := "inception"
+	if dims != 2048 {
+		name = fmt.Sprintf("inception-%d", dims)
+	}
+	return &Extractor{
+		Extractor: eval.Extractor{Name: name, Hash: hash, Dim: dims, Precision: string(kernels.Precision())},
+		batch:     inceptionBatch,
+		worker:    func(h, w, c int) (worker, error) { return net.Extractor(inceptionBatch, h, w, c) },
+		in:        func(h, w, c int) int { return h * w * c },
+		fit: func(dst []float32, pixels []uint8, _, _, _, channels int) error {
+			if channels != 1 && channels != 3 {
+				return fault.New(fault.Data, "", "Inception takes images of 1 or 3 channels, not %d", channels)
+			}
+			for i := range dst {
+				dst[i] = float32(pixels[i]) / 255
+			}
+			return nil
+		},
+	}, nil
+}
+
+const inceptionHint = "diffuse data fetch " + dataset.Inception + " brings it"
+
+// InceptionPath is where the weights are, or belong: in the folder of data sets.
+func InceptionPath(dir string) string {
+	return filepath.Join(dataset.Folder(dir, dataset.Inception), dataset.InceptionFile)
 }
 
 // count is 0, 1, … n−1.
