@@ -39,7 +39,7 @@ type BenchOptions struct {
 
 // BenchResult is what a benchmark measured.
 type BenchResult struct {
-	What         string    `json:"what"` // "train" or "infer"
+	What         string    `json:"what"` // "train", "infer", "op" or "extract"
 	Config       string    `json:"config"`
 	Precision    string    `json:"precision"`
 	Batch        int       `json:"batch"`
@@ -78,6 +78,7 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 	cmd.AddCommand(
 		newBench(stdio, g, "train", "Time training steps: gradient, optimizer and all", benchTrain, false),
 		newBench(stdio, g, "infer", "Time forward passes of the net", benchInfer, false),
+		newBenchExtract(stdio, g),
 		newBench(stdio, g, "op", "Time each layer of the net within training steps", benchTrain, true),
 	)
 	return cmd
@@ -85,7 +86,7 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 
 // measure makes one run of what is benchmarked for a config; runs add to notes
 // where their time goes.
-type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (net model.Net, run func() error, err error)
+type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (parameters int, run func() error, err error)
 
 func newBench(stdio *IO, g *Global, what, short string, m measure, apart bool) *cobra.Command {
 	o := &BenchOptions{IO: stdio, Global: g, Profile: apart, Apart: apart}
@@ -126,7 +127,7 @@ func benchRun(ctx context.Context, o *BenchOptions, what string, r *config.Resol
 	if o.Profile {
 		o.notes = profile.New()
 	}
-	net, run, err := m(ctx, c, o)
+	parameters, run, err := m(ctx, c, o)
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func benchRun(ctx context.Context, o *BenchOptions, what string, r *config.Resol
 	median := medianOf(sorted)
 	result := BenchResult{
 		What: what, Config: c.Name, Precision: c.Train.Precision, Batch: c.Train.Batch, Workers: o.Global.Workers,
-		Kernels: kernel.Best().Name(), CPU: machine.CPU(), Parameters: net.Params().Count(),
+		Kernels: kernel.Best().Name(), CPU: machine.CPU(), Parameters: parameters,
 		ImgPerS: round(float64(c.Train.Batch)/median, 4), MedianS: round(median, 6),
 		MinS: round(sorted[0], 6), MaxS: round(sorted[len(sorted)-1], 6), RunsS: seconds,
 		PeakRSSBytes: machine.PeakRSS(), GarbageBytes: garbage,
@@ -215,30 +216,30 @@ func thousands(n int) string {
 }
 
 // benchTrain makes a whole optimizer step over random images.
-func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (model.Net, func() error, error) {
+func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
 	images := randomImages(c)
 	c.Train.Epochs, c.Train.Steps = 1_000_000, 0 // never reaches the end
 	if err := fitsMemory(c, imagesOf(c, images), machine.Memory()); err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	kernels := kernelsIn(c.Train.Precision)
 	net, err := model.New(c.Model, imagesOf(c, images), true, kernels)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	net.Measure(o.notes, o.Apart)
 	net.Init(c.Train.Seed)
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	t, err := train.New(train.Setup{
 		Config: c, Net: net, Schedule: s, Train: images, Valid: images, Kernels: kernels, Workers: o.Global.Workers, Profile: o.notes,
 	})
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
-	return net, func() error {
+	return net.Params().Count(), func() error {
 		t.Position = 0 // one batch is all the images there are
 		return t.OneStep(ctx)
 	}, nil
@@ -259,10 +260,10 @@ func randomImages(c *config.Config) *dataset.Set {
 
 // benchInfer runs a batch through the net, a micro-batch at a time on each
 // worker.
-func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (model.Net, func() error, error) {
+func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
 	net, err := model.New(c.Model, imagesOf(c, randomImages(c)), false, kernelsIn(c.Train.Precision))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	net.Measure(o.notes, o.Apart)
 	net.Init(c.Train.Seed)
@@ -277,10 +278,10 @@ func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (model.Net
 	hands := make([]model.Worker, workers)
 	for i := range hands {
 		if hands[i], err = net.Worker(micro, false); err != nil {
-			return nil, nil, err
+			return 0, nil, err
 		}
 	}
-	return net, func() error {
+	return net.Params().Count(), func() error {
 		errs := make([]error, workers)
 		var group sync.WaitGroup
 		for i, w := range hands {

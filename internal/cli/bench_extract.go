@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"diffuse/internal/config"
+	"diffuse/internal/dataset"
+	"diffuse/internal/fault"
+	"diffuse/internal/judge"
+	"diffuse/internal/model"
+	"diffuse/internal/rng"
+)
+
+// newBenchExtract is `diffuse bench extract`.
+func newBenchExtract(stdio *IO, g *Global) *cobra.Command {
+	o := &BenchOptions{IO: stdio, Global: g}
+	name, images, precision := "", 64, ""
+	cmd := &cobra.Command{
+		Use:   "extract",
+		Short: "Time the extractors of features that score images",
+		Long: help(`Time the extractors of features that score images: images of 32×32 pixels a
+second. Inception runs with random weights, so nothing needs to be fetched.`, fault.Interrupted),
+		Example: `  diffuse bench extract --extractor inception --precision bf16
+  diffuse bench extract --extractor fashion-resnet --batch 512 --profile`,
+		Args: noArguments("--extractor"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := &config.Resolved{Config: config.Default()}
+			r.Name, r.Train.Precision, r.Train.Batch = name, precision, images
+			if images < 1 {
+				return fault.New(fault.Usage, "", "--batch: must be at least 1, got %d", images)
+			}
+			return benchRun(cmd.Context(), o, "extract", r, benchExtract)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "extractor", judge.FashionResNet, "`fashion-resnet` or inception")
+	f.IntVar(&images, "batch", 64, "images a run")
+	f.StringVar(&precision, "precision", "fp32", "what the net multiplies in")
+	f.IntVar(&o.Runs, "reps", 5, "timed runs")
+	f.IntVar(&o.Warmup, "warmup", 1, "runs before them that are not counted")
+	f.BoolVar(&o.Profile, "profile", false, "say where the time goes, beside what the work would take at this machine's peak")
+	completePrecision(cmd)
+	complete(cmd, "extractor", judge.FashionResNet, dataset.Inception)
+	return cmd
+}
+
+// extracting is one worker's pass over images.
+type extracting func(features, x []float32) error
+
+// benched is a net to extract with.
+type benched struct {
+	worker     func(n int) (extracting, error)
+	micro      int // images that suit a worker
+	size, dim  int // values of an image, and of its features
+	parameters int
+}
+
+// benchExtract passes a batch of random images through an extractor, a
+// micro-batch at a time on each worker.
+func benchExtract(_ context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
+	b, err := newBenched(c, o)
+	if err != nil {
+		return 0, nil, err
+	}
+	workers, batch := o.Global.Workers, c.Train.Batch
+	micro := min((batch+workers-1)/workers, b.micro) // every worker has a share
+	x, y := make([]float32, batch*b.size), make([]float32, batch*b.dim)
+	rng.Uniforms(x, 0, rng.Noise, 0, 0)
+	hands := make([]extracting, workers)
+	for i := range hands {
+		if hands[i], err = b.worker(micro); err != nil {
+			return 0, nil, err
+		}
+	}
+	return b.parameters, func() error {
+		errs := make([]error, workers)
+		var group sync.WaitGroup
+		for i, extract := range hands {
+			group.Go(func() {
+				for lo := i * micro; lo < batch && errs[i] == nil; lo += workers * micro {
+					hi := min(batch, lo+micro)
+					errs[i] = extract(y[lo*b.dim:hi*b.dim], x[lo*b.size:hi*b.size])
+				}
+			})
+		}
+		group.Wait()
+		return errors.Join(errs...)
+	}, nil
+}
+
+// benchSide is the height and width of the images, those of our data sets.
+const benchSide = 32
+
+// newBenched is the net that c names, with random weights.
+func newBenched(c *config.Config, o *BenchOptions) (*benched, error) {
+	switch c.Name {
+	case judge.FashionResNet:
+		return benchedClassifier(c, o)
+	case dataset.Inception:
+		return benchedInception(c, o)
+	}
+	return nil, fault.New(fault.Usage, "", "--extractor: must be %s or %s, got %q", judge.FashionResNet, dataset.Inception, c.Name)
+}
+
+func benchedClassifier(c *config.Config, o *BenchOptions) (*benched, error) {
+	r, err := model.NewResNet(config.Model{Channels: []int{16, 32, 64, 128, 256, 512}}, benchSide, 1, 10, false, kernelsIn(c.Train.Precision))
+	if err != nil {
+		return nil, err
+	}
+	r.Measure(o.notes, o.Apart)
+	r.Init(0)
+	return &benched{
+		worker: func(n int) (extracting, error) {
+			w, err := r.Features(n)
+			return func(features, x []float32) error { return w.Predict(features, x, nil) }, err
+		},
+		micro: 64, size: benchSide * benchSide, dim: r.Dim(), parameters: r.Params().Count(),
+	}, nil
+}
+
+func benchedInception(c *config.Config, o *BenchOptions) (*benched, error) {
+	net, err := model.NewInception(2048, kernelsIn(c.Train.Precision))
+	if err != nil {
+		return nil, err
+	}
+	net.Measure(o.notes, o.Apart)
+	b := &benched{micro: 8, size: benchSide * benchSide * 3, dim: net.Dims()}
+	shapes := net.Tensors()
+	err = net.Load(func(name string) ([]float32, error) {
+		w := make([]float32, elements(shapes[name]))
+		rng.Uniforms(w, 0, rng.Weights, 0, 0)
+		for i := range w {
+			w[i] *= 0.01 // so that nothing overflows
+		}
+		b.parameters += len(w)
+		return w, nil
+	})
+	b.worker = func(n int) (extracting, error) {
+		e, err := net.Extractor(n, benchSide, benchSide, 3)
+		if err != nil {
+			return nil, err
+		}
+		return e.Features, nil
+	}
+	return b, err
+}
+
+// elements is how many a tensor of this shape has.
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
