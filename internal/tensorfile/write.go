@@ -1,6 +1,7 @@
 // Package tensorfile reads and writes tensors: safetensors for weights and
-// training state, npy for users' arrays. Files come from anywhere: every length
-// and offset is checked against the file's size before memory is taken for it.
+// training state, PyTorch's files for weights, npy for users' arrays, npz for
+// statistics. Files come from anywhere: every length and offset is checked against
+// the file's size before memory is taken for it.
 package tensorfile
 
 import (
