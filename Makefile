@@ -7,7 +7,7 @@ PEER    ?= ../shared/peer
 
 export CGO_ENABLED := 0
 
-.PHONY: build test golden lint fuzz kernels bench-peer ci clean
+.PHONY: build test golden lint fuzz kernels classifier bench-peer ci clean
 
 build: ## bin/diffuse
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/diffuse ./cmd/diffuse
@@ -30,6 +30,11 @@ fuzz: ## a minute of made-up configs
 kernels: ## internal/kernel's assembly from its C sources (linux/amd64; gcc and binutils from Debian where they are absent)
 	@{ command -v gcc && command -v objdump; } >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc binutils libc6-dev; }
 	go run ./internal/kernel/gen
+
+# Half an hour on two idle cores; make it again to go on with a run that was stopped.
+classifier: build ## the classifier in the binary, from configs/fashion-classifier.yaml and the data in DIFFUSE_DATA
+	if [ -d runs/classifier ]; then bin/diffuse train --resume classifier; else bin/diffuse train --config fashion-classifier.yaml --name classifier; fi
+	bin/diffuse export classifier --precision bf16 --out internal/judge/fashion-resnet.safetensors
 
 bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
 	PEER='$(PEER)' tools/bench-peer

@@ -249,7 +249,7 @@ func (t *comparison) fill(ctx context.Context) error {
 
 // key is the hash of what a cell's score depends on.
 func (t *comparison) key(c *Cell) string {
-	b, _ := json.Marshal([]any{t.hash, c.conf, t.job.seeds, t.JudgeOptions.Ref, t.judge.Extractor(), t.KID, t.ScoreSeed})
+	b, _ := json.Marshal([]any{t.hash, c.conf, t.job.seeds, t.Ref, t.judge.Extractor(), t.KID, t.ScoreSeed})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:12])
 }

@@ -54,11 +54,11 @@ func pairs(kept *judge.Kept, set *dataset.Set, near []eval.Neighbour) plot.Image
 	h, w, c := kept.Shape()
 	size := h * w * c
 	im := plot.Images{N: 2 * len(order), H: h, W: w, C: c}
-	real := make([]float32, size)
+	image := make([]float32, size)
 	for _, i := range order {
 		im.Pix = append(im.Pix, kept.Pixels[i*size:(i+1)*size]...)
-		set.Fill(real, []int{near[i].Row}, h, 0, 255, nil)
-		im.Pix = append(im.Pix, plot.ToBytes(real, 0, 255)...)
+		set.Fill(image, []int{near[i].Row}, h, 0, 255, nil)
+		im.Pix = append(im.Pix, plot.ToBytes(image, 0, 255)...)
 	}
 	return im
 }

@@ -161,11 +161,11 @@ func (j *Judge) rowScores(s *eval.Score, rows eval.Source) error {
 	if err != nil {
 		return err
 	}
-	real, err := manifold(j.real)
+	reference, err := manifold(j.real)
 	if err != nil {
 		return err
 	}
-	c, err := eval.MeasureCoverage(samples, real)
+	c, err := eval.MeasureCoverage(samples, reference)
 	if err != nil {
 		return err
 	}

@@ -29,16 +29,16 @@ func (k *Kept) Read(ctx context.Context, dst []uint8, lo int) error {
 // Nearest finds each row's nearest image of a data set's training images by the
 // extractor's features, and counts near-copies (eval.NearCopies).
 func (j *Judge) Nearest(ctx context.Context, rows eval.Source, set *dataset.Set) ([]eval.Neighbour, *eval.Copies, error) {
-	real, err := j.rows(ctx, setImages{set: set}, set.Hash, set.Name+"/train", "training images")
+	trained, err := j.rows(ctx, setImages{set: set}, set.Hash, set.Name+"/train", "training images")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer real.Close()
-	near, err := eval.Nearest(rows, real)
+	defer trained.Close()
+	near, err := eval.Nearest(rows, trained)
 	if err != nil {
 		return nil, nil, err
 	}
-	threshold, err := eval.CopyThreshold(real, j.seed)
+	threshold, err := eval.CopyThreshold(trained, j.seed)
 	if err != nil {
 		return nil, nil, err
 	}

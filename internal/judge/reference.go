@@ -35,15 +35,15 @@ func SetReference(name, dir string, split dataset.Split) (*Reference, error) {
 	if split == dataset.Train {
 		other = dataset.Test
 	}
-	real, err := dataset.Open(name, dir, other)
+	rest, err := dataset.Open(name, dir, other)
 	if err != nil {
 		return nil, err
 	}
 	return &Reference{
 		Name: fmt.Sprintf("%s/%s", name, split), Hash: set.Hash, Images: setImages{set: set},
 		held: func(n int, seed uint64) (Images, string) {
-			index := rng.Perm(real.N, seed, rng.FloorRows, 0)[:min(n, real.N)]
-			return setImages{real, index}, fmt.Sprintf("%s seed %d n %d", real.Hash, seed, n)
+			index := rng.Perm(rest.N, seed, rng.FloorRows, 0)[:min(n, rest.N)]
+			return setImages{rest, index}, fmt.Sprintf("%s seed %d n %d", rest.Hash, seed, n)
 		},
 	}, nil
 }
