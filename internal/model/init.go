@@ -2,11 +2,8 @@ package model
 
 import (
 	"math"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"gonum.org/v1/gonum/blas"
@@ -15,22 +12,23 @@ import (
 
 	"diffuse/internal/profile"
 	"diffuse/internal/rng"
+	"diffuse/internal/team"
 )
 
 // Repack derives the kernels' form of every layer's weights.
-func (u *UNet) Repack() {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(u.packed)); i = next.Add(1) - 1 {
-				p, began := u.packed[i], time.Now()
-				u.back.Pack(*p.filter, p.weight.At(u.params.Data))
-				u.notes.Add("pack weights", began, p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
-			}
-		})
-	}
-	workers.Wait()
+func (u *UNet) Repack(t *team.Team) {
+	_ = t.Run(len(u.packed), packing{u}) // it never fails
+}
+
+// packing is the layers to pack, as jobs.
+type packing struct{ *UNet }
+
+// Do packs layer i.
+func (u packing) Do(_, i int) error {
+	p := u.packed[i]
+	defer u.notes.Add("pack weights", time.Now(), p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
+	u.back.Pack(*p.filter, p.weight.At(u.params.Data))
+	return nil
 }
 
 // Init draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for weights
@@ -65,7 +63,7 @@ func (u *UNet) Init(seed int64, ddpm bool) {
 	if ddpm {
 		u.initDDPM(seed)
 	}
-	u.Repack()
+	u.Repack(nil)
 }
 
 // initDDPM is the lesson's init_ddpm (notebook 17).

@@ -1,13 +1,16 @@
 // Package model builds the nets: graphs of ops over named parameters.
 package model
 
+import "diffuse/internal/team"
+
 // Net is a network whose parameters can be trained and which runs on images.
 type Net interface {
 	// Params are the net's parameters. Whoever changes Params().Data calls
 	// Repack before a worker runs again.
 	Params() *Params
-	// Repack derives the forms the kernels want from Params().Data.
-	Repack()
+	// Repack derives the forms the kernels want from Params().Data; a team,
+	// where there is one, shares the layers out.
+	Repack(t *team.Team)
 	// Worker makes a runner for up to n images at a time; grad says whether it
 	// can also compute gradients. A worker belongs to one goroutine.
 	Worker(n int, grad bool) (Worker, error)

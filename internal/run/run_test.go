@@ -17,6 +17,7 @@ import (
 	"diffuse/internal/model"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
+	"diffuse/internal/team"
 	"diffuse/internal/train"
 )
 
@@ -248,7 +249,7 @@ type constantNet struct {
 }
 
 func (n *constantNet) Params() *model.Params                  { return new(model.Params) }
-func (n *constantNet) Repack()                                {}
+func (n *constantNet) Repack(*team.Team)                      {}
 func (n *constantNet) Worker(int, bool) (model.Worker, error) { return constantWorker{n}, nil }
 
 type constantWorker struct{ net *constantNet }

@@ -117,7 +117,7 @@ func (c *Checkpoint) UNet(average bool, kernels *kernel.Set) (*model.UNet, error
 	if err := c.LoadInto(net.Params(), average); err != nil {
 		return nil, err
 	}
-	net.Repack()
+	net.Repack(nil)
 	return net, nil
 }
 

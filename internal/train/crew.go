@@ -7,6 +7,7 @@ import (
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/profile"
+	"diffuse/internal/team"
 )
 
 // A Source holds the images of a batch.
@@ -26,8 +27,10 @@ type hand struct {
 	t, alphabar []float64
 }
 
-// crew is the hands that work on micro-batches in parallel.
+// crew is the hands that work on micro-batches in parallel, one for each worker
+// of the team.
 type crew struct {
+	team    *team.Team
 	kernels *kernel.Set
 	size    int // elements of an image
 	micro   int // images of a micro-batch
@@ -37,9 +40,9 @@ type crew struct {
 
 // newCrew makes hands that can compute gradients of micro images of size
 // elements each.
-func newCrew(net model.Net, k *kernel.Set, hands, micro, size int) (*crew, error) {
-	c := &crew{kernels: k, size: size, micro: micro}
-	for range hands {
+func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro, size int) (*crew, error) {
+	c := &crew{team: workers, kernels: k, size: size, micro: micro}
+	for range workers.Workers() {
 		w, err := net.Worker(micro, true)
 		if err != nil {
 			return nil, fmt.Errorf("build the net for a micro-batch of %d: %w", micro, err)

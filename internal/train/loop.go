@@ -55,7 +55,8 @@ func (t *Trainer) next(ctx context.Context) error {
 func (t *Trainer) OneStep(ctx context.Context) error {
 	began := time.Now()
 	images := t.batch()
-	r, err := t.gradient.compute(ctx, t.training.at(images, t.Step))
+	t.now = t.training.at(images, t.Step)
+	r, err := t.gradient.compute(ctx, &t.now)
 	if err != nil {
 		return err
 	}
@@ -66,13 +67,17 @@ func (t *Trainer) OneStep(ctx context.Context) error {
 		return t.skip(ctx, r)
 	}
 	t.NonFiniteInRow = 0
-	t.optimizer.update(t.Net.Params().Data, t.gradient.sum(), adamStep{
+	t.optimizer.update(adamStep{
+		params: t.Net.Params().Data, gradient: t.gradient.sum(),
 		lr: lr, beta1: beta1, update: t.Updates, clip: clipFactor(r.Norm, t.Config.Train.Clip),
 	})
-	t.Net.Repack()
+	t.Net.Repack(t.team)
 	t.Updates++
 	t.LossSum += r.Loss * float64(len(images))
 	t.LossImages += len(images)
+	if len(t.Observers) == 0 {
+		return nil // an event that nobody hears of would be garbage
+	}
 	return t.emit(ctx, Step{
 		Step: t.Step, Total: t.total, Epoch: t.Epoch + 1, Images: len(images),
 		Loss: r.Loss, LR: lr, GradNorm: r.Norm, Seconds: time.Since(began).Seconds(),
@@ -177,7 +182,8 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 	}
 	measure := func(loss *float64) func() error {
 		return func() (err error) {
-			*loss, err = meanLoss(ctx, t.crew, t.validation.at(images, 0))
+			b := t.validation.at(images, 0)
+			*loss, err = meanLoss(ctx, t.crew, &b)
 			return err
 		}
 	}
@@ -193,7 +199,7 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 func (t *Trainer) withAverage(f func() error) error {
 	exchange := func() {
 		t.optimizer.swap(t.Net.Params().Data)
-		t.Net.Repack()
+		t.Net.Repack(t.team)
 	}
 	exchange()
 	defer exchange()
