@@ -71,7 +71,7 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 	group := min(in.n, (pixelsAtOnce-1)/(down.places(out.h)*across.places(out.w))+1)
 	framed, every := framing{images: in, pad: c.pad(), stride: scattered(in.c)}, 1
 	if s.gemm.pairs {
-		framed.layout, framed.step, every = zipped, across.step, 2
+		framed.layout, framed.step, framed.apart, every = zipped, across.step, c.Kernel == 1, 2
 	}
 	scratch := ws.framed(framed, group)
 	t := ws.table(down, across, out, framed, group, every)
