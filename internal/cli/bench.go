@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +51,8 @@ type BenchResult struct {
 	MaxS         float64   `json:"max_s"`
 	RunsS        []float64 `json:"runs_s"`
 	PeakRSSBytes int64     `json:"peak_rss_bytes"`
-	GarbageBytes int64     `json:"garbage_bytes"` // allocated by a run, on average
+	GarbageBytes int64     `json:"garbage_bytes"` // that a run takes from the heap, at the median
+	Allocations  int64     `json:"allocations"`   // in how many pieces, at the median
 
 	Profile *BenchProfile `json:"profile,omitempty"`
 }
@@ -84,9 +83,16 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 	return cmd
 }
 
-// measure makes one run of what is benchmarked for a config; runs add to notes
-// where their time goes.
-type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (parameters int, run func() error, err error)
+// benched is what is benchmarked.
+type benched struct {
+	parameters int
+	run        func() error // once
+	close      func()
+}
+
+// measure prepares what is benchmarked for a config; runs add to notes where
+// their time goes.
+type measure func(ctx context.Context, c *config.Config, o *BenchOptions) (*benched, error)
 
 func newBench(stdio *IO, g *Global, what, short string, m measure, apart bool) *cobra.Command {
 	o := &BenchOptions{IO: stdio, Global: g, Profile: apart, Apart: apart}
@@ -127,59 +133,64 @@ func benchRun(ctx context.Context, o *BenchOptions, what string, r *config.Resol
 	if o.Profile {
 		o.notes = profile.New()
 	}
-	parameters, run, err := m(ctx, c, o)
+	b, err := m(ctx, c, o)
 	if err != nil {
 		return err
 	}
-	seconds, garbage, err := timeRuns(ctx, o, run)
+	defer b.close()
+	cost, err := timeRuns(ctx, o, b.run)
 	if err != nil {
 		return err
 	}
-	sorted := slices.Sorted(slices.Values(seconds))
-	median := medianOf(sorted)
+	median := medianOf(cost.seconds)
 	result := BenchResult{
 		What: what, Config: c.Name, Precision: c.Train.Precision, Batch: c.Train.Batch, Workers: o.Global.Workers,
-		Kernels: kernel.Best().Name(), CPU: machine.CPU(), Parameters: parameters,
+		Kernels: kernel.Best().Name(), CPU: machine.CPU(), Parameters: b.parameters,
 		ImgPerS: round(float64(c.Train.Batch)/median, 4), MedianS: round(median, 6),
-		MinS: round(sorted[0], 6), MaxS: round(sorted[len(sorted)-1], 6), RunsS: seconds,
-		PeakRSSBytes: machine.PeakRSS(), GarbageBytes: garbage,
+		MinS: slices.Min(cost.seconds), MaxS: slices.Max(cost.seconds), RunsS: cost.seconds,
+		PeakRSSBytes: machine.PeakRSS(), GarbageBytes: medianOf(cost.bytes), Allocations: medianOf(cost.allocations),
 	}
 	if o.Profile {
-		result.Profile = o.profileOf(kernelsIn(c.Train.Precision), seconds)
+		result.Profile = o.profileOf(kernelsIn(c.Train.Precision), cost.seconds)
 	}
 	return printBench(o, result)
 }
 
-// timeRuns is the seconds of each counted run, and the bytes of the heap that
-// one takes on average.
-func timeRuns(ctx context.Context, o *BenchOptions, run func() error) (seconds []float64, garbage int64, err error) {
-	var before, after runtime.MemStats
-	for i := range o.Warmup + o.Runs {
-		if ctx.Err() != nil {
-			return nil, 0, fault.New(fault.Interrupted, "", "interrupted after %d of %d runs", i, o.Warmup+o.Runs)
-		}
-		if i == o.Warmup {
-			runtime.ReadMemStats(&before)
-			if o.notes != nil {
-				o.notes.Reset()
-			}
-		}
-		began := time.Now()
-		if err := run(); err != nil {
-			return nil, 0, err
-		}
-		took := time.Since(began).Seconds()
-		o.Global.Log.Debug("run", "number", i+1, "seconds", took, "warmup", i < o.Warmup)
-		if i >= o.Warmup {
-			seconds = append(seconds, round(took, 6))
-		}
-	}
-	runtime.ReadMemStats(&after)
-	return seconds, int64(after.TotalAlloc-before.TotalAlloc) / int64(o.Runs), nil
+// runCosts are what each counted run took: seconds, and from the heap.
+type runCosts struct {
+	seconds            []float64
+	bytes, allocations []int64
 }
 
-func medianOf(sorted []float64) float64 {
-	n := len(sorted)
+func timeRuns(ctx context.Context, o *BenchOptions, run func() error) (*runCosts, error) {
+	var before, after runtime.MemStats
+	cost := new(runCosts)
+	for i := range o.Warmup + o.Runs {
+		if ctx.Err() != nil {
+			return nil, fault.New(fault.Interrupted, "", "interrupted after %d of %d runs", i, o.Warmup+o.Runs)
+		}
+		if i == o.Warmup && o.notes != nil {
+			o.notes.Reset()
+		}
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		if err := run(); err != nil {
+			return nil, err
+		}
+		took := time.Since(began).Seconds()
+		runtime.ReadMemStats(&after)
+		o.Global.Log.Debug("run", "number", i+1, "seconds", took, "warmup", i < o.Warmup)
+		if i >= o.Warmup {
+			cost.seconds = append(cost.seconds, round(took, 6))
+			cost.bytes = append(cost.bytes, int64(after.TotalAlloc-before.TotalAlloc))
+			cost.allocations = append(cost.allocations, int64(after.Mallocs-before.Mallocs))
+		}
+	}
+	return cost, nil
+}
+
+func medianOf[T int64 | float64](x []T) T {
+	sorted, n := slices.Sorted(slices.Values(x)), len(x)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
@@ -196,10 +207,10 @@ func printBench(o *BenchOptions, r BenchResult) error {
 	_, err := fmt.Fprintf(o.IO.Out, `%s %s, %s, batch %d: %.1f images/s
   median %.3f s a batch, %.3f to %.3f in %d runs
   %d workers, kernels %s, %s
-  %s parameters, peak memory %s, %s of garbage a batch
+  %s parameters, peak memory %s, %d allocations with %s of garbage a batch
 `,
 		r.What, r.Config, r.Precision, r.Batch, r.ImgPerS, r.MedianS, r.MinS, r.MaxS, len(r.RunsS),
-		r.Workers, r.Kernels, r.CPU, thousands(r.Parameters), machine.Bytes(r.PeakRSSBytes), machine.Bytes(r.GarbageBytes))
+		r.Workers, r.Kernels, r.CPU, thousands(r.Parameters), machine.Bytes(r.PeakRSSBytes), r.Allocations, machine.Bytes(r.GarbageBytes))
 	if err == nil && r.Profile != nil {
 		err = r.Profile.print(o.IO.Out)
 	}
@@ -216,33 +227,33 @@ func thousands(n int) string {
 }
 
 // benchTrain makes a whole optimizer step over random images.
-func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
+func benchTrain(ctx context.Context, c *config.Config, o *BenchOptions) (*benched, error) {
 	images := randomImages(c)
 	c.Train.Epochs, c.Train.Steps = 1_000_000, 0 // never reaches the end
 	if err := fitsMemory(c, imagesOf(c, images), machine.Memory()); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	kernels := kernelsIn(c.Train.Precision)
 	net, err := model.New(c.Model, imagesOf(c, images), true, kernels)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	net.Measure(o.notes, o.Apart)
 	net.Init(c.Train.Seed)
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	t, err := train.New(train.Setup{
 		Config: c, Net: net, Schedule: s, Train: images, Valid: images, Kernels: kernels, Workers: o.Global.Workers, Profile: o.notes,
 	})
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	return net.Params().Count(), func() error {
+	return &benched{net.Params().Count(), func() error {
 		t.Position = 0 // one batch is all the images there are
 		return t.OneStep(ctx)
-	}, nil
+	}, t.Close}, nil
 }
 
 // randomImages are one batch of noise in the shape of a config's data set.
@@ -256,43 +267,4 @@ func randomImages(c *config.Config) *dataset.Set {
 		s.Pixels[i] = uint8(rng.Intn(256, 0, rng.Noise, uint64(i), 0))
 	}
 	return s
-}
-
-// benchInfer runs a batch through the net, a micro-batch at a time on each
-// worker.
-func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
-	net, err := model.New(c.Model, imagesOf(c, randomImages(c)), false, kernelsIn(c.Train.Precision))
-	if err != nil {
-		return 0, nil, err
-	}
-	net.Measure(o.notes, o.Apart)
-	net.Init(c.Train.Seed)
-	workers := o.Global.Workers
-	batch, sizes := c.Train.Batch, net.Sizes()
-	micro := min((batch+workers-1)/workers, c.Sample.Batch) // every worker has a share
-	x, y, times := make([]float32, batch*sizes.Input), make([]float32, batch*sizes.Output), make([]float64, batch)
-	rng.Normal(x, 0, rng.Noise, 0, 0)
-	for i := range times {
-		times[i] = float64(i % c.Schedule.Steps)
-	}
-	hands := make([]model.Worker, workers)
-	for i := range hands {
-		if hands[i], err = net.Worker(micro, false); err != nil {
-			return 0, nil, err
-		}
-	}
-	return net.Params().Count(), func() error {
-		errs := make([]error, workers)
-		var group sync.WaitGroup
-		for i, w := range hands {
-			group.Go(func() {
-				for lo := i * micro; lo < batch && errs[i] == nil; lo += workers * micro {
-					hi := min(batch, lo+micro)
-					errs[i] = w.Predict(y[lo*sizes.Output:hi*sizes.Output], x[lo*sizes.Input:hi*sizes.Input], times[lo:hi])
-				}
-			})
-		}
-		group.Wait()
-		return errors.Join(errs...)
-	}, nil
 }

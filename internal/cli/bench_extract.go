@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +49,8 @@ second. Inception runs with random weights, so nothing needs to be fetched.`, fa
 // extracting is one worker's pass over images.
 type extracting func(features, x []float32) error
 
-// benched is a net to extract with.
-type benched struct {
+// extractor is a net to extract with.
+type extractor struct {
 	worker     func(n int) (extracting, error)
 	micro      int // images that suit a worker
 	size, dim  int // values of an image, and of its features
@@ -61,42 +59,29 @@ type benched struct {
 
 // benchExtract passes a batch of random images through an extractor, a
 // micro-batch at a time on each worker.
-func benchExtract(_ context.Context, c *config.Config, o *BenchOptions) (int, func() error, error) {
-	b, err := newBenched(c, o)
+func benchExtract(_ context.Context, c *config.Config, o *BenchOptions) (*benched, error) {
+	e, err := newExtractor(c, o)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	workers, batch := o.Global.Workers, c.Train.Batch
-	micro := min((batch+workers-1)/workers, b.micro) // every worker has a share
-	x, y := make([]float32, batch*b.size), make([]float32, batch*b.dim)
-	rng.Uniforms(x, 0, rng.Noise, 0, 0)
-	hands := make([]extracting, workers)
-	for i := range hands {
-		if hands[i], err = b.worker(micro); err != nil {
-			return 0, nil, err
+	workers := o.Global.Workers
+	p := newPasses(c.Train.Batch, e.size, e.dim, workers, e.micro)
+	rng.Uniforms(p.x, 0, rng.Noise, 0, 0)
+	for range workers {
+		extract, err := e.worker(p.micro)
+		if err != nil {
+			return nil, err
 		}
+		p.hands = append(p.hands, func(y, x []float32, _ int) error { return extract(y, x) })
 	}
-	return b.parameters, func() error {
-		errs := make([]error, workers)
-		var group sync.WaitGroup
-		for i, extract := range hands {
-			group.Go(func() {
-				for lo := i * micro; lo < batch && errs[i] == nil; lo += workers * micro {
-					hi := min(batch, lo+micro)
-					errs[i] = extract(y[lo*b.dim:hi*b.dim], x[lo*b.size:hi*b.size])
-				}
-			})
-		}
-		group.Wait()
-		return errors.Join(errs...)
-	}, nil
+	return p.benched(e.parameters, workers), nil
 }
 
 // benchSide is the height and width of the images, those of our data sets.
 const benchSide = 32
 
-// newBenched is the net that c names, with random weights.
-func newBenched(c *config.Config, o *BenchOptions) (*benched, error) {
+// newExtractor is the net that c names, with random weights.
+func newExtractor(c *config.Config, o *BenchOptions) (*extractor, error) {
 	switch c.Name {
 	case judge.FashionResNet:
 		return benchedClassifier(c, o)
@@ -106,14 +91,14 @@ func newBenched(c *config.Config, o *BenchOptions) (*benched, error) {
 	return nil, fault.New(fault.Usage, "", "--extractor: must be %s or %s, got %q", judge.FashionResNet, dataset.Inception, c.Name)
 }
 
-func benchedClassifier(c *config.Config, o *BenchOptions) (*benched, error) {
+func benchedClassifier(c *config.Config, o *BenchOptions) (*extractor, error) {
 	r, err := model.NewResNet(config.Model{Channels: []int{16, 32, 64, 128, 256, 512}}, benchSide, 1, 10, false, kernelsIn(c.Train.Precision))
 	if err != nil {
 		return nil, err
 	}
 	r.Measure(o.notes, o.Apart)
 	r.Init(0)
-	return &benched{
+	return &extractor{
 		worker: func(n int) (extracting, error) {
 			w, err := r.Features(n)
 			return func(features, x []float32) error { return w.Predict(features, x, nil) }, err
@@ -122,13 +107,13 @@ func benchedClassifier(c *config.Config, o *BenchOptions) (*benched, error) {
 	}, nil
 }
 
-func benchedInception(c *config.Config, o *BenchOptions) (*benched, error) {
+func benchedInception(c *config.Config, o *BenchOptions) (*extractor, error) {
 	net, err := model.NewInception(2048, kernelsIn(c.Train.Precision))
 	if err != nil {
 		return nil, err
 	}
 	net.Measure(o.notes, o.Apart)
-	b := &benched{micro: 8, size: benchSide * benchSide * 3, dim: net.Dims()}
+	b := &extractor{micro: 8, size: benchSide * benchSide * 3, dim: net.Dims()}
 	shapes := net.Tensors()
 	err = net.Load(func(name string) ([]float32, error) {
 		w := make([]float32, elements(shapes[name]))

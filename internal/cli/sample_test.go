@@ -65,6 +65,7 @@ func tinyRun(t *testing.T, runs, name string) run.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer trainer.Close()
 	if err := trainer.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}

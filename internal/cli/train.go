@@ -131,6 +131,7 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 	if err != nil {
 		return err
 	}
+	defer trainer.Close()
 	if err := t.prepareScores(ctx); err != nil {
 		return err
 	}

@@ -159,6 +159,7 @@ func trainDry(ctx context.Context, o *TrainOptions) error {
 	if err != nil {
 		return err
 	}
+	defer trainer.Close()
 	watch := new(stepWatch)
 	trainer.Observers = []train.Observer{watch}
 	if err := trainer.OneStep(ctx); err != nil {

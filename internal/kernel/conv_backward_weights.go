@@ -72,7 +72,7 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 	framed, every := framing{images: in, stride: scattered(in.c)}, 1
 	framed.reach(down, across, out)
 	if s.gemm.pairs {
-		framed.layout, framed.step, every = zipped, across.step, 2
+		framed.layout, framed.step, framed.apart, every = zipped, across.step, c.single(), 2
 	}
 	scratch := ws.framed(framed, group)
 	t := ws.table(down, across, out, framed, group, every)

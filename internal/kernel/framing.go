@@ -11,7 +11,8 @@ type framing struct {
 	images
 	padH, padW, stride int
 	layout             layout
-	step               int // of zipped pixels
+	step               int  // of zipped pixels
+	apart              bool // of them, each is read in one pair only: the window is one pixel
 }
 
 // reach widens the border to all that a window sees to yield out.
@@ -53,9 +54,17 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 	if f.dense() {
 		return x[:f.size(n)]
 	}
+	if f.layout == narrowed && f.padH == 0 && f.padW == 0 && f.c%2 == 0 {
+		s.gemm.narrow(scratch, x[:f.size(n)]) // no border and no pair across pixels: one stretch
+		return scratch
+	}
 	defer ws.release(ws.mark())
 	var row []float32
-	if f.layout == zipped {
+	switch {
+	case f.layout == zipped && f.apart:
+		row = ws.float32s(f.c)
+		clear(row)
+	case f.layout == zipped:
 		row = ws.float32s((f.w + 2*f.padW + f.step) * f.c)
 		clear(row)
 	}
@@ -75,6 +84,10 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 // fillRow makes one row of pixels, its border included. framed is scratch for
 // zipped ones, zero beside the pixels.
 func (s *Set) fillRow(f framing, to, from, framed []float32) {
+	if f.apart {
+		s.zipApart(f, to, from, framed)
+		return
+	}
 	if f.layout == zipped {
 		copy(framed[f.padW*f.c:], from)
 		later := framed[f.step*f.c:]
@@ -107,6 +120,18 @@ func (s *Set) fillRow(f framing, to, from, framed []float32) {
 	}
 }
 
+// zipApart makes one row of the zipped pixels that a window of one pixel reads;
+// an odd last one is joined with zeros.
+func (s *Set) zipApart(f framing, to, from, zeros []float32) {
+	for p := 0; p < f.w; p += 2 * f.step {
+		later := zeros
+		if p+f.step < f.w {
+			later = from[(p+f.step)*f.c:][:f.c]
+		}
+		s.gemm.zip(to[p*f.stride:][:f.c], from[p*f.c:][:f.c], later)
+	}
+}
+
 // table is where the rows of a product are read from and written to, image by
 // image: offsets of the window's first input float and of the output pixel.
 type table struct {
@@ -126,11 +151,12 @@ func (ws *Workspace) table(down, across axis, out images, in framing, n, every i
 		panic(fmt.Sprintf("kernel: an image of %d×%d pixels is too large", in.h, in.w))
 	}
 	h, w := down.places(out.h), (across.places(out.w)+every-1)/every
+	image, pitch := in.image(), in.pitch()
 	t := table{x: ws.int32s(n * h * w), y: ws.int32s(n * h * w), rows: h * w}
 	row, width := 0, out.slot.width(out.c)
 	for i := range n {
 		for q := range h {
-			x := i*in.image() + (in.padH+down.first+down.step*q)*in.pitch() + (in.padW+across.first)*in.stride
+			x := i*image + (in.padH+down.first+down.step*q)*pitch + (in.padW+across.first)*in.stride
 			y := out.size(i) + ((down.at+down.spread*q)*out.w+across.at)*width + out.slot.At
 			for range w {
 				t.x[row], t.y[row] = int32(x), int32(y)

@@ -57,7 +57,7 @@ func goldenUNet(t *testing.T, kernels *kernel.Set) (*UNet, *tensorfile.File) {
 			t.Fatal(err)
 		}
 	}
-	u.Repack()
+	u.Repack(nil)
 	return u, f
 }
 

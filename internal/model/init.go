@@ -49,7 +49,7 @@ func (u *UNet) Init(seed int64) {
 	if u.cfg.Init == "ddpm" {
 		u.initDDPM(seed)
 	}
-	u.Repack()
+	u.Repack(nil)
 }
 
 // Init draws the weights as the lesson does: N(0, 2/((1+a²)·fan_in)), a being
@@ -68,7 +68,7 @@ func (r *ResNet) Init(seed int64) {
 		}
 		_ = p.FromTorch(r.params.Data, values) // of p's own length
 	}
-	r.Repack()
+	r.Repack(nil)
 }
 
 // initDDPM is the lesson's init_ddpm (notebook 17).

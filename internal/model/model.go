@@ -5,6 +5,7 @@ import (
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
 	"diffuse/internal/profile"
+	"diffuse/internal/team"
 )
 
 // Images are the images a net is for: Size×Size pixels of so many channels, in
@@ -34,8 +35,9 @@ type Net interface {
 	// Params are the net's parameters. Whoever changes Params().Data calls
 	// Repack before a worker runs again.
 	Params() *Params
-	// Repack derives the forms the kernels want from Params().Data.
-	Repack()
+	// Repack derives the forms the kernels want from Params().Data; a team,
+	// where there is one, shares the layers out.
+	Repack(t *team.Team)
 	// Init draws initial weights.
 	Init(seed int64)
 	// Measure makes workers that have not run yet add to p where their time

@@ -1,10 +1,8 @@
 package model
 
 import (
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -13,6 +11,7 @@ import (
 	"diffuse/internal/kernel"
 	"diffuse/internal/op"
 	"diffuse/internal/profile"
+	"diffuse/internal/team"
 )
 
 // net is what all kinds of nets are made of: parameters, the kernels' forms of
@@ -81,20 +80,20 @@ func (n *net) Params() *Params { return &n.params }
 func (n *net) Measure(p *profile.Profile, apart bool) { n.notes, n.apart = p, apart }
 
 // Repack derives the kernels' form of every layer's weights.
-func (n *net) Repack() {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(n.packed)); i = next.Add(1) - 1 {
-				p, began := n.packed[i], time.Now()
-				n.back.Pack(*p.filter, p.weight.At(n.params.Data))
-				n.notes.Add("pack weights", began, p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
-			}
-		})
-	}
-	workers.Wait()
+func (n *net) Repack(t *team.Team) {
+	_ = t.Run(len(n.packed), packing{n}) // it never fails
 	n.stale = true
+}
+
+// packing is the layers to pack, as jobs.
+type packing struct{ *net }
+
+// Do packs layer i.
+func (n packing) Do(_, i int) error {
+	p := &n.packed[i]
+	defer n.notes.Add("pack weights", time.Now(), p.weight.Len, profile.Work{Bytes: 12}) // read, and written in two forms
+	n.back.Pack(*p.filter, p.weight.At(n.params.Data))
+	return nil
 }
 
 // refresh folds anew what prediction computes with, if parameters have changed.

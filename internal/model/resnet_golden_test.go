@@ -49,7 +49,7 @@ func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels
 			t.Fatal(err)
 		}
 	}
-	r.Repack()
+	r.Repack(nil)
 	x := nhwc(read("x"), n, channels)
 	w, err := r.Worker(n, true)
 	if err != nil {
@@ -85,7 +85,7 @@ func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels
 			t.Errorf("gradient of %s is off by %g of %g", p.Name, diff, norm2(want))
 		}
 	}
-	r.Repack()
+	r.Repack(nil)
 	features, err := r.Features(n)
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func tinyResNet(t *testing.T, kernels *kernel.Set) *ResNet {
 	for _, n := range r.norms {
 		fill(n.gamma.At(r.params.Data), 0.8)
 	}
-	r.Repack()
+	r.Repack(nil)
 	return r
 }
 
@@ -69,7 +69,7 @@ func TestResNetGradients(t *testing.T) {
 			}
 			at := func(grad []float32) (sum float64) {
 				loss := make([]float64, n)
-				r.Repack()
+				r.Repack(nil)
 				if err := w.Gradients(grad, loss, x, labels, nil, 1); err != nil {
 					t.Fatal(err)
 				}
@@ -133,7 +133,7 @@ func TestPredictionIsFoldedFromRunningStatistics(t *testing.T) {
 			p.variance.At(r.params.Data)[j] *= float32((values - 1) / values)
 		}
 	}
-	r.Repack()
+	r.Repack(nil)
 	y, got := make([]float32, n*3), make([]float64, n)
 	if err := w.Predict(y, x, nil); err != nil {
 		t.Fatal(err)

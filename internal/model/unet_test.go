@@ -9,6 +9,7 @@ import (
 	"diffuse/internal/config"
 	"diffuse/internal/kernel"
 	"diffuse/internal/rng"
+	"diffuse/internal/team"
 )
 
 var (
@@ -209,6 +210,41 @@ func TestNewUNetRefusesImpossibleNets(t *testing.T) {
 		change(&cfg, &size)
 		if _, err := NewUNet(cfg, size, 1, false, kernel.Best()); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// A worker that has run before takes nothing from the heap.
+func TestWorkersMakeNoGarbage(t *testing.T) {
+	const n, size = 3, 8 * 8 * 3
+	x, y, times, loss := make([]float32, n*size), make([]float32, n*size), []float64{3, 500, 998}, make([]float64, n)
+	rng.Normal(x, 2, rng.Noise, 0, 0)
+	alone := team.New(1)
+	for _, set := range kernel.Sets() {
+		for _, precision := range []kernel.Precision{kernel.FP32, kernel.BF16} {
+			u, err := NewUNet(small, 8, 3, true, set.In(precision))
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Init(1)
+			w, err := u.Worker(n, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			grad := make([]float32, u.params.Count())
+			for what, call := range map[string]func() error{
+				"Predict":   func() error { return w.Predict(y, x, times) },
+				"Gradients": func() error { return w.Gradients(grad, loss, x, y, times, 1) },
+				"Repack":    func() error { u.Repack(alone); return nil },
+			} {
+				if allocations := testing.AllocsPerRun(5, func() {
+					if err := call(); err != nil {
+						t.Fatal(err)
+					}
+				}); allocations > 0 {
+					t.Errorf("%s, %s: %v allocations in %s", set.Name(), precision, allocations, what)
+				}
+			}
 		}
 	}
 }

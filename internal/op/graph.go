@@ -109,5 +109,5 @@ func (b *Graph) Differentiate(loss *G.Node, params ...*G.Node) error {
 }
 
 // Measure makes runs add to p where their time goes; apart says whether ops of
-// one class but of different sizes are told apart.
+// one class but of different sizes are told apart. It comes before Compile.
 func (b *Graph) Measure(p *profile.Profile, apart bool) { b.profile, b.apart = p, apart }

@@ -22,6 +22,7 @@ type program struct {
 // step is one op to compute.
 type step struct {
 	op         *op
+	class      string // what a profile counts it as
 	out, in    []*value
 	from, rows *value      // folded in, see spec.plus and spec.rows
 	into       kernel.Slot // folded into, see spec.places
@@ -60,7 +61,10 @@ func (b *Graph) Compile(results ...*G.Node) error {
 	}
 	c.fold()
 	for i, s := range c.steps {
-		s.number = i
+		s.number, s.class = i, s.op.class
+		if b.apart {
+			s.class += ", " + s.op.size
+		}
 	}
 	p.segments = cut(c.steps, b.N)
 	plan(b, p.segments)

@@ -35,11 +35,7 @@ func (b *Graph) Run(n int) (err error) {
 // compute does one step for one part, and what is to be noted of it.
 func (b *Graph) compute(s *step, p *part) {
 	if b.profile != nil {
-		class := s.op.class
-		if b.apart {
-			class += ", " + s.op.size
-		}
-		defer b.profile.Add(class, time.Now(), p.n, s.op.work)
+		defer b.profile.Add(s.class, time.Now(), p.n, s.op.work)
 	}
 	s.op.compute(p)
 	if b.check && b.first == "" && !b.finite(s.op, p) {

@@ -280,3 +280,24 @@ func TestDrawErrors(t *testing.T) {
 		t.Errorf("no seeds: %v, %v", x, err)
 	}
 }
+
+// However many steps there are, drawing takes no more from the heap.
+func TestStepsMakeNoGarbage(t *testing.T) {
+	s := linear(t)
+	net := gaussian{mean: 0.1, std: 0.2, alphabar: s.AlphabarAt, largest: 4}
+	for _, kind := range []string{"ddim", "ddpm", "skip", "sample_at"} {
+		allocations := func(steps int) float64 {
+			sampler := newSampler(t, config.Sample{Sampler: kind, Steps: 100, Spacing: "leading", Eta: 1, Variance: "fixed_small", SkipEvery: 4}, s)
+			sampler.Steps = sampler.Steps[:steps]
+			o := Options{Batch: 4, Progress: func(int, int) {}, Watch: func(State) {}}
+			return testing.AllocsPerRun(5, func() {
+				if _, err := sampler.Draw(t.Context(), nets(net, 1), Shape{4, 4, 1}, seeds(4), o); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if few, many := allocations(10), allocations(100); many > few {
+			t.Errorf("%s: %v allocations in 10 steps, %v in 100", kind, few, many)
+		}
+	}
+}

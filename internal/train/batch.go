@@ -31,8 +31,9 @@ func validation(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
 }
 
 // at is the batch of the images of these indices at a step.
-func (f *feed) at(images []int, step int) Source { return &batch{f, images, uint64(step)} }
+func (f *feed) at(images []int, step int) batch { return batch{f, images, uint64(step)} }
 
+// batch is a Source.
 type batch struct {
 	feed   *feed
 	images []int

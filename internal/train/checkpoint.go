@@ -142,7 +142,7 @@ func (c *Checkpoint) Load(average bool, kernels *kernel.Set) (model.Net, error) 
 	if err := c.LoadInto(net.Params(), average); err != nil {
 		return nil, err
 	}
-	net.Repack()
+	net.Repack(nil)
 	return net, nil
 }
 

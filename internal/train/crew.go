@@ -7,6 +7,7 @@ import (
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/profile"
+	"diffuse/internal/team"
 )
 
 // A Source holds the images of a batch.
@@ -27,8 +28,10 @@ type hand struct {
 	t, alphabar  []float64
 }
 
-// crew is the hands that work on micro-batches in parallel.
+// crew is the hands that work on micro-batches in parallel, one for each worker
+// of the team.
 type crew struct {
+	team     *team.Team
 	net      model.Net
 	kernels  *kernel.Set
 	sizes    model.Sizes
@@ -39,9 +42,9 @@ type crew struct {
 }
 
 // newCrew makes hands that can compute gradients of micro images.
-func newCrew(net model.Net, k *kernel.Set, hands, micro int, classify bool) (*crew, error) {
-	c := &crew{net: net, kernels: k, sizes: net.Sizes(), micro: micro, classify: classify}
-	for range hands {
+func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro int, classify bool) (*crew, error) {
+	c := &crew{team: workers, net: net, kernels: k, sizes: net.Sizes(), micro: micro, classify: classify}
+	for range workers.Workers() {
 		w, err := net.Worker(micro, true)
 		if err != nil {
 			return nil, fmt.Errorf("build the net for a micro-batch of %d: %w", micro, err)

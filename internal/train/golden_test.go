@@ -71,7 +71,7 @@ func goldenNet(t *testing.T, size int, kernels *kernel.Set) model.Net {
 			t.Fatal(err)
 		}
 	}
-	net.Repack()
+	net.Repack(nil)
 	return net
 }
 
@@ -150,12 +150,13 @@ func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 	}
 
 	net := goldenNet(t, f.Shape("x0")[3], kernels)
-	const micro, lanes, workers = 2, 2, 2 // the batch of 4 is summed from two micro-batches
+	const micro, lanes = 2, 2 // the batch of 4 is summed from two micro-batches
+	workers := newTeam(t, 2)
 	crew, err := newCrew(net, kernels, workers, micro, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gradient := newGradient(crew, net.Params(), lanes, workers)
+	gradient := newGradient(crew, net.Params(), lanes)
 	optimizer := newOptimizer(c.Train, kernels, workers, net.Params().Data)
 	worst := 0.0
 	for step, b := range batches {
@@ -168,8 +169,8 @@ func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 		near(t, "beta1", beta1, g.Beta1[step], 1e-9)
 		near(t, "loss", r.Loss, g.Losses[step], tolerance)
 		worst = max(worst, r.Loss/g.Losses[step]-1, 1-r.Loss/g.Losses[step])
-		optimizer.update(net.Params().Data, gradient.sum(), adamStep{lr: lr, beta1: beta1, update: step, clip: 1})
-		net.Repack()
+		optimizer.update(adamStep{params: net.Params().Data, gradient: gradient.sum(), lr: lr, beta1: beta1, update: step, clip: 1})
+		net.Repack(nil)
 	}
 	t.Logf("%d losses: largest relative difference %.2g", len(batches), worst)
 }

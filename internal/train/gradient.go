@@ -17,11 +17,19 @@ import (
 type gradient struct {
 	crew    *crew
 	params  *model.Params
-	workers int         // goroutines for passes over the parameters
 	lanes   [][]float32 // each laid out as params.Data; lane 0 ends as the sum
 	loss    []float64   // of each image
 	layers  []string    // of each micro-batch, the first layer that was not finite
 	squares []float64   // of each chunk of the sum
+	now     laneInput
+}
+
+// laneInput is what the lanes of one batch are summed from.
+type laneInput struct {
+	ctx    context.Context
+	source Source
+	used   int     // lanes
+	scale  float32 // of an element's loss in the mean
 }
 
 // lossOf is a batch's mean loss, an element of the target, and its gradient's norm.
@@ -31,12 +39,12 @@ type lossOf struct {
 	Layer      string // then, the first layer to blame
 }
 
-func newGradient(c *crew, params *model.Params, lanes, workers int) *gradient {
-	g := &gradient{crew: c, params: params, workers: workers}
+func newGradient(c *crew, params *model.Params, lanes int) *gradient {
+	g := &gradient{crew: c, params: params}
 	for range lanes {
 		g.lanes = append(g.lanes, make([]float32, params.Count()))
 	}
-	g.squares = make([]float64, (params.Count()+chunk-1)/chunk)
+	g.squares = make([]float64, chunks(params.Count()))
 	return g
 }
 
@@ -50,34 +58,38 @@ func (g *gradient) compute(ctx context.Context, s Source) (lossOf, error) {
 	micros := g.crew.microBatches(n)
 	g.loss = resize(g.loss, n)
 	g.layers = resize(g.layers, micros)
-	used := min(len(g.lanes), micros)
-	scale := float32(1 / float64(n*g.crew.sizes.Target))
-	err := eachJob(min(len(g.crew.hands), used), used, func(worker, lane int) error {
-		began := time.Now()
-		clear(g.lanes[lane])
-		g.crew.profile.Add("reduce", began, len(g.lanes[lane]), profile.Work{Bytes: 4})
-		for m := lane; m < micros; m += len(g.lanes) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := g.micro(g.crew.hands[worker], g.lanes[lane], s, m, scale); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	g.now = laneInput{ctx: ctx, source: s, used: min(len(g.lanes), micros), scale: float32(1 / float64(n*g.crew.sizes.Target))}
+	if err := g.crew.team.Run(g.now.used, laneSums{g}); err != nil {
 		return lossOf{}, err
 	}
-	g.reduce(used)
+	g.reduce()
 	return g.judge(n), nil
 }
 
+// laneSums are a batch's lanes as jobs.
+type laneSums struct{ *gradient }
+
+// Do sums one lane.
+func (g laneSums) Do(worker, lane int) error {
+	began := time.Now()
+	clear(g.lanes[lane])
+	g.crew.profile.Add("reduce", began, len(g.lanes[lane]), profile.Work{Bytes: 4})
+	for m := lane; m < len(g.layers); m += len(g.lanes) {
+		if err := g.now.ctx.Err(); err != nil {
+			return err
+		}
+		if err := g.micro(g.crew.hands[worker], g.lanes[lane], m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // micro adds the gradient of micro-batch m to lane.
-func (g *gradient) micro(h *hand, lane []float32, s Source, m int, scale float32) error {
-	lo, n := g.crew.load(h, s, m)
+func (g *gradient) micro(h *hand, lane []float32, m int) error {
+	lo, n := g.crew.load(h, g.now.source, m)
 	loss := g.loss[lo : lo+n]
-	if err := h.Gradients(lane, loss, g.crew.inputs(h, n), g.crew.targets(h, n), h.t[:n], scale); err != nil {
+	if err := h.Gradients(lane, loss, g.crew.inputs(h, n), g.crew.targets(h, n), h.t[:n], g.now.scale); err != nil {
 		return err
 	}
 	g.layers[m] = ""
@@ -87,17 +99,25 @@ func (g *gradient) micro(h *hand, lane []float32, s Source, m int, scale float32
 	return nil
 }
 
-// reduce adds the used lanes to lane 0, in order, and takes the sum of squares
-// of what is trained.
-func (g *gradient) reduce(used int) {
-	k, trained := g.crew.kernels, g.params.Trained()
-	eachChunk(g.workers, len(g.sum()), func(i, lo, hi int) {
-		defer g.crew.profile.Add("reduce", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * (used + 1))})
-		for _, lane := range g.lanes[1:used] {
-			k.AddTo(g.sum()[lo:hi], lane[lo:hi])
-		}
-		g.squares[i] = k.SumSquares(g.sum()[lo:max(lo, min(hi, trained))])
-	})
+// reduce adds the used lanes to lane 0, in order, and takes the sum of squares of
+// what is trained.
+func (g *gradient) reduce() {
+	_ = g.crew.team.Run(len(g.squares), reductions{g}) // they never fail
+}
+
+// reductions are the sum's chunks as jobs.
+type reductions struct{ *gradient }
+
+// Do adds up chunk i of the lanes.
+func (g reductions) Do(_, i int) error {
+	lo, hi := bounds(i, len(g.sum()))
+	defer g.crew.profile.Add("reduce", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * (g.now.used + 1))})
+	k, sum := g.crew.kernels, g.sum()[lo:hi]
+	for _, lane := range g.lanes[1:g.now.used] {
+		k.AddTo(sum, lane[lo:hi])
+	}
+	g.squares[i] = k.SumSquares(sum[:max(0, min(hi, g.params.Trained())-lo)])
+	return nil
 }
 
 // judge is the loss over n images and the gradient's norm, and who is to blame

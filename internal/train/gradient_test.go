@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"diffuse/internal/rng"
+	"diffuse/internal/team"
 )
 
 // fixedBatch is a batch of given images, noise, timesteps and alphabars.
@@ -36,14 +37,22 @@ func randomBatch(n, size int) *fixedBatch {
 	return b
 }
 
+// newTeam is a team that ends with the test.
+func newTeam(t *testing.T, workers int) *team.Team {
+	t.Helper()
+	w := team.New(workers)
+	t.Cleanup(w.Close)
+	return w
+}
+
 func computed(t *testing.T, net *toy, b Source, micro, lanes, workers int) (lossOf, []float32) {
 	t.Helper()
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, min(workers, lanes), micro, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, workers), micro, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGradient(c, net.params, lanes, workers)
+	g := newGradient(c, net.params, lanes)
 	r, err := g.compute(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
@@ -107,11 +116,11 @@ func TestSmallBatchAfterALargeOne(t *testing.T) {
 	const size = 8
 	net := newToy(size)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, 2, 2, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, 2), 2, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGradient(c, net.params, 3, 2)
+	g := newGradient(c, net.params, 3)
 	if _, err := g.compute(context.Background(), randomBatch(9, size)); err != nil {
 		t.Fatal(err)
 	}
@@ -134,16 +143,17 @@ func TestClipFactor(t *testing.T) {
 func TestNormOfHugeGradients(t *testing.T) {
 	net := newToy(4)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, 1, 2, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, 1), 2, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGradient(c, net.params, 1, 1)
+	g := newGradient(c, net.params, 1)
 	for _, k := range []float32{1e25, float32(math.Inf(1)), float32(math.NaN())} {
 		clear(g.sum())
 		g.sum()[18] = k // time.bias
 		g.loss = []float64{1}
-		g.reduce(1)
+		g.now.used = 1
+		g.reduce()
 		r := g.judge(1)
 		if finite(float64(k)) {
 			near(t, "norm", r.Norm, float64(k), 1e-6)

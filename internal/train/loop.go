@@ -55,7 +55,8 @@ func (t *Trainer) next(ctx context.Context) error {
 func (t *Trainer) OneStep(ctx context.Context) error {
 	began := time.Now()
 	images := t.batch()
-	r, err := t.gradient.compute(ctx, t.training.at(images, t.Step))
+	t.now = t.training.at(images, t.Step)
+	r, err := t.gradient.compute(ctx, &t.now)
 	if err != nil {
 		return err
 	}
@@ -66,15 +67,20 @@ func (t *Trainer) OneStep(ctx context.Context) error {
 		return t.skip(ctx, r)
 	}
 	t.NonFiniteInRow = 0
-	t.optimizer.update(t.Net.Params().Data[:t.Net.Params().Trained()], t.gradient.sum(), adamStep{
+	params := t.Net.Params()
+	t.optimizer.update(adamStep{
+		params: params.Data[:params.Trained()], gradient: t.gradient.sum(),
 		lr: lr, beta1: beta1, update: t.Updates, clip: clipFactor(r.Norm, t.Config.Train.Clip),
 	})
 	t.Net.Track(t.gradient.sum(), len(images))
-	t.optimizer.track(t.Net.Params())
-	t.Net.Repack()
+	t.optimizer.track(params)
+	t.Net.Repack(t.team)
 	t.Updates++
 	t.LossSum += r.Loss * float64(len(images))
 	t.LossImages += len(images)
+	if len(t.Observers) == 0 {
+		return nil // an event that nobody hears of would be garbage
+	}
 	return t.emit(ctx, Step{
 		Step: t.Step, Total: t.total, Epoch: t.Epoch + 1, Images: len(images),
 		Loss: r.Loss, LR: lr, GradNorm: r.Norm, Seconds: time.Since(began).Seconds(),
@@ -198,10 +204,11 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 	}
 	measure := func(loss *float64) func() error {
 		return func() (err error) {
-			if s := t.validation.at(images, 0); t.crew.classify {
-				*loss, e.Confusion, err = confusion(ctx, t.crew, s)
+			b := t.validation.at(images, 0)
+			if t.crew.classify {
+				*loss, e.Confusion, err = confusion(ctx, t.crew, &b)
 			} else {
-				*loss, err = meanLoss(ctx, t.crew, s, nil)
+				*loss, err = meanLoss(ctx, t.crew, &b, nil)
 			}
 			return err
 		}
@@ -218,7 +225,7 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 func (t *Trainer) withAverage(f func() error) error {
 	exchange := func() {
 		t.optimizer.swap(t.Net.Params().Data)
-		t.Net.Repack()
+		t.Net.Repack(t.team)
 	}
 	exchange()
 	defer exchange()

@@ -7,6 +7,7 @@ import (
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/profile"
+	"diffuse/internal/team"
 )
 
 // optimizer is Adam or AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019) with
@@ -15,14 +16,15 @@ import (
 type optimizer struct {
 	config  config.Train
 	kernels *kernel.Set
-	workers int
+	team    *team.Team
 	profile *profile.Profile
 	m, v    []float32 // first and second moments
 	average []float32 // moving average of the weights; nil when off
+	now     adamStep
 }
 
-func newOptimizer(c config.Train, k *kernel.Set, workers int, params []float32) *optimizer {
-	o := &optimizer{config: c, kernels: k, workers: workers}
+func newOptimizer(c config.Train, k *kernel.Set, workers *team.Team, params []float32) *optimizer {
+	o := &optimizer{config: c, kernels: k, team: workers}
 	o.m = make([]float32, len(params))
 	o.v = make([]float32, len(params))
 	if c.EMA > 0 {
@@ -33,30 +35,39 @@ func newOptimizer(c config.Train, k *kernel.Set, workers int, params []float32) 
 
 // adamStep is what one update is computed with.
 type adamStep struct {
-	lr, beta1 float64
-	clip      float64 // factor on the gradient
-	update    int     // updates before this one
+	params, gradient []float32
+	lr, beta1        float64
+	clip             float64 // factor on the gradient
+	update           int     // updates before this one
 }
 
 // update changes the trained parameters, the moments and the average by one step, all
 // in one pass over memory.
-func (o *optimizer) update(params, gradient []float32, s adamStep) {
+func (o *optimizer) update(s adamStep) {
+	o.now = s
+	_ = o.team.Run(chunks(len(s.params)), updates{o}) // they never fail
+}
+
+// updates are the chunks of one step as jobs.
+type updates struct{ *optimizer }
+
+// Do updates chunk i.
+func (o updates) Do(_, i int) error {
+	s := &o.now
+	lo, hi := bounds(i, len(s.params))
 	floats := 7 // the gradient is read; parameters and moments are read and written
+	a := kernel.AdamArgs{
+		P: s.params[lo:hi], G: s.gradient[lo:hi], M: o.m[lo:hi], V: o.v[lo:hi],
+		Step: s.update + 1, LR: s.lr, Beta1: s.beta1, Beta2: o.config.Betas[1], Eps: o.config.Eps,
+		WeightDecay: o.config.WeightDecay, Decoupled: o.config.Optimizer == "adamw", GradScale: s.clip,
+	}
 	if o.average != nil {
 		floats += 2
+		a.EMA, a.EMADecay = o.average[lo:hi], emaDecay(o.config, s.update)
 	}
-	eachChunk(o.workers, len(params), func(_, lo, hi int) {
-		defer o.profile.Add("optimizer", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * floats)})
-		a := kernel.AdamArgs{
-			P: params[lo:hi], G: gradient[lo:hi], M: o.m[lo:hi], V: o.v[lo:hi],
-			Step: s.update + 1, LR: s.lr, Beta1: s.beta1, Beta2: o.config.Betas[1], Eps: o.config.Eps,
-			WeightDecay: o.config.WeightDecay, Decoupled: o.config.Optimizer == "adamw", GradScale: s.clip,
-		}
-		if o.average != nil {
-			a.EMA, a.EMADecay = o.average[lo:hi], emaDecay(o.config, s.update)
-		}
-		o.kernels.Adam(a)
-	})
+	defer o.profile.Add("optimizer", time.Now(), hi-lo, profile.Work{Bytes: float64(4 * floats)})
+	o.kernels.Adam(a)
+	return nil
 }
 
 // track makes the average follow what is not trained but measured.
@@ -77,9 +88,17 @@ func clipFactor(norm, limit float64) float64 {
 
 // swap exchanges the parameters with their moving average.
 func (o *optimizer) swap(params []float32) {
-	eachChunk(o.workers, len(params), func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			params[i], o.average[i] = o.average[i], params[i]
-		}
-	})
+	_ = o.team.Run(chunks(len(params)), &swaps{params, o.average}) // they never fail
+}
+
+// swaps are the chunks of two slices to exchange, as jobs.
+type swaps struct{ a, b []float32 }
+
+// Do exchanges chunk i.
+func (s *swaps) Do(_, i int) error {
+	lo, hi := bounds(i, len(s.a))
+	for k := lo; k < hi; k++ {
+		s.a[k], s.b[k] = s.b[k], s.a[k]
+	}
+	return nil
 }

@@ -131,7 +131,7 @@ func (t *Trainer) Resume() error {
 	if err := t.loadState(); err != nil {
 		return err
 	}
-	t.Net.Repack()
+	t.Net.Repack(t.team)
 	// A crash between saving "last" and linking others to it is made good.
 	if t.Ended == t.Step {
 		return t.keep()

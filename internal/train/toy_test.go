@@ -14,6 +14,7 @@ import (
 	"diffuse/internal/profile"
 	"diffuse/internal/rng"
 	"diffuse/internal/schedule"
+	"diffuse/internal/team"
 )
 
 // toy is the net y = x·W + b·t/1000 over flattened images, whose gradient is
@@ -39,12 +40,12 @@ func newToy(size int) *toy {
 	for i := range n.params.Data {
 		n.params.Data[i] *= .01
 	}
-	n.Repack()
+	n.Repack(nil)
 	return n
 }
 
 func (n *toy) Params() *model.Params { return n.params }
-func (n *toy) Repack()               { n.packed = append(n.packed[:0], n.params.Data...) }
+func (n *toy) Repack(*team.Team)     { n.packed = append(n.packed[:0], n.params.Data...) }
 
 func (n *toy) Track([]float32, int)           {}
 func (n *toy) Init(int64)                     {}
@@ -171,5 +172,6 @@ func newTrainer(t *testing.T, s Setup) *Trainer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(tr.Close)
 	return tr
 }

@@ -10,6 +10,7 @@ import (
 	"diffuse/internal/model"
 	"diffuse/internal/profile"
 	"diffuse/internal/schedule"
+	"diffuse/internal/team"
 )
 
 // maxNonFinite steps in a row without a finite loss and gradient end a run.
@@ -38,17 +39,19 @@ type Trainer struct {
 	stepsPerEpoch int
 	total         int
 	rate          Rate
+	team          *team.Team
 	crew          *crew
 	gradient      *gradient
 	optimizer     *optimizer
 	training      feed
 	validation    feed
+	now           batch // of the present step
 	order         []int // of the images in the epoch orderOf
 	orderOf       int
 	epochBegan    time.Time
 }
 
-// New prepares a run at its first step.
+// New prepares a run at its first step. Close frees what it holds.
 func New(s Setup) (*Trainer, error) {
 	c := s.Config
 	if s.Train.N == 0 || s.Valid.N == 0 {
@@ -64,12 +67,14 @@ func New(s Setup) (*Trainer, error) {
 	params := s.Net.Params()
 	micros := (min(c.Train.Batch, s.Train.N) + c.Train.MicroBatch - 1) / c.Train.MicroBatch
 	lanes := min(c.Train.Lanes, micros)
-	if t.crew, err = newCrew(s.Net, s.Kernels, min(s.Workers, lanes), c.Train.MicroBatch, c.Model.Kind == config.ResNet); err != nil {
+	t.team = team.New(s.Workers)
+	if t.crew, err = newCrew(s.Net, s.Kernels, t.team, c.Train.MicroBatch, c.Model.Kind == config.ResNet); err != nil {
+		t.Close()
 		return nil, err
 	}
-	t.gradient = newGradient(t.crew, params, lanes, s.Workers)
+	t.gradient = newGradient(t.crew, params, lanes)
 	t.crew.profile = s.Profile
-	t.optimizer = newOptimizer(c.Train, s.Kernels, s.Workers, params.Data)
+	t.optimizer = newOptimizer(c.Train, s.Kernels, t.team, params.Data)
 	t.optimizer.profile = s.Profile
 	t.training = training(c, s.Schedule, s.Train)
 	t.validation = validation(c, s.Schedule, s.Valid)
@@ -77,3 +82,6 @@ func New(s Setup) (*Trainer, error) {
 	t.KernelSet = s.Kernels.Name()
 	return t, nil
 }
+
+// Close ends the goroutines that worked for the trainer.
+func (t *Trainer) Close() { t.team.Close() }

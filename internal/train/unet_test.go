@@ -11,10 +11,11 @@ import (
 	"diffuse/internal/model"
 )
 
-// trained is the weights of a small U-Net after some steps.
-func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
+// smallTrainer trains a small U-Net with all kinds of layers.
+func smallTrainer(t *testing.T, kernels *kernel.Set, workers int, ema float64) *Trainer {
 	t.Helper()
 	c := toyConfig()
+	c.Train.EMA = ema
 	c.Data.Size = 16
 	c.Model = config.Model{Kind: config.UNet, Channels: []int{8, 24}, Layers: 1, Attention: []bool{false, true}, HeadDim: 8, Groups: 4, Init: "default"}
 	net, err := model.NewUNet(c.Model, c.Data.Size, 1, true, kernels)
@@ -24,13 +25,19 @@ func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
 	net.Init(1)
 	s := toySetup(t, c, "")
 	s.Net, s.Kernels, s.Workers = net, kernels, workers
-	tr := newTrainer(t, s)
+	return newTrainer(t, s)
+}
+
+// trained is the weights of a small U-Net after some steps.
+func trained(t *testing.T, kernels *kernel.Set, workers int) []float32 {
+	t.Helper()
+	tr := smallTrainer(t, kernels, workers, .99)
 	for range 3 {
 		if err := tr.OneStep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return net.Params().Data
+	return tr.Net.Params().Data
 }
 
 // A net's bits depend neither on the number of workers nor on a garbage

@@ -11,23 +11,7 @@ import (
 // targets, several at once.
 func meanLoss(ctx context.Context, c *crew, s Source, judge func(lo int, y, target []float32)) (float64, error) {
 	loss := make([]float64, s.Len())
-	micros := c.microBatches(s.Len())
-	err := eachJob(min(len(c.hands), micros), micros, func(worker, m int) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		h := c.hands[worker]
-		lo, n := c.load(h, s, m)
-		y, target := c.outputs(h, n), c.targets(h, n)
-		if err := h.Predict(y, c.inputs(h, n), h.t[:n]); err != nil {
-			return err
-		}
-		c.net.Loss(loss[lo:lo+n], y, target)
-		if judge != nil {
-			judge(lo, y, target)
-		}
-		return nil
-	})
+	err := c.team.Run(c.microBatches(s.Len()), &losses{c, ctx, s, loss, judge})
 	return sum(loss) / float64(s.Len()*c.sizes.Target), err
 }
 
@@ -66,4 +50,31 @@ func confusion(ctx context.Context, c *crew, s Source) (float64, Confusion, erro
 		}
 	}
 	return loss, counts, err
+}
+
+// losses are the micro-batches of images whose losses are asked for, as jobs.
+type losses struct {
+	*crew
+	ctx      context.Context
+	source   Source
+	perImage []float64
+	judge    func(lo int, y, target []float32)
+}
+
+// Do takes the losses of micro-batch m.
+func (l *losses) Do(worker, m int) error {
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	h := l.hands[worker]
+	lo, n := l.load(h, l.source, m)
+	y, target := l.outputs(h, n), l.targets(h, n)
+	if err := h.Predict(y, l.inputs(h, n), h.t[:n]); err != nil {
+		return err
+	}
+	l.net.Loss(l.perImage[lo:lo+n], y, target)
+	if l.judge != nil {
+		l.judge(lo, y, target)
+	}
+	return nil
 }
