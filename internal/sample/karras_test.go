@@ -106,7 +106,7 @@ func TestDPMpp2MAsInThePaper(t *testing.T) {
 	c := config.Default().Sample
 	c.Sampler, c.Steps, c.Spacing = "dpmpp_2m", 20, "trailing"
 	steps := newSampler(t, c, linear(t)).Steps
-	alpha := func(a float64) float64 { return math.Sqrt(a) }
+	alpha := math.Sqrt
 	sigma := func(a float64) float64 { return math.Sqrt(1 - a) }
 	lambda := func(a float64) float64 { return math.Log(alpha(a) / sigma(a)) }
 	for i := 1; i < len(steps)-1; i++ {

@@ -165,11 +165,11 @@ func (t *torchTensor) entry(name string) (entry, error) {
 // contiguous tells whether the elements stand row by row without holes.
 func contiguous(shape, strides []int) bool {
 	step := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		if shape[i] != 1 && strides[i] != step {
+	for i, n := range slices.Backward(shape) {
+		if n != 1 && strides[i] != step {
 			return false
 		}
-		step *= shape[i]
+		step *= n
 	}
 	return true
 }
