@@ -36,11 +36,12 @@ func nearestRows(x, y set, self []int) ([]Neighbour, error) {
 		local := make([]Neighbour, t.m)
 		for i := range local {
 			local[i].Distance = math.Inf(1)
-			for j := range t.n {
+			dots, _ := t.row(i)
+			for j, dot := range dots {
 				if self != nil && self[t.a0+i] == t.b0+j {
 					continue
 				}
-				if d := t.distance(i, j); d < local[i].Distance {
+				if d := t.distance(i, j, dot); d < local[i].Distance {
 					local[i] = Neighbour{t.b0 + j, d}
 				}
 			}
