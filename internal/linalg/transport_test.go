@@ -103,3 +103,42 @@ func TestRootOfDiagonal(t *testing.T) {
 		checkNear(t, fmt.Sprintf("sqrt(%v)", x), r.form([]float64{1, 0}), math.Sqrt(x), 1e-6)
 	}
 }
+
+// Statistics that were rounded are slightly indefinite; no node may meet the
+// negative eigenvalue.
+func TestRootOfIndefinite(t *testing.T) {
+	for k := range 12 {
+		noise := node(k) * node(k) * (1 + 1e-9)
+		r, err := newRootOfT([]float64{-noise, 1}, []float64{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkNear(t, fmt.Sprintf("the root of %v", -noise), r.form([]float64{1, 0}), 0, 1e-6)
+		checkNear(t, "the root of 1", r.form([]float64{0, 1}), 1, noise+1e-6)
+	}
+}
+
+// Statistics that went through a float32 file are indefinite by its rounding,
+// which roots show as its own root: 2e-4.
+func TestTransportOfRoundedStatistics(t *testing.T) {
+	const d, rows = 150, 20
+	onAllTeams(t, func(t *testing.T, team *team) {
+		s1, s2, x := gram(1, 400, d), gram(2, 60, d), normals(3, rows*d)
+		forms := func() []float64 {
+			p, err := team.newTransport(s1, s2, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := make([]float64, rows)
+			p.Forms(f, x)
+			return f
+		}
+		want := forms()
+		for i, v := range s2 {
+			s2[i] = float64(float32(v))
+		}
+		for i, v := range forms() {
+			checkNear(t, fmt.Sprintf("form %d", i), v, want[i], 1e-3*want[i])
+		}
+	})
+}
