@@ -1,18 +1,19 @@
 package eval
 
 import (
+	"math"
 	"slices"
 
 	"diffuse/internal/fault"
+	"diffuse/internal/linalg"
 )
 
-const (
-	blockRows = 256 // rows that meet the scatter matrix at once
-	blockCols = 128 // a tile of the scatter matrix
-)
+// blockRows is the rows that meet the scatter matrix at once: with the row that
+// merges them, as many as linalg.AddGram sums without a cut.
+const blockRows = 255
 
 // An Accumulator gathers moments of rows as they come, in float64 and in memory
-// of d². Rows are centred on the mean of their block of 256 before they are
+// of d². Rows are centred on the mean of their block of 255 before they are
 // multiplied, and blocks are merged (Chan, Golub and LeVeque 1983), so that a
 // mean far larger than the spread costs no digits. How rows are dealt out to
 // calls of Add changes no bit.
@@ -20,17 +21,16 @@ type Accumulator struct {
 	dim     int
 	n       int       // rows in mean and scatter
 	mean    []float64 // of n rows
-	scatter []float64 // Σ (x-mean)(x-mean)ᵀ; the tiles on and above the diagonal count
+	scatter []float64 // Σ (x-mean)(x-mean)ᵀ, on and above the diagonal
 	waiting []float32 // rows of a block that is not full
-	block   []float64 // the block, transposed: dim×rows, so that features are rows to multiply
-	delta   []float64 // its mean less the mean so far
+	block   []float64 // the block, centred, and a row that merges it
 }
 
 // NewAccumulator starts with no rows, of dim features each.
 func NewAccumulator(dim int) *Accumulator {
 	return &Accumulator{
 		dim: dim, mean: make([]float64, dim), scatter: make([]float64, dim*dim),
-		block: make([]float64, blockRows*dim), delta: make([]float64, dim),
+		block: make([]float64, (blockRows+1)*dim),
 	}
 }
 
@@ -63,68 +63,61 @@ func (a *Accumulator) add(rows []float32) {
 // Moments gives the moments of the rows so far; fewer than two are an error.
 func (a *Accumulator) Moments() (Moments, error) {
 	whole := *a
+	whole.mean, whole.scatter = slices.Clone(a.mean), slices.Clone(a.scatter)
 	if len(a.waiting) > 0 {
-		whole.mean, whole.scatter = slices.Clone(a.mean), slices.Clone(a.scatter)
 		whole.fold()
 	}
 	if whole.n < 2 {
 		return Moments{}, fault.New(fault.Data, "", "%d images have no covariance: a score needs at least two", whole.n)
 	}
-	d := a.dim
-	sigma := make([]float64, d*d)
-	for i := range d {
-		for j := i; j < d; j++ {
-			v := whole.scatter[i*d+j] / float64(whole.n-1)
-			sigma[i*d+j], sigma[j*d+i] = v, v
-		}
+	for i := range whole.scatter {
+		whole.scatter[i] /= float64(whole.n - 1)
 	}
-	return Moments{whole.n, slices.Clone(whole.mean), sigma}, nil
+	linalg.Mirror(whole.scatter, a.dim)
+	return Moments{whole.n, whole.mean, whole.scatter}, nil
 }
 
-// fold merges the waiting rows.
+// fold merges the waiting rows. With δ their mean less the mean of the n rows
+// before, the scatter grows by theirs and by δ·δᵀ·n·m/(n+m): as if √(n·m/(n+m))·δ
+// were one more centred row.
 func (a *Accumulator) fold() {
 	d := a.dim
 	m := len(a.waiting) / d
-	a.centre(m)
-	before, after := float64(a.n), float64(a.n+m)
-	share := before * float64(m) / after
-	tiles := (d + blockCols - 1) / blockCols
-	// No tile fails: the error is nil.
-	_ = each(workers(), tiles*tiles, func(_, t int) error {
-		i0, j0 := t/tiles*blockCols, t%tiles*blockCols
-		if j0 < i0 {
-			return nil
-		}
-		rows, cols := min(blockCols, d-i0), min(blockCols, d-j0)
-		timesTransposed(a.scatter[i0*d+j0:], d, a.block[i0*m:], a.block[j0*m:], rows, cols, m, 1)
-		for i := i0; i < i0+rows; i++ {
-			for j := j0; j < j0+cols; j++ {
-				a.scatter[i*d+j] += a.delta[i] * a.delta[j] * share
-			}
-		}
+	const columns = 64 // of a task: a row's part is whole cache lines
+	// No task fails: the error is nil.
+	_ = each(workers(), (d+columns-1)/columns, func(_, t int) error {
+		a.centre(m, t*columns, min((t+1)*columns, d))
 		return nil
 	})
-	for i := range a.mean {
-		a.mean[i] += a.delta[i] * float64(m) / after
-	}
+	linalg.AddGram(a.scatter, a.block[:(m+1)*d], m+1, d, workers())
 	a.n += m
 	a.waiting = a.waiting[:0]
 }
 
-// centre turns the m waiting rows into columns of block about their own mean and
-// sets delta.
-func (a *Accumulator) centre(m int) {
-	for j := range a.dim {
-		column := a.block[j*m : (j+1)*m]
-		sum := 0.0
-		for i := range column {
-			column[i] = float64(a.waiting[i*a.dim+j])
-			sum += column[i]
+// centre turns columns lo…hi-1 of the m waiting rows into the block's and moves
+// the mean.
+func (a *Accumulator) centre(m, lo, hi int) {
+	before, rows := float64(a.n), float64(m)
+	merge := a.block[m*a.dim+lo : m*a.dim+hi]
+	clear(merge)
+	for i := range m {
+		for j, v := range a.waiting[i*a.dim+lo : i*a.dim+hi] {
+			merge[j] += float64(v)
 		}
-		mean := sum / float64(m)
-		for i := range column {
-			column[i] -= mean
+	}
+	for j := range merge {
+		merge[j] /= rows
+	}
+	for i := range m {
+		centred := a.block[i*a.dim+lo : i*a.dim+hi]
+		for j, v := range a.waiting[i*a.dim+lo : i*a.dim+hi] {
+			centred[j] = float64(v) - merge[j]
 		}
-		a.delta[j] = mean - a.mean[j]
+	}
+	share := math.Sqrt(before * rows / (before + rows))
+	for j, mean := range merge {
+		delta := mean - a.mean[lo+j]
+		a.mean[lo+j] += delta * rows / (before + rows)
+		merge[j] = delta * share
 	}
 }

@@ -1,6 +1,9 @@
 package eval
 
-import "fmt"
+import (
+	"diffuse/internal/fault"
+	"diffuse/internal/linalg"
+)
 
 // FID is the Fréchet inception distance of two sets of features, the squared
 // 2-Wasserstein distance of the Gaussians with their moments:
@@ -9,7 +12,8 @@ import "fmt"
 //
 // in float64. It is not negative but for rounding. Its bias is upwards and about
 // 1/N; where a side is Singular the value is right for those moments and says
-// little of the distributions. It does not depend on the order of the two.
+// little of the distributions. The order of the two matters to rounding only.
+// A covariance that is not positive semidefinite is an error of kind Data.
 //
 // Source: Heusel et al. 2017, "GANs trained by a two time-scale update rule
 // converge to a local Nash equilibrium", eq. 6; Dowson and Landau 1982.
@@ -18,26 +22,15 @@ func FID(a, b Moments) (float64, error) {
 		return 0, unlike(a.Dim(), b.Dim())
 	}
 	d := a.Dim()
-	if b.known() < a.known() {
-		a, b = b, a // the lower rank first
-	}
-	shared, err := traceSqrtProduct(a.Sigma, b.Sigma, d)
+	shared, err := linalg.TraceSqrtProduct(a.Sigma, b.Sigma, d, workers())
 	if err != nil {
-		return 0, fmt.Errorf("FID: %w", err)
+		return 0, fault.New(fault.Data, "", "FID: %w", err)
 	}
 	trace := -2 * shared
 	for i := range d {
 		trace += a.Sigma[i*d+i] + b.Sigma[i*d+i]
 	}
 	return squaredDistance(a.Mean, b.Mean) + trace, nil
-}
-
-// known is N, or more than any where N is unknown.
-func (m Moments) known() int {
-	if m.N == 0 {
-		return int(^uint(0) >> 1)
-	}
-	return m.N
 }
 
 func squaredDistance(a, b []float64) float64 {

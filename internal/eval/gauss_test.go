@@ -30,7 +30,11 @@ func randomGaussian(r *rand.Rand, d int, shift, spread float64) gaussian {
 func (g gaussian) moments() Moments {
 	d := len(g.mean)
 	sigma := make([]float64, d*d)
-	timesTransposed(sigma, d, g.factor, g.factor, d, d, d, 0)
+	for i := range d {
+		for j := range d {
+			sigma[i*d+j] = dot(g.factor[i*d:(i+1)*d], g.factor[j*d:(j+1)*d])
+		}
+	}
 	return Moments{0, g.mean, sigma}
 }
 

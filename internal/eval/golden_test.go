@@ -2,10 +2,12 @@ package eval
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"diffuse/internal/linalg"
 	"diffuse/internal/tensorfile"
 )
 
@@ -28,11 +30,7 @@ const (
 )
 
 func TestGolden(t *testing.T) {
-	folders := []string{"testdata"}
-	if dir := os.Getenv("DIFFUSE_GOLDEN"); dir != "" {
-		folders = append(folders, dir)
-	}
-	for _, folder := range folders {
+	for _, folder := range goldenFolders() {
 		text, err := os.ReadFile(filepath.Join(folder, "features.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -41,23 +39,8 @@ func TestGolden(t *testing.T) {
 		if err := json.Unmarshal(text, &want); err != nil {
 			t.Fatal(err)
 		}
-		f, err := tensorfile.OpenSafetensors(filepath.Join(folder, "features.safetensors"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		read := func(name string) Source {
-			x, err := f.Read(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := Rows(x, f.Shape(name)[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
-		a, b, few := read("a"), read("b"), read("few")
+		features := goldenFeatures(t, folder, "a", "b", "few")
+		a, b, few := features[0], features[1], features[2]
 		half := a.Len() / 2
 		first, second := window{a, 0, half}, window{a, half, a.Len() - half}
 		if !momentsOf(t, few).Singular() || momentsOf(t, a).Singular() {
@@ -70,6 +53,66 @@ func TestGolden(t *testing.T) {
 		near(t, folder+": KID of a and b", kidOf(t, a, b, KIDBlocks).Value, want.KIDAB, goldenTolerance)
 		near(t, folder+": KID of a and b in one block", kidOf(t, a, b, KIDWhole).Value, want.KIDWhole, goldenTolerance)
 		near(t, folder+": KID of a's halves", kidOf(t, first, second, KIDBlocks).Value, want.KIDAHalf, goldenTolerance)
+	}
+}
+
+func goldenFolders() []string {
+	folders := []string{"testdata"}
+	if dir := os.Getenv("DIFFUSE_GOLDEN"); dir != "" {
+		folders = append(folders, dir)
+	}
+	return folders
+}
+
+// goldenFeatures reads sets of features.safetensors.
+func goldenFeatures(t *testing.T, folder string, names ...string) []Source {
+	t.Helper()
+	f, err := tensorfile.OpenSafetensors(filepath.Join(folder, "features.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	sets := make([]Source, len(names))
+	for i, name := range names {
+		x, err := f.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sets[i], err = Rows(x, f.Shape(name)[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sets
+}
+
+// The lesson's own square root is another way to FID. It stops when M/‖M‖ - Y·Y
+// is at most its tolerance, τ. An eigenvalue of Y is below the root that it tends
+// to by at most the root of its part of that, so that the trace, of M = S1·S2, is
+// off by at most √‖M‖·d^¾·√τ (Hölder), and FID by twice as much. At the lesson's
+// τ that is a bound more than a check; a smaller τ is one.
+func TestFIDAgainstTheLessonsRoot(t *testing.T) {
+	for _, folder := range goldenFolders() {
+		features := goldenFeatures(t, folder, "a", "b")
+		a, b := momentsOf(t, features[0]), momentsOf(t, features[1])
+		d := a.Dim()
+		product := make([]float64, d*d)
+		linalg.Mul(product, a.Sigma, b.Sigma, d, workers())
+		norm := math.Sqrt(dot(product, product))
+		for _, tolerance := range []float64{1e-6, 1e-12} {
+			shared, err := linalg.TraceSqrtNewtonSchulz(product, d, 100, tolerance, workers())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := squaredDistance(a.Mean, b.Mean) - 2*shared
+			for i := range d {
+				want += a.Sigma[i*d+i] + b.Sigma[i*d+i]
+			}
+			got, most := fidOf(t, a, b), 2*math.Sqrt(norm*tolerance)*math.Pow(float64(d), .75)
+			t.Logf("%s: FID %.9g, by the lesson's root at %.0e %.9g: %.1e apart, tolerated %.1e", folder, got, tolerance, want, want-got, most)
+			if math.Abs(got-want) > most {
+				t.Errorf("%s: FID is %v, by the lesson's root %v", folder, got, want)
+			}
+		}
 	}
 }
 

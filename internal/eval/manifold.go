@@ -2,6 +2,7 @@ package eval
 
 import (
 	"math"
+	"slices"
 
 	"diffuse/internal/fault"
 )
@@ -24,10 +25,7 @@ func NewManifold(src Source, k int) (*Manifold, error) {
 	if k < 1 || n <= k {
 		return nil, fault.New(fault.Usage, "", "a manifold of %d neighbours needs more than %d images, and there are %d", k, max(k, 1), n)
 	}
-	near := make([]nearest, n)
-	for i := range near {
-		near[i] = newNearest(k)
-	}
+	near := newNearest(n, k)
 	err := sweep(workers(), set{src, "features"}, nil, func(t *tile) func() {
 		rows, columns := ballsOf(t, k)
 		a0, b0 := t.a0, t.b0
@@ -52,22 +50,13 @@ func NewManifold(src Source, k int) (*Manifold, error) {
 
 // ballsOf is the k smallest squared distances of t's rows and columns in it.
 func ballsOf(t *tile, k int) (rows, columns []nearest) {
-	rows, columns = make([]nearest, t.m), make([]nearest, t.n)
-	for i := range rows {
-		rows[i] = newNearest(k)
-	}
-	for j := range columns {
-		columns[j] = newNearest(k)
-	}
+	rows, columns = newNearest(t.m, k), newNearest(t.n, k)
 	for i := range t.m {
-		first := 0
-		if t.a0 == t.b0 {
-			first = i + 1
-		}
-		for j := first; j < t.n; j++ {
-			d := t.distance(i, j)
+		dots, first := t.row(i)
+		for j, dot := range dots {
+			d := t.distance(i, first+j, dot)
 			rows[i].insert(d)
-			columns[j].insert(d)
+			columns[first+j].insert(d)
 		}
 	}
 	return rows, columns
@@ -76,12 +65,13 @@ func ballsOf(t *tile, k int) (rows, columns []nearest) {
 // nearest is the k smallest squared distances so far, ascending.
 type nearest []float64
 
-func newNearest(k int) nearest {
-	n := make(nearest, k)
-	for i := range n {
-		n[i] = math.Inf(1)
+// newNearest makes n of them, with none so far.
+func newNearest(n, k int) []nearest {
+	all := make(nearest, n*k)
+	for i := range all {
+		all[i] = math.Inf(1)
 	}
-	return n
+	return slices.Collect(slices.Chunk(all, k))
 }
 
 func (n nearest) insert(d float64) {
@@ -127,8 +117,9 @@ func MeasureCoverage(samples, reference *Manifold) (Coverage, error) {
 		h := make([]int, t.m)
 		r, c := make([]bool, t.n), make([]bool, t.n)
 		for i := range t.m {
-			for j := range t.n {
-				d := t.distance(i, j)
+			dots, _ := t.row(i)
+			for j, dot := range dots {
+				d := t.distance(i, j, dot)
 				if d <= reference.squares[t.b0+j] {
 					h[i]++
 					c[j] = true

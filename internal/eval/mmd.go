@@ -50,15 +50,7 @@ func selfSums(workers int, x set) ([]float64, error) {
 	err := sweep(workers, x, nil, func(t *tile) func() {
 		rows, columns := make([]float64, t.m), make([]float64, t.n)
 		for i := range t.m {
-			first := 0
-			if t.a0 == t.b0 {
-				first = i + 1
-			}
-			for j := first; j < t.n; j++ {
-				k := kernel(t.dots[i*t.n+j], d)
-				rows[i] += k
-				columns[j] += k
-			}
+			rows[i] = addKernels(columns, t, i, d)
 		}
 		a0, b0 := t.a0, t.b0
 		return func() {
@@ -76,11 +68,7 @@ func crossSums(workers int, x, y set) (xy, yx []float64, err error) {
 	err = sweep(workers, x, &y, func(t *tile) func() {
 		rows, columns := make([]float64, t.m), make([]float64, t.n)
 		for i := range t.m {
-			for j := range t.n {
-				k := kernel(t.dots[i*t.n+j], d)
-				rows[i] += k
-				columns[j] += k
-			}
+			rows[i] = addKernels(columns, t, i, d)
 		}
 		a0, b0 := t.a0, t.b0
 		return func() {
@@ -89,6 +77,17 @@ func crossSums(workers int, x, y set) (xy, yx []float64, err error) {
 		}
 	})
 	return xy, yx, err
+}
+
+// addKernels adds the kernels of row i of t to columns and returns their sum.
+func addKernels(columns []float64, t *tile, i int, d float64) (sum float64) {
+	dots, first := t.row(i)
+	for j, v := range dots {
+		k := kernel(v, d)
+		sum += k
+		columns[first+j] += k
+	}
+	return sum
 }
 
 // projected is the sample variance of a row's mean kernel with its own set less

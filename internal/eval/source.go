@@ -137,15 +137,11 @@ type set struct {
 	name string
 }
 
-// load reads n rows from lo as float64 into dst; narrow is scratch of the same
-// length. A NaN or an infinity is an error of kind Data that names its row.
-func (s set) load(dst []float64, narrow []float32, lo, n int) error {
-	narrow = narrow[:n*s.Dim()]
-	if err := readFinite(s.Source, narrow, lo); err != nil {
+// readFinite is Read that refuses NaN and infinity: errors of kind Data that name
+// the set and the row.
+func (s set) readFinite(dst []float32, lo int) error {
+	if err := readFinite(s.Source, dst, lo); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
-	}
-	for i, v := range narrow {
-		dst[i] = float64(v)
 	}
 	return nil
 }
@@ -155,8 +151,13 @@ func readFinite(src Source, dst []float32, lo int) error {
 	if err := src.Read(dst, lo); err != nil {
 		return err
 	}
-	if i := firstNotFinite(dst); i >= 0 {
-		return notFinite(dst[i], origin(src, lo+i/src.Dim()), i%src.Dim())
+	return checkFinite(src, dst, lo)
+}
+
+// checkFinite is an error if rows of src from lo on hold a NaN or an infinity.
+func checkFinite(src Source, rows []float32, lo int) error {
+	if i := firstNotFinite(rows); i >= 0 {
+		return notFinite(rows[i], origin(src, lo+i/src.Dim()), i%src.Dim())
 	}
 	return nil
 }

@@ -34,9 +34,13 @@ func (t *team) eigenvaluesOf(a []float64, d int) ([]float64, error) {
 
 // eigenvalues destroys s.
 func (t *team) eigenvalues(s square) ([]float64, error) {
-	diagonal, off := t.tridiagonalize(s)
-	if ok := (gonum.Implementation{}).Dsterf(s.n, diagonal, off); !ok {
+	return t.tridiagonalize(s).eigenvalues()
+}
+
+// eigenvalues destroys the diagonals.
+func (t tridiagonal) eigenvalues() ([]float64, error) {
+	if ok := (gonum.Implementation{}).Dsterf(len(t.diagonal), t.diagonal, t.off); !ok {
 		return nil, errors.New("the eigenvalues of a symmetric matrix do not converge")
 	}
-	return diagonal, nil
+	return t.diagonal, nil
 }

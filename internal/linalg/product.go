@@ -56,31 +56,33 @@ func (t *team) pack(p product, first int) {
 	aTasks, bTasks := (a+panels-1)/panels, (b+panels-1)/panels
 	t.each(aTasks+bTasks, func(task int) {
 		if task < aTasks {
-			for i := task * panels; i < min((task+1)*panels, a); i++ {
-				t.packPanel(t.a[i*rows*p.terms:], rows, p.a, i*rows, p.m, first, p.terms)
-			}
+			t.packPanels(t.a, rows, p.a, task*panels, min((task+1)*panels, a), p.m, first, p.terms)
 			return
 		}
 		task -= aTasks
-		for j := task * panels; j < min((task+1)*panels, b); j++ {
-			t.packPanel(t.b[j*cols*p.terms:], cols, p.b, j*cols, p.n, first, p.terms)
-		}
+		t.packPanels(t.b, cols, p.b, task*panels, min((task+1)*panels, b), p.n, first, p.terms)
 	})
 }
 
-// packPanel writes elements (i, first) … (i, first+terms-1) of an operand for i
-// from start on, width of them or up to end and then zeros.
-func (t *team) packPanel(panel []float64, width int, o operand, start, end, first, terms int) {
-	have := min(width, end-start)
-	if have < width {
-		clear(panel[:width*terms])
+// packPanels writes panels p0 … p1-1 of an operand: elements (i, first) …
+// (i, first+terms-1), width values of i a panel, up to end and then zeros.
+func (t *team) packPanels(to []float64, width int, o operand, p0, p1, end, first, terms int) {
+	if p1*width > end {
+		clear(to[(p1-1)*width*terms : p1*width*terms])
 	}
 	if o.turned {
-		t.kernels.Turn64(panel, width, o.at[start*o.ld+first:], o.ld, have, terms)
+		for p := p0; p < p1; p++ {
+			at := p * width
+			t.kernels.Turn64(to[at*terms:], width, o.at[at*o.ld+first:], o.ld, min(width, end-at), terms)
+		}
 		return
 	}
-	for k := range terms {
-		copy(panel[k*width:][:have], o.at[(first+k)*o.ld+start:])
+	for k := range terms { // a row at a time: its columns share cache lines and pages
+		row := o.at[(first+k)*o.ld:]
+		for p := p0; p < p1; p++ {
+			at := p * width
+			copy(to[at*terms+k*width:], row[at:min(at+width, end)])
+		}
 	}
 }
 

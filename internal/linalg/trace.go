@@ -48,7 +48,11 @@ func (t *team) traceSqrtProduct(s1, s2 []float64, d int) (float64, error) {
 	if _, err := t.load(other, names[1-low], s[1-low]); err != nil {
 		return 0, err
 	}
-	values, err := t.congruentEigenvalues(f[low], other)
+	var values []float64
+	var err error
+	if f[low].rank > 0 {
+		values, err = t.eigenvalues(t.congruence(f[low], other))
+	}
 	sum := 0.0
 	for _, v := range values {
 		sum += math.Sqrt(max(v, 0)) // an eigenvalue of zero may be rounded below it
@@ -59,12 +63,9 @@ func (t *team) traceSqrtProduct(s1, s2 []float64, d int) (float64, error) {
 // names are what errors call the matrices.
 var names = [2]string{"the first covariance", "the second covariance"}
 
-// congruentEigenvalues returns the eigenvalues of U·S·Uᵀ, S with its rows and
-// columns in the order of the pivots. It destroys s.
-func (t *team) congruentEigenvalues(f factor, s square) ([]float64, error) {
-	if f.rank == 0 {
-		return nil, nil
-	}
+// congruence is U·S·Uᵀ on and above the diagonal, S with its rows and columns in
+// the order of the pivots. It destroys s.
+func (t *team) congruence(f factor, s square) square {
 	pivoted := t.permuted(s, f.pivot)
 	half := s.reuse(s.n)
 	u := operand{at: f.u.at, ld: f.u.ld, turned: true}
@@ -79,7 +80,7 @@ func (t *team) congruentEigenvalues(f factor, s square) ([]float64, error) {
 		a: operand{at: half.at, ld: half.ld, turned: true}, b: u,
 		m: f.rank, n: f.rank, terms: s.n, upper: true, bUpper: true,
 	})
-	return t.eigenvalues(whole)
+	return whole
 }
 
 // permuted is s with its rows and columns in the given order.

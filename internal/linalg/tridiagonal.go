@@ -19,6 +19,7 @@ type reduction struct {
 	*team
 	a             square
 	diagonal, off []float64
+	taus          []float64 // of the reflections
 
 	first  int       // row of the panel; a multiple of kernel.Lanes64
 	vw, wv []float64 // rows v and w in turn, and w and v, ld apart, for each reflection of the panel
@@ -26,11 +27,18 @@ type reduction struct {
 	x      []float64 // factors of rows of vw
 }
 
-// tridiagonalize returns the diagonal and the n-1 elements beside it. It
-// destroys a.
-func (t *team) tridiagonalize(a square) (diagonal, off []float64) {
+// tridiagonal is a symmetric matrix H·T·Hᵀ, T tridiagonal, H the product of the
+// reflections I - taus[i]·v·vᵀ in order: v is row i of reflections from column
+// i+1 on, and zero before.
+type tridiagonal struct {
+	diagonal, off, taus []float64 // n, n-1, n-1
+	reflections         square
+}
+
+// tridiagonalize uses a's memory.
+func (t *team) tridiagonalize(a square) tridiagonal {
 	r := &reduction{
-		team: t, a: a, diagonal: make([]float64, a.n), off: make([]float64, a.n-1),
+		team: t, a: a, diagonal: make([]float64, a.n), off: make([]float64, a.n-1), taus: make([]float64, a.n-1),
 		vw: make([]float64, 2*panelRows*a.ld), wv: make([]float64, 2*panelRows*a.ld),
 		parts: make([]float64, maxStripes*a.ld), x: make([]float64, 2*panelRows),
 	}
@@ -43,7 +51,7 @@ func (t *team) tridiagonalize(a square) (diagonal, off []float64) {
 			r.update(next)
 		}
 	}
-	return r.diagonal, r.off
+	return tridiagonal{r.diagonal, r.off, r.taus, a}
 }
 
 // mirrorDiagonal fills up the squares on the diagonal for AddSymmetric64.
@@ -75,14 +83,14 @@ func (r *reduction) reduceRow(k int) {
 	v, w := r.vw[2*k*a.ld:][at:a.padded], r.vw[(2*k+1)*a.ld:][at:a.padded]
 	clear(v[:i+1-at])
 	copy(v[i+1-at:], a.row(i, i+1))
-	var tau float64
-	r.off[i], tau = r.reflect(v, i+1-at)
-	if tau == 0 {
+	r.off[i], r.taus[i] = r.reflect(v, i+1-at)
+	if r.taus[i] == 0 {
 		clear(v)
 		clear(w)
 	} else {
-		r.turnBack(k, at, tau)
+		r.turnBack(k, at, r.taus[i])
 	}
+	copy(a.row(i, i+1), v[i+1-at:]) // the row is not needed any more
 	clear(w[:i+1-at])
 	copy(r.wv[2*k*a.ld+at:], w)
 	copy(r.wv[(2*k+1)*a.ld+at:], v)
