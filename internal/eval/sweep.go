@@ -105,7 +105,11 @@ func (h *hand) products(t *tile, strip *linalg.Rows, b set) error {
 	}
 	size, ld := linalg.DotsSize(strip, h.panel)
 	h.dots = room(h.dots, size)
-	linalg.Dots(h.dots, strip, t.m, h.panel)
+	offset := t.m
+	if t.self {
+		offset = t.b0 - t.a0
+	}
+	linalg.Dots(h.dots, strip, h.panel, offset)
 	t.ld, t.dots, t.squaresA, t.squaresB = ld, h.dots, strip.Squares, h.panel.Squares
 	return nil
 }

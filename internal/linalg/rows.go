@@ -76,22 +76,27 @@ func (r *Rows) pack(panel []float64, x []float32, i, first, terms int) {
 // DotsSize is how many elements Dots writes to, and how far apart rows lie.
 func DotsSize(left, right *Rows) (size, ld int) { return left.padded * right.padded, right.padded }
 
-// Dots writes inner products of the first rows of left with all of right,
-// c[i·ld+j], into DotsSize's size and ld. Each is one sum in the order of the
-// features, whatever rows stand beside it. It runs on the caller's goroutine.
-func Dots(c []float64, left *Rows, rows int, right *Rows) {
-	rows = min(roundUp(rows, left.width), left.padded)
+// Dots writes inner products of rows of left and right, c[i·ld+j] in DotsSize's
+// size and ld, for i < offset+j; others are undefined. An offset of left's number
+// of rows is all, an offset of 0 what lies above the diagonal. Each is one sum in
+// the order of the features, whatever rows stand beside it. It runs on the
+// caller's goroutine.
+func Dots(c []float64, left, right *Rows, offset int) {
 	ld, dim := right.padded, left.dim
+	most := min(roundUp(offset+ld, left.width), left.padded)
 	if right.dim != dim {
 		panic(fmt.Sprintf("linalg: rows of %d features times rows of %d", dim, right.dim))
 	}
-	clear(c[:rows*ld])
+	clear(c[:most*ld])
 	for first := 0; first < dim; first += blockTerms {
 		terms := min(blockTerms, dim-first)
 		a, b := left.panels[first*left.padded:], right.panels[first*right.padded:]
-		for i := 0; i < rows; i += blockRows {
-			end := min(i+blockRows, rows)
+		for i := 0; i < most; i += blockRows {
 			for j := 0; j < ld; j += right.width {
+				end := min(i+blockRows, most, roundUp(offset+j+right.width, left.width))
+				if end <= i {
+					continue
+				}
 				left.kernels.AddTiles64(c[i*ld+j:], ld, 1, a[i*terms:end*terms], b[j*terms:][:right.width*terms], terms)
 			}
 		}

@@ -25,22 +25,8 @@ func TestDots(t *testing.T) {
 			copy(y[(n-1)*d:], y[:d]) // a row twice
 			left.load(k, x, d)
 			right.load(k, y, d)
-			size, ld := DotsSize(left, right)
-			c := make([]float64, size)
-			for i := range c {
-				c[i] = math.NaN()
-			}
-			rows := (m + 1) / 2
-			Dots(c, left, rows, right)
-			for i := range rows {
-				for j := range n {
-					want := 0.0
-					for q := range d {
-						want += float64(x[i*d+q]) * float64(y[j*d+q])
-					}
-					checkNear(t, fmt.Sprintf("%s %v: product %d, %d", k.Name(), s, i, j), c[i*ld+j], want, 1e-14*float64(d))
-				}
-				checkSame(t, "the first and the last", c[i*ld:][:1], c[i*ld+n-1:][:1])
+			for _, offset := range []int{0, 5, m} {
+				checkDots(t, fmt.Sprintf("%s %v, %d", k.Name(), s, offset), left, right, offset, x, y)
 			}
 			for i, got := range left.Squares {
 				want := 0.0
@@ -49,6 +35,28 @@ func TestDots(t *testing.T) {
 				}
 				checkNear(t, fmt.Sprintf("%s %v: square %d", k.Name(), s, i), got, want, 1e-14*float64(d))
 			}
+		}
+	}
+}
+
+func checkDots(t *testing.T, name string, left, right *Rows, offset int, x, y []float32) {
+	t.Helper()
+	size, ld := DotsSize(left, right)
+	c, d := make([]float64, size), left.dim
+	for i := range c {
+		c[i] = math.NaN()
+	}
+	Dots(c, left, right, offset)
+	for i := range left.n {
+		for j := max(0, i-offset+1); j < right.n; j++ {
+			want := 0.0
+			for q := range d {
+				want += float64(x[i*d+q]) * float64(y[j*d+q])
+			}
+			checkNear(t, fmt.Sprintf("%s: product %d, %d", name, i, j), c[i*ld+j], want, 1e-14*float64(d))
+		}
+		if i < offset {
+			checkSame(t, "the first and the last", c[i*ld:][:1], c[i*ld+right.n-1:][:1])
 		}
 	}
 }

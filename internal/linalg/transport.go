@@ -26,7 +26,8 @@ type Transport struct {
 }
 
 // NewTransport takes symmetric positive semidefinite d×d matrices, such as
-// covariances; errors are those of TraceSqrtProduct. Memory is 4·d².
+// covariances; errors are those of TraceSqrtProduct. Memory is 3·d² while it is made
+// and 2·d² afterwards.
 func NewTransport(s1, s2 []float64, d, workers int) (*Transport, error) {
 	return newTeam(workers).newTransport(s1, s2, d)
 }
@@ -54,7 +55,7 @@ func (t *team) newTransport(s1, s2 []float64, d int) (*Transport, error) {
 
 // Forms writes dst[i] = xᵀ·A·x for each row x of d features, x[i·d+j], to about
 // 1e-6·|y|²·sqrt(Λ), Λ the largest eigenvalue of M. |y|² is x's squared
-// Mahalanobis distance under S1. One call at a time; memory is about 3 times
+// Mahalanobis distance under S1. One call at a time; memory is about
 // that of x.
 func (p *Transport) Forms(dst, x []float64) {
 	r := p.factor.rank
