@@ -33,10 +33,10 @@ func BenchmarkSamples(b *testing.B) {
 			_, err2 := FIDInterval(x, m, reference, fid, 1)
 			return errors.Join(err, err2)
 		})
-		real := window{y, 0, 2048}
+		actual := window{y, 0, 2048}
 		timed(b, fmt.Sprint("precision and recall ", d), func() error {
 			mx, err := NewManifold(x, ManifoldK)
-			my, err2 := NewManifold(real, ManifoldK)
+			my, err2 := NewManifold(actual, ManifoldK)
 			if err := errors.Join(err, err2); err != nil {
 				return err
 			}

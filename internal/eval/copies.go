@@ -13,10 +13,10 @@ type Neighbour struct {
 	Distance float64 // Euclidean, of features; 0 for a copy
 }
 
-// Nearest finds the nearest row of real for each row of samples. Distances are
+// Nearest finds the nearest row of reference for each row of samples. Distances are
 // computed directly for the rows that are found, so a copy is at exactly 0.
-func Nearest(samples, real Source) ([]Neighbour, error) {
-	return nearestRows(set{samples, "samples"}, set{real, "reference"}, nil)
+func Nearest(samples, reference Source) ([]Neighbour, error) {
+	return nearestRows(set{samples, "samples"}, set{reference, "reference"}, nil)
 }
 
 // nearestRows is Nearest; where self is given, row i of x is y's row self[i] and
@@ -97,11 +97,11 @@ const (
 // threshold is then about their fourth smallest distance, so that what n samples
 // show scatters by half about n/1000; of half as many probes, by 0.7 of it.
 //
-// The two distances are comparable: either is to the nearest of about real's
+// The two distances are comparable: either is to the nearest of about the reference's
 // number of rows.
-func CopyThreshold(real Source, seed uint64) (float64, error) {
-	probes, _ := choose(min(real.Len(), maxProbes), real.Len(), seed, rng.ProbeRows, 0)
-	near, err := nearestRows(set{picked{real, probes}, "reference"}, set{real, "reference"}, probes)
+func CopyThreshold(reference Source, seed uint64) (float64, error) {
+	probes, _ := choose(min(reference.Len(), maxProbes), reference.Len(), seed, rng.ProbeRows, 0)
+	near, err := nearestRows(set{picked{reference, probes}, "reference"}, set{reference, "reference"}, probes)
 	if err != nil {
 		return 0, err
 	}

@@ -8,21 +8,21 @@ import (
 
 func TestNearest(t *testing.T) {
 	const d = 6
-	real := randomGaussian(source(1), d, 5, 3).draw(source(2), 300).(rows)
+	actual := randomGaussian(source(1), d, 5, 3).draw(source(2), 300).(rows)
 	samples := randomGaussian(source(1), d, 5, 3).draw(source(3), 150).(rows)
-	copy(samples.data[140*d:141*d], real.data[299*d:]) // a copy
-	copy(samples.data[7*d:8*d], real.data[3*d:4*d])    // a near copy
+	copy(samples.data[140*d:141*d], actual.data[299*d:]) // a copy
+	copy(samples.data[7*d:8*d], actual.data[3*d:4*d])    // a near copy
 	samples.data[7*d] += 1e-3
-	got, err := Nearest(samples, real)
+	got, err := Nearest(samples, actual)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, n := range got {
 		best := Neighbour{Distance: math.Inf(1)}
-		for j := range real.Len() {
+		for j := range actual.Len() {
 			sum := 0.0
 			for k := range d {
-				v := float64(samples.data[i*d+k]) - float64(real.data[j*d+k])
+				v := float64(samples.data[i*d+k]) - float64(actual.data[j*d+k])
 				sum += v * v
 			}
 			if r := math.Sqrt(sum); r < best.Distance {
@@ -41,19 +41,19 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// Of ten thousand fresh draws about ten come as near to a real row as the
+// Of ten thousand fresh draws about ten come as near to a actual row as the
 // threshold; copies all do. (Ten has a spread of about 3, and the threshold of 4,096
 // probes adds half as much again.)
 func TestCopyThreshold(t *testing.T) {
 	const d = 6
 	g := randomGaussian(source(1), d, 1, 2)
-	real := g.draw(source(2), 6000).(rows)
-	threshold, err := CopyThreshold(real, 1)
+	actual := g.draw(source(2), 6000).(rows)
+	threshold, err := CopyThreshold(actual, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	count := func(s Source) int {
-		near, err := Nearest(s, real)
+		near, err := Nearest(s, actual)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestCopyThreshold(t *testing.T) {
 	if n := count(g.draw(source(3), 10000)); n < 1 || n > 30 {
 		t.Errorf("%d of 10000 fresh draws are near copies, want about 10", n)
 	}
-	noisy := rows{slices.Clone(real.data[:100*d]), d}
+	noisy := rows{slices.Clone(actual.data[:100*d]), d}
 	for i := range noisy.data {
 		noisy.data[i] += float32(threshold / 10)
 	}

@@ -39,7 +39,8 @@ func TestFIDOfCommutingCovariances(t *testing.T) {
 				p[i] = 0
 			}
 			a.Mean[i], b.Mean[i] = r.NormFloat64(), r.NormFloat64()
-			want += math.Pow(math.Sqrt(p[i])-math.Sqrt(s[i]), 2) + math.Pow(a.Mean[i]-b.Mean[i], 2)
+			spread, shift := math.Sqrt(p[i])-math.Sqrt(s[i]), a.Mean[i]-b.Mean[i]
+			want += spread*spread + shift*shift
 		}
 		a.Sigma, b.Sigma = rotated(p), rotated(s)
 		near(t, "FID", fidOf(t, a, b), want, 1e-12)

@@ -21,11 +21,11 @@ func MeasureFloor(held Source, moments Moments, reference Source, n int, estimat
 	if n < 2 {
 		return Floor{}, fault.New(fault.Usage, "", "a floor of %d images: it needs at least two", n)
 	}
-	real, _, err := Split(held, min(n, held.Len()), seed)
+	chosen, _, err := Split(held, min(n, held.Len()), seed)
 	if err != nil {
 		return Floor{}, err
 	}
-	m, err := MomentsOf(real)
+	m, err := MomentsOf(chosen)
 	if err != nil {
 		return Floor{}, err
 	}
@@ -36,7 +36,7 @@ func MeasureFloor(held Source, moments Moments, reference Source, n int, estimat
 	if reference == nil {
 		return f, nil
 	}
-	k, err := MeasureKID(real, reference, estimator, seed)
+	k, err := MeasureKID(chosen, reference, estimator, seed)
 	if err != nil {
 		return Floor{}, err
 	}
