@@ -55,7 +55,8 @@ func (s *Set) fill(ws *Workspace, f framing, scratch, x []float32, n int) []floa
 		return x[:f.size(n)]
 	}
 	if f.layout == narrowed && f.padH == 0 && f.padW == 0 && f.c%2 == 0 {
-		s.gemm.narrow(scratch, x[:f.size(n)]) // no border and no pair across pixels: one stretch
+		// No border and no pair across pixels: one stretch, in calls of bounded work.
+		inBlocks(f.size(n), func(i, j int) { s.gemm.narrow(scratch[i/2:], x[i:j]) })
 		return scratch
 	}
 	defer ws.release(ws.mark())
