@@ -23,7 +23,7 @@ import (
 //
 //	features-KEY.f32   rows of float32, little-endian, as many as KEY.json says
 //	features-KEY.json  what they are of, and the SHA-256 of the rows
-//	floor-KEY.json     a floor
+//	floor-KEY.json     a floor, and a hash of its numbers
 //
 // What does not agree with its hash is made anew.
 type Store struct{ Dir string }
@@ -172,8 +172,22 @@ func readJSON(path string, v any) bool {
 
 func (s Store) floorPath(k string) string { return filepath.Join(s.Dir, "floor-"+k+".json") }
 
+// storedFloor is a floor and the hash of its name and numbers.
+type storedFloor struct {
+	Floor eval.Floor
+	Hash  string
+}
+
+func floorHash(k string, f eval.Floor) string { return key([]any{k, f}) }
+
+// readFloor finds what is stored under k, and tells whether it can be trusted.
 func (s Store) readFloor(k string, f *eval.Floor) bool {
-	return s.Dir != "" && readJSON(s.floorPath(k), f)
+	var stored storedFloor
+	if s.Dir == "" || !readJSON(s.floorPath(k), &stored) || stored.Hash != floorHash(k, stored.Floor) {
+		return false
+	}
+	*f = stored.Floor
+	return true
 }
 
 // writeFloor keeps a floor, where there is a folder.
@@ -181,5 +195,5 @@ func (s Store) writeFloor(k string, f eval.Floor) error {
 	if s.Dir == "" {
 		return nil
 	}
-	return writeJSON(s.floorPath(k), f)
+	return writeJSON(s.floorPath(k), storedFloor{f, floorHash(k, f)})
 }
