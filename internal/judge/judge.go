@@ -215,7 +215,7 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 		if err != nil {
 			return eval.Floor{}, err
 		}
-		return eval.MeasureFloor(some, moments, rest, n, j.estimator, j.seed)
+		return j.floorOf(some, moments, rest, n)
 	}
 	im, name := j.reference.held(n, j.seed)
 	held, err := j.rows(ctx, im, name, name, "floor")
@@ -223,7 +223,17 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 		return eval.Floor{}, err
 	}
 	defer held.Close()
-	return eval.MeasureFloor(held, j.moments, j.real, n, j.estimator, j.seed)
+	return j.floorOf(held, j.moments, j.real, n)
+}
+
+// floorOf scores n real images; by FID alone where they are too few for KID's
+// estimator, which the samples were not.
+func (j *Judge) floorOf(held eval.Source, moments eval.Moments, reference eval.Source, n int) (eval.Floor, error) {
+	f, err := eval.MeasureFloor(held, moments, reference, n, j.estimator, j.seed)
+	if fault.Code(err) == int(fault.Usage) {
+		return eval.MeasureFloor(held, moments, nil, n, j.estimator, j.seed)
+	}
+	return f, err
 }
 
 // warnings are what a reader of the score must know.
