@@ -154,7 +154,7 @@ func (t *Trainer) evaluate(ctx context.Context, epoch int) error {
 	if err := t.emit(ctx, e); err != nil {
 		return err
 	}
-	if e.FID != nil && (t.BestFID == nil || *e.FID < *t.BestFID) {
+	if e.FID != nil && finite(*e.FID) && (t.BestFID == nil || *e.FID < *t.BestFID) {
 		t.BestFID, t.BestFIDStep = e.FID, t.Step
 	}
 	return nil

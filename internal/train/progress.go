@@ -64,7 +64,7 @@ func decodeProgress(s string) (*Progress, error) {
 		return nil, fmt.Errorf("progress: %w", err)
 	}
 	if p.Step < 0 || p.Updates < 0 || p.Updates+p.NonFinite != p.Step || p.Epoch < 0 || p.Position < 0 ||
-		p.Ended < 0 || p.Ended > p.Step || p.BestStep > p.Step || p.LossImages < 0 || p.NonFinite < 0 || p.NonFiniteInRow < 0 {
+		p.Ended < 0 || p.Ended > p.Step || p.BestStep > p.Step || p.BestFIDStep > p.Step || p.LossImages < 0 || p.NonFinite < 0 || p.NonFiniteInRow < 0 {
 		return nil, fmt.Errorf("progress: its counters contradict each other: %s", s)
 	}
 	return p, nil

@@ -96,7 +96,7 @@ func (t *Trainer) write() error {
 // its epoch.
 func (t *Trainer) keep() error {
 	for name, step := range map[string]int{Best: t.BestStep, BestFID: t.BestFIDStep} {
-		if step != t.Step {
+		if step != t.Step || step == 0 { // 0 is none yet
 			continue
 		}
 		if err := duplicate(t.files(Last), t.files(name)); err != nil {
