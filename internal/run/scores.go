@@ -49,7 +49,11 @@ func (s *Scores) Observe(ctx context.Context, e train.Event) error {
 		return nil
 	}
 	if s.drawn == nil {
-		if err := s.prepare(ctx, evaluation); err != nil {
+		cost, err := s.prepare(evaluation)
+		if err != nil {
+			return s.failed(ctx, evaluation, err)
+		}
+		if err := s.tell(ctx, cost); err != nil {
 			return err
 		}
 	}
@@ -70,17 +74,22 @@ func (s *Scores) Observe(ctx context.Context, e train.Event) error {
 		return ctx.Err()
 	}
 	if err != nil { // a net in the middle of its training may draw what is not finite
-		return s.tell(ctx, GridFailed{evaluation.Epoch, evaluation.Step, fmt.Errorf("score: %w", err)})
+		return s.failed(ctx, evaluation, err)
 	}
 	evaluation.FID = score.FID
 	return s.tell(ctx, Scored{evaluation.Epoch, evaluation.Step, weights, time.Since(began).Seconds(), score})
 }
 
-// prepare builds the nets and tells what a score will cost, from one call.
-func (s *Scores) prepare(ctx context.Context, e *train.Evaluation) error {
+// failed tells of a score that cannot be: it ends no run.
+func (s *Scores) failed(ctx context.Context, e *train.Evaluation, err error) error {
+	return s.tell(ctx, GridFailed{e.Epoch, e.Step, fmt.Errorf("score: %w", err)})
+}
+
+// prepare builds the nets and finds what a score will cost, from one call.
+func (s *Scores) prepare(e *train.Evaluation) (cost ScoreCost, err error) {
 	sampler, err := sample.New(s.Config.Sample, s.Schedule)
 	if err != nil {
-		return err
+		return cost, err
 	}
 	n, batch := s.Config.Eval.Samples, s.Config.Sample.Batch
 	d := &judge.Drawn{
@@ -93,7 +102,7 @@ func (s *Scores) prepare(ctx context.Context, e *train.Evaluation) error {
 	for range max(1, min(s.Workers, n/batch)) {
 		w, err := e.Net.Worker(batch, false)
 		if err != nil {
-			return err
+			return cost, err
 		}
 		d.Nets = append(d.Nets, w)
 	}
@@ -102,13 +111,13 @@ func (s *Scores) prepare(ctx context.Context, e *train.Evaluation) error {
 	for range 2 { // the first call builds the graph
 		began := time.Now()
 		if err := d.Nets[0].Predict(y, x, t); err != nil {
-			return err
+			return cost, err
 		}
 		seconds = time.Since(began).Seconds()
 	}
 	s.drawn = d
 	calls := sampler.NetCalls()
-	return s.tell(ctx, ScoreCost{Images: n, NetCalls: calls, Seconds: seconds * float64(calls) * float64(n) / float64(batch*len(d.Nets))})
+	return ScoreCost{Images: n, NetCalls: calls, Seconds: seconds * float64(calls) * float64(n) / float64(batch*len(d.Nets))}, nil
 }
 
 // tell passes an event on to those who hear of scores.
