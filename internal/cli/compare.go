@@ -22,6 +22,7 @@ import (
 	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/judge"
+	"diffuse/internal/kernel"
 	"diffuse/internal/plot"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
@@ -117,6 +118,9 @@ func compareRun(ctx context.Context, o *CompareOptions) error {
 	if err := plot.CheckChartPath(o.Out); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(o.Out), 0o777); err != nil {
+		return fmt.Errorf("cannot plot: %w", err)
+	}
 	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
@@ -162,6 +166,9 @@ func (o *CompareOptions) cells(base config.Sample) (cells []*Cell, err error) {
 	etas, err := numbers("--eta", o.Etas, parseFloat)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(etas, func(eta float64) bool { return !(0 <= eta && eta <= 1) }) {
+		return nil, fault.New(fault.Usage, "", "--eta: must be from 0 to 1, got %q", o.Etas)
 	}
 	known := config.Choices("sample.sampler")
 	for name := range strings.SplitSeq(o.Samplers, ",") {
@@ -209,12 +216,35 @@ func numbers[T any](flag, list string, parse func(string) (T, error)) (all []T, 
 	return all, nil
 }
 
+// stored are the finished cells in the table on disk, by key.
+func (t *comparison) stored() (map[string]*Cell, error) {
+	text, err := os.ReadFile(t.table)
+	if err != nil {
+		return nil, nil // none yet: what else is wrong, writing will tell
+	}
+	var table struct{ Cells []*Cell }
+	if err := json.Unmarshal(text, &table); err != nil {
+		return nil, fault.New(fault.Data, "name another file: --out", "%s is no table of samplers: %w", t.table, err)
+	}
+	done := map[string]*Cell{}
+	for _, c := range table.Cells {
+		if c != nil && c.Score.FID != nil && c.Score.Interval != nil {
+			done[c.Key] = c
+		}
+	}
+	return done, nil
+}
+
 // fill scores the cells that are not in the table yet.
 func (t *comparison) fill(ctx context.Context) error {
-	var done struct{ Cells []*Cell }
-	if text, err := os.ReadFile(t.table); err == nil {
-		if err := json.Unmarshal(text, &done); err != nil {
-			return fault.New(fault.Data, "name another file: --out", "%s is no table of samplers: %w", t.table, err)
+	done, err := t.stored()
+	if err != nil {
+		return err
+	}
+	for i, c := range t.Cells {
+		c.Key = t.key(c)
+		if d := done[c.Key]; d != nil {
+			t.Cells[i] = d
 		}
 	}
 	schedule, err := schedule.New(t.job.checkpoint.Schedule)
@@ -222,8 +252,7 @@ func (t *comparison) fill(ctx context.Context) error {
 		return err
 	}
 	for i, c := range t.Cells {
-		if c.Key = t.key(c); slices.ContainsFunc(done.Cells, func(d *Cell) bool { return d.Key == c.Key }) {
-			t.Cells[i] = done.Cells[slices.IndexFunc(done.Cells, func(d *Cell) bool { return d.Key == c.Key })]
+		if c.Score.FID != nil {
 			continue
 		}
 		if t.job.sampler, err = sample.New(c.conf, schedule); err != nil {
@@ -240,22 +269,24 @@ func (t *comparison) fill(ctx context.Context) error {
 			return err
 		}
 		c.Score, c.NetCalls, c.Seconds = *s, t.job.sampler.NetCalls(), round(time.Since(began).Seconds(), 3)
-		if err := t.write(t.Cells[:i+1]); err != nil {
+		if err := t.write(); err != nil {
 			return err
 		}
 	}
-	return t.write(t.Cells)
+	return t.write()
 }
 
 // key is the hash of what a cell's score depends on.
 func (t *comparison) key(c *Cell) string {
-	b, _ := json.Marshal([]any{t.hash, c.conf, t.job.seeds, t.Ref, t.judge.Extractor(), t.KID, t.ScoreSeed})
+	b, _ := json.Marshal([]any{t.hash, c.conf, t.job.seeds, t.judge.ReferenceHash(), t.judge.Extractor(), t.KID, t.ScoreSeed, t.NoFloor, kernel.Best().Name()})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:12])
 }
 
-// write replaces the table by cells, and marks the Pareto front among them.
-func (t *comparison) write(cells []*Cell) error {
+// write replaces the table by the finished cells, and marks the Pareto front
+// among them.
+func (t *comparison) write() error {
+	cells := slices.DeleteFunc(slices.Clone(t.Cells), func(c *Cell) bool { return c.Score.FID == nil })
 	for _, c := range cells {
 		c.Pareto = !slices.ContainsFunc(cells, func(d *Cell) bool {
 			return d.NetCalls <= c.NetCalls && *d.Score.FID < *c.Score.FID
@@ -264,7 +295,9 @@ func (t *comparison) write(cells []*Cell) error {
 	return atomicfile.Write(t.table, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(struct{ Cells []*Cell }{cells})
+		return e.Encode(struct {
+			Cells []*Cell `json:"cells"`
+		}{cells})
 	})
 }
 

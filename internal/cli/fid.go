@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,7 +100,10 @@ docs/scores.md says how everything is computed.`, fault.Checkpoint, fault.Data, 
 	f.StringVar(&o.Range, "range", "", "what black and white are in an .npy of floats, as `LO,HI`")
 	f.StringVar(&o.Trajectory, "trajectory", "", "score x0_hat along the way as well, to `FILE`.png and .csv")
 	f.StringVar(&o.Nearest, "nearest", "", "draw samples beside their nearest training images to `FILE`.png, and count near-copies")
-	for _, drawing := range []string{"trajectory", "nearest", "checkpoint", "ema", "raw", "seeds", "sampler"} {
+	for _, drawing := range []string{
+		"trajectory", "nearest", "checkpoint", "ema", "raw", "seed", "seeds", "sampler", "ddim", "ddpm", "skip", "sample-at",
+		"steps", "eta", "spacing", "variance", "clip", "batch", "precision",
+	} {
 		cmd.MarkFlagsMutuallyExclusive("images", drawing)
 	}
 	cmd.MarkFlagsMutuallyExclusive("trajectory", "nearest")
@@ -144,6 +150,9 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 	if o.Images != "" {
 		return scorePictures(ctx, o)
 	}
+	if err := o.checkDrawing(); err != nil {
+		return nil, err
+	}
 	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return nil, err
@@ -173,6 +182,23 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 		return r, o.scoreNearest(ctx, j, drawn, r, c.DataSet)
 	}
 	return r, o.score(ctx, j, drawn, r)
+}
+
+// checkDrawing refuses what would fail only after the images are drawn, and what
+// drawing would not heed.
+func (o *ScoreOptions) checkDrawing() error {
+	if o.Range != "" {
+		return fault.New(fault.Usage, "", "--range: is that of an .npy of --images")
+	}
+	if o.Nearest != "" && !strings.EqualFold(filepath.Ext(o.Nearest), ".png") {
+		return fault.New(fault.Usage, "", "--nearest: %s must end in .png", o.Nearest)
+	}
+	for _, path := range []string{o.Nearest, o.Trajectory} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return fmt.Errorf("cannot write pictures: %w", err)
+		}
+	}
+	return nil
 }
 
 // score scores images into r.

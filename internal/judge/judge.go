@@ -81,6 +81,9 @@ func (j *Judge) Extractor() eval.Extractor { return j.extractor.Extractor }
 // Reference is the name of the real images.
 func (j *Judge) Reference() string { return j.reference.Name }
 
+// ReferenceHash stands for all of the real images that a score depends on.
+func (j *Judge) ReferenceHash() string { return j.reference.Hash }
+
 // Moments are the reference's.
 func (j *Judge) Moments() eval.Moments { return j.moments }
 
