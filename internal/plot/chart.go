@@ -161,11 +161,25 @@ func (c Chart) plot() (*plot.Plot, error) {
 	if !drawn {
 		return nil, fmt.Errorf("chart %q has no point to draw", c.Title)
 	}
+	if c.LogX {
+		widen(&p.X)
+	}
+	if c.LogY {
+		widen(&p.Y)
+	}
 	if !c.LogY { // room above and below, also for the labels at the ends
 		room := 0.03 * (p.Y.Max - p.Y.Min)
 		p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
 	}
 	return p, nil
+}
+
+// widen gives a logarithmic axis of one value a range: gonum would take one from
+// each side of it, and may end below zero.
+func widen(a *plot.Axis) {
+	if a.Min == a.Max {
+		a.Min, a.Max = a.Min/2, a.Max*2
+	}
 }
 
 // inward moves a legend off the edge it stands at: low is the left or bottom one.

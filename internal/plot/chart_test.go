@@ -112,3 +112,14 @@ func TestTicks(t *testing.T) {
 		}
 	}
 }
+
+// A logarithmic axis may show one value only, however small.
+func TestOneValueOnALogarithmicAxis(t *testing.T) {
+	for _, v := range []float64{1e-9, 0.227, 1, 40} {
+		line := []Line{{Label: "a", X: []float64{v}, Y: []float64{v}}}
+		path := filepath.Join(t.TempDir(), "one.png")
+		if err := WriteCharts(path, Chart{Title: "one", LogX: true, LogY: true, Lines: line}); err != nil {
+			t.Errorf("%v: %v", v, err)
+		}
+	}
+}
