@@ -29,8 +29,6 @@ func scoring(fids ...*float64) *watcher {
 	}}
 }
 
-func of(x float64) *float64 { return &x }
-
 // runScored trains c in dir, heard by w.
 func runScored(t *testing.T, c *config.Config, dir string, w *watcher) *Trainer {
 	t.Helper()
@@ -77,11 +75,11 @@ func TestBestFIDIsKept(t *testing.T) {
 		fids []*float64
 		want int // the epoch
 	}{
-		{[]*float64{of(9), of(7), of(8), of(7)}, 2},
-		{[]*float64{of(1), of(2), of(3), of(4)}, 1},
-		{[]*float64{nil, of(5), nil, of(4)}, 4},
-		{[]*float64{of(math.NaN()), of(5), of(math.Inf(1)), of(6)}, 2},
-		{[]*float64{of(-1e-9), of(0), of(1), nil}, 1},
+		{[]*float64{new(9.0), new(7.0), new(8.0), new(7.0)}, 2},
+		{[]*float64{new(1.0), new(2.0), new(3.0), new(4.0)}, 1},
+		{[]*float64{nil, new(5.0), nil, new(4.0)}, 4},
+		{[]*float64{new(math.NaN()), new(5.0), new(math.Inf(1)), new(6.0)}, 2},
+		{[]*float64{new(-1e-9), new(0.0), new(1.0), nil}, 1},
 		{[]*float64{nil, nil, nil, nil}, 0},
 	} {
 		dir := t.TempDir()
@@ -109,7 +107,7 @@ func TestBestFIDIsKept(t *testing.T) {
 
 // What scored best before an interruption is still the best after it.
 func TestBestFIDIsResumed(t *testing.T) {
-	fids := []*float64{of(5), of(9), of(6), of(7)}
+	fids := []*float64{new(5.0), new(9.0), new(6.0), new(7.0)}
 	want := t.TempDir()
 	runScored(t, scoredConfig(), want, scoring(fids...))
 	for step := 1; step <= 16; step += 3 {
@@ -139,7 +137,7 @@ func TestBestFIDIsResumed(t *testing.T) {
 
 // Ctrl-C while images are scored: the score is made again, and nothing is lost.
 func TestInterruptedScore(t *testing.T) {
-	fids := []*float64{of(5), of(9), of(6), of(4)}
+	fids := []*float64{new(5.0), new(9.0), new(6.0), new(4.0)}
 	want := t.TempDir()
 	runScored(t, scoredConfig(), want, scoring(fids...))
 	dir := t.TempDir()
@@ -203,7 +201,7 @@ func TestScoresMayBeginLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := scoring(of(3), of(2))
+	w := scoring(new(3.0), new(2.0))
 	tr.Observers = []Observer{w}
 	if err := tr.Run(context.Background()); err != nil {
 		t.Fatal(err)
