@@ -22,6 +22,9 @@ func (o *ScoreOptions) scoreNearest(ctx context.Context, j *judge.Judge, drawn *
 	if err != nil {
 		return err
 	}
+	if err := j.Prepare(ctx, drawn.Len()); err != nil {
+		return err
+	}
 	kept := &judge.Kept{Images: drawn}
 	rows, err := j.Features(ctx, kept, "samples")
 	if err != nil {

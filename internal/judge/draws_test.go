@@ -195,7 +195,7 @@ func TestNearestByTryingAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := rowsOf(t, rows), extracted(t, j.extractor, setImages{set: set}, 1)
+	a, b := rowsOf(t, rows), extracted(t, j.o.Extractor, setImages{set: set}, 1)
 	for i := range samples.N {
 		best, least := -1, 0.0
 		for k := range set.N {

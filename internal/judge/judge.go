@@ -23,16 +23,7 @@ type Options struct {
 
 // Judge scores images against one reference by one extractor.
 type Judge struct {
-	extractor *Extractor
-	reference *Reference
-	store     Store
-	kernels   string
-	workers   int
-	estimator string
-	seed      uint64
-	noFloor   bool
-	report    func(stage string, done, total int)
-
+	o       Options
 	real    *Rows // the reference's features; nil where only its moments are known
 	moments eval.Moments
 	floors  map[int]*eval.Floor // by n
@@ -41,14 +32,11 @@ type Judge struct {
 // New reads the reference through the extractor, or finds what it left in the
 // store.
 func New(ctx context.Context, o Options) (*Judge, error) {
-	j := &Judge{
-		extractor: o.Extractor, reference: o.Reference, store: o.Store, kernels: o.Kernels, workers: max(1, o.Workers),
-		estimator: o.Estimator, seed: o.Seed, noFloor: o.NoFloor, report: o.Progress, floors: map[int]*eval.Floor{},
+	o.Workers = max(1, o.Workers)
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
 	}
-	if j.report == nil {
-		j.report = func(string, int, int) {}
-	}
-	r := o.Reference
+	j, r := &Judge{o: o, floors: map[int]*eval.Floor{}}, o.Reference
 	if r.Moments != nil {
 		j.moments = *r.Moments
 		if j.moments.Dim() != o.Extractor.Dim {
@@ -76,13 +64,13 @@ func (j *Judge) Close() {
 }
 
 // Extractor says what net makes the features.
-func (j *Judge) Extractor() eval.Extractor { return j.extractor.Extractor }
+func (j *Judge) Extractor() eval.Extractor { return j.o.Extractor.Extractor }
 
 // Reference is the name of the real images.
-func (j *Judge) Reference() string { return j.reference.Name }
+func (j *Judge) Reference() string { return j.o.Reference.Name }
 
 // ReferenceHash stands for all of the real images that a score depends on.
-func (j *Judge) ReferenceHash() string { return j.reference.Hash }
+func (j *Judge) ReferenceHash() string { return j.o.Reference.Hash }
 
 // Moments are the reference's.
 func (j *Judge) Moments() eval.Moments { return j.moments }
@@ -93,8 +81,21 @@ func (j *Judge) Features(ctx context.Context, im Images, stage string) (*Rows, e
 	return j.rows(ctx, im, "", "", stage)
 }
 
+// Prepare measures the floor of n images, so that what is wrong with it is said
+// before any are drawn. Of one there is none: its score says so.
+func (j *Judge) Prepare(ctx context.Context, n int) error {
+	if n < 2 {
+		return nil
+	}
+	_, err := j.floor(ctx, n)
+	return err
+}
+
 // Score scores images, with every term that the number needs.
 func (j *Judge) Score(ctx context.Context, im Images) (*eval.Score, error) {
+	if err := j.Prepare(ctx, im.Len()); err != nil {
+		return nil, err
+	}
 	rows, err := j.Features(ctx, im, "samples")
 	if err != nil {
 		return nil, err
@@ -106,8 +107,8 @@ func (j *Judge) Score(ctx context.Context, im Images) (*eval.Score, error) {
 // ScoreFeatures scores what Features made.
 func (j *Judge) ScoreFeatures(ctx context.Context, rows eval.Source) (*eval.Score, error) {
 	s := &eval.Score{
-		Samples: rows.Len(), Extractor: j.extractor.Extractor, Seed: j.seed,
-		Reference: eval.Reference{Name: j.reference.Name, N: j.moments.N, Hash: j.reference.Hash},
+		Samples: rows.Len(), Extractor: j.o.Extractor.Extractor, Seed: j.o.Seed,
+		Reference: eval.Reference{Name: j.o.Reference.Name, N: j.moments.N, Hash: j.o.Reference.Hash},
 	}
 	m, err := eval.MomentsOf(rows)
 	if err != nil {
@@ -117,7 +118,7 @@ func (j *Judge) ScoreFeatures(ctx context.Context, rows eval.Source) (*eval.Scor
 	if err != nil {
 		return nil, err
 	}
-	interval, err := eval.FIDInterval(rows, m, j.moments, fid, j.seed)
+	interval, err := eval.FIDInterval(rows, m, j.moments, fid, j.o.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -132,33 +133,29 @@ func (j *Judge) ScoreFeatures(ctx context.Context, rows eval.Source) (*eval.Scor
 	return s, nil
 }
 
-// neighbours is k of the manifolds of precision and recall (Kynkäänniemi et al.
-// 2019).
-const neighbours = 3
-
 // rowScores adds to s what needs the reference's rows: KID, precision and
 // recall. Manifolds are of as many rows on both sides, the reference's by seed.
 func (j *Judge) rowScores(s *eval.Score, rows eval.Source) error {
 	if j.real == nil {
 		return nil
 	}
-	k, err := eval.MeasureKID(rows, j.real, j.estimator, j.seed)
+	k, err := eval.MeasureKID(rows, j.real, j.o.Estimator, j.o.Seed)
 	if err != nil {
 		return err
 	}
-	interval := k.Interval(j.seed)
+	interval := k.Interval(j.o.Seed)
 	s.KID, s.KIDStdErr, s.KIDInterval = &k.Value, &k.StdErr, &[2]float64{interval.Lo, interval.Hi}
 	s.KIDEstimator, s.KIDBlocks, s.KIDSize = k.Estimator, k.Blocks, k.Size
 	n := min(rows.Len(), j.real.Len(), mostNeighbours)
-	if n <= neighbours {
+	if n <= eval.ManifoldK {
 		return nil
 	}
 	manifold := func(src eval.Source) (*eval.Manifold, error) {
-		some, _, err := eval.Split(src, n, j.seed)
+		some, _, err := eval.Split(src, n, j.o.Seed)
 		if err != nil {
 			return nil, err
 		}
-		return eval.NewManifold(some, neighbours)
+		return eval.NewManifold(some, eval.ManifoldK)
 	}
 	samples, err := manifold(rows)
 	if err != nil {
@@ -181,7 +178,7 @@ const mostNeighbours = 10_000
 
 // floor is the score of n real images, nil where there are none.
 func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
-	if j.noFloor || j.real == nil {
+	if j.o.NoFloor || j.real == nil {
 		return nil, nil
 	}
 	if f := j.floors[n]; f != nil {
@@ -191,9 +188,9 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		Floor, Images, Extractor, Features, Precision, Kernels, Estimator string
 		N                                                                 int
 		Seed                                                              uint64
-	}{"1", j.reference.Hash, j.extractor.Hash, j.extractor.Name, j.extractor.Precision, j.kernels, j.estimator, n, j.seed}
+	}{"1", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
 	f := new(eval.Floor)
-	if j.store.readFloor(key(terms), f) {
+	if j.o.Store.readFloor(key(terms), f) {
 		j.floors[n] = f
 		return f, nil
 	}
@@ -202,15 +199,15 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		return nil, err
 	}
 	j.floors[n] = &measured
-	return &measured, j.store.writeFloor(key(terms), measured)
+	return &measured, j.o.Store.writeFloor(key(terms), measured)
 }
 
 // measureFloor scores real images that are not in the reference: the other
 // split's where there is one, else n of the reference's against the rest.
 func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
-	if j.reference.held == nil {
+	if j.o.Reference.held == nil {
 		n = min(n, j.real.Len()/2)
-		some, rest, err := eval.Split(j.real, n, j.seed)
+		some, rest, err := eval.Split(j.real, n, j.o.Seed)
 		if err != nil {
 			return eval.Floor{}, err
 		}
@@ -220,7 +217,10 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 		}
 		return j.floorOf(some, moments, rest, n)
 	}
-	im, name := j.reference.held(n, j.seed)
+	im, name, err := j.o.Reference.held(n, j.o.Seed)
+	if err != nil {
+		return eval.Floor{}, err
+	}
 	held, err := j.rows(ctx, im, name, name, "floor")
 	if err != nil {
 		return eval.Floor{}, err
@@ -232,9 +232,9 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 // floorOf scores n real images; by FID alone where they are too few for KID's
 // estimator, which the samples were not.
 func (j *Judge) floorOf(held eval.Source, moments eval.Moments, reference eval.Source, n int) (eval.Floor, error) {
-	f, err := eval.MeasureFloor(held, moments, reference, n, j.estimator, j.seed)
+	f, err := eval.MeasureFloor(held, moments, reference, n, j.o.Estimator, j.o.Seed)
 	if fault.Code(err) == int(fault.Usage) {
-		return eval.MeasureFloor(held, moments, nil, n, j.estimator, j.seed)
+		return eval.MeasureFloor(held, moments, nil, n, j.o.Estimator, j.o.Seed)
 	}
 	return f, err
 }

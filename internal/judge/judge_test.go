@@ -191,7 +191,7 @@ func TestStatisticsReference(t *testing.T) {
 	if err := j.WriteStatistics(path); err != nil {
 		t.Fatal(err)
 	}
-	ref, err := StatisticsReference(path, j.extractor)
+	ref, err := StatisticsReference(path, j.o.Extractor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestStatisticsReference(t *testing.T) {
 	if math.Abs(*a.FID-*b.FID) > 1e-9**a.FID || b.KID != nil || b.Floor != nil || b.Recall != nil {
 		t.Errorf("FID %v, from the file %v with KID %v and floor %v", *a.FID, *b.FID, b.KID, b.Floor)
 	}
-	other := *j.extractor
+	other := *j.o.Extractor
 	other.Hash = "0123"
 	if _, err := StatisticsReference(path, &other); fault.Code(err) != int(fault.Data) || !strings.Contains(err.Error(), path) {
 		t.Errorf("statistics of another extractor: %v", err)

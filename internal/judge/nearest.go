@@ -38,7 +38,7 @@ func (j *Judge) Nearest(ctx context.Context, rows eval.Source, set *dataset.Set)
 	if err != nil {
 		return nil, nil, err
 	}
-	threshold, err := eval.CopyThreshold(trained, j.seed)
+	threshold, err := eval.CopyThreshold(trained, j.o.Seed)
 	if err != nil {
 		return nil, nil, err
 	}

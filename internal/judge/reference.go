@@ -20,12 +20,13 @@ type Reference struct {
 	// Images are the reference's own; nil where only their Moments are known.
 	Images  Images
 	Moments *eval.Moments
-	// held are n real images that are not in the reference, by seed, and what
+	// held finds n real images that are not in the reference, by seed, and what
 	// they are called; nil where there are none.
-	held func(n int, seed uint64) (Images, string)
+	held func(n int, seed uint64) (Images, string, error)
 }
 
-// SetReference is a split of a data set; the other split gives the floor.
+// SetReference is a split of a data set; the other split gives the floor, and is
+// read when one is measured.
 func SetReference(name, dir string, split dataset.Split) (*Reference, error) {
 	set, err := dataset.Open(name, dir, split)
 	if err != nil {
@@ -35,31 +36,31 @@ func SetReference(name, dir string, split dataset.Split) (*Reference, error) {
 	if split == dataset.Train {
 		other = dataset.Test
 	}
-	rest, err := dataset.Open(name, dir, other)
-	if err != nil {
-		return nil, err
-	}
 	return &Reference{
 		Name: fmt.Sprintf("%s/%s", name, split), Hash: set.Hash, Images: setImages{set: set},
-		held: func(n int, seed uint64) (Images, string) {
+		held: func(n int, seed uint64) (Images, string, error) {
+			rest, err := dataset.Open(name, dir, other)
+			if err != nil {
+				return nil, "", err
+			}
 			index := rng.Perm(rest.N, seed, rng.FloorRows, 0)[:min(n, rest.N)]
-			return setImages{rest, index}, fmt.Sprintf("%s seed %d n %d", rest.Hash, seed, n)
+			return setImages{rest, index}, fmt.Sprintf("%s seed %d n %d", rest.Hash, seed, n), nil
 		},
 	}, nil
 }
 
 // rows are the reference's features, from the store where they are there.
 func (j *Judge) rows(ctx context.Context, im Images, hash, name, stage string) (*Rows, error) {
-	e := j.extractor
-	terms := featureTerms{Images: hash, Extractor: e.Hash, Features: e.Name, Precision: e.Precision, Kernels: j.kernels}
-	if rows := j.store.find(terms, e.Dim); rows != nil {
+	e := j.o.Extractor
+	terms := featureTerms{Images: hash, Extractor: e.Hash, Features: e.Name, Precision: e.Precision, Kernels: j.o.Kernels}
+	if rows := j.o.Store.find(terms, e.Dim); rows != nil {
 		return rows, nil
 	}
-	w, err := j.store.newWriter(e.Dim)
+	w, err := j.o.Store.newWriter(e.Dim)
 	if err != nil {
 		return nil, fault.New(fault.Failure, "name a folder for the cache: --cache DIR", "store features: %w", err)
 	}
-	err = e.Extract(ctx, im, j.workers, w.add, func(done int) { j.report(stage, done, im.Len()) })
+	err = e.Extract(ctx, im, j.o.Workers, w.add, func(done int) { j.o.Progress(stage, done, im.Len()) })
 	if err != nil {
 		w.discard()
 		return nil, err
@@ -69,8 +70,8 @@ func (j *Judge) rows(ctx context.Context, im Images, hash, name, stage string) (
 		w.discard()
 		return nil, err
 	}
-	if hash != "" && j.store.Dir != "" {
-		if err := j.store.keep(w, rows, terms, name); err != nil {
+	if hash != "" && j.o.Store.Dir != "" {
+		if err := j.o.Store.keep(w, rows, terms, name); err != nil {
 			rows.Close()
 			return nil, fault.New(fault.Failure, "name a folder for the cache: --cache DIR", "store features: %w", err)
 		}
@@ -134,7 +135,7 @@ func (j *Judge) WriteStatistics(path string) error {
 		Mu: j.moments.Mean, Sigma: j.moments.Sigma,
 		Ints: map[string]int64{statN: int64(j.moments.N)},
 		Texts: map[string]string{
-			statReference: j.reference.Name, statHash: j.reference.Hash, statExtractor: j.extractor.Name, statWeights: j.extractor.Hash,
+			statReference: j.o.Reference.Name, statHash: j.o.Reference.Hash, statExtractor: j.o.Extractor.Name, statWeights: j.o.Extractor.Hash,
 		},
 	})
 }

@@ -233,7 +233,7 @@ func TestNoteSaysWhatTheRowsAre(t *testing.T) {
 	if err := json.Unmarshal(b, &note); err != nil {
 		t.Fatal(err)
 	}
-	if note.Name != "random" || note.N != 70 || note.Dim != tinyDim || note.Terms.Extractor != j.extractor.Hash || note.Terms.Precision != "fp32" {
+	if note.Name != "random" || note.N != 70 || note.Dim != tinyDim || note.Terms.Extractor != j.o.Extractor.Hash || note.Terms.Precision != "fp32" {
 		t.Errorf("note %+v", note)
 	}
 	raw, err := os.ReadFile(the(t, dir, "features-*.f32"))

@@ -18,13 +18,13 @@ import (
 func heldOut(o *Options) *watched {
 	set := randomImages(90, 28, 28, 1, 9)
 	held := new(watched)
-	o.Reference.held = func(n int, seed uint64) (Images, string) {
+	o.Reference.held = func(n int, seed uint64) (Images, string, error) {
 		index := make([]int, min(n, set.N))
 		for i := range index {
 			index[i] = (i*7 + int(seed)) % set.N
 		}
 		held.Images = setImages{set, index}
-		return held, fmt.Sprint("held ", n, seed)
+		return held, fmt.Sprint("held ", n, seed), nil
 	}
 	return held
 }
@@ -194,11 +194,11 @@ func TestStatisticsAreKeptExactly(t *testing.T) {
 	if err := j.WriteStatistics(path); err != nil {
 		t.Fatal(err)
 	}
-	r, err := StatisticsReference(path, j.extractor)
+	r, err := StatisticsReference(path, j.o.Extractor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !cmp.Equal(*r.Moments, j.moments) || r.Name != "random" || r.Hash != j.reference.Hash {
+	if !cmp.Equal(*r.Moments, j.moments) || r.Name != "random" || r.Hash != j.o.Reference.Hash {
 		t.Errorf("read %+v as %s, wrote %+v", r.Moments, r.Name, j.moments)
 	}
 	if _, err := StatisticsReference(path, tiny(t, 2)); fault.Code(err) != int(fault.Data) || !strings.Contains(err.Error(), path) {

@@ -21,8 +21,11 @@ type Point struct {
 // Trajectory draws d's images and scores x0_hat at up to so many of the steps,
 // evenly spaced, the last among them; and the images themselves.
 func (j *Judge) Trajectory(ctx context.Context, d *Drawn, points int) (_ []Point, _ *eval.Score, err error) {
+	if err := j.Prepare(ctx, d.Len()); err != nil {
+		return nil, nil, err
+	}
 	steps := evenly(len(d.Sampler.Steps), points)
-	x, err := j.extractor.extraction(d, j.workers)
+	x, err := j.o.Extractor.extraction(d, j.o.Workers)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,7 +38,7 @@ func (j *Judge) Trajectory(ctx context.Context, d *Drawn, points int) (_ []Point
 		}
 	}()
 	for i := range writers {
-		if writers[i], err = j.store.newWriter(x.Dim); err != nil {
+		if writers[i], err = j.o.Store.newWriter(x.Dim); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -53,7 +56,7 @@ func (j *Judge) Trajectory(ctx context.Context, d *Drawn, points int) (_ []Point
 				return nil, nil, err
 			}
 		}
-		j.report("samples", min(lo+x.most(), d.Len()), d.Len())
+		j.o.Progress("samples", min(lo+x.most(), d.Len()), d.Len())
 	}
 	out := make([]Point, len(steps))
 	for i, k := range steps {
@@ -83,7 +86,7 @@ func (j *Judge) point(p *Point, w *writer) error {
 	if p.FID, err = eval.FID(m, j.moments); err != nil || j.real == nil {
 		return err
 	}
-	k, err := eval.MeasureKID(rows, j.real, j.estimator, j.seed)
+	k, err := eval.MeasureKID(rows, j.real, j.o.Estimator, j.o.Seed)
 	p.KID = &k.Value
 	return err
 }
