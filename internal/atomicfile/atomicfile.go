@@ -4,6 +4,7 @@ package atomicfile
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,15 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	}
 	kept = true
 	return nil
+}
+
+// WriteJSON replaces the file at path by v, indented.
+func WriteJSON(path string, v any) error {
+	return Write(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
 }
 
 // Rename gives a finished, flushed file its name in the same folder, and flushes

@@ -2,7 +2,8 @@ package judge
 
 import (
 	"context"
-	"sync"
+
+	"diffuse/internal/team"
 )
 
 // Check says whether the extractor can take such images: an error of kind
@@ -20,6 +21,7 @@ func (e *Extractor) Extract(ctx context.Context, im Images, workers int, sink fu
 	if err != nil {
 		return err
 	}
+	defer x.team.Close()
 	pixels := make([]uint8, x.most()*x.size())
 	for lo := 0; lo < im.Len(); lo += x.most() {
 		n := min(x.most(), im.Len()-lo)
@@ -47,7 +49,9 @@ func (e *Extractor) Extract(ctx context.Context, im Images, workers int, sink fu
 type extraction struct {
 	*Extractor
 	h, w, c int // of an image
-	hands   []hand
+	team    *team.Team
+	hands   []hand  // one for each worker
+	pixels  []uint8 // of the images whose features are asked for
 	rows    []float32
 }
 
@@ -57,6 +61,7 @@ type hand struct {
 	x []float32
 }
 
+// extraction makes hands for im; the caller closes its team.
 func (e *Extractor) extraction(im Images, workers int) (*extraction, error) {
 	if err := e.Check(im); err != nil {
 		return nil, err
@@ -71,6 +76,7 @@ func (e *Extractor) extraction(im Images, workers int) (*extraction, error) {
 		x.hands = append(x.hands, hand{w, make([]float32, e.batch*e.in(x.h, x.w, x.c))})
 	}
 	x.rows = make([]float32, x.most()*e.Dim)
+	x.team = team.New(len(x.hands))
 	return x, nil
 }
 
@@ -83,25 +89,17 @@ func (x *extraction) most() int { return len(x.hands) * x.batch }
 // features are those of images back to back, until the next call.
 func (x *extraction) features(pixels []uint8) ([]float32, error) {
 	n := len(pixels) / x.size()
-	errs := make([]error, len(x.hands))
-	var group sync.WaitGroup
-	for i, h := range x.hands {
-		lo, hi := min(n, i*x.batch), min(n, (i+1)*x.batch)
-		if lo == hi {
-			break
-		}
-		group.Go(func() {
-			in := h.x[:(hi-lo)*x.in(x.h, x.w, x.c)]
-			if errs[i] = x.fit(in, pixels[lo*x.size():hi*x.size()], hi-lo, x.h, x.w, x.c); errs[i] == nil {
-				errs[i] = h.Features(x.rows[lo*x.Dim:hi*x.Dim], in)
-			}
-		})
+	x.pixels = pixels
+	return x.rows[:n*x.Dim], x.team.Run((n+x.batch-1)/x.batch, x)
+}
+
+// Do extracts one batch of the pixels.
+func (x *extraction) Do(worker, batch int) error {
+	lo, hi := batch*x.batch, min(len(x.pixels)/x.size(), (batch+1)*x.batch)
+	h := x.hands[worker]
+	in := h.x[:(hi-lo)*x.in(x.h, x.w, x.c)]
+	if err := x.fit(in, x.pixels[lo*x.size():hi*x.size()], hi-lo, x.h, x.w, x.c); err != nil {
+		return err
 	}
-	group.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return x.rows[:n*x.Dim], nil
+	return h.Features(x.rows[lo*x.Dim:hi*x.Dim], in)
 }

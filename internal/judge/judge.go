@@ -190,7 +190,7 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		Seed                                                              uint64
 	}{"1", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
 	f := new(eval.Floor)
-	if j.o.Store.readFloor(key(terms), f) {
+	if j.o.Store.readFloor(Key(terms), f) {
 		j.floors[n] = f
 		return f, nil
 	}
@@ -199,7 +199,7 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		return nil, err
 	}
 	j.floors[n] = &measured
-	return &measured, j.o.Store.writeFloor(key(terms), measured)
+	return &measured, j.o.Store.writeFloor(Key(terms), measured)
 }
 
 // measureFloor scores real images that are not in the reference: the other

@@ -28,8 +28,8 @@ import (
 // What does not agree with its hash is made anew.
 type Store struct{ Dir string }
 
-// key is the name of what these terms make.
-func key(terms any) string {
+// Key is the name of what these terms make.
+func Key(terms any) string {
 	b, _ := json.Marshal(terms) // strings and numbers
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:12])
@@ -125,19 +125,19 @@ func (s Store) notePath(k string) string { return filepath.Join(s.Dir, "features
 
 // keep gives what w has written its name.
 func (s Store) keep(w *writer, r *Rows, terms featureTerms, name string) error {
-	k := key(terms)
+	k := Key(terms)
 	if err := errors.Join(w.file.Sync(), os.Rename(w.file.Name(), s.rowsPath(k))); err != nil {
 		return err
 	}
 	r.temp = false
 	note := storedNote{terms, name, w.n, w.dim, hex.EncodeToString(w.sum.Sum(nil))}
-	return writeJSON(s.notePath(k), note)
+	return atomicfile.WriteJSON(s.notePath(k), note)
 }
 
 // find opens what is stored under terms; nil where there is nothing, or nothing
 // that can be trusted.
 func (s Store) find(terms featureTerms, dim int) *Rows {
-	k := key(terms)
+	k := Key(terms)
 	var note storedNote
 	if s.Dir == "" || !readJSON(s.notePath(k), &note) || note.Terms != terms || note.Dim != dim {
 		return nil
@@ -155,15 +155,6 @@ func (s Store) find(terms featureTerms, dim int) *Rows {
 	return &Rows{Source: eval.Stored(f, 0, note.N, dim), file: f}
 }
 
-// writeJSON replaces a file by v.
-func writeJSON(path string, v any) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	})
-}
-
 // readJSON reads a file into v, and tells whether it could.
 func readJSON(path string, v any) bool {
 	b, err := os.ReadFile(path)
@@ -178,7 +169,7 @@ type storedFloor struct {
 	Hash  string
 }
 
-func floorHash(k string, f eval.Floor) string { return key([]any{k, f}) }
+func floorHash(k string, f eval.Floor) string { return Key([]any{k, f}) }
 
 // readFloor finds what is stored under k, and tells whether it can be trusted.
 func (s Store) readFloor(k string, f *eval.Floor) bool {
@@ -195,5 +186,5 @@ func (s Store) writeFloor(k string, f eval.Floor) error {
 	if s.Dir == "" {
 		return nil
 	}
-	return writeJSON(s.floorPath(k), storedFloor{f, floorHash(k, f)})
+	return atomicfile.WriteJSON(s.floorPath(k), storedFloor{f, floorHash(k, f)})
 }

@@ -21,7 +21,7 @@ import (
 // Each term has a part in the name.
 func TestKeyTerms(t *testing.T) {
 	terms := featureTerms{"images", "weights", "layer", "fp32", "avx2"}
-	seen := map[string]string{key(terms): "nothing"}
+	seen := map[string]string{Key(terms): "nothing"}
 	for what, change := range map[string]func(f *featureTerms){
 		"images": func(f *featureTerms) { f.Images += "x" }, "extractor": func(f *featureTerms) { f.Extractor += "x" },
 		"features": func(f *featureTerms) { f.Features += "x" }, "precision": func(f *featureTerms) { f.Precision += "x" },
@@ -29,10 +29,10 @@ func TestKeyTerms(t *testing.T) {
 	} {
 		other := terms
 		change(&other)
-		if before, ok := seen[key(other)]; ok {
+		if before, ok := seen[Key(other)]; ok {
 			t.Errorf("a change of %s has the name of a change of %s", what, before)
 		}
-		seen[key(other)] = what
+		seen[Key(other)] = what
 	}
 }
 

@@ -67,7 +67,7 @@ func randomImages(n, h, w, c int, seed uint64) *dataset.Set {
 	for i := range s.Pixels {
 		s.Pixels[i] = uint8(rng.Intn(256, seed, rng.Noise, uint64(i), 0))
 	}
-	s.Hash = key([]any{n, h, w, c, seed})
+	s.Hash = Key([]any{n, h, w, c, seed})
 	return s
 }
 

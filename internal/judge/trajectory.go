@@ -29,6 +29,7 @@ func (j *Judge) Trajectory(ctx context.Context, d *Drawn, points int) (_ []Point
 	if err != nil {
 		return nil, nil, err
 	}
+	defer x.team.Close()
 	writers := make([]*writer, len(steps)+1) // the last for the images
 	defer func() {
 		for _, w := range writers {
