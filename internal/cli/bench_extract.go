@@ -31,6 +31,9 @@ second. Inception runs with random weights, so nothing needs to be fetched.`, fa
 			if images < 1 {
 				return fault.New(fault.Usage, "", "--batch: must be at least 1, got %d", images)
 			}
+			if err := checkPrecision("--precision", precision); err != nil {
+				return err
+			}
 			return benchRun(cmd.Context(), o, "extract", r, benchExtract)
 		},
 	}

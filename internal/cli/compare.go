@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,10 +21,8 @@ import (
 	"diffuse/internal/judge"
 	"diffuse/internal/kernel"
 	"diffuse/internal/plot"
-	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
-	"diffuse/internal/train"
 )
 
 // CompareOptions are the options of diffuse compare-samplers.
@@ -53,14 +48,10 @@ Every cell is written to OUT.json when it is done. Ctrl-C stops between images;
 the same command goes on where it stopped.`, fault.Checkpoint, fault.Data, fault.Interrupted),
 		Example: `  diffuse compare-samplers --sampler ddim,ddpm,skip --steps 25,50,100,200,333 --eta 0,0.5,1
   diffuse compare-samplers clothes --sampler ddim,heun,dpmpp_2m --steps 10,20,50 --samples 512 --out fast.png`,
-		Args: arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-		},
+		Args:              arguments("a RUN or FILE", 0, 1),
+		ValidArgsFunction: completeRuns(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.Given = args[0]
-			}
+			o.Given = given(args)
 			o.Keys = FlagOverrides(cmd.Flags(), map[string]string{
 				"samples": "sample.n", "seed": "sample.seed", "batch": "sample.batch", "precision": "sample.precision", "spacing": "sample.spacing",
 			})
@@ -76,15 +67,8 @@ the same command goes on where it stopped.`, fault.Checkpoint, fault.Data, fault
 	f.StringVar(&o.Etas, "eta", "0,1", "etas, a `LIST`, for the samplers that heed them")
 	f.Int("samples", 0, "images a cell, 2048 unless given (key sample.n)")
 	f.Int64("seed", 0, "the first image's seed (key sample.seed)")
-	f.String("spacing", "", "which noise levels the steps visit (key sample.spacing)")
-	f.Int("batch", 0, "images a worker denoises at a time (key sample.batch)")
-	f.String("precision", "", "what the net multiplies in (key sample.precision)")
-	f.StringVar(&o.Checkpoint, "checkpoint", train.Last, "which of the run's checkpoints")
-	f.BoolVar(&o.EMA, "ema", false, "use the moving average of the weights (the default where there is one)")
-	f.BoolVar(&o.Raw, "raw", false, "use the weights themselves")
-	f.StringVarP(&o.Out, "out", "o", "samplers.png", "where to plot: `PATH`.png or .svg; the table goes to PATH.json and .csv beside it")
-	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
-	completePrecision(cmd)
+	f.StringVarP(&o.Out, "out", "o", "samplers.png", "where to plot: `PATH`.png or .svg; the table goes to PATH.json beside it")
+	o.addNetFlags(cmd)
 	o.addJudgeFlags(cmd, g)
 	g.AddSetFlag(cmd)
 	return cmd
@@ -121,18 +105,11 @@ func compareRun(ctx context.Context, o *CompareOptions) error {
 	if err := os.MkdirAll(filepath.Dir(o.Out), 0o777); err != nil {
 		return fmt.Errorf("cannot plot: %w", err)
 	}
-	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
+	job, err := newSampleJob(&o.SampleOptions)
 	if err != nil {
 		return err
 	}
-	c, err := train.LoadCheckpoint(p.Weights)
-	if err != nil {
-		return err
-	}
-	job, err := newSampleJob(&o.SampleOptions, p, c)
-	if err != nil {
-		return err
-	}
+	c := job.checkpoint
 	t := &comparison{CompareOptions: o, job: job, table: strings.TrimSuffix(o.Out, filepath.Ext(o.Out)) + ".json"}
 	weights := c.Path
 	if job.average {
@@ -251,6 +228,7 @@ func (t *comparison) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var nets []sample.Denoiser // the same for all cells
 	for i, c := range t.Cells {
 		if c.Score.FID != nil {
 			continue
@@ -260,11 +238,12 @@ func (t *comparison) fill(ctx context.Context) error {
 		}
 		t.Global.Log.Info("cell", "number", i+1, "of", len(t.Cells), "sampler", c.Sampler, "steps", c.Steps, "net_calls", t.job.sampler.NetCalls())
 		began := time.Now()
-		drawn, err := t.job.drawn()
-		if err != nil {
-			return err
+		if nets == nil {
+			if nets, err = t.job.nets(); err != nil {
+				return err
+			}
 		}
-		s, err := t.judge.Score(ctx, drawn)
+		s, err := t.judge.Score(ctx, t.job.drawn(nets))
 		if err != nil {
 			return err
 		}
@@ -278,9 +257,7 @@ func (t *comparison) fill(ctx context.Context) error {
 
 // key is the hash of what a cell's score depends on.
 func (t *comparison) key(c *Cell) string {
-	b, _ := json.Marshal([]any{t.hash, c.conf, t.job.seeds, t.judge.ReferenceHash(), t.judge.Extractor(), t.KID, t.ScoreSeed, t.NoFloor, kernel.Best().Name()})
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:12])
+	return judge.Key([]any{t.hash, c.conf, t.job.seeds, t.judge.ReferenceHash(), t.judge.Extractor(), t.KID, t.ScoreSeed, t.NoFloor, kernel.Best().Name()})
 }
 
 // write replaces the table by the finished cells, and marks the Pareto front
@@ -292,13 +269,9 @@ func (t *comparison) write() error {
 			return d.NetCalls <= c.NetCalls && *d.Score.FID < *c.Score.FID
 		})
 	}
-	return atomicfile.Write(t.table, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
-			Cells []*Cell `json:"cells"`
-		}{cells})
-	})
+	return atomicfile.WriteJSON(t.table, struct {
+		Cells []*Cell `json:"cells"`
+	}{cells})
 }
 
 // show prints the table and plots it.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/config"
+	"diffuse/internal/run"
 )
 
 // complete gives a flag a list of values, each with a description after a tab.
@@ -23,6 +24,13 @@ func completeFolders(cmd *cobra.Command, flag string) {
 // completeConfigs offers the embedded configs beside the files that are there.
 func completeConfigs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return config.Embedded(), cobra.ShellCompDirectiveDefault
+}
+
+// completeRuns offers the runs beside the files that are there.
+func completeRuns(g *Global) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
+	}
 }
 
 // completeKeys offers the schema's keys, then the values of one that has a list.

@@ -8,7 +8,6 @@ import (
 
 	"diffuse/internal/fault"
 	"diffuse/internal/kernel"
-	"diffuse/internal/run"
 	"diffuse/internal/train"
 )
 
@@ -44,14 +43,10 @@ they take half the room. The file draws and scores as a run does: diffuse sample
 FILE, diffuse fid --extractor FILE.`, fault.Checkpoint),
 		Example: `  diffuse export clothes --out clothes.safetensors
   diffuse export classifier --precision bf16 --out fashion-resnet.safetensors`,
-		Args: arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-		},
+		Args:              arguments("a RUN or FILE", 0, 1),
+		ValidArgsFunction: completeRuns(g),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.Given = args[0]
-			}
+			o.Given = given(args)
 			return exportRun(o)
 		},
 	}
@@ -67,14 +62,10 @@ FILE, diffuse fid --extractor FILE.`, fault.Checkpoint),
 }
 
 func exportRun(o *ExportOptions) error {
-	if o.Precision != string(kernel.FP32) && o.Precision != string(kernel.BF16) {
-		return fault.New(fault.Usage, "", "--precision: must be fp32 or bf16, got %q", o.Precision)
-	}
-	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
-	if err != nil {
+	if err := checkPrecision("--precision", o.Precision); err != nil {
 		return err
 	}
-	c, err := train.LoadCheckpoint(p.Weights)
+	p, c, err := openCheckpoint(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
 	}

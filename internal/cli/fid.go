@@ -15,9 +15,7 @@ import (
 	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/judge"
-	"diffuse/internal/run"
 	"diffuse/internal/sample"
-	"diffuse/internal/train"
 )
 
 // ScoreOptions are the options of diffuse fid and diffuse kid.
@@ -73,14 +71,10 @@ docs/scores.md says how everything is computed.`, fault.Checkpoint, fault.Data, 
   diffuse %[1]s clothes --extractor inception --precision bf16
   diffuse %[1]s clothes --trajectory way.png --steps 50
   diffuse %[1]s clothes --nearest nearest.png`, name),
-		Args: arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-		},
+		Args:              arguments("a RUN or FILE", 0, 1),
+		ValidArgsFunction: completeRuns(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.Given = args[0]
-			}
+			o.Given = given(args)
 			if err := o.readFlags(cmd.Flags()); err != nil {
 				return err
 			}
@@ -153,27 +147,21 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 	if err := o.checkDrawing(); err != nil {
 		return nil, err
 	}
-	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
+	job, err := newSampleJob(&o.SampleOptions)
 	if err != nil {
 		return nil, err
 	}
-	c, err := train.LoadCheckpoint(p.Weights)
-	if err != nil {
-		return nil, err
-	}
-	job, err := newSampleJob(&o.SampleOptions, p, c)
-	if err != nil {
-		return nil, err
-	}
+	c := job.checkpoint
 	j, err := o.judge(ctx, o.IO, o.Global, c.DataSet)
 	if err != nil {
 		return nil, err
 	}
 	defer j.Close()
-	drawn, err := job.drawn()
+	nets, err := job.nets()
 	if err != nil {
 		return nil, err
 	}
+	drawn := job.drawn(nets)
 	r := &ScoreResult{Checkpoint: c.Path, Weights: job.weights(), Sampler: job.sampler.Name, NetCalls: job.sampler.NetCalls(), FirstSeed: &job.seeds[0]}
 	switch {
 	case o.Trajectory != "":
@@ -236,14 +224,10 @@ func (o *ScoreOptions) print(r *ScoreResult) error {
 	return err
 }
 
-// drawn are the job's images, drawn when they are asked for.
-func (j *sampleJob) drawn() (*judge.Drawn, error) {
-	nets, err := j.nets()
-	if err != nil {
-		return nil, err
-	}
+// drawn are the job's images, drawn by nets when they are asked for.
+func (j *sampleJob) drawn(nets []sample.Denoiser) *judge.Drawn {
 	return &judge.Drawn{
 		Sampler: j.sampler, Nets: nets, ImgSize: j.shape(), Range: j.checkpoint.Range, Seeds: j.seeds,
 		Options: sample.Options{Batch: j.conf.Batch},
-	}, nil
+	}
 }

@@ -176,3 +176,11 @@ func must(err error) {
 
 // kernelsIn is the kernel set that was chosen, in a config's precision.
 func kernelsIn(precision string) *kernel.Set { return kernel.Best().In(kernel.Precision(precision)) }
+
+// checkPrecision refuses what a flag calls a precision and is none.
+func checkPrecision(flag, precision string) error {
+	if p := kernel.Precision(precision); p != kernel.FP32 && p != kernel.BF16 {
+		return fault.New(fault.Usage, "", "%s: must be fp32 or bf16, got %q", flag, precision)
+	}
+	return nil
+}

@@ -34,15 +34,20 @@ type JudgeOptions struct {
 	ScoreSeed uint64
 }
 
+// defaultJudge is how images are judged where nothing else is said.
+func defaultJudge(g *Global) JudgeOptions {
+	return JudgeOptions{Ref: "test", Dims: 2048, Precision: string(kernel.FP32), KID: eval.KIDBlocks, Cache: g.cache()}
+}
+
 // addReferenceFlags adds those that say whose features are compared with.
 func (o *JudgeOptions) addReferenceFlags(cmd *cobra.Command, g *Global) {
-	o.KID = eval.KIDBlocks
+	*o = defaultJudge(g)
 	f := cmd.Flags()
-	f.StringVar(&o.Ref, "ref", "test", "real images: `train`, test, fashion-mnist/test, a folder, an .npy, or an .npz of statistics")
+	f.StringVar(&o.Ref, "ref", o.Ref, "real images: `train`, test, fashion-mnist/test, a folder, an .npy, or an .npz of statistics")
 	f.StringVar(&o.Extractor, "extractor", "", "net whose features are compared: `fashion-resnet` (in the binary), inception, a run or a file of a classifier")
-	f.IntVar(&o.Dims, "dims", 2048, "which of Inception's features: 64, 192, 768 or 2048")
-	f.StringVar(&o.Precision, "extract-precision", "fp32", "what the extractor multiplies in")
-	f.StringVar(&o.Cache, "cache", g.cache(), "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
+	f.IntVar(&o.Dims, "dims", o.Dims, "which of Inception's features: 64, 192, 768 or 2048")
+	f.StringVar(&o.Precision, "extract-precision", o.Precision, "what the extractor multiplies in")
+	f.StringVar(&o.Cache, "cache", o.Cache, "`folder` of features and floors; none keeps nothing (variable DIFFUSE_CACHE)")
 	complete(cmd, "extract-precision", "fp32", "bf16")
 	complete(cmd, "extractor", "fashion-resnet\tin the binary", "inception\tpytorch-fid's InceptionV3")
 	complete(cmd, "ref", "test", "train")
@@ -52,7 +57,7 @@ func (o *JudgeOptions) addReferenceFlags(cmd *cobra.Command, g *Global) {
 func (o *JudgeOptions) addJudgeFlags(cmd *cobra.Command, g *Global) {
 	o.addReferenceFlags(cmd, g)
 	f := cmd.Flags()
-	f.StringVar(&o.KID, "kid", eval.KIDBlocks, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
+	f.StringVar(&o.KID, "kid", o.KID, "KID's estimator: blocks (the lesson's), whole or subsets (torch-fidelity's)")
 	f.BoolVar(&o.NoFloor, "no-floor", false, "do not score real images beside")
 	f.Uint64Var(&o.ScoreSeed, "score-seed", 0, "seed of the floor's images, subsets and intervals")
 	complete(cmd, "kid", "blocks\tthe lesson's contiguous blocks", "whole\tall pairs", "subsets\t100 subsets of 1,000, as torch-fidelity")
@@ -75,8 +80,8 @@ func (o *JudgeOptions) judge(ctx context.Context, stdio *IO, g *Global, set stri
 	if !slices.Contains(eval.KIDEstimators(), o.KID) {
 		return nil, fault.New(fault.Usage, "", "--kid: must be one of %s, got %q", strings.Join(eval.KIDEstimators(), ", "), o.KID)
 	}
-	if o.Precision != string(kernel.FP32) && o.Precision != string(kernel.BF16) {
-		return nil, fault.New(fault.Usage, "", "--extract-precision: must be fp32 or bf16, got %q", o.Precision)
+	if err := checkPrecision("--extract-precision", o.Precision); err != nil {
+		return nil, err
 	}
 	e, err := o.extractor(g, set)
 	if err != nil {

@@ -54,6 +54,24 @@ func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	return picked{weights, &f}, nil
 }
 
+// openCheckpoint is pickCheckpoint that also reads what the net was trained under.
+func openCheckpoint(g *Global, given, checkpoint string) (picked, *train.Checkpoint, error) {
+	p, err := pickCheckpoint(g, given, checkpoint)
+	if err != nil {
+		return p, nil, err
+	}
+	c, err := train.LoadCheckpoint(p.Weights)
+	return p, c, err
+}
+
+// given is the RUN or FILE of a command that takes at most one; empty is none.
+func given(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

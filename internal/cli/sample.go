@@ -58,14 +58,10 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
   diffuse sample --sampler dpmpp_2m --steps 20
   diffuse sample --sampler heun --steps 20 --set sample.churn=0.5
   diffuse sample --ddim --eta 0 --n 9 --out drawing.gif`,
-		Args: arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-		},
+		Args:              arguments("a RUN or FILE", 0, 1),
+		ValidArgsFunction: completeRuns(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.Given = args[0]
-			}
+			o.Given = given(args)
 			if err := o.readFlags(cmd.Flags()); err != nil {
 				return err
 			}
@@ -78,19 +74,11 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
 }
 
 func sampleRun(ctx context.Context, o *SampleOptions) error {
-	p, err := pickCheckpoint(o.Global, o.Given, o.Checkpoint)
+	job, err := newSampleJob(o)
 	if err != nil {
 		return err
 	}
-	c, err := train.LoadCheckpoint(p.Weights)
-	if err != nil {
-		return err
-	}
-	job, err := newSampleJob(o, p, c)
-	if err != nil {
-		return err
-	}
-	if err := job.chooseOut(p.Run); err != nil {
+	if err := job.chooseOut(); err != nil {
 		return err
 	}
 	if err := job.prepareOut(); err != nil {
@@ -114,6 +102,7 @@ func sampleRun(ctx context.Context, o *SampleOptions) error {
 type sampleJob struct {
 	*SampleOptions
 	checkpoint *train.Checkpoint
+	run        *run.Folder // that it belongs to; nil for a file that lies in none
 	conf       config.Sample
 	sampler    *sample.Sampler
 	seeds      []uint64
@@ -124,7 +113,11 @@ type sampleJob struct {
 }
 
 // newSampleJob joins the checkpoint, the run's config and the flags.
-func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, error) {
+func newSampleJob(o *SampleOptions) (*sampleJob, error) {
+	p, c, err := openCheckpoint(o.Global, o.Given, o.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
 	r, err := o.Global.LoadConfig(p.config(), o.Keys...)
 	if err != nil {
 		return nil, err
@@ -141,7 +134,7 @@ func newSampleJob(o *SampleOptions, p picked, c *train.Checkpoint) (*sampleJob, 
 	if err := o.checkFlags(r.Sample.Sampler); err != nil {
 		return nil, err
 	}
-	job := &sampleJob{SampleOptions: o, checkpoint: c, conf: r.Sample, average: o.EMA || !o.Raw && c.AveragePath != ""}
+	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, conf: r.Sample, average: o.EMA || !o.Raw && c.AveragePath != ""}
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		return nil, err

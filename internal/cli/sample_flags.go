@@ -70,21 +70,28 @@ func (o *SampleOptions) addDrawFlags(cmd *cobra.Command, count string) {
 	f.String("sampler", "", "sample with `NAME`: also ddim_cosine, euler, euler_ancestral, heun, lms or dpmpp_2m (key sample.sampler)")
 	f.Int("steps", 0, "steps of all samplers but --skip and --sample-at; of DDPM where not all (key sample.steps)")
 	f.Float64("eta", 0, "DDIM's and euler_ancestral's share of DDPM's noise, 0 to 1 (key sample.eta)")
-	f.String("spacing", "", "which noise levels the steps visit (key sample.spacing)")
 	f.String("variance", "", "DDPM's sigma² (key sample.variance)")
 	f.String("clip", "", "clamp x0_hat to `LO,HI`, or none (key sample.clip)")
+	cmd.MarkFlagsMutuallyExclusive(names...)
+	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
+	complete(cmd, "sampler", samplerNames...)
+	complete(cmd, "variance", "fixed_large\tbeta, the lesson's", "fixed_small\tthe posterior's, diffusers'")
+	o.addNetFlags(cmd)
+}
+
+// addNetFlags adds those that hold for any sampler: which weights, how they
+// multiply, and the noise levels.
+func (o *SampleOptions) addNetFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("spacing", "", "which noise levels the steps visit (key sample.spacing)")
 	f.Int("batch", 0, "images a worker denoises at a time (key sample.batch)")
 	f.String("precision", "", "what the net multiplies in (key sample.precision)")
 	f.StringVar(&o.Checkpoint, "checkpoint", train.Last, "which of the run's checkpoints")
 	f.BoolVar(&o.EMA, "ema", false, "use the moving average of the weights (the default where there is one)")
 	f.BoolVar(&o.Raw, "raw", false, "use the weights themselves")
-	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
-	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
 	completePrecision(cmd)
-	complete(cmd, "sampler", samplerNames...)
 	complete(cmd, "spacing", "auto\tthe sampler's own", "leading", "trailing", "linspace", "quadratic", "karras\tKarras et al.'s sigmas, rho 7")
-	complete(cmd, "variance", "fixed_large\tbeta, the lesson's", "fixed_small\tthe posterior's, diffusers'")
 	complete(cmd, "checkpoint", "last", "best")
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"diffuse/internal/fault"
 	"diffuse/internal/plot"
-	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/tensorfile"
 )
@@ -27,12 +26,12 @@ const (
 )
 
 // chooseOut decides the form and the path of what is written.
-func (j *sampleJob) chooseOut(f *run.Folder) error {
+func (j *sampleJob) chooseOut() error {
 	j.out = j.Out
 	if j.out == "" {
 		j.out = j.defaultName()
-		if f != nil {
-			j.out = filepath.Join(f.SamplesDir(), j.out)
+		if j.run != nil {
+			j.out = filepath.Join(j.run.SamplesDir(), j.out)
 		}
 	}
 	info, err := os.Stat(j.out)

@@ -20,7 +20,7 @@ type StatsResult struct {
 
 // NewStats is `diffuse stats`.
 func NewStats(stdio *IO, g *Global) *cobra.Command {
-	o := &JudgeOptions{NoFloor: true}
+	o := new(JudgeOptions)
 	var out string
 	cmd := &cobra.Command{
 		Use:   "stats",

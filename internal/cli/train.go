@@ -74,9 +74,7 @@ nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
 	cmd.MarkFlagsMutuallyExclusive("resume", "config")
 	cmd.MarkFlagsMutuallyExclusive("resume", "name")
 	cmd.MarkFlagsMutuallyExclusive("resume", "dry-run")
-	must(cmd.RegisterFlagCompletionFunc("resume", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-	}))
+	must(cmd.RegisterFlagCompletionFunc("resume", completeRuns(g)))
 	return cmd
 }
 
@@ -92,9 +90,13 @@ func trainRun(ctx context.Context, o *TrainOptions) error {
 		return err
 	}
 	t, err := newTraining(o, r, true)
+	if err == nil {
+		err = t.prepareScores(ctx)
+	}
 	if err != nil {
 		return err
 	}
+	defer t.close()
 	folder, lock, err := run.Create(o.Global.Runs, o.Name, r.Name, r.YAML())
 	if err != nil {
 		return err
@@ -114,9 +116,13 @@ func trainResume(ctx context.Context, o *TrainOptions) error {
 		return err
 	}
 	t, err := newTraining(o, r, false)
+	if err == nil {
+		err = t.prepareScores(ctx)
+	}
 	if err != nil {
 		return err
 	}
+	defer t.close()
 	lock, err := folder.Lock()
 	if err != nil {
 		return err
@@ -132,12 +138,6 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 		return err
 	}
 	defer trainer.Close()
-	if err := t.prepareScores(ctx); err != nil {
-		return err
-	}
-	if t.judge != nil {
-		defer t.judge.Close()
-	}
 	if resume {
 		if err := trainer.Resume(); err != nil {
 			return err

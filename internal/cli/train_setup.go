@@ -6,10 +6,8 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/dataset"
-	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/judge"
-	"diffuse/internal/kernel"
 	"diffuse/internal/machine"
 	"diffuse/internal/model"
 	"diffuse/internal/run"
@@ -129,9 +127,16 @@ func (t *training) prepareScores(ctx context.Context) (err error) {
 	if t.config.Eval.Every == 0 || t.config.Model.Kind != config.UNet {
 		return nil
 	}
-	o := JudgeOptions{Ref: "test", Dims: 2048, KID: eval.KIDBlocks, Precision: string(kernel.FP32), Cache: t.o.Global.cache()}
+	o := defaultJudge(t.o.Global)
 	t.judge, err = o.judge(ctx, t.o.IO, t.o.Global, t.config.Data.Set)
 	return err
+}
+
+// close lets go of what prepareScores took.
+func (t *training) close() {
+	if t.judge != nil {
+		t.judge.Close()
+	}
 }
 
 // thisMachine is what log.jsonl says of the code and the machine.
