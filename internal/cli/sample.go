@@ -147,7 +147,7 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	job.seeds = seedsFrom(r.Sample.Seed, r.Sample.N)
+	job.seeds = sample.Seeds(r.Sample.Seed, r.Sample.N)
 	if o.Seeds != "" {
 		if job.seeds, err = parseSeeds(o.Seeds); err != nil {
 			return nil, err

@@ -38,15 +38,6 @@ func parseSeeds(text string) ([]uint64, error) {
 
 func parseSeed(text string) (uint64, error) { return strconv.ParseUint(text, 10, 63) }
 
-// seedsFrom are n seeds from first on.
-func seedsFrom(first int64, n int) []uint64 {
-	seeds := make([]uint64, n)
-	for i := range seeds {
-		seeds[i] = uint64(first) + uint64(i)
-	}
-	return seeds
-}
-
 // seedsLabel names seeds in a file's name: "0-15", "7", or for a list that is
 // no range its first, its last and how many.
 func seedsLabel(seeds []uint64) string {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"diffuse/internal/config"
+	"diffuse/internal/model"
 	"diffuse/internal/plot"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -80,8 +81,10 @@ func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := g.makeNets(grid); err != nil {
-		return nil, err
+	if g.nets == nil {
+		if g.nets, err = workers(grid.Net, min(g.Workers, g.Config.Train.GridImages), c.Batch); err != nil {
+			return nil, err
+		}
 	}
 	var panels []image.Image
 	panel := func() error {
@@ -108,26 +111,21 @@ func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) 
 // gridGap is the gap between a grid's images, pixels.
 const gridGap = 2
 
-// makeNets builds the nets that predict, once; Draw shares the images out among
-// them.
-func (g *Grids) makeNets(grid train.Grid) error {
-	for len(g.nets) < min(g.Workers, g.Config.Train.GridImages) {
-		w, err := grid.Net.Worker(g.Config.Sample.Batch, false)
+// workers are n nets that predict, each for its own goroutine.
+func workers(net model.Net, n, batch int) (nets []sample.Denoiser, err error) {
+	for range n {
+		w, err := net.Worker(batch, false)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		g.nets = append(g.nets, w)
+		nets = append(nets, w)
 	}
-	return nil
+	return nets, nil
 }
 
 // seeds are those that `diffuse sample` begins with.
 func (g *Grids) seeds() []uint64 {
-	seeds := make([]uint64, g.Config.Train.GridImages)
-	for i := range seeds {
-		seeds[i] = uint64(g.Config.Sample.Seed) + uint64(i)
-	}
-	return seeds
+	return sample.Seeds(g.Config.Sample.Seed, g.Config.Train.GridImages)
 }
 
 // sideBySide is one picture of panels of the same size and kind, from left to

@@ -94,17 +94,10 @@ func (s *Scores) prepare(e *train.Evaluation) (cost ScoreCost, err error) {
 	n, batch := s.Config.Eval.Samples, s.Config.Sample.Batch
 	d := &judge.Drawn{
 		Sampler: sampler, ImgSize: s.Shape, Range: s.Config.Data.Range, Options: sample.Options{Batch: batch},
-		Seeds: make([]uint64, n),
+		Seeds: sample.Seeds(s.Config.Sample.Seed, n),
 	}
-	for i := range d.Seeds {
-		d.Seeds[i] = uint64(s.Config.Sample.Seed) + uint64(i)
-	}
-	for range max(1, min(s.Workers, n/batch)) {
-		w, err := e.Net.Worker(batch, false)
-		if err != nil {
-			return cost, err
-		}
-		d.Nets = append(d.Nets, w)
+	if d.Nets, err = workers(e.Net, max(1, min(s.Workers, n/batch)), batch); err != nil {
+		return cost, err
 	}
 	x, y, t := make([]float32, batch*s.Shape.Len()), make([]float32, batch*s.Shape.Len()), make([]float64, batch)
 	var seconds float64

@@ -23,6 +23,15 @@ type Shape struct{ H, W, C int }
 // Len is the number of values in an image.
 func (s Shape) Len() int { return s.H * s.W * s.C }
 
+// Seeds are n seeds from first on, which is at least 0.
+func Seeds(first int64, n int) []uint64 {
+	seeds := make([]uint64, n)
+	for i := range seeds {
+		seeds[i] = uint64(first) + uint64(i)
+	}
+	return seeds
+}
+
 // State is what a watcher sees of one step of some of the images. The slices are
 // overwritten by the next step: copy what is kept.
 type State struct {
