@@ -20,6 +20,9 @@ type TrainOptions struct {
 	Resume    string
 	DryRun    bool
 	Overrides []config.Override // from the shortcuts below
+
+	rerunOf string // the run that this one repeats
+	sweep   string // the sweep that this one belongs to
 }
 
 // trainShortcuts are flags that set a key of the config.
@@ -147,7 +150,11 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 			return err
 		}
 	}
-	log, err := run.OpenLog(folder, thisMachine())
+	origin, err := t.origin(ctx, folder, trainer.Step)
+	if err != nil {
+		return err
+	}
+	log, err := run.OpenLog(folder, origin)
 	if err != nil {
 		return err
 	}
@@ -155,8 +162,25 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 	trainer.Observers = t.observers(folder, log)
 	began := time.Now()
 	t.o.Global.Log.Info("training", "run", folder.Name, "parameters", t.net.Params().Count(), "from_step", trainer.Step)
-	if err := trainer.Run(ctx); err != nil {
+	err = trainer.Run(ctx)
+	if ended := log.End(trainer.Step, endOf(err), err); err == nil {
+		err = ended
+	}
+	if err != nil {
 		return err
 	}
 	return t.report(folder, trainer.Progress, time.Since(began))
+}
+
+// endOf is how a run that ended with err stands.
+func endOf(err error) run.Status {
+	switch fault.Kind(fault.Code(err)) {
+	case 0:
+		return run.Finished
+	case fault.Interrupted:
+		return run.Interrupted
+	case fault.Diverged:
+		return run.Diverged
+	}
+	return run.Failed
 }

@@ -23,6 +23,8 @@ func (w *warner) Observe(_ context.Context, e train.Event) error {
 		w.log.Warn("step skipped: the "+e.What+" is not finite", "step", e.Step, "layer", e.Layer, "in_row", e.InRow, "in_run", e.Count)
 	case run.GridFailed:
 		w.log.Warn("no sample grid", "epoch", e.Epoch, "error", e.Err)
+	case run.ScoreFailed:
+		w.log.Warn("no score", "epoch", e.Epoch, "error", e.Err)
 	case run.ScoreCost:
 		w.log.Info("drawing images to score", "images", e.Images, "net_calls", e.NetCalls, "about", shortTime(time.Duration(e.Seconds*float64(time.Second))))
 	case run.Scored:

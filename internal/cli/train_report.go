@@ -48,12 +48,12 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 	}
 	if t.config.Model.Kind == config.ResNet {
 		r.Next = "diffuse fid --extractor " + shellWord(folder.Name) + t.o.Global.runsFlag()
-		h, err := run.ReadHistory(folder)
+		record, err := run.ReadRecord(folder)
 		if err != nil {
 			return err
 		}
-		if n := len(h.Epochs); n > 0 {
-			r.Accuracy, r.Confusion = h.Epochs[n-1].Accuracy, h.Epochs[n-1].Confusion
+		if n := len(record.Epochs); n > 0 {
+			r.Accuracy, r.Confusion = record.Epochs[n-1].Accuracy, record.Epochs[n-1].Confusion
 		}
 	}
 	if t.o.Global.JSON {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"runtime"
 
 	"diffuse/internal/config"
 	"diffuse/internal/dataset"
@@ -136,14 +135,5 @@ func (t *training) prepareScores(ctx context.Context) (err error) {
 func (t *training) close() {
 	if t.judge != nil {
 		t.judge.Close()
-	}
-}
-
-// thisMachine is what log.jsonl says of the code and the machine.
-func thisMachine() run.Machine {
-	v := versionInfo()
-	return run.Machine{
-		Version: v.Version, Commit: v.Commit, Go: v.Go, Platform: v.Platform,
-		CPU: machine.CPU(), Cores: runtime.NumCPU(), Kernels: v.Kernel,
 	}
 }

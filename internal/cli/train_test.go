@@ -83,7 +83,7 @@ func TestTrainLeavesARun(t *testing.T) {
 			t.Errorf("stderr has no %q:\n%s", want, errOut)
 		}
 	}
-	h, err := run.ReadHistory(run.Folder{Dir: r.Dir})
+	h, err := run.ReadRecord(run.Folder{Dir: r.Dir})
 	if err != nil || len(h.Steps) != 6 || len(h.Epochs) != 2 || h.Epochs[1].Step != 6 {
 		t.Errorf("history %+v, %v", h, err)
 	}

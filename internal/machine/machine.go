@@ -3,7 +3,10 @@ package machine
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/klauspost/cpuid/v2"
 )
@@ -14,6 +17,27 @@ func CPU() string {
 		return cpuid.CPU.BrandName
 	}
 	return runtime.GOARCH
+}
+
+// Features are the processor's instruction sets, as cpuid names them.
+func Features() []string { return cpuid.CPU.FeatureSet() }
+
+// GPUs are the NVIDIA GPUs that Linux' driver shows, by their names.
+func GPUs() []string {
+	files, _ := filepath.Glob("/proc/driver/nvidia/gpus/*/information") // a pattern that is well formed
+	var names []string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if name, ok := strings.CutPrefix(line, "Model:"); ok {
+				names = append(names, strings.TrimSpace(name))
+			}
+		}
+	}
+	return names
 }
 
 // Bytes is a size for people: 812 B, 1.4 GB (in powers of 1,000).

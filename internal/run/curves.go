@@ -8,31 +8,31 @@ import (
 )
 
 // Curves draws a run's losses and learning rate to curves.png at the end of
-// each epoch. It is a train.Observer and must come after the Log.
+// each epocr. It is a train.Observer and must come after the Log.
 type Curves struct{ Folder Folder }
 
-// Observe draws the curves where e ends an epoch.
+// Observe draws the curves where e ends an epocr.
 func (c Curves) Observe(_ context.Context, e train.Event) error {
 	if _, ok := e.(train.Epoch); !ok {
 		return nil
 	}
-	h, err := ReadHistory(c.Folder)
+	r, err := ReadRecord(c.Folder)
 	if err != nil {
 		return err
 	}
-	return plot.WriteCharts(c.Folder.CurvesPath(), h.charts()...)
+	return plot.WriteCharts(c.Folder.CurvesPath(), r.charts()...)
 }
 
 // charts are the panels: the training loss of each step, smoothed, with the
 // validation losses; and the learning rate.
-func (h *History) charts() []plot.Chart {
+func (r *Record) charts() []plot.Chart {
 	var step, loss, lr []float64
-	for _, s := range h.Steps {
+	for _, s := range r.Steps {
 		step, loss, lr = append(step, float64(s.Step)), append(loss, s.Loss), append(lr, s.LR)
 	}
 	lines := []plot.Line{{Label: "training, smoothed", X: step, Y: smooth(loss, max(1, len(loss)/50))}}
 	valid, average := plot.Line{Label: "validation"}, plot.Line{Label: "validation, averaged weights", Dashed: true}
-	for _, e := range h.Epochs {
+	for _, e := range r.Epochs {
 		addPoint(&valid, e.Step, e.ValidLoss)
 		addPoint(&average, e.Step, e.ValidEMA)
 	}

@@ -34,6 +34,7 @@ type Grids struct {
 type GridDrawn struct {
 	Epoch, Step int
 	Path        string
+	Panels      []string // whose images, from left to right: "raw", "ema"
 }
 
 // GridFailed is an event: a net in the middle of its training may draw what is
@@ -60,7 +61,11 @@ func (g *Grids) Observe(ctx context.Context, e train.Event) error {
 	if err := plot.WritePNG(path, picture); err != nil {
 		return fmt.Errorf("sample grid of epoch %d: %w", grid.Epoch, err)
 	}
-	return g.tell(ctx, GridDrawn{grid.Epoch, grid.Step, path})
+	panels := []string{"raw"}
+	if grid.WithAverage != nil {
+		panels = append(panels, "ema")
+	}
+	return g.tell(ctx, GridDrawn{grid.Epoch, grid.Step, path, panels})
 }
 
 // tell passes an event on to those who hear of grids.

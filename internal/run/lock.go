@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"os"
+	"time"
 
 	"diffuse/internal/fault"
 )
@@ -20,7 +21,12 @@ func (f Folder) Lock() (*Lock, error) {
 	if err != nil {
 		return nil, readOnly(f, err)
 	}
-	if err := lockFile(file); err != nil {
+	err = lockFile(file, false)
+	for try := 0; errors.Is(err, errLocked) && try < 10; try++ { // somebody may only be asking, see Locked
+		time.Sleep(20 * time.Millisecond)
+		err = lockFile(file, false)
+	}
+	if err != nil {
 		_ = file.Close() // nothing was written
 		if errors.Is(err, errLocked) {
 			return nil, fault.New(fault.Failure, "wait for it to end, or train under another --name",
@@ -29,6 +35,17 @@ func (f Folder) Lock() (*Lock, error) {
 		return nil, readOnly(f, err)
 	}
 	return &Lock{file}, nil
+}
+
+// Locked tells whether a process holds the run's lock. Where that cannot be
+// asked, it is taken as free.
+func (f Folder) Locked() bool {
+	file, err := os.Open(f.lockPath())
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return errors.Is(lockFile(file, true), errLocked)
 }
 
 // Release gives the run free. A nil lock has nothing to release.

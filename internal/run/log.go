@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"diffuse/internal/machine"
 	"diffuse/internal/train"
 )
 
@@ -17,13 +18,14 @@ import (
 type Log struct {
 	file    *os.File
 	folder  Folder
-	machine Machine
+	origin  Origin
+	started train.Started
 	now     func() time.Time
 }
 
 // OpenLog opens the record for appending. A line that a crash cut short is
 // ended, so that the next one stands alone.
-func OpenLog(f Folder, m Machine) (*Log, error) {
+func OpenLog(f Folder, origin Origin) (*Log, error) {
 	file, err := os.OpenFile(f.LogPath(), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 	if err != nil {
 		return nil, readOnly(f, err)
@@ -32,7 +34,7 @@ func OpenLog(f Folder, m Machine) (*Log, error) {
 		_ = file.Close()
 		return nil, readOnly(f, err)
 	}
-	return &Log{file: file, folder: f, machine: m, now: time.Now}, nil
+	return &Log{file: file, folder: f, origin: origin, now: time.Now}, nil
 }
 
 // endLine ends the file's last line where it has no end.
@@ -58,24 +60,57 @@ func (l *Log) Observe(_ context.Context, e train.Event) error {
 	if line == nil {
 		return nil
 	}
+	return appendLine(l.file, line)
+}
+
+// Append adds a line to a run's log, beside the process that may train it: a
+// line is written in one piece.
+func Append(f Folder, line any) error {
+	l, err := OpenLog(f, Origin{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return appendLine(l.file, line)
+}
+
+// appendLine writes a line in one call, so that lines of several processes do
+// not mix.
+func appendLine(file *os.File, line any) error {
 	b, err := json.Marshal(line)
 	if err != nil {
-		return fmt.Errorf("log %T: %w", e, err)
+		return fmt.Errorf("log %T: %w", line, err)
 	}
-	if _, err := l.file.Write(append(b, '\n')); err != nil {
+	if _, err := file.Write(append(b, '\n')); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
 	return nil
 }
 
+// End writes how the attempt ended, at a step.
+func (l *Log) End(step int, reason Status, cause error) error {
+	line := EndLine{Event: "end", Time: timestamp(l.now()), Step: step, Reason: reason}
+	if cause != nil {
+		line.Error = cause.Error()
+	}
+	return appendLine(l.file, line)
+}
+
+// timestamp is a time as the log has it.
+func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
 // line is what stands in the log for an event; nil is nothing.
 func (l *Log) line(e train.Event) any {
-	now := l.now().UTC().Format(time.RFC3339)
+	now := timestamp(l.now())
 	switch e := e.(type) {
 	case train.Started:
-		return StartLine{"start", now, e.Step, e.Total, e.StepsPerEpoch, e.Parameters, e.TrainImages, e.ValidImages, e.Workers, l.machine}
+		l.started = e
+		return StartLine{"start", now, Format, e.Step, e.Total, e.StepsPerEpoch, e.Parameters, e.TrainImages, e.ValidImages, e.Workers, l.origin}
 	case train.Step:
-		return StepLine{"step", e.Step, e.Epoch, e.Loss, e.LR, e.GradNorm, float64(e.Images) / e.Seconds}
+		return StepLine{
+			"step", e.Step, e.Epoch, e.Loss, e.LR, e.GradNorm, float64(e.Images) / e.Seconds,
+			l.seen(e), l.now().UnixMilli(), machine.RSS(),
+		}
 	case train.NonFinite:
 		return NonFiniteLine{"non_finite", e.Step, e.Epoch, e.What, e.Layer, e.InRow, e.Count}
 	case train.Epoch:
@@ -91,19 +126,35 @@ func (l *Log) line(e train.Event) any {
 		}
 		return line
 	case train.Saved:
-		return SavedLine{"checkpoint", e.Step, e.Best}
+		return SavedLine{"checkpoint", now, e.Step, e.Best}
 	case GridDrawn:
 		path, err := filepath.Rel(l.folder.Dir, e.Path)
 		if err != nil {
 			path = e.Path
 		}
-		return GridLine{"grid", e.Epoch, e.Step, filepath.ToSlash(path)}
+		return GridLine{"grid", now, e.Epoch, e.Step, filepath.ToSlash(path), e.Panels}
 	case Scored:
-		return ScoreLine{"score", e.Epoch, e.Step, e.Weights, e.Seconds, *e.Score}
+		return ScoreLine{
+			Event: "score", Time: now, Epoch: e.Epoch, Step: e.Step, Weights: e.Weights,
+			Sampler: e.Sampler, NetCalls: e.NetCalls, Seconds: e.Seconds, Score: *e.Score,
+		}
 	case GridFailed:
-		return GridFailedLine{"grid_failed", e.Epoch, e.Step, e.Err.Error()}
+		return FailedLine{"grid_failed", now, e.Epoch, e.Step, e.Err.Error()}
+	case ScoreFailed:
+		return FailedLine{"score_failed", now, e.Epoch, e.Step, e.Err.Error()}
 	}
 	return nil
+}
+
+// seen is how many images the run has seen after a step: the last batch of an
+// epoch may be smaller than the others.
+func (l *Log) seen(s train.Step) int {
+	before := (s.Epoch - 1) * l.started.TrainImages
+	position := s.Step - (s.Epoch-1)*l.started.StepsPerEpoch
+	if position == l.started.StepsPerEpoch {
+		return before + l.started.TrainImages
+	}
+	return before + position*s.Images
 }
 
 // finite is x, or nil where JSON has no number for it.

@@ -1,102 +1,233 @@
 package run
 
-import "diffuse/internal/eval"
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
 
-// The lines of log.jsonl. Losses are mean squared errors an element, a classifier's
-// cross-entropies an image; a number
-// that was not finite is null. Steps and epochs count from 1.
+	"diffuse/internal/fault"
+)
 
-// StartLine begins the record, and each resumption.
-type StartLine struct {
-	Event         string  `json:"event"` // "start"
-	Time          string  `json:"time"`  // RFC 3339, UTC
-	Step          int     `json:"step"`  // steps done before: later lines of these steps replace earlier ones
-	Total         int     `json:"total"`
-	StepsPerEpoch int     `json:"steps_per_epoch"`
-	Parameters    int     `json:"parameters"`
-	TrainImages   int     `json:"train_images"`
-	ValidImages   int     `json:"valid_images"`
-	Workers       int     `json:"workers"`
-	Machine       Machine `json:"machine"`
+// Record is what a run's folder says of it: each step, epoch and picture once,
+// as the last attempt went.
+type Record struct {
+	Folder
+	Starts  []StartLine // the beginning, and each resumption
+	Steps   []StepLine
+	Epochs  []EpochLine
+	Scores  []ScoreLine
+	Grids   []GridLine
+	Skipped []NonFiniteLine
+	Alerts  []AlertLine
+	Tags    []string
+	Note    string
+	End     *EndLine // of the last attempt; nil while it runs, and where it was killed
+	Status  Status
+	Damaged int // lines that could not be read
 }
 
-// Machine is the code and the machine that compute a run.
-type Machine struct {
-	Version  string `json:"version"`
-	Commit   string `json:"commit"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
-	CPU      string `json:"cpu"`
-	Cores    int    `json:"cores"`
-	Kernels  string `json:"kernels"`
+// Start is the last attempt's start line; a zero one before the first.
+func (r *Record) Start() StartLine {
+	if len(r.Starts) == 0 {
+		return StartLine{}
+	}
+	return r.Starts[len(r.Starts)-1]
 }
 
-// StepLine is one optimizer step.
-type StepLine struct {
-	Event    string  `json:"event"` // "step"
-	Step     int     `json:"step"`
-	Epoch    int     `json:"epoch"`
-	Loss     float64 `json:"loss"`
-	LR       float64 `json:"lr"`
-	GradNorm float64 `json:"grad_norm"` // before clipping
-	ImgPerS  float64 `json:"img_per_s"`
+// ReadRecord reads a run's log. Lines that are cut short are counted: a crash
+// leaves them. A folder without a log has an empty record. Errors are of kind
+// fault.Failure, and ErrNewer for the log of a newer version.
+func ReadRecord(f Folder) (*Record, error) {
+	r := &Record{Folder: f}
+	file, err := os.Open(f.LogPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		r.Status = r.status()
+		return r, nil
+	}
+	if err != nil {
+		return nil, fault.New(fault.Failure, "", "read run %s: %w", f.Name, err)
+	}
+	defer file.Close()
+	lines := NewLines(file)
+	for lines.Next() {
+		if err := r.add(lines.Line()); err != nil {
+			return nil, fault.New(fault.Failure, "update diffuse", "%s: %w", f.LogPath(), err)
+		}
+	}
+	r.Damaged += lines.Damaged
+	if err := lines.Err(); err != nil {
+		return nil, fault.New(fault.Failure, "", "read run %s: %w", f.Name, err)
+	}
+	r.Status = r.status()
+	if f.Locked() {
+		r.Status = Running
+	}
+	return r, nil
 }
 
-// NonFiniteLine is a step without update.
-type NonFiniteLine struct {
-	Event string `json:"event"` // "non_finite"
-	Step  int    `json:"step"`
-	Epoch int    `json:"epoch"`
-	What  string `json:"what"`  // "loss" or "gradient"
-	Layer string `json:"layer"` // the first that was not finite
-	InRow int    `json:"in_row"`
-	Count int    `json:"count"`
+// add takes one line of the log.
+func (r *Record) add(l Line) error {
+	switch l.Event {
+	case "start":
+		var s StartLine
+		if !r.read(l, &s) {
+			return nil
+		}
+		if s.Format > Format {
+			return fmt.Errorf("%w: its log has format %d, this program reads up to %d", ErrNewer, s.Format, Format)
+		}
+		r.Starts, r.End = append(r.Starts, s), nil
+		r.rewind(s.Step)
+	case "step":
+		appendTo(r, &r.Steps, l)
+	case "non_finite":
+		appendTo(r, &r.Skipped, l)
+	case "epoch":
+		r.Epochs = slices.DeleteFunc(r.Epochs, func(e EpochLine) bool { return e.Step == l.Step }) // validated again after a stop
+		appendTo(r, &r.Epochs, l)
+	case "grid":
+		appendTo(r, &r.Grids, l)
+	case "score":
+		appendTo(r, &r.Scores, l)
+	case "alert":
+		appendTo(r, &r.Alerts, l)
+	case "end":
+		var e EndLine
+		if r.read(l, &e) {
+			r.End = &e
+		}
+	case "tag":
+		var t TagLine
+		if r.read(l, &t) {
+			r.Tags = retag(r.Tags, t)
+		}
+	case "note":
+		var n NoteLine
+		if r.read(l, &n) {
+			r.Note = n.Text
+		}
+	}
+	return nil
 }
 
-// EpochLine is the end of an epoch, or of the run within one.
-type EpochLine struct {
-	Event     string   `json:"event"` // "epoch"
-	Time      string   `json:"time"`
-	Epoch     int      `json:"epoch"`
-	Step      int      `json:"step"`
-	TrainLoss *float64 `json:"train_loss"`
-	ValidLoss *float64 `json:"valid_loss"`
-	ValidEMA  *float64 `json:"valid_loss_ema,omitempty"` // of the moving average of the weights
-	Best      bool     `json:"best"`
-	Seconds   float64  `json:"seconds"`
-	Accuracy  *float64 `json:"accuracy,omitempty"`  // of a classifier on the validation images
-	Confusion [][]int  `json:"confusion,omitempty"` // and what it said: a row for each label
+// read decodes a line, or counts it as damaged.
+func (r *Record) read(l Line, v any) bool {
+	err := json.Unmarshal(l.Text, v)
+	if err != nil {
+		r.Damaged++
+	}
+	return err == nil
 }
 
-// SavedLine is a checkpoint on disk.
-type SavedLine struct {
-	Event string `json:"event"` // "checkpoint"
-	Step  int    `json:"step"`
-	Best  bool   `json:"best"`
+// appendTo adds a line to those of its kind.
+func appendTo[T any](r *Record, all *[]T, l Line) {
+	var v T
+	if r.read(l, &v) {
+		*all = append(*all, v)
+	}
 }
 
-// GridLine is a sample grid on disk.
-type GridLine struct {
-	Event string `json:"event"` // "grid"
-	Epoch int    `json:"epoch"`
-	Step  int    `json:"step"`
-	Path  string `json:"path"` // in the run's folder
+// rewind forgets what was logged after the checkpoint that an attempt resumed
+// from: it is done anew.
+func (r *Record) rewind(step int) {
+	r.Steps = slices.DeleteFunc(r.Steps, func(l StepLine) bool { return l.Step > step })
+	r.Skipped = slices.DeleteFunc(r.Skipped, func(l NonFiniteLine) bool { return l.Step > step })
+	r.Epochs = slices.DeleteFunc(r.Epochs, func(l EpochLine) bool { return l.Step > step })
+	r.Scores = slices.DeleteFunc(r.Scores, func(l ScoreLine) bool { return l.Step > step })
+	r.Grids = slices.DeleteFunc(r.Grids, func(l GridLine) bool { return l.Step > step })
 }
 
-// GridFailedLine is a sample grid that could not be drawn.
-type GridFailedLine struct {
-	Event string `json:"event"` // "grid_failed"
-	Epoch int    `json:"epoch"`
-	Step  int    `json:"step"`
-	Error string `json:"error"`
+// retag is a run's sorted tags after a line.
+func retag(tags []string, l TagLine) []string {
+	tags = append(slices.Clone(tags), l.Add...)
+	tags = slices.DeleteFunc(tags, func(t string) bool { return slices.Contains(l.Remove, t) })
+	slices.Sort(tags)
+	return slices.Compact(tags)
 }
 
-// ScoreLine is a score of drawn images, with all its terms.
-type ScoreLine struct {
-	Event   string  `json:"event"` // "score"
-	Epoch   int     `json:"epoch"`
-	Step    int     `json:"step"`
-	Weights string  `json:"weights"` // "raw" or "ema"
-	Seconds float64 `json:"seconds"`
-	eval.Score
+// Line is one whole line of a log.
+type Line struct {
+	Offset int64 // of its first byte in the file
+	Event  string
+	Step   int    // 0 where it has none
+	Text   []byte // JSON, without the newline; the next line overwrites it
+}
+
+// Lines reads a log's whole lines, one after the other. What is cut short is
+// counted and passed over; a last line without its end is left for later.
+type Lines struct {
+	Damaged int
+	Offset  int64 // of the first byte not read yet: where to go on later
+
+	r    *bufio.Reader
+	line Line
+	long []byte // a line longer than the reader's buffer
+	err  error
+}
+
+// NewLines reads from r. To go on in a file, seek to the offset and set Offset.
+func NewLines(r io.Reader) *Lines { return &Lines{r: bufio.NewReaderSize(r, 1<<16)} }
+
+// maxLine bounds the length of a log's line; ours have a few kilobytes at most.
+const maxLine = 1 << 20
+
+// Next reads the next line that is whole and JSON with an event.
+func (l *Lines) Next() bool {
+	for {
+		text, ok := l.read()
+		if !ok {
+			return false
+		}
+		l.line = Line{Offset: l.Offset, Text: text[:len(text)-1]}
+		l.Offset += int64(len(text))
+		var kind struct {
+			Event string `json:"event"`
+			Step  int    `json:"step"`
+		}
+		if len(l.line.Text) == 0 {
+			continue
+		}
+		if json.Unmarshal(l.line.Text, &kind) != nil || kind.Event == "" {
+			l.Damaged++
+			continue
+		}
+		l.line.Event, l.line.Step = kind.Event, kind.Step
+		return true
+	}
+}
+
+// Line is the line that Next read.
+func (l *Lines) Line() Line { return l.line }
+
+// Err is the error that ended the reading, nil at the end of the file.
+func (l *Lines) Err() error { return l.err }
+
+// read is the next line with its newline.
+func (l *Lines) read() ([]byte, bool) {
+	text, err := l.r.ReadSlice('\n')
+	l.long = l.long[:0]
+	for errors.Is(err, bufio.ErrBufferFull) {
+		l.long = append(l.long, text...)
+		if len(l.long) > maxLine {
+			l.err = fmt.Errorf("the line at byte %d has more than %d bytes", l.Offset, maxLine)
+			return nil, false
+		}
+		text, err = l.r.ReadSlice('\n')
+	}
+	if len(l.long) > 0 {
+		l.long = append(l.long, text...)
+		text = l.long
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			l.err = err
+		}
+		return nil, false
+	}
+	return text, true
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ func TestRunThatCannotBeWritten(t *testing.T) {
 	if err := os.Mkdir(f.LogPath(), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	_, err := OpenLog(f, Machine{})
+	_, err := OpenLog(f, Origin{})
 	if fault.Code(err) != 1 || !strings.Contains(err.Error(), "write to run "+f.Name) || !strings.Contains(fault.Hint(err), "copy the run") {
 		t.Errorf("code %d, hint %q: %v", fault.Code(err), fault.Hint(err), err)
 	}
@@ -132,7 +133,7 @@ func observe(t *testing.T, o train.Observer, events ...train.Event) {
 
 func logged(t *testing.T, f Folder, events ...train.Event) {
 	t.Helper()
-	l, err := OpenLog(f, Machine{Version: "test"})
+	l, err := OpenLog(f, Origin{Machine: Machine{Version: "test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,29 +150,30 @@ func TestLogLines(t *testing.T) {
 		train.NonFinite{Step: 2, Epoch: 1, What: "loss", Layer: "mid", InRow: 1, Count: 1},
 		train.Validating{},
 		train.Epoch{Epoch: 1, Step: 2, TrainLoss: .5, ValidLoss: math.NaN(), AverageOn: true, ValidEMA: .25, Seconds: 1},
-		GridDrawn{1, 2, filepath.Join(f.SamplesDir(), "epoch-0001.png")},
+		GridDrawn{1, 2, filepath.Join(f.SamplesDir(), "epoch-0001.png"), []string{"raw", "ema"}},
 		train.Saved{Step: 2, Best: true},
 	)
 	b, err := os.ReadFile(f.LogPath())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"event":"step","step":1,"epoch":1,"loss":0.5,"lr":0.1,"grad_norm":2,"img_per_s":16}
+	want := `{"event":"step","step":1,"epoch":1,"loss":0.5,"lr":0.1,"grad_norm":2,"img_per_s":16,"images":4}
 {"event":"non_finite","step":2,"epoch":1,"what":"loss","layer":"mid","in_row":1,"count":1}
 {"event":"epoch","time":"1970-01-01T00:00:00Z","epoch":1,"step":2,"train_loss":0.5,"valid_loss":null,"valid_loss_ema":0.25,"best":false,"seconds":1}
-{"event":"grid","epoch":1,"step":2,"path":"samples/epoch-0001.png"}
-{"event":"checkpoint","step":2,"best":true}
+{"event":"grid","time":"1970-01-01T00:00:00Z","epoch":1,"step":2,"path":"samples/epoch-0001.png","panels":["raw","ema"]}
+{"event":"checkpoint","time":"1970-01-01T00:00:00Z","step":2,"best":true}
 `
 	start, rest, _ := strings.Cut(string(b), "\n")
+	rest = regexp.MustCompile(`,"memory":[0-9]+`).ReplaceAllString(rest, "")
 	if rest != want || !strings.Contains(start, `"event":"start"`) || !strings.Contains(start, `"version":"test"`) {
 		t.Errorf("log is\n%s\n%s", start, rest)
 	}
 }
 
 // A run killed after step 3 and resumed from its checkpoint of step 1 has each
-// step once in its history, as the second attempt went; the line that the kill
+// step once in its record, as the second attempt went; the line that the kill
 // cut short harms no other.
-func TestHistoryAfterACrash(t *testing.T) {
+func TestRecordAfterACrash(t *testing.T) {
 	f := create(t)
 	step := func(n int, loss float64) train.Step {
 		return train.Step{Step: n, Epoch: 1, Images: 1, Loss: loss, Seconds: 1}
@@ -187,7 +189,7 @@ func TestHistoryAfterACrash(t *testing.T) {
 	file.Close()
 	logged(t, f, train.Started{Step: 1}, step(2, .22), train.Epoch{Epoch: 1, Step: 2, ValidLoss: .5}, train.Epoch{Epoch: 1, Step: 2, ValidLoss: .4})
 
-	h, err := ReadHistory(f)
+	h, err := ReadRecord(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +207,7 @@ func TestHistoryAfterACrash(t *testing.T) {
 
 func TestCurvesAreDrawnOfEachEpoch(t *testing.T) {
 	f := create(t)
-	l, err := OpenLog(f, Machine{})
+	l, err := OpenLog(f, Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +313,7 @@ func TestGridThatCannotBeDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := OpenLog(f, Machine{})
+	l, err := OpenLog(f, Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +322,7 @@ func TestGridThatCannotBeDrawn(t *testing.T) {
 	g := &Grids{Folder: f, Config: &c, Schedule: s, Shape: sample.Shape{H: 8, W: 8, C: 1}, Workers: 1, Drawn: []train.Observer{l}}
 	observe(t, g, train.Grid{Epoch: 1, Step: 5, Net: net})
 	b, err := os.ReadFile(f.LogPath())
-	if err != nil || !strings.HasPrefix(string(b), `{"event":"grid_failed","epoch":1,"step":5,"error":"`) {
+	if err != nil || !strings.HasPrefix(string(b), `{"event":"grid_failed","time":"`) {
 		t.Errorf("log %q, %v", b, err)
 	}
 	if entries, _ := os.ReadDir(f.SamplesDir()); len(entries) != 0 {

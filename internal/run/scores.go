@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"diffuse/internal/config"
@@ -22,7 +21,7 @@ type Scores struct {
 	Shape    sample.Shape
 	Workers  int
 	Judge    *judge.Judge
-	Told     []train.Observer // hear of each score as Scored, and of ScoreCost before the first
+	Told     []train.Observer // hear of each score as Scored or ScoreFailed, and of ScoreCost before the first
 
 	drawn *judge.Drawn
 }
@@ -31,8 +30,17 @@ type Scores struct {
 type Scored struct {
 	Epoch, Step int
 	Weights     string // "raw" or "ema"
+	Sampler     string
+	NetCalls    int // for one image
 	Seconds     float64
 	Score       *eval.Score
+}
+
+// ScoreFailed is an event: a net in the middle of its training may draw what
+// cannot be scored, which is no reason to end the run.
+type ScoreFailed struct {
+	Epoch, Step int
+	Err         error
 }
 
 // ScoreCost is an event: what the first score is going to take, measured on a
@@ -73,16 +81,19 @@ func (s *Scores) Observe(ctx context.Context, e train.Event) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil { // a net in the middle of its training may draw what is not finite
+	if err != nil {
 		return s.failed(ctx, evaluation, err)
 	}
 	evaluation.FID = score.FID
-	return s.tell(ctx, Scored{evaluation.Epoch, evaluation.Step, weights, time.Since(began).Seconds(), score})
+	return s.tell(ctx, Scored{
+		Epoch: evaluation.Epoch, Step: evaluation.Step, Weights: weights,
+		Sampler: s.drawn.Sampler.Name, NetCalls: s.drawn.Sampler.NetCalls(), Seconds: time.Since(began).Seconds(), Score: score,
+	})
 }
 
 // failed tells of a score that cannot be: it ends no run.
 func (s *Scores) failed(ctx context.Context, e *train.Evaluation, err error) error {
-	return s.tell(ctx, GridFailed{e.Epoch, e.Step, fmt.Errorf("score: %w", err)})
+	return s.tell(ctx, ScoreFailed{e.Epoch, e.Step, err})
 }
 
 // prepare builds the nets and finds what a score will cost, from one call.

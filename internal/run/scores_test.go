@@ -57,7 +57,7 @@ func scorer(t *testing.T, f Folder, change func(c *config.Config)) (*Scores, *co
 		t.Fatal(err)
 	}
 	t.Cleanup(j.Close)
-	l, err := OpenLog(f, Machine{})
+	l, err := OpenLog(f, Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +196,11 @@ func TestScoreThatFails(t *testing.T) {
 	good := &train.Evaluation{Grid: train.Grid{Epoch: 2, Step: 10, Net: net}}
 	observe(t, s, good)
 	lines := logLines(t, f)
+	says := func(line, event, rest string) bool {
+		return strings.HasPrefix(line, `{"event":"`+event+`",`) && strings.Contains(line, rest)
+	}
 	if bad.FID != nil || good.FID == nil || len(lines) != 2 ||
-		!strings.HasPrefix(lines[0], `{"event":"grid_failed","epoch":1,"step":5,"error":"score: `) || !strings.HasPrefix(lines[1], `{"event":"score","epoch":2`) {
+		!says(lines[0], "score_failed", `"epoch":1,"step":5,"error":"`) || !says(lines[1], "score", `"epoch":2,"step":10,`) {
 		t.Errorf("FIDs %v and %v, log %q", bad.FID, good.FID, lines)
 	}
 }
@@ -209,7 +212,7 @@ func TestScoreThatCannotBegin(t *testing.T) {
 	s, net, _ := scorer(t, f, func(c *config.Config) { c.Sample.Steps = 5000 })
 	e := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 5, Net: net}}
 	observe(t, s, e)
-	if lines := logLines(t, f); e.FID != nil || len(lines) != 1 || !strings.Contains(lines[0], `"step":5,"error":"score: `) {
+	if lines := logLines(t, f); e.FID != nil || len(lines) != 1 || !strings.Contains(lines[0], `"step":5,"error":"`) {
 		t.Errorf("FID %v, log %q", e.FID, lines)
 	}
 }
@@ -224,7 +227,7 @@ func TestScoreIsInterrupted(t *testing.T) {
 		t.Errorf("FID %v, %v", e.FID, err)
 	}
 	for _, e := range events.events {
-		if _, ok := e.(GridFailed); ok {
+		if _, ok := e.(ScoreFailed); ok {
 			t.Errorf("an interruption is told as a failure: %+v", e)
 		}
 	}
