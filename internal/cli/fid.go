@@ -15,6 +15,7 @@ import (
 	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/judge"
+	"diffuse/internal/run"
 	"diffuse/internal/sample"
 )
 
@@ -64,7 +65,8 @@ interval is what other samples of the same model would score.
 
 Drawn images are scored as the bytes they would be saved as. Features of real
 images and floors are kept in a cache, under the hash of what they depend on.
-docs/scores.md says how everything is computed.`, fault.Checkpoint, fault.Data, fault.Interrupted),
+docs/scores.md says how everything is computed. The score of a run is added to
+its record.`, fault.Checkpoint, fault.Data, fault.Interrupted),
 		Example: fmt.Sprintf(`  diffuse %[1]s --samples 2048
   diffuse %[1]s clothes --ddim --steps 100
   diffuse %[1]s --images pictures/ --ref fashion-mnist/test
@@ -118,6 +120,9 @@ type ScoreResult struct {
 	Files      []string `json:"files,omitempty"`
 
 	Trajectory []judge.Point `json:"trajectory,omitempty"`
+
+	run  *run.Folder // whose net drew the images; nil where none did
+	step int         // of its checkpoint
 }
 
 func scoreRun(ctx context.Context, o *ScoreOptions) error {
@@ -132,6 +137,9 @@ func scoreRun(ctx context.Context, o *ScoreOptions) error {
 	r.Seconds = round(time.Since(began).Seconds(), 3)
 	for _, w := range r.Warnings {
 		o.Global.Log.Warn(w)
+	}
+	if err := r.record(); err != nil { // a run that cannot be written to can still be scored
+		o.Global.Log.Warn("the score is not in the run's record", "error", err)
 	}
 	if o.Global.JSON {
 		return o.IO.PrintJSON(r)
@@ -162,7 +170,10 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 		return nil, err
 	}
 	drawn := job.drawn(nets)
-	r := &ScoreResult{Checkpoint: c.Path, Weights: job.weights(), Sampler: job.sampler.Name, NetCalls: job.sampler.NetCalls(), FirstSeed: &job.seeds[0]}
+	r := &ScoreResult{
+		Checkpoint: c.Path, Weights: job.weights(), Sampler: job.sampler.Name, NetCalls: job.sampler.NetCalls(), FirstSeed: &job.seeds[0],
+		run: job.run, step: c.Step,
+	}
 	switch {
 	case o.Trajectory != "":
 		return r, o.scoreWay(ctx, j, drawn, r)
@@ -170,6 +181,17 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 		return r, o.scoreNearest(ctx, j, drawn, r, c.DataSet)
 	}
 	return r, o.score(ctx, j, drawn, r)
+}
+
+// record adds the score to the log of the run whose net drew the images.
+func (r *ScoreResult) record() error {
+	if r.run == nil || r.FID == nil {
+		return nil
+	}
+	return run.Append(*r.run, run.ScoreLine{
+		Event: "score", Time: run.Timestamp(time.Now()), Step: r.step, Weights: r.Weights, Checkpoint: filepath.Base(r.Checkpoint),
+		Sampler: r.Sampler, NetCalls: r.NetCalls, Seconds: r.Seconds, Score: r.Score,
+	})
 }
 
 // checkDrawing refuses what would fail only after the images are drawn, and what

@@ -28,7 +28,7 @@ func resumedConfig(o *TrainOptions, folder run.Folder) (*config.Resolved, error)
 	if err != nil {
 		return nil, err
 	}
-	was, is := flatten("", own.Tree()), flatten("", r.Tree())
+	was, is := own.Flat(), r.Flat()
 	for _, key := range slices.Sorted(maps.Keys(was)) {
 		if was[key] == is[key] || slices.Contains(freeKeys, key) || strings.HasPrefix(key, "sample.") {
 			continue
@@ -43,17 +43,4 @@ func resumedConfig(o *TrainOptions, folder run.Folder) (*config.Resolved, error)
 		}
 	}
 	return r, nil
-}
-
-// flatten writes nested maps as one, from "train.lr" to the value's text.
-func flatten(prefix string, tree map[string]any) map[string]string {
-	flat := map[string]string{}
-	for key, value := range tree {
-		if below, ok := value.(map[string]any); ok {
-			maps.Copy(flat, flatten(prefix+key+".", below))
-			continue
-		}
-		flat[prefix+key] = fmt.Sprint(value)
-	}
-	return flat
 }

@@ -74,3 +74,13 @@ func (r *Resolved) Tree() map[string]any {
 	}
 	return tree
 }
+
+// Flat is every key's value as text, from "train.lr" to "0.01": for comparing
+// configs and for tables.
+func (r *Resolved) Flat() map[string]string {
+	flat := make(map[string]string, len(keys))
+	for _, k := range keys {
+		flat[k.Path] = Literal(k.of(&r.Config))
+	}
+	return flat
+}

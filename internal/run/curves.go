@@ -26,25 +26,44 @@ func (c Curves) Observe(_ context.Context, e train.Event) error {
 // charts are the panels: the training loss of each step, smoothed, with the
 // validation losses; and the learning rate.
 func (r *Record) charts() []plot.Chart {
-	var step, loss, lr []float64
+	lr := plot.Line{}
 	for _, s := range r.Steps {
-		step, loss, lr = append(step, float64(s.Step)), append(loss, s.Loss), append(lr, s.LR)
+		lr.X, lr.Y = append(lr.X, float64(s.Step)), append(lr.Y, s.LR)
 	}
-	lines := []plot.Line{{Label: "training, smoothed", X: step, Y: smooth(loss, max(1, len(loss)/50))}}
-	valid, average := plot.Line{Label: "validation"}, plot.Line{Label: "validation, averaged weights", Dashed: true}
+	lines := []plot.Line{r.LossLine("training, smoothed")}
+	average := plot.Line{Label: "validation, averaged weights", Dashed: true}
 	for _, e := range r.Epochs {
-		addPoint(&valid, e.Step, e.ValidLoss)
 		addPoint(&average, e.Step, e.ValidEMA)
 	}
-	for _, l := range []plot.Line{valid, average} {
+	for _, l := range []plot.Line{r.ValidLine("validation"), average} {
 		if len(l.X) > 0 {
 			lines = append(lines, l)
 		}
 	}
 	return []plot.Chart{
 		{Title: "loss", XLabel: "step", YLabel: "mean squared error", LogY: true, Lines: lines},
-		{Title: "learning rate", XLabel: "step", YLabel: "lr", Lines: []plot.Line{{X: step, Y: lr}}},
+		{Title: "learning rate", XLabel: "step", YLabel: "lr", Lines: []plot.Line{lr}},
 	}
+}
+
+// LossLine is the training loss over the steps, the mean of a fiftieth of them.
+func (r *Record) LossLine(label string) plot.Line {
+	l := plot.Line{Label: label}
+	var loss []float64
+	for _, s := range r.Steps {
+		l.X, loss = append(l.X, float64(s.Step)), append(loss, s.Loss)
+	}
+	l.Y = smooth(loss, max(1, len(loss)/50))
+	return l
+}
+
+// ValidLine is the validation loss of the weights over the steps.
+func (r *Record) ValidLine(label string) plot.Line {
+	l := plot.Line{Label: label}
+	for _, e := range r.Epochs {
+		addPoint(&l, e.Step, e.ValidLoss)
+	}
+	return l
 }
 
 // addPoint adds a validation's loss, where it is known, to its curve.

@@ -52,7 +52,7 @@ func (f Folder) lockPath() string { return filepath.Join(f.Dir, ".lock") }
 // its resolved config. Without a name it finds one that begins with base.
 func Create(runs, name, base string, resolved []byte) (Folder, *Lock, error) {
 	if name != "" {
-		if err := checkName(name); err != nil {
+		if err := checkName("--name", name); err != nil {
 			return Folder{}, nil, err
 		}
 	}
@@ -159,6 +159,24 @@ func Newest(runs, predicts string) (Folder, error) {
 	return newest, nil
 }
 
+// Latest is the run whose log was written to last. Errors are of kind
+// fault.Checkpoint.
+func Latest(runs string) (Folder, error) {
+	var latest Folder
+	var youngest int64
+	for _, name := range Names(runs) {
+		f := Folder{Dir: filepath.Join(runs, name), Name: name}
+		info, err := os.Stat(f.LogPath())
+		if err == nil && (latest.Name == "" || info.ModTime().UnixNano() > youngest) {
+			latest, youngest = f, info.ModTime().UnixNano()
+		}
+	}
+	if latest.Name == "" {
+		return latest, fault.New(fault.Checkpoint, "diffuse train", "there is no run in %s", runs)
+	}
+	return latest, nil
+}
+
 // mayPredict tells whether the run's last checkpoint predicts that. One that
 // cannot be read may: whoever opens it will say what is wrong.
 func (f Folder) mayPredict(what string) bool {
@@ -166,10 +184,11 @@ func (f Folder) mayPredict(what string) bool {
 	return err != nil || c.Prediction == what
 }
 
-func checkName(name string) error {
+// checkName wants what can be a folder everywhere; from is where it was given.
+func checkName(from, name string) error {
 	if !config.IsName(name) {
-		return fault.New(fault.Usage, "diffuse train --name my-run",
-			"--name: must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got %q", name)
+		return fault.New(fault.Usage, "name it like my-run",
+			"%s: must be at most 64 letters, digits, '.', '_' and '-', and begin with a letter or digit, got %q", from, name)
 	}
 	return nil
 }
@@ -185,4 +204,48 @@ func unwritable(dir string, err error) error {
 // readOnly is the error of a run that is there and cannot be written.
 func readOnly(f Folder, err error) error {
 	return fault.New(fault.Failure, "copy the run to a folder that you can write to, and name that: --runs DIR", "write to run %s: %w", f.Name, err)
+}
+
+// Rename gives the run another name beside its own. A run that trains, and a name
+// that is taken, are refused.
+func (f Folder) Rename(name string) (Folder, error) {
+	if err := checkName("the new name", name); err != nil {
+		return f, err
+	}
+	to := Folder{Dir: filepath.Join(filepath.Dir(filepath.Clean(f.Dir)), name), Name: name}
+	if _, err := os.Lstat(to.Dir); err == nil {
+		return f, fault.New(fault.Usage, "", "there is a %s already", to.Dir)
+	}
+	lock, err := f.Lock()
+	if err != nil {
+		return f, err
+	}
+	defer lock.Release()
+	if err := os.Rename(f.Dir, to.Dir); err != nil {
+		return f, readOnly(f, err)
+	}
+	return to, nil
+}
+
+// Remove deletes the run's folder. A run that trains is refused.
+func (f Folder) Remove() error {
+	lock, err := f.Lock()
+	if err != nil {
+		return err
+	}
+	// The config goes last: until then it is a run, which can be removed again.
+	entries, err := os.ReadDir(f.Dir)
+	for _, e := range entries {
+		if name := filepath.Join(f.Dir, e.Name()); err == nil && name != f.ConfigPath() && name != f.lockPath() {
+			err = os.RemoveAll(name)
+		}
+	}
+	lock.Release() // some systems keep a file that is open
+	if err == nil {
+		err = os.RemoveAll(f.Dir)
+	}
+	if err != nil {
+		return readOnly(f, err)
+	}
+	return nil
 }

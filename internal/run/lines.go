@@ -138,7 +138,7 @@ type FailedLine struct {
 type ScoreLine struct {
 	Event      string  `json:"event"` // "score"
 	Time       string  `json:"time,omitempty"`
-	Epoch      int     `json:"epoch"`
+	Epoch      int     `json:"epoch,omitempty"` // 0 after training
 	Step       int     `json:"step"`
 	Weights    string  `json:"weights"`              // "raw" or "ema"
 	Checkpoint string  `json:"checkpoint,omitempty"` // the file scored after training; empty while it trains

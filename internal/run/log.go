@@ -89,19 +89,19 @@ func appendLine(file *os.File, line any) error {
 
 // End writes how the attempt ended, at a step.
 func (l *Log) End(step int, reason Status, cause error) error {
-	line := EndLine{Event: "end", Time: timestamp(l.now()), Step: step, Reason: reason}
+	line := EndLine{Event: "end", Time: Timestamp(l.now()), Step: step, Reason: reason}
 	if cause != nil {
 		line.Error = cause.Error()
 	}
 	return appendLine(l.file, line)
 }
 
-// timestamp is a time as the log has it.
-func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// Timestamp is a time as the log has it: RFC 3339, UTC.
+func Timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // line is what stands in the log for an event; nil is nothing.
 func (l *Log) line(e train.Event) any {
-	now := timestamp(l.now())
+	now := Timestamp(l.now())
 	switch e := e.(type) {
 	case train.Started:
 		l.started = e
