@@ -1,11 +1,13 @@
 package plot
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"diffuse/internal/atomicfile"
@@ -73,15 +75,9 @@ func WriteCharts(path string, charts ...Chart) error {
 	if err := CheckChartPath(path); err != nil {
 		return err
 	}
-	width, height := vg.Length(len(charts))*panelWidth, vg.Length(panelHeight)
-	var canvas interface {
-		vg.CanvasSizer
-		io.WriterTo
-	}
+	canvas := pngCanvas(len(charts))
 	if strings.EqualFold(filepath.Ext(path), ".svg") {
-		canvas = vgsvg.New(width, height)
-	} else {
-		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
+		canvas = svgCanvas(len(charts))
 	}
 	if err := drawCharts(draw.New(canvas), charts); err != nil {
 		return fmt.Errorf("plot %s: %w", path, err)
@@ -91,6 +87,29 @@ func WriteCharts(path string, charts ...Chart) error {
 		return err
 	})
 }
+
+// SVG draws the panels from left to right as an SVG document.
+func SVG(charts ...Chart) ([]byte, error) {
+	canvas := svgCanvas(len(charts))
+	if err := drawCharts(draw.New(canvas), charts); err != nil {
+		return nil, fmt.Errorf("plot: %w", err)
+	}
+	var b bytes.Buffer
+	_, err := canvas.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// canvas is what panels are drawn on and a file is made of.
+type canvas interface {
+	vg.CanvasSizer
+	io.WriterTo
+}
+
+func pngCanvas(panels int) canvas {
+	return vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(vg.Length(panels)*panelWidth, panelHeight), vgimg.UseDPI(dpi))}
+}
+
+func svgCanvas(panels int) canvas { return vgsvg.New(vg.Length(panels)*panelWidth, panelHeight) }
 
 // drawCharts aligns the panels' axes and draws them side by side.
 func drawCharts(canvas draw.Canvas, charts []Chart) error {
@@ -131,12 +150,6 @@ func (c Chart) plot() (*plot.Plot, error) {
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{230}, color.Gray{230}
 	p.Add(grid)
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
-	if c.LogX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	}
-	if c.LogY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	}
 	drawn := false
 	for i, l := range c.Lines {
 		points := c.drawable(l)
@@ -162,10 +175,10 @@ func (c Chart) plot() (*plot.Plot, error) {
 		return nil, fmt.Errorf("chart %q has no point to draw", c.Title)
 	}
 	if c.LogX {
-		widen(&p.X)
+		logarithmic(&p.X)
 	}
 	if c.LogY {
-		widen(&p.Y)
+		logarithmic(&p.Y)
 	}
 	if !c.LogY { // room above and below, also for the labels at the ends
 		room := 0.03 * (p.Y.Max - p.Y.Min)
@@ -174,11 +187,16 @@ func (c Chart) plot() (*plot.Plot, error) {
 	return p, nil
 }
 
-// widen gives a logarithmic axis of one value a range: gonum would take one from
-// each side of it, and may end below zero.
-func widen(a *plot.Axis) {
+// logarithmic makes an axis one. That of one value gets a range: gonum would take
+// one from each side of it, and may end below zero.
+func logarithmic(a *plot.Axis) {
 	if a.Min == a.Max {
 		a.Min, a.Max = a.Min/2, a.Max*2
+	}
+	a.Scale = plot.LogScale{}
+	const labelsDecades = 20 // a shorter range may hold no power of ten, or one
+	if a.Max/a.Min >= labelsDecades {
+		a.Tick.Marker = plot.LogTicks{Prec: -1}
 	}
 }
 
@@ -188,6 +206,11 @@ func inward(low bool) vg.Length {
 		return 2 * vg.Millimeter
 	}
 	return -2 * vg.Millimeter
+}
+
+// Drawable tells whether any line has a point that the axes can show.
+func (c Chart) Drawable() bool {
+	return slices.ContainsFunc(c.Lines, func(l Line) bool { return len(c.drawable(l)) > 0 })
 }
 
 // drawable is l's points that the chart's axes can show.

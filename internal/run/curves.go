@@ -26,10 +26,6 @@ func (c Curves) Observe(_ context.Context, e train.Event) error {
 // charts are the panels: the training loss of each step, smoothed, with the
 // validation losses; and the learning rate.
 func (r *Record) charts() []plot.Chart {
-	lr := plot.Line{}
-	for _, s := range r.Steps {
-		lr.X, lr.Y = append(lr.X, float64(s.Step)), append(lr.Y, s.LR)
-	}
 	lines := []plot.Line{r.LossLine("training, smoothed")}
 	average := plot.Line{Label: "validation, averaged weights", Dashed: true}
 	for _, e := range r.Epochs {
@@ -42,7 +38,7 @@ func (r *Record) charts() []plot.Chart {
 	}
 	return []plot.Chart{
 		{Title: "loss", XLabel: "step", YLabel: "mean squared error", LogY: true, Lines: lines},
-		{Title: "learning rate", XLabel: "step", YLabel: "lr", Lines: []plot.Line{lr}},
+		{Title: "learning rate", XLabel: "step", YLabel: "lr", Lines: []plot.Line{r.RateLine("")}},
 	}
 }
 
@@ -66,10 +62,28 @@ func (r *Record) ValidLine(label string) plot.Line {
 	return l
 }
 
-// addPoint adds a validation's loss, where it is known, to its curve.
-func addPoint(l *plot.Line, step int, loss *float64) {
-	if loss != nil {
-		l.X, l.Y = append(l.X, float64(step)), append(l.Y, *loss)
+// RateLine is the learning rate over the steps.
+func (r *Record) RateLine(label string) plot.Line {
+	l := plot.Line{Label: label}
+	for _, s := range r.Steps {
+		l.X, l.Y = append(l.X, float64(s.Step)), append(l.Y, s.LR)
+	}
+	return l
+}
+
+// FIDLine is FID over the steps.
+func (r *Record) FIDLine(label string) plot.Line {
+	l := plot.Line{Label: label}
+	for _, s := range r.Scores {
+		addPoint(&l, s.Step, s.FID)
+	}
+	return l
+}
+
+// addPoint adds a loss or a score, where it is known, to its curve.
+func addPoint(l *plot.Line, step int, value *float64) {
+	if value != nil {
+		l.X, l.Y = append(l.X, float64(step)), append(l.Y, *value)
 	}
 }
 
