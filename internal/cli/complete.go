@@ -54,3 +54,8 @@ func completeKeys(_ *cobra.Command, _ []string, text string) ([]string, cobra.Sh
 func completePrecision(cmd *cobra.Command) {
 	complete(cmd, "precision", "fp32\t32-bit floating point", "bf16\tbfloat16 products, added in 32 bits")
 }
+
+// completeCheckpoint completes the flag --checkpoint.
+func completeCheckpoint(cmd *cobra.Command) {
+	complete(cmd, "checkpoint", "last", "best\tlowest validation loss", "best-fid\tlowest FID, of a run with eval.every")
+}

@@ -3,11 +3,13 @@ package cli
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/fault"
 	"diffuse/internal/kernel"
+	"diffuse/internal/run"
 	"diffuse/internal/train"
 )
 
@@ -57,7 +59,7 @@ FILE, diffuse fid --extractor FILE.`, fault.Checkpoint),
 	f.StringVarP(&o.Out, "out", "o", "", "the `file` to write")
 	must(cmd.MarkFlagRequired("out"))
 	completePrecision(cmd)
-	complete(cmd, "checkpoint", "last", "best")
+	completeCheckpoint(cmd)
 	return cmd
 }
 
@@ -68,6 +70,9 @@ func exportRun(o *ExportOptions) error {
 	p, c, err := openCheckpoint(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
+	}
+	if f, err := run.Find("", filepath.Dir(o.Out)); err == nil {
+		return fault.New(fault.Usage, "diffuse export --out "+filepath.Base(o.Out), "--out: %s is a run's folder, which holds its own checkpoints", f.Dir)
 	}
 	r := ExportResult{Out: o.Out, From: p.Weights, Weights: "raw", Precision: o.Precision}
 	average := !o.Raw && c.AveragePath != ""

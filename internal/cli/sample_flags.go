@@ -92,7 +92,7 @@ func (o *SampleOptions) addNetFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("ema", "raw")
 	completePrecision(cmd)
 	complete(cmd, "spacing", "auto\tthe sampler's own", "leading", "trailing", "linspace", "quadratic", "karras\tKarras et al.'s sigmas, rho 7")
-	complete(cmd, "checkpoint", "last", "best")
+	completeCheckpoint(cmd)
 }
 
 // readFlags turns the flags into values for the config's sample section.

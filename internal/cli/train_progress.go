@@ -26,7 +26,7 @@ func (w *warner) Observe(_ context.Context, e train.Event) error {
 	case run.ScoreFailed:
 		w.log.Warn("no score", "epoch", e.Epoch, "error", e.Err)
 	case run.ScoreCost:
-		w.log.Info("drawing images to score", "images", e.Images, "net_calls", e.NetCalls, "about", shortTime(time.Duration(e.Seconds*float64(time.Second))))
+		w.log.Info("each score draws", "images", e.Images, "net_calls", e.NetCalls, "about", shortTime(time.Duration(e.Seconds*float64(time.Second))))
 	case run.Scored:
 		w.log.Info(e.Score.FIDLine(), "epoch", e.Epoch, "weights", e.Weights)
 	}

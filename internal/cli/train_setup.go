@@ -115,7 +115,7 @@ func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
 	all = append(all, run.Curves{Folder: folder}, grids)
 	if t.judge != nil {
 		all = append(all, &run.Scores{
-			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Workers: grids.Workers, Judge: t.judge, Told: grids.Drawn,
+			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Workers: grids.Workers, Net: t.net, Judge: t.judge, Told: grids.Drawn,
 		})
 	}
 	return all

@@ -7,6 +7,7 @@ import (
 	"diffuse/internal/config"
 	"diffuse/internal/eval"
 	"diffuse/internal/judge"
+	"diffuse/internal/model"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
 	"diffuse/internal/train"
@@ -20,8 +21,9 @@ type Scores struct {
 	Schedule *schedule.Schedule
 	Shape    sample.Shape
 	Workers  int
+	Net      model.Net // that is trained: what a score costs is measured on it before the first step
 	Judge    *judge.Judge
-	Told     []train.Observer // hear of each score as Scored or ScoreFailed, and of ScoreCost before the first
+	Told     []train.Observer // hear of each score as Scored or ScoreFailed, and of ScoreCost before all
 
 	drawn *judge.Drawn
 }
@@ -43,28 +45,33 @@ type ScoreFailed struct {
 	Err         error
 }
 
-// ScoreCost is an event: what the first score is going to take, measured on a
-// few of its images.
+// ScoreCost is an event: what each score is going to take, measured on a few of
+// its images.
 type ScoreCost struct {
 	Images, NetCalls int
 	Seconds          float64
 }
 
-// Observe scores where e asks for it.
+// Observe says at the start what a score costs, and scores where e asks for it.
 func (s *Scores) Observe(ctx context.Context, e train.Event) error {
-	evaluation, ok := e.(*train.Evaluation)
-	if !ok {
-		return nil
-	}
-	if s.drawn == nil {
-		cost, err := s.prepare(evaluation)
-		if err != nil {
-			return s.failed(ctx, evaluation, err)
+	switch e := e.(type) {
+	case train.Started:
+		cost, err := s.prepare()
+		if err != nil { // a training of hours does not end for its scores
+			return s.tell(ctx, ScoreFailed{Step: e.Step, Err: err})
 		}
-		if err := s.tell(ctx, cost); err != nil {
-			return err
+		return s.tell(ctx, cost)
+	case *train.Evaluation:
+		if s.drawn == nil {
+			return nil // the start said why
 		}
+		return s.score(ctx, e)
 	}
+	return nil
+}
+
+// score draws and scores images with the weights, or with their average.
+func (s *Scores) score(ctx context.Context, evaluation *train.Evaluation) error {
 	began, weights := time.Now(), "raw"
 	var score *eval.Score
 	measure := func() (err error) {
@@ -97,7 +104,7 @@ func (s *Scores) failed(ctx context.Context, e *train.Evaluation, err error) err
 }
 
 // prepare builds the nets and finds what a score will cost, from one call.
-func (s *Scores) prepare(e *train.Evaluation) (cost ScoreCost, err error) {
+func (s *Scores) prepare() (cost ScoreCost, err error) {
 	sampler, err := sample.New(s.Config.Sample, s.Schedule)
 	if err != nil {
 		return cost, err
@@ -107,7 +114,7 @@ func (s *Scores) prepare(e *train.Evaluation) (cost ScoreCost, err error) {
 		Sampler: sampler, ImgSize: s.Shape, Range: s.Config.Data.Range, Options: sample.Options{Batch: batch},
 		Seeds: sample.Seeds(s.Config.Sample.Seed, n),
 	}
-	if d.Nets, err = workers(e.Net, max(1, min(s.Workers, n/batch)), batch); err != nil {
+	if d.Nets, err = workers(s.Net, max(1, min(s.Workers, n/batch)), batch); err != nil {
 		return cost, err
 	}
 	x, y, t := make([]float32, batch*s.Shape.Len()), make([]float32, batch*s.Shape.Len()), make([]float64, batch)

@@ -63,9 +63,10 @@ func scorer(t *testing.T, f Folder, change func(c *config.Config)) (*Scores, *co
 	}
 	t.Cleanup(func() { l.Close() })
 	events := new(told)
+	net := &constantNet{value: .5, s: s}
 	return &Scores{
-		Config: &c, Schedule: s, Shape: sample.Shape{H: 28, W: 28, C: 1}, Workers: 2, Judge: j, Told: []train.Observer{l, events},
-	}, &constantNet{value: .5, s: s}, events
+		Net: net, Config: &c, Schedule: s, Shape: sample.Shape{H: 28, W: 28, C: 1}, Workers: 2, Judge: j, Told: []train.Observer{l, events},
+	}, net, events
 }
 
 // scoresCache is shared by this package's tests: the reference is extracted once.
@@ -99,7 +100,7 @@ func TestScoresAreTold(t *testing.T) {
 	s, net, events := scorer(t, f, nil)
 	first := &train.Evaluation{Grid: train.Grid{Epoch: 2, Step: 10, Net: net}}
 	second := &train.Evaluation{Grid: train.Grid{Epoch: 4, Step: 20, Net: net}}
-	observe(t, s, train.Step{}, train.Grid{Net: net}, first)
+	observe(t, s, train.Started{}, train.Step{}, train.Grid{Net: net}, first)
 	net.value = .1 // other weights
 	observe(t, s, second)
 
@@ -140,7 +141,7 @@ func TestScoresAreTold(t *testing.T) {
 func TestScoreIsOfTheRunsSeeds(t *testing.T) {
 	s, net, _ := scorer(t, create(t), nil)
 	e := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 1, Net: net}}
-	observe(t, s, e)
+	observe(t, s, train.Started{}, e)
 	sampler, err := sample.New(s.Config.Sample, s.Schedule)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +168,7 @@ func TestScoreIsOfTheRunsSeeds(t *testing.T) {
 func TestScoreIsOfTheAverage(t *testing.T) {
 	s, net, events := scorer(t, create(t), nil)
 	raw := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 1, Net: net}}
-	observe(t, s, raw)
+	observe(t, s, train.Started{}, raw)
 	average := &train.Evaluation{Grid: train.Grid{Epoch: 2, Step: 2, Net: net, WithAverage: func(f func() error) error {
 		net.value = .1
 		defer func() { net.value = .5 }()
@@ -191,7 +192,7 @@ func TestScoreThatFails(t *testing.T) {
 	s, net, _ := scorer(t, f, nil)
 	net.value = float32(math.NaN())
 	bad := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 5, Net: net}}
-	observe(t, s, bad)
+	observe(t, s, train.Started{}, bad)
 	net.value = .5
 	good := &train.Evaluation{Grid: train.Grid{Epoch: 2, Step: 10, Net: net}}
 	observe(t, s, good)
@@ -210,8 +211,8 @@ func TestScoreThatFails(t *testing.T) {
 func TestScoreThatCannotBegin(t *testing.T) {
 	f := create(t)
 	s, net, _ := scorer(t, f, func(c *config.Config) { c.Sample.Steps = 5000 })
-	e := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 5, Net: net}}
-	observe(t, s, e)
+	e := &train.Evaluation{Grid: train.Grid{Epoch: 6, Step: 30, Net: net}}
+	observe(t, s, train.Started{Step: 5}, e)
 	if lines := logLines(t, f); e.FID != nil || len(lines) != 1 || !strings.Contains(lines[0], `"step":5,"error":"`) {
 		t.Errorf("FID %v, log %q", e.FID, lines)
 	}
@@ -220,6 +221,7 @@ func TestScoreThatCannotBegin(t *testing.T) {
 // Ctrl-C while images are drawn ends the score as it ends the run.
 func TestScoreIsInterrupted(t *testing.T) {
 	s, net, events := scorer(t, create(t), nil)
+	observe(t, s, train.Started{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	e := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 5, Net: net}}
