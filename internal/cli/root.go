@@ -30,7 +30,7 @@ func newRoot(stdio *IO, g *Global) *cobra.Command {
 
 Values are taken from flags, else DIFFUSE_* variables, else the config file,
 else defaults. Logs go to stderr, results to stdout.`,
-			fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
+			fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Interrupted),
 		Example: `  diffuse train                    # two minutes on two cores, needs no data
   diffuse sample                   # draw with the net it trained
   diffuse config show fashion.yaml # the lesson's experiment`,
@@ -86,6 +86,7 @@ func help(text string, kinds ...fault.Kind) string {
 		fault.Data:        "a data set is missing or damaged",
 		fault.Checkpoint:  "a checkpoint is missing, damaged or of another net",
 		fault.Diverged:    "training met non-finite numbers several steps in a row",
+		fault.Missed:      "the run ended without meeting the condition of --until",
 		fault.Interrupted: "interrupted by Ctrl-C",
 	}
 	var b strings.Builder

@@ -12,10 +12,18 @@ import (
 	"diffuse/internal/train"
 )
 
-// freeKeys may change when a run is resumed: they decide when to stop, save and
-// draw, and no weight depends on them. The run's length is another matter: see
-// resumedConfig.
-var freeKeys = []string{"train.checkpoint_every", "train.keep_every", "train.grid_every", "train.grid_images"}
+// freeKeys may change when a run is resumed, and so may the sections of
+// freeSections: they decide when to stop, save, draw, score and tell, and no
+// weight depends on them. The run's length is another matter: see resumedConfig.
+var freeKeys = []string{"train.checkpoint_every", "train.keep_every", "train.grid_every", "train.grid_images", "eval.every"}
+
+var freeSections = []string{"sample", "notify"}
+
+// isFree tells whether a key may change when a run is resumed.
+func isFree(key string) bool {
+	section, _, _ := strings.Cut(key, ".")
+	return slices.Contains(freeKeys, key) || slices.Contains(freeSections, section)
+}
 
 // resumedConfig is the run's own config under the variables and flags, none of
 // which may change what was computed so far.
@@ -30,7 +38,7 @@ func resumedConfig(o *TrainOptions, folder run.Folder) (*config.Resolved, error)
 	}
 	was, is := own.Flat(), r.Flat()
 	for _, key := range slices.Sorted(maps.Keys(was)) {
-		if was[key] == is[key] || slices.Contains(freeKeys, key) || strings.HasPrefix(key, "sample.") {
+		if was[key] == is[key] || isFree(key) {
 			continue
 		}
 		change := fmt.Sprintf("%s: %s is %s in run %s and cannot become %s", r.Source[key], key, was[key], folder.Name, is[key])

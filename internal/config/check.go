@@ -3,12 +3,17 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
+
+	"diffuse/internal/condition"
 )
 
 // check refuses values out of range, then values that do not fit each other.
@@ -158,6 +163,58 @@ var rules = []rule{
 		}
 		return pass()
 	},
+	func(c *Config) (string, string) {
+		for _, text := range c.Notify.When {
+			if _, err := condition.Parse(text); err != nil {
+				return fail("notify.when", "cannot have %v", err)
+			}
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) { // its text is not shown: it may hold a token
+		if w := c.Notify.Webhook; w != "" && !IsReference(w) && !IsWebhook(w) {
+			return fail("notify.webhook", "must be the address of a host that takes http:// or https://")
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		if !isText(c.Notify.Command) {
+			return fail("notify.command", "must be text without control characters")
+		}
+		return pass()
+	},
+}
+
+// IsWebhook tells whether alerts can be posted to an address.
+func IsWebhook(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && isText(address) && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+}
+
+// reference is a ${NAME}, which the environment replaces.
+var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// IsReference tells whether a value has a ${NAME} in it.
+func IsReference(value string) bool { return isText(value) && reference.MatchString(value) }
+
+// Expand puts variables in place of a value's ${NAME}, as lookup finds them. An
+// error names one that is not set.
+func Expand(value string, lookup func(name string) string) (string, error) {
+	var missing error
+	expanded := reference.ReplaceAllStringFunc(value, func(ref string) string {
+		name := ref[2 : len(ref)-1]
+		text := lookup(name)
+		if text == "" {
+			missing = fmt.Errorf("the variable %s is not set", name)
+		}
+		return text
+	})
+	return expanded, missing
+}
+
+// isText tells whether a string is one that YAML can hold and a person can read.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' })
 }
 
 func fail(key, format string, args ...any) (string, string) { return key, fmt.Sprintf(format, args...) }

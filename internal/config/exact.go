@@ -93,7 +93,11 @@ func splitList(text string) []value {
 	}
 	var vs []value
 	for item := range strings.SplitSeq(text, ",") {
-		vs = append(vs, value{text: strings.TrimSpace(item), style: typed})
+		item = strings.TrimSpace(item)
+		if inner, err := strconv.Unquote(item); err == nil && strings.HasPrefix(item, `"`) { // as a config writes it
+			item = inner
+		}
+		vs = append(vs, value{text: item, style: typed})
 	}
 	return vs
 }
@@ -110,8 +114,13 @@ func exactBool(v value) (bool, error) {
 	return false, fmt.Errorf("true or false, got %s", v)
 }
 
+// emptyString is how a config writes a string of nothing, which may be typed too.
+const emptyString = `""`
+
 func exactString(v value) (string, error) {
 	switch {
+	case v.style == typed && v.text == emptyString:
+		return "", nil
 	case v.style == typed, v.style == quoted, v.style == plain && !v.isNumber() && !v.isBool():
 		return v.text, nil
 	}

@@ -22,7 +22,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "a", "- 1", "train: {lr: 1e-3}", "train:\n  lr: &a 1\n  eps: *a\n", "? a\n: b", "%YAML 1.2\n---\n",
-		"model: {channels: [1, [2]]}", "name: |\n  x\n", "\x00", "train: {", strings.Repeat("[", 100), strings.Repeat("{a: ", 100),
+		"model: {channels: [1, [2]]}", "name: |\n  x\n", "\x00", "train: {", "notify: {when: [nan, 'fid < 4'], webhook: 'https://h/${A}', command: \"a \\\"b\\\" \\u2028 \\\\ # $X\"}",
+		strings.Repeat("[", 100), strings.Repeat("{a: ", 100),
 	} {
 		f.Add(text)
 	}

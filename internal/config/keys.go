@@ -8,11 +8,12 @@ import (
 
 // Key is one leaf of the schema.
 type Key struct {
-	Path  string // "train.lr"
-	Doc   string
-	Type  reflect.Type
-	Oneof []string // the values it may have, where they are a list of names
-	index []int    // of the field in Config
+	Path   string // "train.lr"
+	Doc    string
+	Type   reflect.Type
+	Oneof  []string // the values it may have, where they are a list of names
+	Secret bool     // its variable's value is shown and kept nowhere: ${VARIABLE} stands for it
+	index  []int    // of the field in Config
 }
 
 // Env is the variable that sets the key: DIFFUSE_TRAIN_LR for train.lr.
@@ -43,7 +44,7 @@ func leaves(t reflect.Type, prefix string, index []int) []Key {
 			ks = append(ks, leaves(f.Type, path+".", at)...)
 			continue
 		}
-		k := Key{Path: path, Doc: f.Tag.Get("doc"), Type: f.Type, index: at}
+		k := Key{Path: path, Doc: f.Tag.Get("doc"), Type: f.Type, Secret: f.Tag.Get("secret") == "true", index: at}
 		if names, ok := strings.CutPrefix(f.Tag.Get("validate"), "oneof="); ok {
 			k.Oneof = strings.Fields(names)
 		}

@@ -26,6 +26,10 @@ var OtherEnv = []string{
 	"DIFFUSE_GOLDEN",  // the tests' folder of golden values
 }
 
+// AlertEnv are the variables that notify.command is given. It may call this
+// program, which heeds none of them.
+var AlertEnv = []string{"DIFFUSE_RULE", "DIFFUSE_RUN", "DIFFUSE_VALUE", "DIFFUSE_STEP", "DIFFUSE_MESSAGE", "DIFFUSE_DIR"}
+
 // LoadOptions say where values come from, the weakest first.
 type LoadOptions struct {
 	File  string     // path or bare name; empty is none
@@ -167,6 +171,9 @@ func fromEnv(env []string) ([]Override, error) {
 	for _, e := range env {
 		name, text, _ := strings.Cut(e, "=")
 		if key, ok := byName[name]; ok && text != "" {
+			if k, _ := lookup(key); k.Secret && text != emptyString {
+				text = "${" + name + "}" // whoever uses it looks it up then
+			}
 			all = append(all, Override{key, text, Source(name)})
 		}
 	}
@@ -177,8 +184,12 @@ func fromEnv(env []string) ([]Override, error) {
 // CheckEnv refuses a DIFFUSE_* variable that nothing reads.
 func CheckEnv(env []string) error {
 	byName := envNames()
+	inAlert := slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, AlertEnv[0]+"=") })
 	for _, e := range env {
 		name, _, _ := strings.Cut(e, "=")
+		if inAlert && slices.Contains(AlertEnv, name) { // alone, DIFFUSE_RUN is a slip
+			continue
+		}
 		if !strings.HasPrefix(name, EnvPrefix) || byName[name] != "" || slices.Contains(OtherEnv, name) {
 			continue
 		}

@@ -15,6 +15,7 @@ type Config struct {
 	Train    Train    `mapstructure:"train"`
 	Sample   Sample   `mapstructure:"sample"`
 	Eval     Eval     `mapstructure:"eval" json:",omitzero"`
+	Notify   Notify   `mapstructure:"notify" json:",omitzero"`
 }
 
 // Data names the images and how they become numbers.
@@ -102,4 +103,12 @@ type Sample struct {
 type Eval struct {
 	Every   int `mapstructure:"every" validate:"min=0,max=1000000000" doc:"epochs between scores (FID, KID) of drawn images; 0 is none"`
 	Samples int `mapstructure:"samples" validate:"min=2,max=1000000" doc:"how many images are drawn for a score"`
+}
+
+// Notify is who is told what of a run (docs/notify.md).
+type Notify struct {
+	When    []string `mapstructure:"when" validate:"max=64" doc:"what to tell: comparisons such as loss < 0.025, and nan, finished, crashed, interrupted; empty is nan, finished and crashed where somebody is told"`
+	Webhook string   `mapstructure:"webhook" secret:"true" doc:"address that alerts are posted to; ${NAME} is taken from the environment then; empty is none"`
+	Form    string   `mapstructure:"form" validate:"oneof=auto slack discord ntfy json" doc:"what the webhook takes; auto follows its host"`
+	Command string   `mapstructure:"command" doc:"command line that the shell runs for each alert, with DIFFUSE_MESSAGE and more in its environment; empty is none"`
 }

@@ -16,6 +16,7 @@ const (
 	Data        Kind = 3   // a data set is missing or damaged
 	Checkpoint  Kind = 4   // a checkpoint is missing, damaged or of another net
 	Diverged    Kind = 5   // training met non-finite numbers several steps in a row
+	Missed      Kind = 6   // the run ended without meeting the condition of --until
 	Interrupted Kind = 130 // Ctrl-C; the state was saved
 )
 

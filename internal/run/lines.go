@@ -157,7 +157,8 @@ type EndLine struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// AlertLine is a condition of the config's notify or of --until that was met.
+// AlertLine is a condition of the config's notify or of --until that was met; one
+// with an Error says of an earlier line's that it could not be delivered.
 type AlertLine struct {
 	Event string   `json:"event"` // "alert"
 	Time  string   `json:"time"`

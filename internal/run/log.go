@@ -142,6 +142,10 @@ func (l *Log) line(e train.Event) any {
 		return FailedLine{"grid_failed", now, e.Epoch, e.Step, e.Err.Error()}
 	case ScoreFailed:
 		return FailedLine{"score_failed", now, e.Epoch, e.Step, e.Err.Error()}
+	case Alert:
+		return AlertLine{Event: "alert", Time: now, Step: e.Step, Rule: e.Rule, Value: e.Value}
+	case Undelivered:
+		return AlertLine{"alert", now, e.Step, e.Rule, e.Value, e.To + ": " + e.Err.Error()}
 	}
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 )
 
 // digest stands for all of a config that the weights of a run depend on. What
-// only decides when to stop, save, draw or score is left out; the length of the run is
-// in it where the learning rate depends on it.
+// only decides when to stop, save, draw, score or tell is left out; the length of
+// the run is in it where the learning rate depends on it.
 func digest(c config.Config, totalSteps int) string {
 	c.Name = ""
-	c.Sample, c.Eval = config.Sample{}, config.Eval{}
+	c.Sample, c.Eval, c.Notify = config.Sample{}, config.Eval{}, config.Notify{}
 	if c.Model.Kind == config.UNet {
 		c.Model.Kind = "" // as it was when there was no other: older runs go on
 	}

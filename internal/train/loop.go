@@ -13,7 +13,8 @@ const hintDiverged = "lower train.lr, or set train.clip=1; what was saved before
 
 // Run trains from where the trainer stands to the end. When ctx ends it
 // finishes the micro-batches begun, saves and returns an error of kind
-// fault.Interrupted.
+// fault.Interrupted. When an observer returns ErrStop it saves, at the end of
+// the epoch where all of its steps are done, and returns nil.
 func (t *Trainer) Run(ctx context.Context) error {
 	t.epochBegan = time.Now()
 	err := t.emit(ctx, Started{
@@ -21,18 +22,25 @@ func (t *Trainer) Run(ctx context.Context) error {
 		Parameters: t.Net.Params().Count(), TrainImages: t.Train.N, ValidImages: t.Valid.N,
 		Workers: t.Workers, Resumed: t.Step > 0,
 	})
-	for err == nil && !t.finished() {
+	for err == nil && !t.finished() && !t.stopped() {
 		if t.Step < t.total && t.Position < t.stepsPerEpoch {
 			err = t.next(ctx)
 		} else {
 			err = t.endEpoch(ctx)
 		}
 	}
+	if err == nil && t.Ended != t.Step && !t.suspect() { // stopped within an epoch
+		err = t.save(ctx, false)
+	}
 	return t.ended(ctx, err)
 }
 
 // finished tells whether the last step is done and validated.
 func (t *Trainer) finished() bool { return t.Step >= t.total && t.Ended == t.Step }
+
+// stopped tells whether to end here, as an observer asked. An epoch whose steps
+// are done is ended first.
+func (t *Trainer) stopped() bool { return t.stop && t.Step < t.total && t.Position < t.stepsPerEpoch }
 
 // epochs is how many epochs the run has begun when it ends.
 func (t *Trainer) epochs() int { return (t.total + t.stepsPerEpoch - 1) / t.stepsPerEpoch }
@@ -240,10 +248,16 @@ func (t *Trainer) grid(epoch int) Grid {
 	return g
 }
 
-// emit tells every observer, in order; the first error ends the telling.
+// emit tells every observer, in order; the first error ends the telling, but for
+// ErrStop, which is heeded later.
 func (t *Trainer) emit(ctx context.Context, e Event) error {
 	for _, o := range t.Observers {
-		if err := o.Observe(ctx, e); err != nil {
+		err := o.Observe(ctx, e)
+		if errors.Is(err, ErrStop) {
+			t.stop = true
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}

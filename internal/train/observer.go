@@ -2,12 +2,16 @@ package train
 
 import (
 	"context"
+	"errors"
 
 	"diffuse/internal/model"
 )
 
+// ErrStop is what an observer returns to end the run well: it can be resumed.
+var ErrStop = errors.New("an observer asks for the end of the run")
+
 // An Observer hears of what happens in the loop. An error it returns ends the
-// run. It must not change the net's parameters.
+// run; ErrStop does once the others have heard and the state is saved. It must not change the net's parameters.
 type Observer interface {
 	Observe(ctx context.Context, e Event) error
 }

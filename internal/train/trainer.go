@@ -49,6 +49,7 @@ type Trainer struct {
 	order         []int // of the images in the epoch orderOf
 	orderOf       int
 	epochBegan    time.Time
+	stop          bool // an observer asked for the end
 }
 
 // New prepares a run at its first step. Close frees what it holds.
