@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/notify"
 	"diffuse/internal/run"
+	"diffuse/internal/train"
 )
 
 // TrainOptions are the options of diffuse train.
@@ -19,6 +22,7 @@ type TrainOptions struct {
 	Name      string
 	Resume    string
 	DryRun    bool
+	Until     string            // the condition that ends the run; empty is none
 	Overrides []config.Override // from the shortcuts below
 
 	rerunOf string // the run that this one repeats
@@ -50,12 +54,15 @@ func NewTrain(stdio *IO, g *Global) *cobra.Command {
   curves.png            losses and learning rate
 
 Ctrl-C saves. A run that is resumed goes on bit for bit, with any number of
-workers. --dry-run takes one step, says what the run would cost and writes
-nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
+workers. --until ends a run that is good enough: it saves, and the exit code
+tells whether the condition was met. Who is told of what stands in the config's
+notify section. --dry-run takes one step, says what the run would cost and writes
+nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Interrupted),
 		Example: `  diffuse train                          # quick.yaml: two minutes on two cores
   diffuse train --config fashion.yaml --data ~/data --name clothes
   diffuse train --config fashion.yaml --set train.ema=0.999 --epochs 5
   diffuse train --config cifar10.yaml --dry-run
+  diffuse train --until 'valid_loss < 0.03'
   diffuse train --resume clothes`,
 		Args: noArguments("--config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,6 +75,7 @@ nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Interrupted),
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "", "the run's `name`; without it a readable one is made up")
 	f.StringVar(&o.Resume, "resume", "", "go on with a `run`, by name or path")
+	f.StringVar(&o.Until, "until", "", "end when a `condition` is met, such as 'fid < 4'; with another end the exit code is 6")
 	f.BoolVar(&o.DryRun, "dry-run", false, "take one step, say what the run would cost, write nothing")
 	f.Int("epochs", 0, "passes over the training images (key train.epochs)")
 	f.Int("steps", 0, "end after so many optimizer steps (key train.steps)")
@@ -159,24 +167,54 @@ func (t *training) run(ctx context.Context, folder run.Folder, resume bool) erro
 		return err
 	}
 	defer log.Close()
-	trainer.Observers = t.observers(folder, log)
+	observers, notifier := t.observers(folder, log)
+	trainer.Observers = observers
 	began := time.Now()
 	t.o.Global.Log.Info("training", "run", folder.Name, "parameters", t.net.Params().Count(), "from_step", trainer.Step)
-	err = trainer.Run(ctx)
-	if ended := log.End(trainer.Step, endOf(err), err); err == nil {
-		err = ended
-	}
+	end, err := t.attempt(ctx, trainer, log, notifier)
 	if err != nil {
 		return err
 	}
-	return t.report(folder, trainer.Progress, time.Since(began))
+	if end.status == run.Reached { // within an epoch, which would have ended with them
+		if err := (run.Curves{Folder: folder}).Draw(); err != nil {
+			return err
+		}
+	}
+	if err := t.report(folder, end, trainer.Progress, time.Since(began)); err != nil {
+		return err
+	}
+	return end.missed(folder)
+}
+
+// attempt trains, and tells log and notifier how that ended.
+func (t *training) attempt(ctx context.Context, trainer *train.Trainer, log *run.Log, notifier *notify.Notifier) (end ending, err error) {
+	returned := false
+	tell := func(err error) error {
+		told := notifier.Ended(ctx, endOf(err, notifier), trainer.Step, err)
+		return errors.Join(told, notifier.Close(ctx))
+	}
+	defer func() {
+		if !returned { // a panic: the process is about to end
+			_ = tell(errors.New("a panic")) // nobody is left to be told of another error
+		}
+	}()
+	err = trainer.Run(ctx)
+	returned = true
+	if ended := log.End(trainer.Step, endOf(err, notifier), err); err == nil {
+		err = ended
+	}
+	end = ending{endOf(err, notifier), t.until, notifier.Last(), trainer.Step}
+	if told := tell(err); err == nil {
+		err = told
+	}
+	return end, err
 }
 
 // endOf is how a run that ended with err stands.
-func endOf(err error) run.Status {
+func endOf(err error, n *notify.Notifier) run.Status {
 	switch fault.Kind(fault.Code(err)) {
 	case 0:
-		return run.Finished
+		return n.End()
 	case fault.Interrupted:
 		return run.Interrupted
 	case fault.Diverged:

@@ -13,11 +13,11 @@ import (
 	"diffuse/internal/train"
 )
 
-// warner logs steps that were skipped, grids that could not be drawn, and
-// scores. It is a train.Observer.
+// warner logs steps that were skipped, grids that could not be drawn, scores and
+// alerts. It is a train.Observer.
 type warner struct{ log *slog.Logger }
 
-func (w *warner) Observe(_ context.Context, e train.Event) error {
+func (w *warner) Observe(ctx context.Context, e train.Event) error {
 	switch e := e.(type) {
 	case train.NonFinite:
 		w.log.Warn("step skipped: the "+e.What+" is not finite", "step", e.Step, "layer", e.Layer, "in_row", e.InRow, "in_run", e.Count)
@@ -29,6 +29,14 @@ func (w *warner) Observe(_ context.Context, e train.Event) error {
 		w.log.Info("each score draws", "images", e.Images, "net_calls", e.NetCalls, "about", shortTime(time.Duration(e.Seconds*float64(time.Second))))
 	case run.Scored:
 		w.log.Info(e.Score.FIDLine(), "epoch", e.Epoch, "weights", e.Weights)
+	case run.Alert:
+		level := slog.LevelInfo
+		if e.Bad {
+			level = slog.LevelWarn
+		}
+		w.log.Log(ctx, level, e.Message, "alert", e.Rule)
+	case run.Undelivered:
+		w.log.Warn("alert not delivered", "alert", e.Rule, "to", e.To, "error", e.Err)
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ import (
 type TrainResult struct {
 	Run       string   `json:"run"`
 	Dir       string   `json:"dir"`
+	Status    string   `json:"status"`                // finished, reached or missed
+	Until     string   `json:"until,omitempty"`       // the condition of --until
+	Value     *float64 `json:"until_value,omitempty"` // the last one of its metric
 	Steps     int      `json:"steps"`
 	Epochs    int      `json:"epochs"` // whole ones
 	Seconds   float64  `json:"seconds"`
@@ -29,7 +32,7 @@ type TrainResult struct {
 	BestStep  int      `json:"best_step"`
 	NonFinite int      `json:"non_finite_steps"`
 	Last      string   `json:"last"`
-	Best      string   `json:"best"`
+	Best      string   `json:"best,omitempty"`      // none where no epoch has ended
 	Accuracy  *float64 `json:"accuracy,omitempty"`  // of a classifier on the validation images
 	Confusion [][]int  `json:"confusion,omitempty"` // what it said: a row for each label
 	Grid      string   `json:"grid,omitempty"`
@@ -39,12 +42,18 @@ type TrainResult struct {
 }
 
 // report prints how the run went and what to type next.
-func (t *training) report(folder run.Folder, p train.Progress, took time.Duration) error {
+func (t *training) report(folder run.Folder, end ending, p train.Progress, took time.Duration) error {
 	r := TrainResult{
-		Run: folder.Name, Dir: folder.Dir, Steps: p.Step, Epochs: p.Epoch, Seconds: round(took.Seconds(), 3),
+		Run: folder.Name, Dir: folder.Dir, Status: string(end.status), Value: end.last, Steps: p.Step, Epochs: p.Epoch, Seconds: round(took.Seconds(), 3),
 		TrainLoss: p.TrainLoss, ValidLoss: p.ValidLoss, ValidEMA: p.ValidEMA, BestLoss: p.Best, BestStep: p.BestStep,
-		NonFinite: p.NonFinite, Last: folder.LastPath(), Best: folder.BestPath(), Curves: folder.CurvesPath(),
+		NonFinite: p.NonFinite, Last: folder.LastPath(), Curves: folder.CurvesPath(),
 		Grid: lastGrid(folder), PeakRSS: machine.PeakRSS(), Next: "diffuse sample " + shellWord(folder.Name) + t.o.Global.runsFlag(),
+	}
+	if end.until != nil {
+		r.Until = end.until.String()
+	}
+	if p.BestStep > 0 {
+		r.Best = folder.BestPath()
 	}
 	if t.config.Model.Kind == config.ResNet {
 		r.Next = "diffuse fid --extractor " + shellWord(folder.Name) + t.o.Global.runsFlag()
@@ -61,11 +70,16 @@ func (t *training) report(folder run.Folder, p train.Progress, took time.Duratio
 	}
 	w := t.o.IO.Out
 	fmt.Fprintf(w, "trained %s: %s steps (%d whole epochs) in %s, peak memory %s\n", r.Run, thousands(r.Steps), r.Epochs, shortTime(took), machine.Bytes(r.PeakRSS))
-	fmt.Fprintf(w, "  loss    train %s, validation %s", loss(r.TrainLoss), loss(r.ValidLoss))
-	if r.ValidEMA != nil {
-		fmt.Fprintf(w, ", of the averaged weights %s", loss(r.ValidEMA))
+	if end.until != nil {
+		fmt.Fprintf(w, "  %-7s %s: %s\n", end.status, r.Until, end.lastValue())
 	}
-	fmt.Fprintf(w, "; best %s at step %d\n", loss(r.BestLoss), r.BestStep)
+	if p.Ended > 0 { // else nothing was validated
+		fmt.Fprintf(w, "  loss    train %s, validation %s", loss(r.TrainLoss), loss(r.ValidLoss))
+		if r.ValidEMA != nil {
+			fmt.Fprintf(w, ", of the averaged weights %s", loss(r.ValidEMA))
+		}
+		fmt.Fprintf(w, "; best %s at step %d\n", loss(r.BestLoss), r.BestStep)
+	}
 	if r.NonFinite > 0 {
 		fmt.Fprintf(w, "  skipped %d steps that were not finite\n", r.NonFinite)
 	}

@@ -9,6 +9,7 @@ import (
 	"diffuse/internal/judge"
 	"diffuse/internal/machine"
 	"diffuse/internal/model"
+	"diffuse/internal/notify"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -26,6 +27,7 @@ type training struct {
 	net      model.Net
 	silent   bool         // no progress is shown
 	judge    *judge.Judge // nil where nothing is scored
+	alerts
 }
 
 // newTraining opens the data and builds the net; initialise says whether the
@@ -33,6 +35,9 @@ type training struct {
 func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*training, error) {
 	t := &training{o: o, config: r, silent: o.Global.Quiet}
 	var err error
+	if t.alerts, err = newAlerts(o, r); err != nil {
+		return nil, err
+	}
 	if t.schedule, err = schedule.New(r.Schedule); err != nil {
 		return nil, err
 	}
@@ -96,17 +101,22 @@ func (t *training) trainer(folder run.Folder) (*train.Trainer, error) {
 
 // resumeCommand is what to type to go on with a run.
 func (o *TrainOptions) resumeCommand(folder run.Folder) string {
-	return "diffuse train --resume " + shellWord(folder.Name) + o.Global.runsFlag() + o.Global.dataFlag()
+	command := "diffuse train --resume " + shellWord(folder.Name) + o.Global.runsFlag() + o.Global.dataFlag()
+	if o.Until != "" {
+		command += " --until " + shellWord(o.Until)
+	}
+	return command
 }
 
 // observers are those that hear of the run, in order: curves are drawn from
-// the log.
-func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
+// the log, and the notifier may end the run.
+func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer, *notify.Notifier) {
 	warn := &warner{t.o.Global.Log}
+	notifier := t.notifier(folder, log, warn)
 	grids := &run.Grids{
 		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
 		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
-		Drawn: []train.Observer{log, warn},
+		Drawn: []train.Observer{log, warn, notifier},
 	}
 	all := []train.Observer{log, warn}
 	if !t.silent {
@@ -118,7 +128,7 @@ func (t *training) observers(folder run.Folder, log *run.Log) []train.Observer {
 			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Workers: grids.Workers, Net: t.net, Judge: t.judge, Told: grids.Drawn,
 		})
 	}
-	return all
+	return append(all, notifier), notifier
 }
 
 // prepareScores makes the judge of a run that is scored while it trains.

@@ -77,7 +77,7 @@ func parseWord(text string) (Condition, error) {
 	if slices.Contains(Metrics, word) {
 		return Condition{}, fmt.Errorf("%q: must be compared with a number, such as %q", text, word+" < 0.1")
 	}
-	return Condition{}, fmt.Errorf("%q is no condition%s: write a comparison such as \"fid < 4\", or one of %s", text, didYouMean(word, Words), strings.Join(Words, ", "))
+	return Condition{}, fmt.Errorf("%q: is no condition%s; write a comparison such as \"fid < 4\", or one of %s", text, didYouMean(word, Words), strings.Join(Words, ", "))
 }
 
 func didYouMean(name string, names []string) string {

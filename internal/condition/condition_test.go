@@ -31,8 +31,8 @@ func TestParse(t *testing.T) {
 
 func TestParseSaysWhatIsAllowed(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                "\"\" is no condition: write a comparison such as \"fid < 4\", or one of nan, finished, crashed, interrupted",
-		"finshed":         `"finshed" is no condition, did you mean finished?: write`,
+		"":                "\"\": is no condition; write a comparison such as \"fid < 4\", or one of nan, finished, crashed, interrupted",
+		"finshed":         `"finshed": is no condition, did you mean finished?; write`,
 		"fid":             `"fid": must be compared with a number, such as "fid < 0.1"`,
 		"los < 1":         `"los < 1": "los" is no metric, did you mean loss?; there are loss, lr, grad_norm, `,
 		"< 1":             `"< 1": "" is no metric; there are`,

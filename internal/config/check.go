@@ -166,7 +166,7 @@ var rules = []rule{
 	func(c *Config) (string, string) {
 		for _, text := range c.Notify.When {
 			if _, err := condition.Parse(text); err != nil {
-				return fail("notify.when", "cannot have %v", err)
+				return fail("notify.when", "has a wrong rule, %v", err)
 			}
 		}
 		return pass()

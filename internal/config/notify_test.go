@@ -38,7 +38,7 @@ func TestNotifyKeys(t *testing.T) {
 
 func TestNotifyIsChecked(t *testing.T) {
 	for text, want := range map[string]string{
-		"notify: {when: [nan, los < 1]}":          `notify.when cannot have "los < 1": "los" is no metric, did you mean loss?`,
+		"notify: {when: [nan, los < 1]}":          `notify.when has a wrong rule, "los < 1": "los" is no metric, did you mean loss?`,
 		"notify: {when: [1]}":                     "notify.when must be a list whose item 1 is a string, got the number 1",
 		"notify: {webhook: hooks.x/SECRET}":       "notify.webhook must be the address of a host that takes http:// or https://",
 		"notify: {webhook: 'ftp://x/SECRET'}":     "notify.webhook must be the address",

@@ -8,14 +8,19 @@ import (
 )
 
 // Curves draws a run's losses and learning rate to curves.png at the end of
-// each epocr. It is a train.Observer and must come after the Log.
+// each epoch. It is a train.Observer and must come after the Log.
 type Curves struct{ Folder Folder }
 
-// Observe draws the curves where e ends an epocr.
+// Observe draws the curves where e ends an epoch.
 func (c Curves) Observe(_ context.Context, e train.Event) error {
 	if _, ok := e.(train.Epoch); !ok {
 		return nil
 	}
+	return c.Draw()
+}
+
+// Draw draws the curves as the log has them now.
+func (c Curves) Draw() error {
 	r, err := ReadRecord(c.Folder)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,11 +78,13 @@ func Append(f Folder, line any) error {
 // appendLine writes a line in one call, so that lines of several processes do
 // not mix.
 func appendLine(file *os.File, line any) error {
-	b, err := json.Marshal(line)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // people search it for "fid < 4"
+	if err := e.Encode(line); err != nil {
 		return fmt.Errorf("log %T: %w", line, err)
 	}
-	if _, err := file.Write(append(b, '\n')); err != nil {
+	if _, err := file.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
 	return nil
