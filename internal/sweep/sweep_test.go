@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -298,5 +299,37 @@ func TestShardsPartition(t *testing.T) {
 		if _, err := ParseShard(wrong); fault.Code(err) != int(fault.Usage) {
 			t.Errorf("%s: %v", wrong, err)
 		}
+	}
+}
+
+// Runs that differ in seeds only are one group, whatever the order.
+func TestGroups(t *testing.T) {
+	p, err := plan(t, "config: quick.yaml\ngrid: {train.seed: [1, 2], train.lr: [1e-3, 2e-3], sample.seed: [3, 4]}\nruns: [{train.lr: 1e-3, train.seed: 9}]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := p.Groups()
+	if len(groups) != 2 || len(groups[0]) != 5 || len(groups[1]) != 4 {
+		t.Fatalf("%d groups", len(groups))
+	}
+	for i, lr := range []float64{1e-3, 2e-3} {
+		for _, r := range groups[i] {
+			if r.Config.Train.LR != lr {
+				t.Errorf("%s is in the group of lr %v", r.Name, lr)
+			}
+		}
+	}
+	if p, err = plan(t, "config: quick.yaml\ngrid: {train.lr: [1e-3, 2e-3]}\n"); err != nil || p.Groups() != nil {
+		t.Errorf("groups without seeds: %v", err)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	s := SpreadOf([]float64{2, 4, 4, 4, 5, 5, 7, 9})
+	if s.N != 8 || s.Mean != 5 || math.Abs(*s.SD-math.Sqrt(32./7)) > 1e-15 {
+		t.Errorf("%+v, sd %v", s, *s.SD)
+	}
+	if one := SpreadOf([]float64{3}); one.N != 1 || one.Mean != 3 || one.SD != nil || SpreadOf(nil) != nil {
+		t.Errorf("of one: %+v", one)
 	}
 }
