@@ -3,7 +3,7 @@ package configs
 
 import "embed"
 
-// FS holds the shipped configs, *.yaml.
+// FS holds the shipped configs, *.yaml, and the sweeps over them, sweeps/*.yaml.
 //
-//go:embed *.yaml
+//go:embed *.yaml sweeps/*.yaml
 var FS embed.FS

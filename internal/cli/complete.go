@@ -26,6 +26,11 @@ func completeConfigs(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 	return config.Embedded(), cobra.ShellCompDirectiveDefault
 }
 
+// completeSweeps offers the embedded sweeps beside the files that are there.
+func completeSweeps(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return config.EmbeddedSweeps(), cobra.ShellCompDirectiveDefault
+}
+
 // completeRuns offers the runs beside the files that are there.
 func completeRuns(g *Global) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

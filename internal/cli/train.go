@@ -25,8 +25,9 @@ type TrainOptions struct {
 	Until     string            // the condition that ends the run; empty is none
 	Overrides []config.Override // from the shortcuts below
 
-	rerunOf string // the run that this one repeats
-	sweep   string // the sweep that this one belongs to
+	rerunOf string      // the run that this one repeats
+	sweep   string      // the sweep that this one belongs to
+	again   *run.Folder // of a run that was stopped before its first checkpoint: it begins anew there
 }
 
 // trainShortcuts are flags that set a key of the config.
@@ -101,19 +102,33 @@ func trainRun(ctx context.Context, o *TrainOptions) error {
 		return err
 	}
 	t, err := newTraining(o, r, true)
-	if err == nil {
-		err = t.prepareScores(ctx)
-	}
 	if err != nil {
 		return err
 	}
+	return t.begin(ctx)
+}
+
+// begin trains a run from its first step.
+func (t *training) begin(ctx context.Context) error {
+	if err := t.prepareScores(ctx); err != nil {
+		return err
+	}
 	defer t.close()
-	folder, lock, err := run.Create(o.Global.Runs, o.Name, r.Name, r.YAML())
+	folder, lock, err := t.makeFolder()
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	return t.run(ctx, folder, false)
+}
+
+// makeFolder makes the run's folder, or takes the one it has.
+func (t *training) makeFolder() (run.Folder, *run.Lock, error) {
+	if again := t.o.again; again != nil {
+		lock, err := again.Restart(t.config.YAML())
+		return *again, lock, err
+	}
+	return run.Create(t.o.Global.Runs, t.o.Name, t.config.Name, t.config.YAML())
 }
 
 // trainResume goes on with a run, under its own config.

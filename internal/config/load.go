@@ -59,7 +59,7 @@ func Load(o LoadOptions) (*Resolved, error) {
 		r.Source[k.Path] = FromDefault
 	}
 	if o.File != "" {
-		file, text, err := find(o.File, o.Dir)
+		file, text, err := shippedConfigs.find(o.File, o.Dir)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func Load(o LoadOptions) (*Resolved, error) {
 
 // nameOf makes a name out of a file's.
 func nameOf(file string) string {
-	base := strings.TrimSuffix(filepath.Base(strings.TrimPrefix(file, "embedded ")), ".yaml")
+	base := strings.TrimSuffix(filepath.Base(strings.TrimPrefix(file, embedded)), ".yaml")
 	name := strings.TrimLeft(notInFilename.ReplaceAllString(base, "-"), "._-")
 	return name[:min(64, len(name))]
 }

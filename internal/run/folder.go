@@ -63,19 +63,29 @@ func Create(runs, name, base string, resolved []byte) (Folder, *Lock, error) {
 	if err != nil {
 		return Folder{}, nil, err
 	}
+	lock, err := f.Restart(resolved)
+	if err != nil {
+		os.RemoveAll(f.Dir) // it is new: there is nothing of the user's in it
+		return Folder{}, nil, unwritable(f.Dir, err)
+	}
+	return f, lock, nil
+}
+
+// Restart takes the folder of a run that has no checkpoint for this process, to
+// begin at the first step; the log is kept.
+func (f Folder) Restart(resolved []byte) (*Lock, error) {
 	lock, err := f.Lock()
 	if err == nil {
 		err = f.WriteConfig(resolved)
 	}
 	if err == nil {
-		err = os.Mkdir(f.SamplesDir(), 0o777)
+		err = os.MkdirAll(f.SamplesDir(), 0o777)
 	}
 	if err != nil {
 		lock.Release()
-		os.RemoveAll(f.Dir) // it is new: there is nothing of the user's in it
-		return Folder{}, nil, unwritable(f.Dir, err)
+		return nil, err
 	}
-	return f, lock, nil
+	return lock, nil
 }
 
 // makeFolder makes the folder called name, or one with a generated name.

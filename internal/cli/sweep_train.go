@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"diffuse/internal/config"
+	"diffuse/internal/fault"
+	"diffuse/internal/run"
+	"diffuse/internal/sweep"
+	"diffuse/internal/train"
+)
+
+// train makes each run of the shard finished. Its error is the first run's that
+// was not, or that of Ctrl-C.
+func (s *sweeping) train(ctx context.Context) error {
+	var first error
+	failed := 0
+	for i, r := range s.runs {
+		err := s.finish(ctx, r, fmt.Sprintf("run %d/%d %s", i+1, len(s.runs), r.Name))
+		if ctx.Err() != nil {
+			return fault.New(fault.Interrupted, "the same command goes on: diffuse sweep "+shellWord(s.File)+s.flags(),
+				"interrupted in run %d of %d, %s: what was done is saved", i+1, len(s.runs), r.Name)
+		}
+		if err == nil {
+			continue
+		}
+		s.Global.Log.Error("the run failed", "run", r.Name, "error", err)
+		failed++
+		if first == nil {
+			first = fault.New(fault.Kind(fault.Code(err)), fault.Hint(err), "run %s: %w", r.Name, err)
+		}
+		if s.StopOnFailure {
+			return first
+		}
+	}
+	if failed > 1 {
+		first = fault.New(fault.Kind(fault.Code(first)), fault.Hint(first), "%d of %d runs failed, first %w", failed, len(s.runs), first)
+	}
+	return first
+}
+
+// flags repeat what decides which runs there are, and where.
+func (s *sweeping) flags() string {
+	text := ""
+	if s.Name != "" {
+		text += " --name " + s.Name
+	}
+	if s.Shard != "" {
+		text += " --shard " + s.Shard
+	}
+	return text + s.Global.runsFlag() + s.Global.dataFlag()
+}
+
+// finish does what a run still needs.
+func (s *sweeping) finish(ctx context.Context, r *sweep.Run, title string) error {
+	record, err := s.look(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case record == nil:
+		s.say(title)
+		err = s.begin(ctx, r, nil)
+	case record.Status == run.Running:
+		s.say(title + ": another process trains it")
+		return nil
+	case record.Status == run.Diverged:
+		s.say(title + ": it diverged before")
+		return fault.New(fault.Diverged, "diffuse runs rm "+shellWord(r.Name)+s.Global.runsFlag()+" lets the sweep try it again", "it diverged before: %s", record.End.Error)
+	case over(record.Status):
+		s.say(title + ": finished before")
+	case isFile(record.LastPath()):
+		s.say(title + ": goes on at step " + thousands(record.LastStep()))
+		err = trainRun(ctx, &TrainOptions{IO: s.quiet, Global: s.Global, Resume: record.Dir, sweep: s.plan.Name})
+	default:
+		s.say(title + ": begins anew, there is no checkpoint")
+		err = s.begin(ctx, r, &record.Folder)
+	}
+	if err != nil || s.file.Score == nil {
+		return err
+	}
+	return s.score(ctx, r)
+}
+
+// say tells on stderr where the sweep is.
+func (s *sweeping) say(what string) {
+	if !s.Global.Quiet {
+		fmt.Fprintln(s.IO.Err, what)
+	}
+}
+
+// begin trains a run from its first step, in a folder that it has already or in
+// a new one.
+func (s *sweeping) begin(ctx context.Context, r *sweep.Run, folder *run.Folder) error {
+	return trainRun(ctx, &TrainOptions{
+		IO: s.quiet, Global: s.Global, Config: s.file.Config, Overrides: r.Set, Name: r.Name, sweep: s.plan.Name, again: folder,
+	})
+}
+
+// score draws images of a finished run and scores them, as diffuse fid does,
+// unless that was done.
+func (s *sweeping) score(ctx context.Context, r *sweep.Run) error {
+	record, err := s.look(r)
+	if err != nil || s.scoreOf(r, record) != nil {
+		return err
+	}
+	n := config.Override{Key: "sample.n", Value: strconv.Itoa(s.file.Score.Samples), From: s.file.Score.From}
+	return scoreRun(ctx, &ScoreOptions{
+		SampleOptions: SampleOptions{
+			IO: s.quiet, Global: s.Global, Given: filepath.Join(s.Global.Runs, r.Name), Checkpoint: train.Last, Keys: []config.Override{n},
+		},
+		JudgeOptions: defaultJudge(s.Global),
+	})
+}
+
+// scoreOf is a run's latest score; where the sweep asks for one, the latest that
+// is of the last checkpoint and as many images, drawn as the config says.
+func (s *sweeping) scoreOf(r *sweep.Run, record *run.Record) *run.ScoreLine {
+	want := s.file.Score
+	if want == nil {
+		return record.LastScore()
+	}
+	weights := "raw"
+	if r.Config.Train.EMA > 0 {
+		weights = "ema"
+	}
+	for i := len(record.Scores) - 1; i >= 0; i-- {
+		l := &record.Scores[i]
+		if l.Checkpoint == lastFile && l.Step == record.LastStep() && l.Samples == want.Samples && l.Weights == weights && l.Sampler == r.Config.Sample.Sampler {
+			return l
+		}
+	}
+	return nil
+}
