@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"diffuse/internal/condition"
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/notify"
@@ -87,6 +88,7 @@ nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Int
 	cmd.MarkFlagsMutuallyExclusive("resume", "name")
 	cmd.MarkFlagsMutuallyExclusive("resume", "dry-run")
 	must(cmd.RegisterFlagCompletionFunc("resume", completeRuns(g)))
+	complete(cmd, "until", condition.Metrics...)
 	return cmd
 }
 

@@ -447,3 +447,22 @@ func TestCommand(t *testing.T) {
 		t.Error("what the command began goes on")
 	}
 }
+
+// What a step costs where three rules and --until are watched.
+func BenchmarkStep(b *testing.B) {
+	s := Setup{Folder: run.Folder{Name: "clothes"}}
+	for _, metric := range []string{"loss", "fid", "grad_norm"} {
+		s.When = append(s.When, condition.Condition{Metric: metric, Op: "<", Number: -1})
+	}
+	s.Until = &s.When[0]
+	n := New(s)
+	if err := n.Observe(b.Context(), began); err != nil {
+		b.Fatal(err)
+	}
+	e := step(30, 1)
+	for b.Loop() {
+		if err := n.Observe(b.Context(), e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

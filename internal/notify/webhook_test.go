@@ -143,9 +143,11 @@ func TestWebhookFails(t *testing.T) {
 		calls   int32
 		want    string
 	}{
-		{"500", func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.URL.String(), 500) }, tries, "answered 500 Internal Server Error"},
-		{"404", func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.URL.String(), 404) }, 1, "answered 404 Not Found"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/SECRET/2", 302) }, 1, "answered 302 Found"},
+		{"500", func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.URL.String(), http.StatusInternalServerError)
+		}, tries, "answered 500 Internal Server Error"},
+		{"404", func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.URL.String(), http.StatusNotFound) }, 1, "answered 404 Not Found"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/SECRET/2", http.StatusFound) }, 1, "answered 302 Found"},
 		{"hangs", func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-stop:
