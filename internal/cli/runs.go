@@ -16,6 +16,6 @@ does not stand there.`),
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(NewRunsShow(stdio, g), NewRunsDiff(stdio, g), NewRunsTag(stdio, g), NewRunsNote(stdio, g), NewRunsRename(stdio, g), NewRunsRemove(stdio, g))
+	cmd.AddCommand(NewRunsShow(stdio, g), NewRunsDiff(stdio, g), NewRunsExport(stdio, g), NewRunsTag(stdio, g), NewRunsNote(stdio, g), NewRunsRename(stdio, g), NewRunsRemove(stdio, g))
 	return cmd
 }
