@@ -165,14 +165,11 @@ func (t term) accepts(r *Run) bool {
 	if t.operator == "~" {
 		return strings.Contains(strings.ToLower(text(value)), strings.ToLower(t.value))
 	}
-	order := 0
 	number, isNumber := value.(float64)
 	if want, err := strconv.ParseFloat(t.value, 64); isNumber && err == nil {
-		order = cmp.Compare(number, want)
-	} else {
-		order = cmp.Compare(text(value), t.value)
+		return t.holds(cmp.Compare(number, want))
 	}
-	return t.holds(order)
+	return t.holds(cmp.Compare(text(value), t.value))
 }
 
 // acceptsTag: = and ~ ask for one tag that fits, != for none.

@@ -87,14 +87,15 @@ type reader struct {
 
 // state is what is known of a run between two lines.
 type state struct {
-	bytes           int64
-	print, logError string
-	confError       string
-	format          int
-	stepsPerEpoch   int
-	trainImages     int
-	lastMS          int64
-	steps           int64
+	bytes         int64
+	hash          string // see fingerprint
+	logError      string
+	confError     string
+	format        int
+	stepsPerEpoch int
+	trainImages   int
+	lastMS        int64
+	steps         int64
 
 	status    run.Status
 	ended     bool
@@ -122,12 +123,13 @@ func (x *Index) newReader(ctx context.Context, tx *sql.Tx, f found) (*reader, er
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	return r, r.readConfig()
+	r.readConfig()
+	return r, nil
 }
 
 // readLog reads the log's next lines; more says that there are others.
 func (r *reader) readLog(file *os.File) (more bool, err error) {
-	if print, err := fingerprint(file, r.state.bytes); err != nil || print != r.state.print {
+	if hash, err := fingerprint(file, r.state.bytes); err != nil || hash != r.state.hash {
 		if err := r.restart(); err != nil { // another file, or a shorter one
 			return false, err
 		}
@@ -156,7 +158,7 @@ func (r *reader) readLog(file *os.File) (more bool, err error) {
 	}
 	r.state.bytes = lines.Offset
 	r.state.damaged += lines.Damaged
-	if r.state.print, err = fingerprint(file, r.state.bytes); err != nil {
+	if r.state.hash, err = fingerprint(file, r.state.bytes); err != nil {
 		return false, err
 	}
 	return n == linesAtOnce, nil

@@ -22,7 +22,7 @@ func (r *reader) load() error {
 	var size, mtime int64
 	err := r.tx.QueryRowContext(r.ctx, `SELECT id, log_bytes, log_print, log_error, conf_error, conf_size, conf_mtime, format, steps_per_epoch,
 		train_images, last_ms, steps, status, ended, error, started, tags, note, damaged, parameters, total, config FROM raw_run WHERE name = ?`, r.Name).
-		Scan(&r.id, &s.bytes, &s.print, &s.logError, &s.confError, &size, &mtime, &s.format, &s.stepsPerEpoch,
+		Scan(&r.id, &s.bytes, &s.hash, &s.logError, &s.confError, &size, &mtime, &s.format, &s.stepsPerEpoch,
 			&s.trainImages, &s.lastMS, &s.steps, &s.status, &s.ended, &s.endError, &s.started, &tags, &s.note, &s.damaged, &s.params, &s.total, &values)
 	if err != nil {
 		return err
@@ -36,18 +36,17 @@ func (r *reader) load() error {
 
 // readConfig reads the run's config where it is not the one that is known. One
 // that cannot be read makes the run unreadable, and no more.
-func (r *reader) readConfig() error {
+func (r *reader) readConfig() {
 	if !r.state.configOld {
-		return nil
+		return
 	}
 	r.state.confError, r.values = "", map[string]string{}
 	resolved, err := config.Load(config.LoadOptions{File: r.ConfigPath()})
 	if err != nil {
 		r.state.confError = err.Error()
-		return nil
+		return
 	}
 	flatten(r.values, "", resolved.Tree())
-	return nil
 }
 
 // flatten writes a tree's leaves as text under their paths, such as train.lr.
@@ -100,7 +99,7 @@ func (r *reader) save(done bool) error {
 	err = r.exec(`UPDATE raw_run SET revision = revision + 1, running = ?, log_bytes = ?, log_size = ?, log_mtime = ?, log_print = ?, log_error = ?,
 		conf_size = ?, conf_mtime = ?, conf_error = ?, format = ?, steps_per_epoch = ?, train_images = ?, last_ms = ?, steps = ?,
 		status = ?, ended = ?, error = ?, started = ?, created = ?, updated = ?, config = ?, tags = ?, note = ?, damaged = ?, parameters = ?, total = ? WHERE id = ?`,
-		r.running, s.bytes, size, r.logTime, s.print, s.logError,
+		r.running, s.bytes, size, r.logTime, s.hash, s.logError,
 		r.confSize, r.confTime, s.confError, s.format, s.stepsPerEpoch, s.trainImages, s.lastMS, s.steps,
 		status, s.ended, s.endError, s.started, created, updated, string(values), string(tags), s.note, s.damaged, s.params, s.total, r.id)
 	if err != nil {
