@@ -4,11 +4,13 @@
 import { color, ink } from './colors.js';
 import { el } from './dom.js';
 import { across, steps } from './metrics.js';
-import { at, extent, labelled, spread } from './range.js';
+import { at, decades, extent, labelled, spread } from './range.js';
 import { band, dots, stroke } from './paint.js';
 import { smooth } from './series.js';
 
 const uPlot = () => window.uPlot;
+
+const logarithmic = { splits: (_u, _axis, min, max) => decades(min, max), filter: (_, ticks) => ticks };
 
 /** Chart draws the lines of one metric into host. */
 export class Chart {
@@ -75,18 +77,22 @@ export class Chart {
       },
       axes: [
         { ...axis, size: 28, incrs: steps(this.view.axis), values: (_, ticks) => ticks.map((t) => across(this.view.axis, t)) },
-        { ...axis, size: 56, values: (_, ticks) => labelled(ticks, this.view.log).map((t) => (t == null ? '' : this.metric.format(t))) },
+        { ...axis, size: 56, values: (_, ticks) => this.labels(ticks), ...(this.view.log && logarithmic) },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],
       hooks: { draw: [(u) => this.paint(u)], setSelect: [(u) => this.select(u)], setCursor: [(u) => this.point(u)] },
     };
   }
 
+  labels(ticks) {
+    return (this.view.log ? labelled(ticks) : ticks).map((t) => (t == null ? '' : this.metric.format(t)));
+  }
+
   paint(u) {
     const { left, top, width, height } = u.bbox;
     u.ctx.save();
     u.ctx.beginPath();
-    u.ctx.rect(left, top, width, height);
+    u.ctx.rect(left - 4, top - 4, width + 8, height + 8);
     u.ctx.clip();
     const place = { x: (v) => u.valToPos(v, 'x', true), y: (v) => u.valToPos(v, 'y', true), log: this.view.log };
     const scale = devicePixelRatio;

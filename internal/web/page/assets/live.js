@@ -25,7 +25,7 @@ export function start(fail) {
     note(stream.readyState === EventSource.CLOSED ? 'offline' : 'reconnecting');
   });
   stream.addEventListener('run', (e) => {
-    if (!put(JSON.parse(e.data))) reload(); // a new run: the server knows whether the filter lets it through
+    if (put(JSON.parse(e.data))) reload();
   });
   stream.addEventListener('gone', (e) => drop(JSON.parse(e.data).name));
 }

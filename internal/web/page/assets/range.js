@@ -42,15 +42,23 @@ export function spread(lines, { log, smooth, from, to }) {
   return [min >= 0 ? Math.max(0, min - air) : min - air, max + air];
 }
 
-/**
- * labelled are the ticks of a logarithmic axis worth a label, the others null:
- * 1, 2 and 5, else whole multiples of a power of ten, else all.
- */
-export function labelled(ticks, log) {
-  if (!log) return ticks;
-  const digit = (t) => Number(t.toExponential(6).split('e')[0]);
-  for (const worth of [[1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
-    const some = ticks.map((t) => (t != null && worth.includes(digit(t)) ? t : null));
+/** decades are the ticks of a logarithmic axis: whole multiples of powers of ten. */
+export function decades(min, max) {
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(min)); power <= Math.log10(max); power++) {
+    for (let digit = 1; digit <= 9; digit++) {
+      const tick = Number(`${digit}e${power}`);
+      if (tick >= min && tick <= max) ticks.push(tick);
+    }
+  }
+  return ticks.length > 1 ? ticks : [min, max];
+}
+
+/** labelled are the ticks of a logarithmic axis that have room for a label; the others are null. */
+export function labelled(ticks) {
+  const wide = ticks.at(-1) / ticks[0] > 1000;
+  for (const worth of wide ? [[1]] : [[1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+    const some = ticks.map((t) => (worth.includes(Number(t.toExponential().split('e')[0])) ? t : null));
     if (some.filter((t) => t != null).length > 1) return some;
   }
   return ticks;

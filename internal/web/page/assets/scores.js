@@ -41,19 +41,29 @@ function nothing() {
     ', or score along the way: ', command('diffuse train --set eval.every=5'));
 }
 
+// Columns of the table of scores; those that no score has are left out.
+const columns = [
+  ['Epoch', (s) => s.epoch], ['Weights', (s) => s.weights],
+  ['FID', (s) => number(s.fid)], ['95 %', (s) => interval(s.interval)], ['FID floor', (s) => number(s.floor?.fid)],
+  ['KID', (s) => number(s.kid)], ['±', (s) => number(s.kid_stderr)], ['KID floor', (s) => number(s.floor?.kid)],
+  ['Precision', (s) => number(s.precision)], ['Recall', (s) => number(s.recall)],
+  ['Density', (s) => number(s.density)], ['Coverage', (s) => number(s.coverage)],
+  ['Near-copies', (s) => (s.near_copies ? `${s.near_copies.count}, ${number(s.near_copies.expected)} expected` : none)],
+  ['n', (s) => s.samples], ['Reference', (s) => [s.reference?.name, s.reference?.n || null].filter(Boolean).join(' ')],
+  ['Extractor', (s) => [s.extractor?.name, s.extractor?.hash?.slice(0, 4)].filter(Boolean).join('@')],
+  ['Sampler', (s) => [s.sampler, s.net_calls && s.net_calls + ' calls'].filter(Boolean).join(', ')],
+  ['Checkpoint', (s) => s.checkpoint],
+];
+
+const none = '–';
+const interval = (pair) => (pair ? number(pair[0]) + '–' + number(pair[1]) : none);
+
 /** table of all scores of a run, with their floors and intervals. */
 export function table(scores) {
-  const columns = [
-    ['Epoch', (s) => s.epoch], ['Weights', (s) => s.weights],
-    ['FID', (s) => number(s.fid)], ['95 %', (s) => interval(s.interval)], ['Floor', (s) => number(s.floor?.fid)],
-    ['KID', (s) => number(s.kid)], ['±', (s) => number(s.kid_stderr)], ['Floor', (s) => number(s.floor?.kid)],
-    ['n', (s) => s.samples], ['Reference', (s) => reference(s.reference)], ['Extractor', (s) => s.extractor?.name ?? '–'],
-    ['Sampler', (s) => [s.sampler, s.net_calls && s.net_calls + ' calls'].filter(Boolean).join(', ') || '–'],
-  ];
-  return el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Scores' }, el('table', {},
-    el('thead', {}, el('tr', {}, columns.map(([label]) => el('th', { scope: 'col' }, label)))),
-    el('tbody', {}, scores.map((s) => el('tr', {}, columns.map(([, value]) => el('td', {}, value(s))))))));
+  const some = columns.filter(([, value]) => scores.some((s) => ![none, '', null, undefined].includes(value(s))));
+  const warnings = [...new Set(scores.flatMap((s) => s.warnings ?? []))];
+  return el('div', {}, el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Scores' }, el('table', {},
+    el('thead', {}, el('tr', {}, some.map(([label]) => el('th', { scope: 'col' }, label)))),
+    el('tbody', {}, scores.map((s) => el('tr', {}, some.map(([, value]) => el('td', {}, value(s) ?? none))))))),
+  warnings.map((w) => el('p', { class: 'muted' }, w)));
 }
-
-const interval = (pair) => (pair ? number(pair[0]) + '–' + number(pair[1]) : '–');
-const reference = (ref) => (ref ? [ref.name, ref.n || null].filter(Boolean).join(' ') : '–');

@@ -52,11 +52,16 @@ export function condition(text) {
   return /^[\w.-]+$/.test(word) ? 'name ~ ' + word : word;
 }
 
-/** put takes a run as it is now. It is false for one that is not in the table. */
+/**
+ * put takes a run as it is now. It is true where the server should say anew which
+ * rows the table has: a run began, or what a filter may ask about has changed.
+ */
 export function put(r) {
+  const before = known.get(r.name);
   known.set(r.name, r);
   tell('run', r);
-  return rows.includes(r.name);
+  const news = !before || ['status', 'epoch', 'fid', 'kid', 'tags', 'note'].some((k) => String(before[k]) !== String(r[k]));
+  return news && (!rows.includes(r.name) || state.filter !== '');
 }
 
 /** drop forgets a run whose folder is gone. */

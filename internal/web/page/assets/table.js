@@ -8,7 +8,8 @@ import { on, set, state } from './state.js';
 import { all, hear, load, more, selected, store } from './store.js';
 
 const closed = new Set(); // groups that are folded
-const cells = new Map(); // name → its row
+const lines = new Map(); // name → its row
+let layout = ''; // the columns, and each run's group
 
 /** start draws the table whenever it changes. */
 export function start(fail) {
@@ -28,7 +29,8 @@ function draw() {
   offerGroups(runs);
   offerColumns(runs);
   const columns = shown(runs, state.cols);
-  cells.clear();
+  lines.clear();
+  layout = laid(runs, columns);
   const bodies = groups(runs).map(([value, members]) => body(value, members, columns));
   byId('table').replaceChildren(el('caption', { class: 'hidden' }, 'Runs; check those to draw'), head(columns), ...bodies);
   show(byId('table-scroll'), runs.length > 0);
@@ -37,12 +39,20 @@ function draw() {
   if (focused) document.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** redraw one run's row where it stands: rows that jump cannot be read. */
+// laid is what one row's change must leave alone, or the whole table is drawn anew.
+const laid = (runs, columns) => JSON.stringify([columns.map((c) => c.id), state.group && runs.map(grouped)]);
+
+// redraw one run's row where it stands: rows that jump cannot be read.
 function redraw(r) {
-  const old = cells.get(r.name);
+  const old = lines.get(r.name);
   if (!old) return;
+  const columns = shown(all(), state.cols);
+  if (laid(all(), columns) !== layout) {
+    draw();
+    return;
+  }
   const holds = old.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-  const next = row(r, shown(all(), state.cols));
+  const next = row(r, columns);
   old.replaceWith(next);
   if (holds) next.querySelector(`[data-focus="${CSS.escape(holds)}"]`)?.focus();
 }
@@ -90,7 +100,7 @@ function row(r, columns) {
   const line = el('tr', { class: drawn ? 'drawn' : null, 'data-run': r.name, vars: { '--run': colors.variable(r.name) } },
     el('th', { scope: 'row' }, el('div', { class: 'who' }, box, name, ...tags, note)),
     columns.map((c) => el('td', { class: cls(c) }, c.cell(r))));
-  cells.set(r.name, line);
+  lines.set(r.name, line);
   return line;
 }
 
@@ -99,12 +109,14 @@ function toggle(name) {
   set({ runs: now.includes(name) ? now.filter((n) => n !== name) : [...now, name] });
 }
 
+// grouped is the value that a run is grouped by.
+const grouped = (r) => String((state.group in r && state.group !== 'config' ? r[state.group] : r.config?.[state.group]) ?? '–');
+
 // groups are [value, runs]; one of value null where nothing groups.
 function groups(runs) {
   if (!state.group) return [[null, runs]];
-  const of = (r) => String((state.group in r && state.group !== 'config' ? r[state.group] : r.config?.[state.group]) ?? '–');
   const found = new Map();
-  for (const r of runs) found.set(of(r), [...(found.get(of(r)) ?? []), r]);
+  for (const r of runs) found.set(grouped(r), [...(found.get(grouped(r)) ?? []), r]);
   return [...found];
 }
 
