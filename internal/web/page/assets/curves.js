@@ -71,6 +71,15 @@ function add(m) {
   open.set(m.id, { card, chart, scale, series: new Series(m.id) });
 }
 
+// points is how many a curve has on a card so wide: one a pixel, in steps of 100,
+// so that a window that is dragged wider does not ask at each pixel; half as many,
+// and half of that, where lines are so many that they hide each other.
+function points(pixels, lines) {
+  let width = Math.min(4000, Math.max(100, Math.ceil(pixels / 100) * 100));
+  while (width * lines > 25000 && width > 100) width = Math.ceil(width / 2);
+  return width;
+}
+
 function flip(key, value) {
   const now = state[key];
   set({ [key]: now.includes(value) ? now.filter((v) => v !== value) : [...now, value] });
@@ -78,8 +87,7 @@ function flip(key, value) {
 
 async function load(id, runs) {
   const { series, card } = open.get(id);
-  // In steps of 100: a window that is dragged wider does not ask at each pixel.
-  const width = Math.min(4000, Math.max(100, Math.ceil(card.clientWidth / 100) * 100));
+  const width = points(card.clientWidth, runs.length);
   try {
     const loading = series.load(runs, { x: state.x, from: state.from, to: state.to, width });
     draw(id);

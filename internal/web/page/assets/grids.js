@@ -8,6 +8,7 @@ import { on, set, state } from './state.js';
 import { hear, selected } from './store.js';
 
 const side = 2; // runs beside each other
+const look = 8; // runs that are asked whether they have any grid
 let epochs = []; // those that any of the runs has a grid of
 let fail = () => {};
 
@@ -46,7 +47,7 @@ async function refresh() {
   const mine = ++round;
   const found = [];
   try {
-    for (const name of selected()) {
+    for (const name of selected().slice(0, look)) {
       const d = await detail(name);
       if (mine !== round) return;
       if (d.grids?.length > 0) found.push(name);
