@@ -33,8 +33,8 @@ function recovered() {
 async function begin() {
   read();
   details.start();
+  curves.start(fail); // before the table, which is drawn while the curves are on their way
   table.start(fail);
-  curves.start(fail);
   grids.start(fail);
   scores.start();
   diff.start();

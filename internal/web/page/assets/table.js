@@ -162,11 +162,14 @@ export function filter(text) {
   set({ filter: text.trim() });
 }
 
-/** refused shows the reason beside the filter. */
+let complaint;
+
+/** refused shows the reason beside the filter: not at once, as half a condition is on its way to a whole one. */
 export function refused(error) {
-  const reason = error && error.message + (error.hint ? ' — ' + error.hint : '');
-  say(byId('filter-error'), reason);
+  clearTimeout(complaint);
   byId('filter').setAttribute('aria-invalid', String(Boolean(error)));
+  if (error) complaint = setTimeout(() => say(byId('filter-error'), error.message + (error.hint ? ' — ' + error.hint : '')), 1000);
+  else say(byId('filter-error'), '');
 }
 
 /** examples of filters that fit the runs. */
