@@ -60,7 +60,7 @@ else defaults. Logs go to stderr, results to stdout.`,
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
 	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g), NewFID(stdio, g), NewKID(stdio, g))
-	addTo(root, groupLook, NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewCompareSamplers(stdio, g), NewStats(stdio, g), NewBench(stdio, g), NewExport(stdio, g))
+	addTo(root, groupLook, NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewCompareSamplers(stdio, g), NewStats(stdio, g), NewBench(stdio, g), NewExport(stdio, g), NewServe(stdio, g))
 	addTo(root, groupOther, NewVersion(stdio, g), NewCompletion(stdio))
 	root.SetHelpCommand(NewHelp())
 	root.SetHelpCommandGroupID(groupOther)

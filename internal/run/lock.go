@@ -48,6 +48,23 @@ func (f Folder) Locked() bool {
 	return errors.Is(lockFile(file, true), errLocked)
 }
 
+// TryLock takes a file, which it makes where there is none, as a lock between
+// processes. It is nil where another one has it.
+func TryLock(path string) (*Lock, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(file, false); err != nil {
+		_ = file.Close() // nothing was written
+		if errors.Is(err, errLocked) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return &Lock{file}, nil
+}
+
 // Release gives the run free. A nil lock has nothing to release.
 func (l *Lock) Release() {
 	if l != nil {

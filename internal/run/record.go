@@ -79,7 +79,7 @@ func (r *Record) add(l Line) error {
 			return nil
 		}
 		if s.Format > Format {
-			return fmt.Errorf("%w: its log has format %d, this program reads up to %d", ErrNewer, s.Format, Format)
+			return Newer(s.Format)
 		}
 		r.Starts, r.End = append(r.Starts, s), nil
 		r.rewind(s.Step)
@@ -104,7 +104,7 @@ func (r *Record) add(l Line) error {
 	case "tag":
 		var t TagLine
 		if r.read(l, &t) {
-			r.Tags = retag(r.Tags, t)
+			r.Tags = Retag(r.Tags, t)
 		}
 	case "note":
 		var n NoteLine
@@ -142,8 +142,13 @@ func (r *Record) rewind(step int) {
 	r.Grids = slices.DeleteFunc(r.Grids, func(l GridLine) bool { return l.Step > step })
 }
 
-// retag is a run's sorted tags after a line.
-func retag(tags []string, l TagLine) []string {
+// Newer is the error of a log of a format that this program does not read.
+func Newer(format int) error {
+	return fmt.Errorf("%w: its log has format %d, this program reads up to %d", ErrNewer, format, Format)
+}
+
+// Retag is a run's sorted tags after a line.
+func Retag(tags []string, l TagLine) []string {
 	tags = append(slices.Clone(tags), l.Add...)
 	tags = slices.DeleteFunc(tags, func(t string) bool { return slices.Contains(l.Remove, t) })
 	slices.Sort(tags)
