@@ -16,9 +16,14 @@ func (t *training) origin(ctx context.Context, folder run.Folder, step int) (run
 	source, err := folder.KeepSource(ctx, ".", run.PatchName(step))
 	return run.Origin{
 		Machine: thisMachine(), Source: source, Command: os.Args,
-		Data:    &run.Data{Train: t.images.Hash, Valid: t.valid.Hash},
+		Data:    t.data(),
 		RerunOf: t.o.rerunOf, Sweep: t.o.sweep,
 	}, err
+}
+
+// data are the images that t sees.
+func (t *training) data() *run.Data {
+	return &run.Data{Train: t.images.Hash, Valid: t.valid.Hash}
 }
 
 // thisMachine is the program and the machine it runs on.

@@ -52,6 +52,11 @@ func LoadSweep(name string) (*Sweep, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseSweep(file, text)
+}
+
+// parseSweep reads a sweep from the text of its file.
+func parseSweep(file string, text []byte) (*Sweep, error) {
 	if len(text) > maxFile {
 		return nil, wrong(Source(file), "", "too large for a sweep (more than %d KiB)", maxFile>>10)
 	}
@@ -173,11 +178,15 @@ func (p *sweepParser) override(e entry, n ast.Node) (Override, error) {
 	if err != nil {
 		return Override{}, err
 	}
-	text, isText := x.(string)
-	if !isText {
-		text = Literal(reflect.ValueOf(x))
+	return Override{k.Path, textOf(x), v.source}, nil
+}
+
+// textOf is a value of the schema as it is typed.
+func textOf(x any) string {
+	if text, ok := x.(string); ok {
+		return text
 	}
-	return Override{k.Path, text, v.source}, nil
+	return Literal(reflect.ValueOf(x))
 }
 
 // grid reads each key's list of values, none of them twice.

@@ -24,10 +24,10 @@ func PatchName(step int) string {
 // maxPatch bounds what is kept of changes that were not committed, bytes.
 const maxPatch = 16 << 20
 
-// KeepSource says which git checkout dir lies in, and writes the changes that
-// are not committed to the run's folder under a name. Files that git does not
-// track are not among them. It is nil outside of a checkout and without git.
-func (f Folder) KeepSource(ctx context.Context, dir, patch string) (*Source, error) {
+// ReadSource says which git checkout dir lies in, and the changes that are not
+// committed, as a patch. Files that git does not track are not among them. It is
+// nil outside of a checkout and without git.
+func ReadSource(ctx context.Context, dir string) (*Source, []byte) {
 	commit, err := git(ctx, dir, "rev-parse", "HEAD")
 	if err != nil {
 		return nil, nil // no checkout, no commit or no git: there is nothing to tell
@@ -37,11 +37,18 @@ func (f Folder) KeepSource(ctx context.Context, dir, patch string) (*Source, err
 		s.Branch = strings.TrimSpace(string(branch))
 	}
 	changes, err := git(ctx, dir, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff")
-	if err != nil || len(changes) == 0 {
+	if err != nil {
 		return s, nil
 	}
-	s.Dirty = true
-	if len(changes) > maxPatch {
+	s.Dirty = len(changes) > 0
+	return s, changes
+}
+
+// KeepSource is ReadSource that writes the changes to the run's folder under a
+// name, unless they are too large to keep.
+func (f Folder) KeepSource(ctx context.Context, dir, patch string) (*Source, error) {
+	s, changes := ReadSource(ctx, dir)
+	if len(changes) == 0 || len(changes) > maxPatch {
 		return s, nil
 	}
 	s.Patch = patch
