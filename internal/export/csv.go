@@ -67,7 +67,7 @@ func scoreRows(runs []Run) [][]string {
 		"kid", "kid_stderr", "kid_floor", "precision", "recall", "reference", "reference_n", "extractor", "extractor_hash", "seconds", "time",
 	}}
 	for _, r := range runs {
-		for _, s := range r.Record.Scores {
+		for _, s := range r.Scores {
 			var low, high, fidFloor, kidFloor *float64
 			if s.Interval != nil {
 				low, high = &s.Interval[0], &s.Interval[1]

@@ -19,9 +19,9 @@ func maskedCRC(b []byte) uint32 {
 // writeRecord frames data as a TFRecord: its length, the length's checksum, the
 // data, the data's checksum; little-endian.
 func writeRecord(w io.Writer, data []byte) error {
-	head := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
-	head = binary.LittleEndian.AppendUint32(head, maskedCRC(head))
-	record := append(head, data...)
+	record := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	record = binary.LittleEndian.AppendUint32(record, maskedCRC(record))
+	record = append(record, data...)
 	record = binary.LittleEndian.AppendUint32(record, maskedCRC(data))
 	_, err := w.Write(record)
 	return err

@@ -72,11 +72,7 @@ type row struct {
 func Write(w io.Writer, made time.Time, runs ...Run) error {
 	v := view{Title: title(runs), Made: made.UTC().Format("2006-01-02 15:04 UTC")}
 	for _, r := range runs {
-		one, err := viewOf(r)
-		if err != nil {
-			return err
-		}
-		v.Runs = append(v.Runs, one)
+		v.Runs = append(v.Runs, viewOf(r))
 	}
 	var err error
 	if v.Curves, err = curves(runs); err != nil {
@@ -97,16 +93,16 @@ func title(runs []Run) string {
 	return fmt.Sprintf("%s and %d other runs", runs[0].Name, len(runs)-1)
 }
 
-func viewOf(r Run) (runView, error) {
+func viewOf(r Run) runView {
 	v := runView{Run: r, Epoch: r.LastEpoch(), Took: time.Duration(r.Seconds() * float64(time.Second)).Round(time.Second)}
-	for _, s := range r.Record.Scores {
+	for _, s := range r.Scores {
 		for _, line := range []string{s.FIDLine(), s.KIDLine()} {
 			if line != "" {
 				v.Scores = append(v.Scores, fmt.Sprintf("step %d: %s", s.Step, line))
 			}
 		}
 	}
-	for _, g := range some(r.Record.Grids) {
+	for _, g := range some(r.Grids) {
 		png, err := picture(r.Dir, g.Path)
 		if err != nil { // what somebody deleted or damaged is missing, no more
 			continue
@@ -116,7 +112,7 @@ func viewOf(r Run) (runView, error) {
 			Source:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png)),
 		})
 	}
-	return v, nil
+	return v
 }
 
 // picture is a PNG of a run's folder.
