@@ -12,7 +12,7 @@ const list = [
   { id: 'accuracy', label: 'Accuracy', of: 'epoch' },
   { id: 'lr', label: 'Learning rate', short: 'LR', of: 'step' },
   { id: 'grad_norm', label: 'Gradient norm', short: 'Grad norm', of: 'step' },
-  { id: 'img_per_s', label: 'Images a second', short: 'Images/s', of: 'step' },
+  { id: 'img_per_s', label: 'Images a second', short: 'img/s', of: 'step' },
   { id: 'memory', label: 'Memory', of: 'step', format: bytes },
 ];
 
