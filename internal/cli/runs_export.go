@@ -45,7 +45,7 @@ those of all runs.
                MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD, log in
 
 docs/export.md says what goes where.`, fault.Checkpoint),
-		Example: `  diffuse runs export --to tensorboard --out board && tensorboard --logdir board
+		Example: `  diffuse runs export --to tensorboard --out board   # then tensorboard --logdir board
   diffuse runs export clothes --to csv --out tables
   diffuse runs export clothes --to mlflow --uri http://localhost:5000`,
 		Args:              arguments("a RUN", 0, 10000),

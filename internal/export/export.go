@@ -82,12 +82,9 @@ func (r Run) Began() time.Time {
 // steps took.
 func (r Run) clock() func(step int, text string) time.Time {
 	times := make(map[int]time.Time, len(r.Steps))
-	sum, before := r.Began(), 0
-	for _, s := range r.Steps {
-		if s.ImgPerS > 0 {
-			sum = sum.Add(time.Duration(float64(s.Images-before) / s.ImgPerS * float64(time.Second)))
-		}
-		before = s.Images
+	sum := r.Began()
+	for i, s := range r.Steps {
+		sum = sum.Add(time.Duration(r.StepSeconds(i) * float64(time.Second)))
 		times[s.Step] = sum
 		if s.UnixMS > 0 {
 			times[s.Step] = time.UnixMilli(s.UnixMS)

@@ -92,14 +92,30 @@ func (r *Record) LastStep() int {
 // and the time between attempts.
 func (r *Record) Seconds() float64 {
 	var sum float64
-	for i, s := range r.Steps {
-		before := 0
-		if i > 0 {
-			before = r.Steps[i-1].Images
-		}
-		if s.ImgPerS > 0 {
-			sum += float64(s.Images-before) / s.ImgPerS
-		}
+	for i := range r.Steps {
+		sum += r.StepSeconds(i)
 	}
 	return sum
+}
+
+// StepSeconds is how long the i-th of Steps took.
+func (r *Record) StepSeconds(i int) float64 {
+	before := 0
+	if i > 0 {
+		before = r.seen(r.Steps[i-1])
+	}
+	s := r.Steps[i]
+	if s.ImgPerS <= 0 {
+		return 0
+	}
+	return float64(r.seen(s)-before) / s.ImgPerS
+}
+
+// seen is how many images the run has seen after a step; about so many where
+// format 1 did not write it.
+func (r *Record) seen(s StepLine) int {
+	if start := r.Start(); s.Images == 0 && start.StepsPerEpoch > 0 {
+		return s.Step * start.TrainImages / start.StepsPerEpoch
+	}
+	return s.Images
 }

@@ -39,15 +39,6 @@ func (r *Record) Start() StartLine {
 	return r.Starts[len(r.Starts)-1]
 }
 
-// Seen is about how many images a run has seen after a step: format 1 did not
-// write it.
-func (s StartLine) Seen(step int) int {
-	if s.StepsPerEpoch == 0 {
-		return 0
-	}
-	return step * s.TrainImages / s.StepsPerEpoch
-}
-
 // ReadRecord reads a run's log. Lines that are cut short are counted: a crash
 // leaves them. A folder without a log has an empty record. Errors are of kind
 // fault.Failure, and ErrNewer for the log of a newer version.
@@ -94,9 +85,6 @@ func (r *Record) add(l Line) error {
 		r.rewind(s.Step)
 	case "step":
 		appendTo(r, &r.Steps, l)
-		if n := len(r.Steps); n > 0 && r.Steps[n-1].Images == 0 {
-			r.Steps[n-1].Images = r.Start().Seen(r.Steps[n-1].Step)
-		}
 	case "non_finite":
 		appendTo(r, &r.Skipped, l)
 	case "epoch":
