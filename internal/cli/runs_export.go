@@ -88,6 +88,8 @@ func runsExportRun(ctx context.Context, o *RunsExportOptions, names []string) er
 	switch o.To {
 	case "tensorboard":
 		r.Files, r.Missing, err = export.TensorBoard(o.Out, runs...)
+	case "parquet":
+		r.Files, err = export.Parquet(o.Out, runs...)
 	case "csv":
 		r.Files, err = export.CSV(o.Out, runs...)
 	}
