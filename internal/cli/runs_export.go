@@ -68,7 +68,7 @@ docs/export.md says what goes where.`, fault.Checkpoint),
 // RunsExportResult is what was written.
 type RunsExportResult struct {
 	To      string   `json:"to"`
-	Files   []string `json:"files,omitempty"`
+	Files   []string `json:"files,omitempty"` // or pages
 	Runs    []string `json:"runs"`
 	Missing []string `json:"missing_grids,omitempty"` // that could not be read
 }
@@ -90,6 +90,8 @@ func runsExportRun(ctx context.Context, o *RunsExportOptions, names []string) er
 		r.Files, r.Missing, err = export.TensorBoard(o.Out, runs...)
 	case "parquet":
 		r.Files, err = export.Parquet(o.Out, runs...)
+	case "mlflow":
+		r.Files, r.Missing, err = o.toMLflow(ctx, runs)
 	case "csv":
 		r.Files, err = export.CSV(o.Out, runs...)
 	}
@@ -106,6 +108,25 @@ func runsExportRun(ctx context.Context, o *RunsExportOptions, names []string) er
 		fmt.Fprintln(o.IO.Out, f)
 	}
 	return nil
+}
+
+// toMLflow sends the runs to a server and returns the addresses of their pages.
+func (o *RunsExportOptions) toMLflow(ctx context.Context, runs []export.Run) (pages, missing []string, err error) {
+	g := o.Global
+	server := &export.MLflow{
+		URI: o.URI, Experiment: o.Experiment, Token: g.lookup("MLFLOW_TRACKING_TOKEN"),
+		User: g.lookup("MLFLOW_TRACKING_USERNAME"), Password: g.lookup("MLFLOW_TRACKING_PASSWORD"),
+	}
+	for _, r := range runs {
+		g.Log.Info("sending", "run", r.Name, "steps", len(r.Steps))
+		page, lost, err := server.Export(ctx, r)
+		missing = append(missing, lost...)
+		if err != nil {
+			return pages, missing, fmt.Errorf("run %s: %w", r.Name, err)
+		}
+		pages = append(pages, page)
+	}
+	return pages, missing, nil
 }
 
 // exportedRuns are the records of the runs that were named, or of all.

@@ -3,7 +3,6 @@
 package export
 
 import (
-	"sort"
 	"time"
 
 	"diffuse/internal/run"
@@ -24,7 +23,8 @@ type Scalar struct {
 	Value float64
 }
 
-// Scalars are all numbers of a run's curves, in the order of steps: train/loss,
+// Scalars are all numbers of a run's curves, each tag's in the order of the log:
+// train/loss,
 // lr, grad_norm, img_per_s and memory (bytes) of each step; valid/loss, loss_ema
 // and accuracy, and train/epoch_loss, of each epoch; score/fid, kid, fid_floor
 // and kid_floor of each score.
@@ -64,7 +64,6 @@ func (r Run) Scalars() []Scalar {
 			add("score/kid_floor", s.Step, t, s.Floor.KID)
 		}
 	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].Step < all[j].Step })
 	return all
 }
 
