@@ -23,7 +23,7 @@ func NewRunsReindex(stdio *IO, g *Global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reindex",
 		Short: "Read all runs anew into the index",
-		Long: help(`Read all runs anew into the index, ` + index.File + ` in the folder of runs.
+		Long: help(`Read all runs anew into the index, `+index.File+` in the folder of runs.
 
 That is needed where a log was edited by hand in its middle, and never else: every
 command that asks the index reads first what is new, notices files that were
