@@ -77,7 +77,7 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 	cmd.AddCommand(
 		newBench(stdio, g, "train", "Time training steps: gradient, optimizer and all", benchTrain, false),
 		newBench(stdio, g, "infer", "Time forward passes of the net", benchInfer, false),
-		newBenchExtract(stdio, g),
+		newBenchExtract(stdio, g), newBenchRecord(stdio, g),
 		newBench(stdio, g, "op", "Time each layer of the net within training steps", benchTrain, true),
 	)
 	return cmd
