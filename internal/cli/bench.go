@@ -79,6 +79,7 @@ spread: on a shared machine single figures mean little.`, fault.Interrupted),
 		newBench(stdio, g, "infer", "Time forward passes of the net", benchInfer, false),
 		newBenchExtract(stdio, g),
 		newBench(stdio, g, "op", "Time each layer of the net within training steps", benchTrain, true),
+		newBenchRecord(stdio, g),
 	)
 	return cmd
 }
