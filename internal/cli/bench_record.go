@@ -2,23 +2,26 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/index"
+	"diffuse/internal/machine"
 	"diffuse/internal/run"
 	"diffuse/internal/train"
 	"diffuse/internal/web"
@@ -30,22 +33,33 @@ type BenchRecordOptions struct {
 	Global *Global
 	Count  int // runs
 	Points int // steps of each
+	Width  int // points of a curve
+	Reps   int // openings
 }
 
-// BenchRecordResult is what keeping and showing records costs.
-type BenchRecordResult struct {
-	What     string  `json:"what"` // "record"
-	CPU      string  `json:"cpu"`
-	Runs     int     `json:"runs"`
-	Points   int     `json:"points"`        // of each run
-	LogStepS float64 `json:"log_step_s"`    // to log one step
-	LogBytes int64   `json:"log_bytes"`     // of one run's log
-	IngestS  float64 `json:"ingest_s"`      // to read all logs into a new index
-	IngestPS float64 `json:"ingest_per_s"`  // steps a second
-	PageS    float64 `json:"page_s"`        // the page's own files
-	RunsS    float64 `json:"runs_answer_s"` // /api/runs
-	SeriesS  float64 `json:"series_s"`      // /api/series of all runs' loss
-	OpenS    float64 `json:"open_s"`        // these three together
+// RecordResult is what bench record measured.
+type RecordResult struct {
+	What   string `json:"what"` // "record"
+	CPU    string `json:"cpu"`
+	Runs   int    `json:"runs"`
+	Points int    `json:"points"` // steps of each run
+	Width  int    `json:"width"`
+
+	LogNS      float64 `json:"log_ns"`    // what a training pays for a step's line
+	LogShare   float64 `json:"log_share"` // of a step of 10 ms
+	LogBytes   int64   `json:"log_bytes"` // of all runs
+	IndexS     float64 `json:"index_s"`   // reading all of them for the first time
+	RowsPerS   float64 `json:"rows_per_s"`
+	IndexBytes int64   `json:"index_bytes"`
+
+	// Medians of the openings.
+	OpenS    float64   `json:"open_s"`   // the index, with a look at the folders
+	PageS    float64   `json:"page_s"`   // the page and all its files
+	RunsS    float64   `json:"runs_s"`   // /api/runs
+	SeriesS  float64   `json:"series_s"` // /api/series of all runs
+	OpeningS float64   `json:"opening_s"`
+	AllS     []float64 `json:"openings_s"`
+	Drawn    int64     `json:"series_bytes"`
 }
 
 // newBenchRecord is `diffuse bench record`.
@@ -54,85 +68,86 @@ func newBenchRecord(stdio *IO, g *Global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Time the record: logging a step, indexing runs, opening the dashboard",
-		Long: help(`Make runs of many steps in a temporary folder (a gigabyte by default) and measure
-what the record costs: logging one step, reading all logs into a new index, and
-what the dashboard asks for when it opens with the losses of all runs drawn over
-each other. Of what is asked the median of five is shown.`, fault.Interrupted),
+		Long: help(`Time what the record of experiments costs: logging a training step, reading many
+runs into the index for the first time, and opening the dashboard on them, the
+curves of all runs at once. Runs are made up in a temporary folder; with
+--points 100000 they take some 2 GB of it, and a minute or two.`, fault.Interrupted),
 		Example: `  diffuse bench record
-  diffuse bench record --count 10 --points 10000 --json`,
-		Args: noArguments(""),
-		RunE: func(cmd *cobra.Command, _ []string) error { return benchRecord(cmd.Context(), o) },
+  diffuse bench record --points 100000
+  diffuse bench record --count 4 --points 1000 --json`,
+		Args: noArguments("--points"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if min(o.Count, o.Points, o.Reps) < 1 || o.Count > 1000 || o.Points > 10_000_000 {
+				return fault.New(fault.Usage, "", "--count must be from 1 to 1000, --points from 1 to 10000000, --reps at least 1, got %d, %d and %d", o.Count, o.Points, o.Reps)
+			}
+			return benchRecord(cmd.Context(), o)
+		},
 	}
-	cmd.Flags().IntVar(&o.Count, "count", 50, "how many runs")
-	cmd.Flags().IntVar(&o.Points, "points", 100_000, "steps of each run")
+	f := cmd.Flags()
+	f.IntVar(&o.Count, "count", 50, "runs")
+	f.IntVar(&o.Points, "points", 10_000, "steps of each run")
+	f.IntVar(&o.Width, "width", 600, "points of a curve")
+	f.IntVar(&o.Reps, "reps", 5, "openings of the dashboard")
 	return cmd
 }
 
 func benchRecord(ctx context.Context, o *BenchRecordOptions) error {
-	if o.Count < 1 || o.Count > 1000 || o.Points < 1 || o.Points > 10_000_000 {
-		return fault.New(fault.Usage, "", "--count must be from 1 to 1000 and --points from 1 to 10000000")
-	}
-	dir, err := os.MkdirTemp("", "diffuse-bench-")
+	runs, err := os.MkdirTemp("", "diffuse-bench-")
 	if err != nil {
-		return fmt.Errorf("bench record: %w", err)
+		return fault.New(fault.Failure, "", "make a temporary folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	r := BenchRecordResult{What: "record", CPU: thisMachine().CPU, Runs: o.Count, Points: o.Points}
-	if err := o.logRuns(ctx, dir, &r); err != nil {
+	defer os.RemoveAll(runs)
+	r := &RecordResult{What: "record", CPU: machine.CPU(), Runs: o.Count, Points: o.Points, Width: o.Width}
+	if err := r.makeRuns(ctx, runs); err != nil {
 		return err
 	}
-	x, err := index.Open(ctx, dir)
-	if err != nil {
+	if err := r.index(ctx, runs); err != nil {
 		return err
 	}
-	defer x.Close()
-	o.Global.Log.Info("indexing", "steps", o.Count*o.Points)
-	began := time.Now()
-	if _, err := x.Refresh(ctx); err != nil {
-		return err
+	var parts [4][]float64
+	for range o.Reps {
+		took, err := r.openPage(ctx, runs)
+		if err != nil {
+			return err
+		}
+		for i := range parts {
+			parts[i] = append(parts[i], took[i])
+		}
+		r.AllS = append(r.AllS, round(took[0]+took[1]+took[2]+took[3], 4))
 	}
-	r.IngestS = time.Since(began).Seconds()
-	r.IngestPS = float64(o.Count) * float64(o.Points) / r.IngestS
-	if err := timeDashboard(ctx, x, &r); err != nil {
-		return err
+	for i, to := range []*float64{&r.OpenS, &r.PageS, &r.RunsS, &r.SeriesS} {
+		*to = round(medianOf(parts[i]), 4)
 	}
+	r.OpeningS = medianOf(r.AllS)
 	if o.Global.JSON {
 		return o.IO.PrintJSON(r)
 	}
-	_, err = fmt.Fprintf(o.IO.Out, `record of %d runs of %s steps
-  log        %.2f µs a step: less than 1 %% of any step that takes more than %.2g ms
-  index      %s steps/s, %.1f s for all
-  opening    %.0f ms: the page %.0f, its runs %.0f, the losses of all runs %.0f
-`, r.Runs, thousands(r.Points), 1e6*r.LogStepS, 1e5*r.LogStepS, thousands(int(r.IngestPS)), r.IngestS,
-		1e3*r.OpenS, 1e3*r.PageS, 1e3*r.RunsS, 1e3*r.SeriesS)
-	return err
+	return r.print(o.IO.Out)
 }
 
-// logRuns logs the first run's steps as training does, timed; the other runs have
-// copies of its log.
-func (o *BenchRecordOptions) logRuns(ctx context.Context, dir string, r *BenchRecordResult) error {
-	c, err := o.Global.LoadConfig("quick.yaml")
+// makeRuns logs one run as a training does, and copies it.
+func (r *RecordResult) makeRuns(ctx context.Context, runs string) error {
+	resolved, err := config.Load(config.LoadOptions{File: "quick.yaml", Dir: runs})
 	if err != nil {
 		return err
 	}
 	var first run.Folder
-	for i := range o.Count {
+	for i := range r.Runs {
 		if ctx.Err() != nil {
-			return fault.New(fault.Interrupted, "", "interrupted")
+			return ctx.Err()
 		}
-		f, lock, err := run.Create(dir, fmt.Sprintf("run-%03d", i), "", c.YAML())
+		f, lock, err := run.Create(runs, fmt.Sprintf("run-%03d", i), "", resolved.YAML())
 		if err != nil {
 			return err
 		}
-		lock.Release()
-		if i > 0 {
-			if err := copyLog(first, f); err != nil {
-				return err
-			}
-			continue
+		if i == 0 {
+			first = f
+			err = r.log(ctx, f)
+		} else {
+			err = copyFile(f.LogPath(), first.LogPath())
 		}
-		first = f
-		if r.LogStepS, err = logSteps(ctx, f, o.Points); err != nil {
+		lock.Release()
+		if err != nil {
 			return err
 		}
 	}
@@ -140,125 +155,161 @@ func (o *BenchRecordOptions) logRuns(ctx context.Context, dir string, r *BenchRe
 	if err != nil {
 		return err
 	}
-	r.LogBytes = info.Size()
+	r.LogBytes = int64(r.Runs) * info.Size()
 	return nil
 }
 
-// logSteps logs a run of so many steps and says what one of them took.
-func logSteps(ctx context.Context, f run.Folder, n int) (seconds float64, err error) {
-	const batch, perEpoch = 16, 1000
-	log, err := run.OpenLog(f, run.Origin{Machine: thisMachine()})
+// log writes a run's log and measures what a step costs.
+func (r *RecordResult) log(ctx context.Context, f run.Folder) error {
+	l, err := run.OpenLog(f, run.Origin{})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer log.Close()
-	if err := log.Observe(ctx, train.Started{Total: n, StepsPerEpoch: perEpoch, TrainImages: batch * perEpoch, Workers: 1}); err != nil {
-		return 0, err
+	defer l.Close()
+	const batch = 16
+	if err := l.Observe(ctx, train.Started{Total: r.Points, StepsPerEpoch: r.Points, TrainImages: batch * r.Points}); err != nil {
+		return err
 	}
 	began := time.Now()
-	for i := range n {
-		x := float64(i)
-		err := log.Observe(ctx, train.Step{
-			Step: i + 1, Total: n, Epoch: 1 + i/perEpoch, Images: batch,
-			Loss: (1 + .1*math.Sin(17*x)) / (1 + x/100), LR: 1e-3, GradNorm: 1 + math.Cos(x), Seconds: .025,
-		})
-		if err != nil {
-			return 0, err
+	for step := 1; step <= r.Points; step++ {
+		if step%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s := train.Step{Step: step, Total: r.Points, Epoch: 1, Images: batch, Loss: 1/float64(step) + rand.Float64(), LR: rand.Float64(), GradNorm: rand.Float64(), Seconds: 0.01}
+		if err := l.Observe(ctx, s); err != nil {
+			return err
 		}
 	}
-	seconds = time.Since(began).Seconds() / float64(n)
-	return seconds, log.End(n, run.Finished, nil)
+	ns := float64(time.Since(began).Nanoseconds()) / float64(r.Points)
+	r.LogNS, r.LogShare = round(ns, 0), round(ns/float64(10*time.Millisecond), 6)
+	return l.End(r.Points, run.Finished, nil)
 }
 
-func copyLog(from, to run.Folder) error {
-	text, err := os.Open(from.LogPath())
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	defer text.Close()
-	file, err := os.Create(to.LogPath())
+	defer in.Close()
+	out, err := os.Create(to)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, text)
-	return errors.Join(err, file.Close())
+	if _, err := io.Copy(out, in); err != nil {
+		_ = out.Close() // the error tells more
+		return err
+	}
+	return out.Close()
 }
 
-// timeDashboard serves the runs on this machine and asks for what the page does.
-func timeDashboard(ctx context.Context, x *index.Index, r *BenchRecordResult) error {
+// index reads all runs for the first time.
+func (r *RecordResult) index(ctx context.Context, runs string) error {
+	x, err := index.Open(ctx, runs)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := x.Refresh(ctx); err != nil {
+		_ = x.Close() // the error tells more
+		return err
+	}
+	s := time.Since(began).Seconds()
+	r.IndexS, r.RowsPerS = round(s, 3), round(float64(r.Runs*r.Points)/s, 0)
+	if err := x.Close(); err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(runs, index.File))
+	if err != nil {
+		return err
+	}
+	r.IndexBytes = info.Size()
+	return nil
+}
+
+// openPage starts a server and asks for what a page shows, as a browser would:
+// the seconds for the index, the page's files, the runs, and all their curves.
+func (r *RecordResult) openPage(ctx context.Context, runs string) (took [4]float64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	began := time.Now()
+	lap := func(i int) {
+		took[i] = time.Since(began).Seconds()
+		began = time.Now()
+	}
+	x, err := index.Open(ctx, runs)
+	if err != nil {
+		return took, err
+	}
+	group.Go(func() {
+		<-ctx.Done()
+		_ = x.Close() // it was only read
+	})
+	if _, err := x.Refresh(ctx); err != nil {
+		return took, err
+	}
 	server, err := web.New(web.Config{Index: x, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return err
+		return took, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return took, err
 	}
-	serving, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(serving, listener) }()
-	base := "http://" + listener.Addr().String()
-	query := url.Values{"metric": {"loss"}, "width": {"600"}, "runs": {""}}
-	for i := range r.Runs {
-		if i > 0 {
-			query["runs"][0] += ","
-		}
-		query["runs"][0] += fmt.Sprintf("run-%03d", i)
-	}
-	err = errors.Join(
-		timed(&r.PageS, func() error { return fetchPage(ctx, base) }),
-		timed(&r.RunsS, func() error { _, err := fetch(ctx, base+"/api/runs"); return err }),
-		timed(&r.SeriesS, func() error { _, err := fetch(ctx, base+"/api/series?"+query.Encode()); return err }),
-	)
-	r.OpenS = r.PageS + r.RunsS + r.SeriesS
-	stop()
-	return errors.Join(err, <-ended)
-}
+	group.Go(func() { _ = server.Serve(ctx, listener) })
+	lap(0)
 
-// timed is the median time of five tries of do.
-func timed(seconds *float64, do func() error) error {
-	var took []float64
-	for range 5 {
-		began := time.Now()
-		if err := do(); err != nil {
-			return err
-		}
-		took = append(took, time.Since(began).Seconds())
-	}
-	*seconds = medianOf(took)
-	return nil
-}
-
-// asset finds what the page loads: the files that it names.
-var asset = regexp.MustCompile(`(?:src|href)="(/?assets/[^"]+)"`)
-
-// fetchPage loads the page and the files that it names.
-func fetchPage(ctx context.Context, base string) error {
-	page, err := fetch(ctx, base+"/")
-	if err != nil {
-		return err
-	}
-	for _, m := range asset.FindAllSubmatch(page, -1) {
-		if _, err := fetch(ctx, base+"/"+strings.TrimPrefix(string(m[1]), "/")); err != nil {
-			return err
+	at := "http://" + listener.Addr().String()
+	for _, path := range server.Paths() {
+		if _, err := fetch(ctx, at+path); err != nil {
+			return took, err
 		}
 	}
-	return nil
+	lap(1)
+	if _, err := fetch(ctx, at+"/api/runs"); err != nil {
+		return took, err
+	}
+	lap(2)
+	names := make([]string, r.Runs)
+	for i := range names {
+		names[i] = fmt.Sprintf("run-%03d", i)
+	}
+	query := url.Values{"runs": {strings.Join(names, ",")}, "metric": {"loss"}, "width": {fmt.Sprint(r.Width)}}
+	r.Drawn, err = fetch(ctx, at+"/api/series?"+query.Encode())
+	lap(3)
+	return took, err
 }
 
-// fetch is what an address answers.
-func fetch(ctx context.Context, address string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// fetch reads an answer to its end, and says how long it is without compression.
+func fetch(ctx context.Context, address string) (int64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", req.URL.Path, resp.Status)
+	defer response.Body.Close()
+	n, err := io.Copy(io.Discard, response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", address, response.Status)
 	}
-	return io.ReadAll(resp.Body)
+	return n, err
+}
+
+func (r *RecordResult) print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, `record, %d runs of %s steps
+  logging a step        %.1f us, %.3f %% of a step of 10 ms
+  indexing all of them  %.1f s, %s rows a second; %s of logs, an index of %s
+  opening the dashboard %.3f s at the median, %.3f to %.3f in %d openings
+    the index %.3f s, the page %.3f s, the table %.3f s, %d curves of at most %d points %.3f s
+  %s
+`,
+		r.Runs, thousands(r.Points), r.LogNS/1000, 100*r.LogShare,
+		r.IndexS, thousands(int(r.RowsPerS)), machine.Bytes(r.LogBytes), machine.Bytes(r.IndexBytes),
+		r.OpeningS, slices.Min(r.AllS), slices.Max(r.AllS), len(r.AllS),
+		r.OpenS, r.PageS, r.RunsS, r.Runs, r.Width, r.SeriesS, r.CPU)
+	return err
 }

@@ -19,8 +19,9 @@ func insertSteps(rows int) string {
 
 // addStep stores a step.
 func (r *reader) addStep(l run.Line) error {
-	var s run.StepLine
-	if !r.decode(l, &s) {
+	s, err := l.StepLine()
+	if err != nil {
+		r.state.damaged++
 		return nil
 	}
 	r.count(s)
@@ -31,7 +32,7 @@ func (r *reader) addStep(l run.Line) error {
 	if len(r.steps) < stepsAtOnce*stepColumns {
 		return nil
 	}
-	_, err := r.insert[1].ExecContext(r.ctx, r.steps...)
+	_, err = r.insert[1].ExecContext(r.ctx, r.steps...)
 	r.steps = r.steps[:0]
 	return err
 }

@@ -84,7 +84,11 @@ func (r *Record) add(l Line) error {
 		r.Starts, r.End = append(r.Starts, s), nil
 		r.rewind(s.Step)
 	case "step":
-		appendTo(r, &r.Steps, l)
+		if s, err := l.StepLine(); err == nil {
+			r.Steps = append(r.Steps, s)
+		} else {
+			r.Damaged++
+		}
 	case "non_finite":
 		appendTo(r, &r.Skipped, l)
 	case "epoch":
@@ -161,6 +165,19 @@ type Line struct {
 	Event  string
 	Step   int    // 0 where it has none
 	Text   []byte // JSON, without the newline; the next line overwrites it
+
+	step   StepLine // read already, where isStep
+	isStep bool
+}
+
+// StepLine reads the line of a step.
+func (l *Line) StepLine() (StepLine, error) {
+	if l.isStep {
+		return l.step, nil
+	}
+	var s StepLine
+	err := json.Unmarshal(l.Text, &s)
+	return s, err
 }
 
 // Lines reads a log's whole lines, one after the other. What is cut short is
@@ -196,6 +213,10 @@ func (l *Lines) Next() bool {
 		}
 		if len(l.line.Text) == 0 {
 			continue
+		}
+		if l.line.step, l.line.isStep = parseStep(l.line.Text); l.line.isStep {
+			l.line.Event, l.line.Step = "step", l.line.step.Step
+			return true
 		}
 		if json.Unmarshal(l.line.Text, &kind) != nil || kind.Event == "" {
 			l.Damaged++

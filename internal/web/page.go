@@ -7,8 +7,10 @@ import (
 	"embed"
 	"encoding/hex"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -106,3 +108,6 @@ func (s *Server) static(w http.ResponseWriter, r *http.Request) {
 	h.Set("ETag", `"`+tag+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
 }
+
+// Paths are those of the page and its files, sorted.
+func (s *Server) Paths() []string { return slices.Sorted(maps.Keys(s.page)) }
