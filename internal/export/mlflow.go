@@ -8,9 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -209,13 +207,8 @@ func (m *MLflow) grids(ctx context.Context, there *mlflowRun, r Run, sent map[st
 	if u, err := url.Parse(to); err == nil { // //host/path or /path
 		to = u.Path
 	}
-	root, err := os.OpenRoot(r.Dir) // the log may be somebody else's: no path leads out
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
 	for _, g := range r.Grids[min(sent[tag], len(r.Grids)):] {
-		png, err := root.ReadFile(filepath.FromSlash(g.Path))
+		png, err := r.ReadPicture(g.Path)
 		if err != nil {
 			missing = append(missing, g.Path)
 			continue

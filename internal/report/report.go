@@ -10,8 +10,6 @@ import (
 	"html/template"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -103,7 +101,7 @@ func viewOf(r Run) runView {
 		}
 	}
 	for _, g := range some(r.Grids) {
-		png, err := picture(r.Dir, g.Path)
+		png, err := r.ReadPicture(g.Path)
 		if err != nil { // what somebody deleted or damaged is missing, no more
 			continue
 		}
@@ -113,20 +111,6 @@ func viewOf(r Run) runView {
 		})
 	}
 	return v
-}
-
-// picture is a PNG of a run's folder.
-func picture(dir, path string) ([]byte, error) {
-	root, err := os.OpenRoot(dir) // the log may be somebody else's: no path leads out
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	b, err := root.ReadFile(filepath.FromSlash(path))
-	if err == nil && !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")) {
-		err = fmt.Errorf("%s is no PNG", path)
-	}
-	return b, err
 }
 
 // some are the first, the middle and the last grid.

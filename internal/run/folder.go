@@ -3,7 +3,9 @@
 package run
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -214,6 +216,22 @@ func unwritable(dir string, err error) error {
 // readOnly is the error of a run that is there and cannot be written.
 func readOnly(f Folder, err error) error {
 	return fault.New(fault.Failure, "copy the run to a folder that you can write to, and name that: --runs DIR", "write to run %s: %w", f.Name, err)
+}
+
+// ReadPicture reads a PNG of the run's folder, by the path that the log gives it.
+// The log may be somebody else's: no path leads out of the folder, and what is no
+// PNG is an error.
+func (f Folder) ReadPicture(path string) ([]byte, error) {
+	root, err := os.OpenRoot(f.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	b, err := root.ReadFile(filepath.FromSlash(path))
+	if err == nil && !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")) {
+		err = fmt.Errorf("%s is no PNG", path)
+	}
+	return b, err
 }
 
 // Rename gives the run another name beside its own. A run that trains, and a name
