@@ -29,6 +29,10 @@ const (
 
 // Index is the index of a folder of runs. It may be used by many goroutines.
 type Index struct {
+	// Patience is how long Refresh waits for another process that writes the index
+	// before what is there counts.
+	Patience time.Duration
+
 	runs string // the folder of runs, absolute
 	path string // of the database
 	temp string // a folder of our own that holds it; empty where it lies beside the runs
@@ -39,6 +43,7 @@ type Index struct {
 	db       *database
 	warnings []string
 	seen     map[string]revision // at the last Refresh
+	closed   bool                // guarded by refresh
 }
 
 // database is an open file: one connection that writes, some that read.
@@ -48,9 +53,8 @@ type database struct {
 	info        os.FileInfo
 }
 
-// Patience is how long Refresh and Open wait for another process that writes the
-// index before they read what is there.
-const Patience = 3 * time.Second
+// patience is how long commands wait for another process that writes the index.
+const patience = 3 * time.Second
 
 // Open opens the index of a folder of runs. One that is missing, damaged or of
 // another version is made anew; one that cannot be written is replaced by a
@@ -65,8 +69,8 @@ func Open(ctx context.Context, runs string) (*Index, error) {
 	if err != nil {
 		return nil, fault.New(fault.Failure, "diffuse train", "read the folder of runs: %w", err)
 	}
-	x := &Index{runs: abs, path: filepath.Join(abs, File)}
-	lock, err := x.lock(ctx, Patience)
+	x := &Index{Patience: patience, runs: abs, path: filepath.Join(abs, File)}
+	lock, err := x.lock(ctx, patience)
 	if err != nil && ctx.Err() == nil {
 		if err := x.openTemporary(ctx); err != nil {
 			return nil, err
@@ -122,7 +126,9 @@ func (x *Index) Close() error {
 	defer x.refresh.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.closed = true
 	err := x.db.close()
+	x.db = nil
 	if x.temp != "" {
 		os.RemoveAll(x.temp)
 	}
@@ -174,7 +180,10 @@ var errClosed = errors.New("the index is not open")
 func (x *Index) rebuild(ctx context.Context, cause error) error {
 	x.refresh.Lock()
 	defer x.refresh.Unlock()
-	lock, err := x.lock(ctx, Patience)
+	if x.closed {
+		return errClosed
+	}
+	lock, err := x.lock(ctx, patience)
 	if err != nil {
 		return err
 	}

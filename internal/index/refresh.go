@@ -33,6 +33,9 @@ func (x *Index) Reindex(ctx context.Context) (Changes, error) { return x.catchUp
 func (x *Index) catchUp(ctx context.Context, anew bool) (Changes, error) {
 	x.refresh.Lock()
 	defer x.refresh.Unlock()
+	if x.closed {
+		return Changes{}, errClosed
+	}
 	busy, err := x.write(ctx, anew)
 	if err != nil {
 		return Changes{}, x.failure(ctx, err)
@@ -63,7 +66,7 @@ func (x *Index) write(ctx context.Context, anew bool) (busy bool, err error) {
 			return false, nil
 		}
 	}
-	lock, err := x.lock(ctx, Patience)
+	lock, err := x.lock(ctx, x.Patience)
 	if err != nil {
 		return false, err
 	}

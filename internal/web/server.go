@@ -44,8 +44,9 @@ type Server struct {
 	refreshed  time.Time
 }
 
-// New makes a server.
+// New makes a server. Its index does not wait for other processes.
 func New(c Config) (*Server, error) {
+	c.Index.Patience = 0
 	page, err := loadPage()
 	if err != nil {
 		return nil, err
