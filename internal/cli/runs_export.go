@@ -126,6 +126,9 @@ func (o *RunsExportOptions) toMLflow(ctx context.Context, runs []export.Run) (pa
 		}
 		pages = append(pages, page)
 	}
+	if server.Unsent > 0 {
+		g.Log.Warn("left out: the server stores no artifacts itself", "grids", server.Unsent)
+	}
 	return pages, missing, nil
 }
 
