@@ -111,7 +111,7 @@ func (l *Log) line(e train.Event) any {
 		return StartLine{"start", now, Format, e.Step, e.Total, e.StepsPerEpoch, e.Parameters, e.TrainImages, e.ValidImages, e.Workers, l.origin}
 	case train.Step:
 		return StepLine{
-			"step", e.Step, e.Epoch, e.Loss, e.LR, e.GradNorm, float64(e.Images) / e.Seconds,
+			"step", e.Step, e.Epoch, e.Loss, e.LR, e.GradNorm, speed(e),
 			l.seen(e), l.now().UnixMilli(), machine.RSS(),
 		}
 	case train.NonFinite:
@@ -151,6 +151,15 @@ func (l *Log) line(e train.Event) any {
 		return AlertLine{"alert", now, e.Step, e.Rule, e.Value, e.To + ": " + e.Err.Error()}
 	}
 	return nil
+}
+
+// speed is a step's images a second; 0 where the clock is too coarse to tell, for
+// JSON has no infinity.
+func speed(s train.Step) float64 {
+	if s.Seconds <= 0 {
+		return 0
+	}
+	return float64(s.Images) / s.Seconds
 }
 
 // seen is how many images the run has seen after a step: the last batch of an

@@ -44,6 +44,7 @@ func (r *Record) Start() StartLine {
 // fault.Failure, and ErrNewer for the log of a newer version.
 func ReadRecord(f Folder) (*Record, error) {
 	r := &Record{Folder: f}
+	locked := f.Locked() // before its end is read: a run that ends meanwhile has not crashed
 	file, err := os.Open(f.LogPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		r.Status = r.status()
@@ -64,7 +65,7 @@ func ReadRecord(f Folder) (*Record, error) {
 		return nil, fault.New(fault.Failure, "", "read run %s: %w", f.Name, err)
 	}
 	r.Status = r.status()
-	if f.Locked() {
+	if locked {
 		r.Status = Running
 	}
 	return r, nil

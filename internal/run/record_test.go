@@ -140,3 +140,13 @@ func TestLongLines(t *testing.T) {
 		t.Errorf("no error of a line of 2 MiB")
 	}
 }
+
+// A step too short for the clock is logged all the same.
+func TestStepOfNoTime(t *testing.T) {
+	f := create(t)
+	logged(t, f, train.Started{Total: 1, StepsPerEpoch: 1, TrainImages: 4}, train.Step{Step: 1, Epoch: 1, Images: 4})
+	r, err := ReadRecord(f)
+	if err != nil || len(r.Steps) != 1 || r.Steps[0].ImgPerS != 0 || r.Seconds() != 0 {
+		t.Errorf("%+v, %v", r.Steps, err)
+	}
+}
