@@ -184,11 +184,7 @@ func (s *sweeping) look(r *sweep.Run) (*run.Record, error) {
 	} else if err := s.sameConfig(f, r); err != nil {
 		return nil, err
 	}
-	record, err := run.ReadRecord(f)
-	if err == nil && f.Locked() { // it may have no log yet
-		record.Status = run.Running
-	}
-	return record, err
+	return run.ReadRecord(f)
 }
 
 // sameConfig refuses a run whose config is another than the sweep's of that name.

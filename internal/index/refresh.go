@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
@@ -199,9 +198,6 @@ func (x *Index) changes(ctx context.Context) (c Changes, err error) {
 	x.seen = now
 	return c, nil
 }
-
-// timestamp is a time as the index has it.
-func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // inTransaction calls do in a transaction of the writing connection.
 func (x *Index) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {

@@ -130,11 +130,11 @@ func (r *reader) status() (run.Status, error) {
 
 // times are when the run began and when something was last written to it.
 func (r *reader) times() (created, updated string) {
-	updated = timestamp(time.Unix(0, max(r.logTime, r.confTime)))
+	updated = run.Timestamp(time.Unix(0, max(r.logTime, r.confTime)))
 	if t, err := time.Parse(time.RFC3339, r.state.started); err == nil {
-		return timestamp(t), updated
+		return run.Timestamp(t), updated
 	}
-	return timestamp(time.Unix(0, r.confTime)), updated
+	return run.Timestamp(time.Unix(0, r.confTime)), updated
 }
 
 // lossSteps is over how many of the last steps a run's loss is the mean.

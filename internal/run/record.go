@@ -47,7 +47,7 @@ func ReadRecord(f Folder) (*Record, error) {
 	locked := f.Locked() // before its end is read: a run that ends meanwhile has not crashed
 	file, err := os.Open(f.LogPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		r.Status = r.status()
+		r.stand(locked)
 		return r, nil
 	}
 	if err != nil {
@@ -64,11 +64,16 @@ func ReadRecord(f Folder) (*Record, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fault.New(fault.Failure, "", "read run %s: %w", f.Name, err)
 	}
+	r.stand(locked)
+	return r, nil
+}
+
+// stand sets how the run stands, from its record and whether its lock is held.
+func (r *Record) stand(locked bool) {
 	r.Status = r.status()
 	if locked {
 		r.Status = Running
 	}
-	return r, nil
 }
 
 // add takes one line of the log.
