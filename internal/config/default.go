@@ -8,7 +8,7 @@ func Default() Config {
 		Version: Version,
 		Data:    Data{Set: "fashion-mnist", Size: 32, Range: [2]float64{-1, 1}},
 		Schedule: Schedule{
-			Kind: "linear", Steps: 1000, BetaMin: 1e-4, BetaMax: 0.02,
+			Kind: "linear", Steps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Predict: Eps,
 		},
 		Model: Model{
 			Kind: UNet, Channels: []int{32, 64, 128, 256}, Layers: 2, Attention: []bool{false, true, true, true},

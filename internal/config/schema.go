@@ -35,8 +35,15 @@ type Schedule struct {
 	Steps      int     `mapstructure:"steps" validate:"min=2,max=100000" doc:"T, the number of diffusion steps"`
 	BetaMin    float64 `mapstructure:"betamin" validate:"gt=0,lt=1" doc:"beta at the first step (linear, scaled_linear, sigmoid)"`
 	BetaMax    float64 `mapstructure:"betamax" validate:"gt=0,lt=1" doc:"beta at the last step (linear, scaled_linear, sigmoid)"`
+	Predict    string  `mapstructure:"predict" json:",omitempty" validate:"oneof=eps v" doc:"what the net predicts at these levels: eps, the noise, or v = sqrt(alphabar)*eps - sqrt(1-alphabar)*x_0"`
 	Continuous bool    `mapstructure:"continuous" doc:"draw t from [0,1) instead of whole steps (cosine only), clamped at 0.999"`
 }
+
+// What a U-Net predicts.
+const (
+	Eps = "eps" // the noise
+	V   = "v"   // the velocity (Salimans and Ho 2022)
+)
 
 // The kinds of nets.
 const (
@@ -73,6 +80,7 @@ type Train struct {
 	LRSchedule      string     `mapstructure:"lr_schedule" validate:"oneof=onecycle cosine constant" doc:"learning-rate schedule"`
 	Warmup          int        `mapstructure:"warmup" validate:"min=0,max=1000000000" doc:"steps of linear warm-up (cosine, constant)"`
 	Clip            float64    `mapstructure:"clip" validate:"min=0" doc:"largest global norm of the gradient; 0 is off"`
+	MinSNR          float64    `mapstructure:"min_snr" json:",omitempty" validate:"min=0" doc:"gamma of min-SNR weighting, which evens out the noise levels' losses; 5 is its paper's, 0 is off"`
 	EMA             float64    `mapstructure:"ema" validate:"gte=0,lt=1" doc:"decay of the moving average of the weights; 0 is off"`
 	EMAWarmup       bool       `mapstructure:"ema_warmup" doc:"let the decay grow as (1+step)/(10+step) up to ema"`
 	CheckpointEvery int        `mapstructure:"checkpoint_every" validate:"min=0,max=1000000000" doc:"steps between checkpoints within an epoch; 0 is only at its end"`

@@ -9,7 +9,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	e, m, r := normals(4, n*c, 0, 1), make([]float32, n*groups), make([]float32, n*groups)
 	gamma, beta, lse := normals(5, c, 0, 1), normals(6, c, 0, 1), make([]float32, n*heads*hw)
 	dq, dk, dv, both := poison(n*hw*c), poison(n*hw*c), poison(n*hw*c), poison(4*n*hw*c)
-	loss := make([]float64, n)
+	loss, weights := make([]float64, n), normals(6, n, 1, 0)
 	pool := Pool{N: n, H: 8, W: 8, C: c, Window: Square(3), Stride: 2}
 	pooled := poison(n * 4 * 4 * c)
 	a := AdamArgs{P: x, G: y, M: dq, V: dk, EMA: dv, Step: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, GradScale: 1}
@@ -38,7 +38,7 @@ func TestNothingIsAllocated(t *testing.T) {
 				s.GlobalAvgPool(e, x, n, hw, c)
 				s.GlobalAvgPoolBackward(z, e, n, hw, c)
 			},
-			"SquaredError": func() { s.SquaredError(z, x, y, n, hw*c, 1, loss) },
+			"SquaredError": func() { s.SquaredError(z, x, y, n, hw*c, 1, weights, loss) },
 			"Adam":         func() { s.Adam(a) },
 			"SumSquares":   func() { s.SumSquares(x); s.AllFinite(x) },
 		}

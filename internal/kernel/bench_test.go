@@ -63,7 +63,7 @@ func BenchmarkElementwise(b *testing.B) {
 	onAllSetsB(b, "combine", n, func(s *Set) { s.Combine(z, 2, x, 3, y, 4, x) })
 	onAllSetsB(b, "sum squares", n, func(s *Set) { s.SumSquares(x) })
 	onAllSetsB(b, "all finite", n, func(s *Set) { s.AllFinite(x) })
-	onAllSetsB(b, "squared error", n, func(s *Set) { s.SquaredError(z, x, y, 1, n, 1, loss) })
+	onAllSetsB(b, "squared error", n, func(s *Set) { s.SquaredError(z, x, y, 1, n, 1, []float32{1}, loss) })
 	onAllSetsB(b, "add channels", n, func(s *Set) { s.AddChannels(z, x, e, 1, hw, c) })
 	onAllSetsB(b, "sum pixels", n, func(s *Set) { s.SumPixels(e, x, 1, hw, c) })
 	onAllSetsB(b, "concat", n, func(s *Set) {

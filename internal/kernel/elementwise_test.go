@@ -84,15 +84,15 @@ func TestSquaredError(t *testing.T) {
 		for _, size := range oddLengths {
 			const n, scale = 3, 0.125
 			y, target := normals(1, n*size, 0, 1), normals(2, n*size, 0, 1)
-			dy, loss := poison(n*size), []float64{-1, -1, -1}
-			s.SquaredError(dy, y, target, n, size, scale, loss)
+			dy, loss, weights := poison(n*size), []float64{-1, -1, -1}, []float32{1, 0, 0.75}
+			s.SquaredError(dy, y, target, n, size, scale, weights, loss)
 			slope := make([]float64, n*size)
 			for i := range n {
 				want := 0.0
 				for j := i * size; j < (i+1)*size; j++ {
 					e := float64(y[j]) - float64(target[j])
-					want += e * e
-					slope[j] = 2 * scale * e
+					want += float64(weights[i]) * e * e
+					slope[j] = 2 * scale * float64(weights[i]) * e
 				}
 				if math.Abs(loss[i]-want) > 1e-6*want {
 					t.Errorf("loss of image %d of %d values is %v, want %v", i, size, loss[i], want)
@@ -100,7 +100,7 @@ func TestSquaredError(t *testing.T) {
 			}
 			checkClose(t, "dy", dy, slope, 2e-7)
 			alone := []float64{-1}
-			s.SquaredError(nil, y[2*size:], target[2*size:], 1, size, scale, alone)
+			s.SquaredError(nil, y[2*size:], target[2*size:], 1, size, scale, weights[2:], alone)
 			if alone[0] != loss[2] {
 				t.Errorf("image 2 alone loses %v, in the batch %v", alone[0], loss[2])
 			}

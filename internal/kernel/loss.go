@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// SquaredError writes each image's Σ(y−target)², summed in float64, to loss[i]
-// and the gradient 2·scale·(y−target) to dy, which may be nil. y and target
-// are n images of size values.
-func (s *Set) SquaredError(dy, y, target []float32, n, size int, scale float32, loss []float64) {
+// SquaredError writes each image's weight·Σ(y−target)², summed in float64, to
+// loss[i] and the gradient 2·scale·weight·(y−target) to dy, which may be nil. y
+// and target are n images of size values, weights has one an image.
+func (s *Set) SquaredError(dy, y, target []float32, n, size int, scale float32, weights []float32, loss []float64) {
 	for i := range n {
 		loss[i] = 0
 		inBlocks(size, func(j, k int) {
@@ -17,8 +17,9 @@ func (s *Set) SquaredError(dy, y, target []float32, n, size int, scale float32, 
 			if dy != nil {
 				d = dy[j:k]
 			}
-			loss[i] += s.vec.squaredError(d, y[j:k], target[j:k], 2*scale)
+			loss[i] += s.vec.squaredError(d, y[j:k], target[j:k], 2*scale*weights[i])
 		})
+		loss[i] *= float64(weights[i])
 	}
 }
 

@@ -26,7 +26,7 @@ func benchmarkWorker(b *testing.B, grad bool, precision kernel.Precision) {
 	flat := make([]float32, len(u.params.Data))
 	for b.Loop() {
 		if grad {
-			err = w.Gradients(flat, loss, x, y, times, 1)
+			err = w.Gradients(flat, loss, x, y, times, nil, 1)
 		} else {
 			err = w.Predict(y, x, times)
 		}

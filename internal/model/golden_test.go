@@ -132,7 +132,7 @@ func checkGoldenUNet(t *testing.T, kernels *kernel.Set, ofOutput, ofLoss, ofGrad
 
 	grad, losses := make([]float32, len(u.Params().Data)), make([]float64, n)
 	scale := 1 / float32(len(x))
-	if err := w.Gradients(grad, losses, x, target, times, scale); err != nil {
+	if err := w.Gradients(grad, losses, x, target, times, nil, scale); err != nil {
 		t.Fatal(err)
 	}
 	var loss float64

@@ -70,8 +70,9 @@ type Worker interface {
 	// that knows no time, to y.
 	Predict(y, x []float32, t []float64) error
 	// Gradients adds to grad, laid out as Params().Data, the gradient of scale
-	// times the sum of the images' losses and writes those to loss.
-	Gradients(grad []float32, loss []float64, x, target []float32, t []float64, scale float32) error
+	// times the sum of the images' losses and writes those to loss. Where weights
+	// is not nil, each image's squared error is multiplied by its own.
+	Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) error
 	// FirstNonFinite names the first layer whose output of the last call
 	// holds a NaN or an infinity; it is empty where there is none.
 	FirstNonFinite() string

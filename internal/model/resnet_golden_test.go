@@ -56,7 +56,7 @@ func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels
 		t.Fatal(err)
 	}
 	loss, grad := make([]float64, n), make([]float32, len(data))
-	if err := w.Gradients(grad, loss, x, read("labels"), nil, 1/float32(n)); err != nil {
+	if err := w.Gradients(grad, loss, x, read("labels"), nil, nil, 1/float32(n)); err != nil {
 		t.Fatal(err)
 	}
 	var mean float64

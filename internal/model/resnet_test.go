@@ -70,7 +70,7 @@ func TestResNetGradients(t *testing.T) {
 			at := func(grad []float32) (sum float64) {
 				loss := make([]float64, n)
 				r.Repack(nil)
-				if err := w.Gradients(grad, loss, x, labels, nil, 1); err != nil {
+				if err := w.Gradients(grad, loss, x, labels, nil, nil, 1); err != nil {
 					t.Fatal(err)
 				}
 				for _, l := range loss {
@@ -121,7 +121,7 @@ func TestPredictionIsFoldedFromRunningStatistics(t *testing.T) {
 	}
 	loss := make([]float64, n)
 	sum := make([]float32, len(r.params.Data))
-	if err := w.Gradients(sum, loss, x, labels, nil, 1); err != nil {
+	if err := w.Gradients(sum, loss, x, labels, nil, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	for range 200 { // 0.9^200: only this batch is left

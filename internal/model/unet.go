@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -202,5 +203,5 @@ func (u *UNet) Sizes() Sizes {
 
 // Loss writes each image's squared error to loss.
 func (u *UNet) Loss(loss []float64, y, target []float32) {
-	u.kernels.SquaredError(nil, y, target, len(loss), u.Sizes().Output, 0, loss)
+	u.kernels.SquaredError(nil, y, target, len(loss), u.Sizes().Output, 0, slices.Repeat([]float32{1}, len(loss)), loss)
 }

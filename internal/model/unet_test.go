@@ -90,12 +90,12 @@ func TestGradientsAdd(t *testing.T) {
 	}
 	together, apart := make([]float32, len(u.params.Data)), make([]float32, len(u.params.Data))
 	loss, one := make([]float64, n), make([]float64, 1)
-	if err := w.Gradients(together, loss, x, target, times, 0.5); err != nil {
+	if err := w.Gradients(together, loss, x, target, times, nil, 0.5); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
 		at := func(v []float32) []float32 { return v[i*size : (i+1)*size] }
-		if err := w.Gradients(apart, one, at(x), at(target), times[i:i+1], 0.5); err != nil {
+		if err := w.Gradients(apart, one, at(x), at(target), times[i:i+1], nil, 0.5); err != nil {
 			t.Fatal(err)
 		}
 		if one[0] != loss[i] {
@@ -190,7 +190,7 @@ func TestWorkerRefusesWhatDoesNotFit(t *testing.T) {
 		"too many images": func() error { return w.Predict(make([]float32, 3*192), make([]float32, 3*192), make([]float64, 3)) },
 		"no images":       func() error { return w.Predict(nil, nil, nil) },
 		"wrong size":      func() error { return w.Predict(x, x, make([]float64, 1)) },
-		"no gradients":    func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), 1) },
+		"no gradients":    func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), nil, 1) },
 		"shorter output":  func() error { return w.Predict(x[:3], x, make([]float64, 2)) },
 	} {
 		if call() == nil {
@@ -234,7 +234,7 @@ func TestWorkersMakeNoGarbage(t *testing.T) {
 			grad := make([]float32, u.params.Count())
 			for what, call := range map[string]func() error{
 				"Predict":   func() error { return w.Predict(y, x, times) },
-				"Gradients": func() error { return w.Gradients(grad, loss, x, y, times, 1) },
+				"Gradients": func() error { return w.Gradients(grad, loss, x, y, times, nil, 1) },
 				"Repack":    func() error { u.Repack(alone); return nil },
 			} {
 				if allocations := testing.AllocsPerRun(5, func() {

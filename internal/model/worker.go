@@ -62,7 +62,7 @@ func (w *worker) Predict(y, x []float32, t []float64) (err error) {
 	return nil
 }
 
-func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, scale float32) (err error) {
+func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) (err error) {
 	if !w.grad {
 		return fmt.Errorf("this worker was made without gradients")
 	}
@@ -82,6 +82,9 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 	}
 	copy(r.target, target)
 	r.loss.Scale = scale
+	if weights != nil {
+		copy(r.loss.Weights, weights)
+	}
 	r.graph.SetGradients(w.net.lane(grad))
 	if err := r.graph.Run(n); err != nil {
 		return err

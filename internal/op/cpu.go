@@ -197,8 +197,8 @@ func (d *cpu) Embed(y, t *tensor.Dense, n int) {
 	}
 }
 
-func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, loss []float64) {
-	d.set.SquaredError(dy.Float32s(), y.Float32s(), target.Float32s(), n, pixels(y)*channels(y), scale, loss)
+func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, weights []float32, loss []float64) {
+	d.set.SquaredError(dy.Float32s(), y.Float32s(), target.Float32s(), n, pixels(y)*channels(y), scale, weights, loss)
 }
 
 func (d *cpu) CrossEntropy(dy, y, labels *tensor.Dense, n int, scale float32, loss []float64) {

@@ -264,7 +264,7 @@ func (w constantWorker) Predict(y, x []float32, t []float64) error {
 	}
 	return nil
 }
-func (w constantWorker) Gradients(_ []float32, _ []float64, _, _ []float32, _ []float64, _ float32) error {
+func (w constantWorker) Gradients(_ []float32, _ []float64, _, _ []float32, _ []float64, _ []float32, _ float32) error {
 	return errors.New("not asked for")
 }
 func (w constantWorker) FirstNonFinite() string { return "" }

@@ -55,7 +55,7 @@ func (b *batch) step(k int) error {
 		step.Churn.apply(b.x, b.x, b.x, b.x, b.z) // x and z alone have weights
 	}
 	if step.Call {
-		if err := b.call(b.x, step.T); err != nil {
+		if err := b.call(b.x, step.T, step.Alphabar); err != nil {
 			return err
 		}
 	}
@@ -67,7 +67,7 @@ func (b *batch) step(k int) error {
 	}
 	b.apply(u)
 	if step.Correct {
-		if err := b.call(b.next, step.TPrev); err != nil {
+		if err := b.call(b.next, step.TPrev, step.AlphabarPrev); err != nil {
 			return err
 		}
 		b.denoise(b.next, step.AlphabarPrev)
@@ -80,9 +80,9 @@ func (b *batch) step(k int) error {
 	return nil
 }
 
-// call asks the net for the noise in x: the newest prediction's eps_hat. The
-// oldest prediction gives way.
-func (b *batch) call(x []float32, t float64) error {
+// call asks the net for the noise in x, which is at alphabar: the newest
+// prediction's eps_hat. The oldest prediction gives way.
+func (b *batch) call(x []float32, t, alphabar float64) error {
 	last := len(b.predictions) - 1
 	oldest := b.predictions[last]
 	copy(b.predictions[1:], b.predictions[:last])
@@ -92,6 +92,9 @@ func (b *batch) call(x []float32, t float64) error {
 	}
 	if err := b.net.Predict(oldest.eps, x, b.t); err != nil {
 		return fmt.Errorf("sample: net at t = %v: %w", t, err)
+	}
+	if b.Velocity {
+		noiseOf(oldest.eps, x, alphabar)
 	}
 	b.report(len(b.seeds))
 	return nil

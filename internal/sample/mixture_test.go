@@ -253,3 +253,51 @@ func TestSamplersKeepTheMixture(t *testing.T) {
 		}
 	}
 }
+
+// speedOf is a net that says v where another says eps.
+type speedOf struct{ mixture }
+
+func (m speedOf) Predict(y, x []float32, t []float64) error {
+	if err := m.mixture.Predict(y, x, t); err != nil {
+		return err
+	}
+	for i := range y {
+		a := m.alphabar(t[i/2])
+		x0 := (float64(x[i]) - math.Sqrt(1-a)*float64(y[i])) / math.Sqrt(a)
+		y[i] = float32(math.Sqrt(a)*float64(y[i]) - math.Sqrt(1-a)*x0)
+	}
+	return nil
+}
+
+// TestVelocity: a net that says v draws what the same net saying eps draws, with
+// every sampler.
+func TestVelocity(t *testing.T) {
+	for _, name := range []string{"ddpm", "ddim", "skip", "sample_at", "ddim_cosine", "euler", "euler_ancestral", "heun", "lms", "dpmpp_2m"} {
+		c := config.Default()
+		c.Sample.Sampler, c.Sample.Steps = name, 20
+		var drawn [2][]float32
+		for i, predict := range []string{config.Eps, config.V} {
+			c.Schedule.Predict = predict
+			s, err := schedule.New(c.Schedule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sampler, err := New(c.Sample, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := mixture{clothes, s.AlphabarAt}
+			net := Denoiser(m)
+			if predict == config.V {
+				net = speedOf{m}
+			}
+			drawn[i] = draw(t, sampler, net, Seeds(0, 32))
+		}
+		for i := range drawn[0] {
+			if d := math.Abs(float64(drawn[0][i] - drawn[1][i])); d > 1e-3 {
+				t.Errorf("%s: pixel %d is %v by eps, %v by v", name, i, drawn[0][i], drawn[1][i])
+				break
+			}
+		}
+	}
+}

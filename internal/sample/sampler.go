@@ -15,6 +15,8 @@ type Sampler struct {
 	Past    int                       // how many predictions before the newest are read
 	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
 	Slope   bool                      // eps_hat follows a clamped x0_hat
+
+	Velocity bool // the net says v, from which eps_hat follows
 }
 
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
@@ -24,7 +26,7 @@ func New(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
 	if len(c.Clip) != 0 && (len(c.Clip) != 2 || c.Clip[0] >= c.Clip[1]) {
 		return nil, fault.New(fault.Usage, "", "sample.clip: must be two rising values or none, not %v", c.Clip)
 	}
-	out := &Sampler{Name: c.Sampler, Clip: c.Clip}
+	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity}
 	var err error
 	switch c.Sampler {
 	case "ddim":

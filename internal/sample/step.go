@@ -65,6 +65,18 @@ func x0Hat(dst, x, eps []float32, alphabar float64, clip []float64) {
 	}
 }
 
+// noiseOf turns the velocity that the net said of x_t into the noise,
+//
+//	eps_hat = sqrt(alphabar_t)·v_hat + sqrt(1−alphabar_t)·x_t
+//
+// in place (Salimans and Ho 2022, appendix D).
+func noiseOf(v, x []float32, alphabar float64) {
+	signal, noise := math.Sqrt(alphabar), math.Sqrt(1-alphabar)
+	for i := range v {
+		v[i] = float32(signal*float64(v[i]) + noise*float64(x[i]))
+	}
+}
+
 // slope writes the noise that x_t and x0_hat imply,
 //
 //	eps_hat = (x_t − sqrt(alphabar_t)·x0_hat) / sqrt(1−alphabar_t)

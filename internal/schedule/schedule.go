@@ -22,6 +22,7 @@ const smallest = 1e-60
 type Schedule struct {
 	Kind       string
 	Continuous bool      // the net is told t/T in [0,1) instead of the step
+	Velocity   bool      // the net predicts v, else the noise
 	Beta       []float64 // beta_t = 1 − alphabar_t/alphabar_{t−1}, t = 0…T−1
 	Alphabar   []float64 // falling, at least 1e-60 and at most 1
 }
@@ -29,7 +30,7 @@ type Schedule struct {
 // New computes the schedule that c describes; c was validated. A schedule whose
 // alphabar falls out of float32's reach is a usage error.
 func New(c config.Schedule) (*Schedule, error) {
-	s := &Schedule{Kind: c.Kind, Continuous: c.Continuous}
+	s := &Schedule{Kind: c.Kind, Continuous: c.Continuous, Velocity: c.Predict == config.V}
 	switch c.Kind {
 	case "linear":
 		s.setBeta(Linspace(c.BetaMin, c.BetaMax, c.Steps))

@@ -40,21 +40,22 @@ func NewContract(c *config.Config, channels, classes int) Contract {
 		Classes: classes,
 		Version: FormatVersion, Config: c.Version, Net: c.Model,
 		Image: [3]int{c.Data.Size, c.Data.Size, channels}, Range: c.Data.Range,
-		Schedule: c.Schedule, Prediction: prediction(c.Model.Kind), DataSet: c.Data.Set,
+		Schedule: c.Schedule, Prediction: prediction(c.Model.Kind, c.Schedule), DataSet: c.Data.Set,
 	}
 }
 
 // What a net predicts.
 const (
-	PredictsEps     = "eps"     // the noise
+	PredictsEps     = config.Eps
+	PredictsV       = config.V
 	PredictsClasses = "classes" // a logit for each class
 )
 
-func prediction(kind string) string {
+func prediction(kind string, s config.Schedule) string {
 	if kind == config.ResNet {
 		return PredictsClasses
 	}
-	return PredictsEps
+	return s.Predict
 }
 
 // Images are those the net is for.
@@ -85,6 +86,9 @@ func decodeContract(s string) (*Contract, error) {
 	if c.Net.Kind == "" { // written before there was another
 		c.Net.Kind = config.UNet
 	}
+	if c.Schedule.Predict == "" { // written when all nets predicted the noise
+		c.Schedule.Predict = PredictsEps
+	}
 	return c, c.check()
 }
 
@@ -92,7 +96,7 @@ func (c *Contract) check() error {
 	if c.Config != config.Version {
 		return fmt.Errorf("was trained under config version %d; this program reads version %d", c.Config, config.Version)
 	}
-	if want := prediction(c.Net.Kind); c.Prediction != want {
+	if want := prediction(c.Net.Kind, c.Schedule); c.Prediction != want {
 		return fmt.Errorf("predicts %q; this program knows a %s that predicts %s", c.Prediction, c.Net.Kind, want)
 	}
 	if c.Net.Kind == config.ResNet && (c.Classes < 1 || c.Classes > 100_000) {

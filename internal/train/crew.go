@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"diffuse/internal/kernel"
@@ -26,24 +27,25 @@ type hand struct {
 	model.Worker
 	x, target, y []float32
 	t, alphabar  []float64
+	weights      []float32 // of the images' losses
 }
 
 // crew is the hands that work on micro-batches in parallel, one for each worker
 // of the team.
 type crew struct {
-	team     *team.Team
-	net      model.Net
-	kernels  *kernel.Set
-	sizes    model.Sizes
-	classify bool // images get no noise
-	micro    int  // images of a micro-batch
-	profile  *profile.Profile
-	hands    []*hand
+	team      *team.Team
+	net       model.Net
+	kernels   *kernel.Set
+	sizes     model.Sizes
+	objective objective
+	micro     int // images of a micro-batch
+	profile   *profile.Profile
+	hands     []*hand
 }
 
 // newCrew makes hands that can compute gradients of micro images.
-func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro int, classify bool) (*crew, error) {
-	c := &crew{team: workers, net: net, kernels: k, sizes: net.Sizes(), micro: micro, classify: classify}
+func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro int, o objective) (*crew, error) {
+	c := &crew{team: workers, net: net, kernels: k, sizes: net.Sizes(), micro: micro, objective: o}
 	for range workers.Workers() {
 		w, err := net.Worker(micro, true)
 		if err != nil {
@@ -55,6 +57,7 @@ func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro int, classi
 			target: make([]float32, micro*c.sizes.Target),
 			y:      make([]float32, micro*c.sizes.Output),
 			t:      make([]float64, micro), alphabar: make([]float64, micro),
+			weights: slices.Repeat([]float32{1}, micro),
 		})
 	}
 	return c, nil
@@ -70,10 +73,26 @@ func (c *crew) load(h *hand, s Source, m int) (lo, n int) {
 	lo = m * c.micro
 	n = min(s.Len(), lo+c.micro) - lo
 	s.Fill(c.inputs(h, n), c.targets(h, n), h.t[:n], h.alphabar[:n], lo, lo+n)
-	if !c.classify {
-		noisify(c.kernels, c.inputs(h, n), c.targets(h, n), h.alphabar[:n])
+	if !c.objective.classifies() {
+		c.pose(h, n)
 	}
 	return lo, n
+}
+
+// pose makes clean images and noise in the front of h's memory the net's input
+// and target, and weighs them.
+func (c *crew) pose(h *hand, n int) {
+	x, target, alphabar := c.inputs(h, n), c.targets(h, n), h.alphabar[:n]
+	if c.objective.predict == PredictsV {
+		velocity(c.kernels, c.outputs(h, n), x, target, alphabar)
+	}
+	noisify(c.kernels, x, target, alphabar)
+	if c.objective.predict == PredictsV {
+		copy(target, c.outputs(h, n))
+	}
+	for i, a := range alphabar {
+		h.weights[i] = float32(c.objective.weight(a))
+	}
 }
 
 // inputs, targets and outputs are those of the first n images.

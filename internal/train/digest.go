@@ -17,6 +17,9 @@ func digest(c config.Config, totalSteps int) string {
 	if c.Model.Kind == config.UNet {
 		c.Model.Kind = "" // as it was when there was no other: older runs go on
 	}
+	if c.Schedule.Predict == config.Eps {
+		c.Schedule.Predict = "" // likewise
+	}
 	t := &c.Train
 	t.CheckpointEvery, t.KeepEvery, t.GridEvery, t.GridImages = 0, 0, 0, 0
 	t.Epochs, t.Steps = 0, 0

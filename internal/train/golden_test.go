@@ -132,7 +132,7 @@ func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 	}
 	goldenJSON(t, "train_run.json", &g)
 	c := config.Default()
-	c.Schedule = config.Schedule{Kind: "linear", Steps: 1000, BetaMin: 1e-4, BetaMax: g.BetaMax}
+	c.Schedule = config.Schedule{Kind: "linear", Steps: 1000, BetaMin: 1e-4, BetaMax: g.BetaMax, Predict: config.Eps}
 	c.Train.Optimizer, c.Train.Eps, c.Train.WeightDecay = "adamw", g.AdamEps, g.WeightDecay
 	c.Train.LRSchedule, c.Train.LR = "onecycle", g.LR[0]*onecycleDivFactor
 	s, err := schedule.New(c.Schedule)
@@ -152,7 +152,7 @@ func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 	net := goldenNet(t, f.Shape("x0")[3], kernels)
 	const micro, lanes = 2, 2 // the batch of 4 is summed from two micro-batches
 	workers := newTeam(t, 2)
-	crew, err := newCrew(net, kernels, workers, micro, false)
+	crew, err := newCrew(net, kernels, workers, micro, objectiveOf(&c))
 	if err != nil {
 		t.Fatal(err)
 	}

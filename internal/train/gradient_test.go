@@ -45,10 +45,18 @@ func newTeam(t *testing.T, workers int) *team.Team {
 	return w
 }
 
+// noise is the lesson's objective.
+var noise = objective{predict: PredictsEps}
+
 func computed(t *testing.T, net *toy, b Source, micro, lanes, workers int) (lossOf, []float32) {
 	t.Helper()
+	return computedBy(t, noise, net, b, micro, lanes, workers)
+}
+
+func computedBy(t *testing.T, o objective, net *toy, b Source, micro, lanes, workers int) (lossOf, []float32) {
+	t.Helper()
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, newTeam(t, workers), micro, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, workers), micro, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,10 +69,29 @@ func computed(t *testing.T, net *toy, b Source, micro, lanes, workers int) (loss
 }
 
 // The loss, its gradient and norm in float64, straight from the definitions:
-// x_t = sqrt(a)·x_0 + sqrt(1−a)·eps, the mean of (W·x_t + b·t/1000 − eps)².
+// x_t = sqrt(a)·x_0 + sqrt(1−a)·eps, the mean of w·(W·x_t + b·t/1000 − target)².
 func TestGradientIsThatOfTheMeanSquaredError(t *testing.T) {
+	noiseTarget := func(_, eps, _ float64) float64 { return eps }
+	velocityTarget := func(x0, eps, a float64) float64 { return math.Sqrt(a)*eps - math.Sqrt(1-a)*x0 }
+	snr := func(a float64) float64 { return a / (1 - a) }
+	for name, c := range map[string]struct {
+		objective
+		target func(x0, eps, alphabar float64) float64
+		weight func(alphabar float64) float64
+	}{
+		"eps":          {noise, noiseTarget, func(float64) float64 { return 1 }},
+		"v":            {objective{predict: PredictsV}, velocityTarget, func(float64) float64 { return 1 }},
+		"eps, min-SNR": {objective{PredictsEps, 5}, noiseTarget, func(a float64) float64 { return min(snr(a), 5) / snr(a) }},
+		"v, min-SNR":   {objective{PredictsV, 5}, velocityTarget, func(a float64) float64 { return min(snr(a), 5) / (snr(a) + 1) }},
+	} {
+		t.Run(name, func(t *testing.T) { checkGradient(t, c.objective, c.target, c.weight) })
+	}
+}
+
+func checkGradient(t *testing.T, o objective, target func(x0, eps, alphabar float64) float64, weight func(alphabar float64) float64) {
 	const size, n = 24, 7
 	net, b := newToy(size), randomBatch(n, size)
+	b.alphabar[0], b.alphabar[1] = 0.9, 0.5 // on both sides of SNR = 5
 	want := make([]float64, net.params.Count())
 	var loss float64
 	for i := range n {
@@ -73,14 +100,15 @@ func TestGradientIsThatOfTheMeanSquaredError(t *testing.T) {
 			xt[k] = math.Sqrt(b.alphabar[i])*float64(b.x0[i*size+k]) + math.Sqrt(1-b.alphabar[i])*float64(b.eps[i*size+k])
 		}
 		for o := range size {
-			d := float64(net.params.Data[size*size+o])*b.t[i]/1000 - float64(b.eps[i*size+o])
+			d := float64(net.params.Data[size*size+o])*b.t[i]/1000 - target(float64(b.x0[i*size+o]), float64(b.eps[i*size+o]), b.alphabar[i])
 			for k := range xt {
 				d += xt[k] * float64(net.params.Data[k*size+o])
 			}
-			loss += d * d / (n * size)
-			want[size*size+o] += 2 * d * b.t[i] / 1000 / (n * size)
+			w := weight(b.alphabar[i])
+			loss += w * d * d / (n * size)
+			want[size*size+o] += 2 * w * d * b.t[i] / 1000 / (n * size)
 			for k := range xt {
-				want[k*size+o] += 2 * d * xt[k] / (n * size)
+				want[k*size+o] += 2 * w * d * xt[k] / (n * size)
 			}
 		}
 	}
@@ -88,7 +116,7 @@ func TestGradientIsThatOfTheMeanSquaredError(t *testing.T) {
 	for _, g := range want {
 		norm += g * g
 	}
-	r, got := computed(t, net, b, 2, 3, 2)
+	r, got := computedBy(t, o, net, b, 2, 3, 2)
 	near(t, "loss", r.Loss, loss, 1e-6)
 	near(t, "norm", r.Norm, math.Sqrt(norm), 1e-6)
 	for i := range want {
@@ -116,7 +144,7 @@ func TestSmallBatchAfterALargeOne(t *testing.T) {
 	const size = 8
 	net := newToy(size)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, newTeam(t, 2), 2, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, 2), 2, noise)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +171,7 @@ func TestClipFactor(t *testing.T) {
 func TestNormOfHugeGradients(t *testing.T) {
 	net := newToy(4)
 	s := toySetup(t, toyConfig(), "")
-	c, err := newCrew(net, s.Kernels, newTeam(t, 1), 2, false)
+	c, err := newCrew(net, s.Kernels, newTeam(t, 1), 2, noise)
 	if err != nil {
 		t.Fatal(err)
 	}

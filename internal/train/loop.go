@@ -140,7 +140,7 @@ func (t *Trainer) endEpoch(ctx context.Context) error {
 	if !finite(valid.ValidLoss) || valid.AverageOn && !finite(valid.ValidEMA) {
 		return fault.New(fault.Diverged, hintDiverged, "the validation loss after step %d is not finite", t.Step)
 	}
-	if every := t.Config.Train.GridEvery; every > 0 && !t.crew.classify && (valid.Epoch%every == 0 || t.Step == t.total) {
+	if every := t.Config.Train.GridEvery; every > 0 && !t.crew.objective.classifies() && (valid.Epoch%every == 0 || t.Step == t.total) {
 		if err := t.emit(ctx, t.grid(valid.Epoch)); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (t *Trainer) endEpoch(ctx context.Context) error {
 // evaluate has the net's images scored, where that is due.
 func (t *Trainer) evaluate(ctx context.Context, epoch int) error {
 	every := t.Config.Eval.Every
-	if every == 0 || t.crew.classify || epoch%every != 0 && t.Step != t.total {
+	if every == 0 || t.crew.objective.classifies() || epoch%every != 0 && t.Step != t.total {
 		return nil
 	}
 	e := &Evaluation{Grid: t.grid(epoch)}
@@ -213,7 +213,7 @@ func (t *Trainer) validate(ctx context.Context) (*Epoch, error) {
 	measure := func(loss *float64) func() error {
 		return func() (err error) {
 			b := t.validation.at(images, 0)
-			if t.crew.classify {
+			if t.crew.objective.classifies() {
 				*loss, e.Confusion, err = confusion(ctx, t.crew, &b)
 			} else {
 				*loss, err = meanLoss(ctx, t.crew, &b, nil)

@@ -95,7 +95,7 @@ func (w *toyWorker) Predict(y, x []float32, t []float64) error {
 	return nil
 }
 
-func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, scale float32) error {
+func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) error {
 	if !w.grad {
 		return errors.New("toy: this worker has no gradients")
 	}
@@ -111,8 +111,8 @@ func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float3
 		loss[i] = 0
 		for o := range size {
 			d := y[i*size+o] - target[i*size+o]
-			loss[i] += float64(d) * float64(d)
-			g := 2 * scale * d
+			loss[i] += float64(weights[i]) * float64(d) * float64(d)
+			g := 2 * scale * weights[i] * d
 			grad[size*size+o] += float32(g * float32(t[i]/1000))
 			for k := range size {
 				grad[k*size+o] += float32(g * x[i*size+k])

@@ -69,7 +69,7 @@ func New(s Setup) (*Trainer, error) {
 	micros := (min(c.Train.Batch, s.Train.N) + c.Train.MicroBatch - 1) / c.Train.MicroBatch
 	lanes := min(c.Train.Lanes, micros)
 	t.team = team.New(s.Workers)
-	if t.crew, err = newCrew(s.Net, s.Kernels, t.team, c.Train.MicroBatch, c.Model.Kind == config.ResNet); err != nil {
+	if t.crew, err = newCrew(s.Net, s.Kernels, t.team, c.Train.MicroBatch, objectiveOf(c)); err != nil {
 		t.Close()
 		return nil, err
 	}

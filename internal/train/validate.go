@@ -72,7 +72,11 @@ func (l *losses) Do(worker, m int) error {
 	if err := h.Predict(y, l.inputs(h, n), h.t[:n]); err != nil {
 		return err
 	}
-	l.net.Loss(l.perImage[lo:lo+n], y, target)
+	loss := l.perImage[lo : lo+n]
+	l.net.Loss(loss, y, target)
+	for i := range loss {
+		loss[i] *= float64(h.weights[i])
+	}
 	if l.judge != nil {
 		l.judge(lo, y, target)
 	}
