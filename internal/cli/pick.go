@@ -39,7 +39,7 @@ func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if strings.HasSuffix(given, ".safetensors") {
 		return picked{}, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "there is no file %s", given)
 	}
-	find := func(runs string) (run.Folder, error) { return run.Newest(runs, train.PredictsEps) }
+	find := run.Newest
 	if given != "" {
 		find = func(runs string) (run.Folder, error) { return run.Find(runs, given) }
 	}

@@ -127,7 +127,7 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 			return nil, err
 		}
 	}
-	if c.Prediction != train.PredictsEps {
+	if !c.Draws() {
 		return nil, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run of a U-Net; diffuse fid --extractor takes a classifier",
 			"%s is a classifier: it draws nothing", c.Path)
 	}

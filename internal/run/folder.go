@@ -152,16 +152,15 @@ func Names(runs string) []string {
 	return names
 }
 
-// Newest is, of the runs whose net predicts what is asked for, such as
-// train.PredictsEps, the one whose last checkpoint is the youngest. Errors are
-// of kind fault.Checkpoint.
-func Newest(runs, predicts string) (Folder, error) {
+// Newest is, of the runs whose net can draw, the one whose last checkpoint is the
+// youngest. Errors are of kind fault.Checkpoint.
+func Newest(runs string) (Folder, error) {
 	var newest Folder
 	var youngest int64
 	for _, name := range Names(runs) {
 		f := Folder{Dir: filepath.Join(runs, name), Name: name}
 		info, err := os.Stat(f.LastPath())
-		if err == nil && (newest.Name == "" || info.ModTime().UnixNano() > youngest) && f.mayPredict(predicts) {
+		if err == nil && (newest.Name == "" || info.ModTime().UnixNano() > youngest) && f.mayDraw() {
 			newest, youngest = f, info.ModTime().UnixNano()
 		}
 	}
@@ -189,11 +188,11 @@ func Latest(runs string) (Folder, error) {
 	return latest, nil
 }
 
-// mayPredict tells whether the run's last checkpoint predicts that. One that
-// cannot be read may: whoever opens it will say what is wrong.
-func (f Folder) mayPredict(what string) bool {
+// mayDraw tells whether the run's last checkpoint draws. One that cannot be read
+// may: whoever opens it will say what is wrong.
+func (f Folder) mayDraw() bool {
 	c, err := train.LoadCheckpoint(f.LastPath())
-	return err != nil || c.Prediction == what
+	return err != nil || c.Draws()
 }
 
 // checkName wants what can be a folder everywhere; from is where it was given.

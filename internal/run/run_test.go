@@ -49,7 +49,7 @@ func TestOnlyOneWritesARun(t *testing.T) {
 
 func TestFindAndNewest(t *testing.T) {
 	runs := t.TempDir()
-	if _, err := Newest(runs, train.PredictsEps); fault.Code(err) != 4 {
+	if _, err := Newest(runs); fault.Code(err) != 4 {
 		t.Errorf("no runs: code %d: %v", fault.Code(err), err)
 	}
 	now := time.Now()
@@ -70,7 +70,7 @@ func TestFindAndNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f, err := Newest(runs, train.PredictsEps); err != nil || f.Name != "new" {
+	if f, err := Newest(runs); err != nil || f.Name != "new" {
 		t.Errorf("newest is %q, %v", f.Name, err)
 	}
 	for _, given := range []string{"old", filepath.Join(runs, "old"), filepath.Join(runs, "old") + "/"} {

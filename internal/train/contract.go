@@ -58,6 +58,9 @@ func prediction(kind string, s config.Schedule) string {
 	return s.Predict
 }
 
+// Draws tells whether the net turns noise into images, as no classifier does.
+func (c *Contract) Draws() bool { return c.Prediction != PredictsClasses }
+
 // Images are those the net is for.
 func (c *Contract) Images() model.Images {
 	return model.Images{Size: c.Image[0], Channels: c.Image[2], Classes: c.Classes}
