@@ -3,13 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -85,10 +79,10 @@ at once, on as many machines as there are. docs/sweep.md has more.`,
 // sweeping is a sweep whose runs are known.
 type sweeping struct {
 	*SweepOptions
-	file  *config.Sweep
-	plan  *sweep.Plan
-	runs  []*sweep.Run // those of the shard
-	quiet *IO          // without results: the sweep has its own
+	*series
+	file *config.Sweep
+	plan *sweep.Plan
+	runs []*sweep.Run // those of the shard
 }
 
 func sweepRun(ctx context.Context, o *SweepOptions) error {
@@ -130,9 +124,13 @@ func newSweeping(o *SweepOptions) (*sweeping, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet := *o.IO
-	quiet.Out = io.Discard
-	return &sweeping{o, file, plan, shard.Of(plan.Runs), &quiet}, nil
+	return &sweeping{
+		SweepOptions: o, file: file, plan: plan, runs: shard.Of(plan.Runs),
+		series: &series{
+			stdio: o.IO, global: o.Global, quiet: muted(o.IO), what: "sweep", name: plan.Name,
+			file: file.File, config: file.Config, rename: "give the sweep another --name",
+		},
+	}, nil
 }
 
 // check refuses what would go wrong with a run of the shard, before any starts.
@@ -156,49 +154,6 @@ func (s *sweeping) check() error {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// over tells whether a run has done what it was started for; diverging is what
-// it would do again.
-func over(s run.Status) bool {
-	return slices.Contains([]run.Status{run.Finished, run.Reached, run.Missed, run.Diverged}, s)
-}
-
-// look reads what there is of a run; nil is nothing. A folder of its name that is
-// of another config, or no run, is an error.
-func (s *sweeping) look(r *sweep.Run) (*run.Record, error) {
-	f := run.Folder{Dir: filepath.Join(s.Global.Runs, r.Name), Name: r.Name}
-	entries, err := os.ReadDir(f.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fault.New(fault.Failure, "", "look for run %s: %w", r.Name, err)
-	}
-	if !isFile(f.ConfigPath()) {
-		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !strings.HasPrefix(e.Name(), ".") }) {
-			return nil, fault.New(fault.Usage, "another --name, or another --runs", "%s is there and is no run", f.Dir)
-		}
-	} else if err := s.sameConfig(f, r); err != nil {
-		return nil, err
-	}
-	return run.ReadRecord(f)
-}
-
-// sameConfig refuses a run whose config is another than the sweep's of that name.
-func (s *sweeping) sameConfig(f run.Folder, r *sweep.Run) error {
-	own, err := config.Load(config.LoadOptions{File: f.ConfigPath()})
-	if err != nil {
-		return err
-	}
-	for _, c := range run.Changes(own.Flat(), r.Config.Flat()) {
-		if c.What == "name" || slices.Contains(freeKeys, c.What) || strings.HasPrefix(c.What, "notify.") {
-			continue
-		}
-		return fault.New(fault.Usage, "give the sweep another --name, or diffuse runs rm "+shellWord(r.Name)+s.Global.runsFlag(),
-			"run %s has another config than %s asks for: %s is %s there and %s here", f.Dir, s.file.File, c.What, c.A, c.B)
 	}
 	return nil
 }

@@ -54,57 +54,19 @@ func (s *sweeping) flags() string {
 	return text + s.Global.runsFlag() + s.Global.dataFlag()
 }
 
-// finish does what a run still needs.
+// finish trains what is missing of a run, and scores it.
 func (s *sweeping) finish(ctx context.Context, r *sweep.Run, title string) error {
-	record, err := s.look(r)
-	if err != nil {
-		return err
-	}
-	switch {
-	case record == nil:
-		s.say(title)
-		err = s.begin(ctx, r, nil)
-	case record.Status == run.Running:
-		s.say(title + ": another process trains it")
-		return nil
-	case record.Status == run.Diverged:
-		s.say(title + ": it diverged before")
-		return fault.New(fault.Diverged, "diffuse runs rm "+shellWord(r.Name)+s.Global.runsFlag()+" lets the sweep try it again", "it diverged before: %s", record.End.Error)
-	case over(record.Status):
-		s.say(title + ": finished before")
-	case isFile(record.LastPath()):
-		s.say(title + ": goes on at step " + thousands(record.LastStep()))
-		err = trainRun(ctx, &TrainOptions{IO: s.quiet, Global: s.Global, Resume: record.Dir, sweep: s.plan.Name})
-	default:
-		s.say(title + ": begins anew, there is no checkpoint")
-		err = s.begin(ctx, r, &record.Folder)
-	}
-	if err != nil || s.file.Score == nil {
+	if err := s.series.finish(ctx, r, title); err != nil || s.file.Score == nil {
 		return err
 	}
 	return s.score(ctx, r)
-}
-
-// say tells on stderr where the sweep is.
-func (s *sweeping) say(what string) {
-	if !s.Global.Quiet {
-		fmt.Fprintln(s.IO.Err, what)
-	}
-}
-
-// begin trains a run from its first step, in a folder that it has already or in
-// a new one.
-func (s *sweeping) begin(ctx context.Context, r *sweep.Run, folder *run.Folder) error {
-	return trainRun(ctx, &TrainOptions{
-		IO: s.quiet, Global: s.Global, Config: s.file.Config, Overrides: r.Set, Name: r.Name, sweep: s.plan.Name, again: folder,
-	})
 }
 
 // score draws images of a finished run and scores them, as diffuse fid does,
 // unless that was done.
 func (s *sweeping) score(ctx context.Context, r *sweep.Run) error {
 	record, err := s.look(r)
-	if err != nil || s.scoreOf(r, record) != nil {
+	if err != nil || !over(record.Status) || s.scoreOf(r, record) != nil {
 		return err
 	}
 	n := config.Override{Key: "sample.n", Value: strconv.Itoa(s.file.Score.Samples), From: s.file.Score.From}

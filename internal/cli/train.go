@@ -27,7 +27,7 @@ type TrainOptions struct {
 	Overrides []config.Override // from the shortcuts below
 
 	rerunOf string      // the run that this one repeats
-	sweep   string      // the sweep that this one belongs to
+	series  string      // the sweep or recipe that this one belongs to
 	again   *run.Folder // of a run that was stopped before its first checkpoint: it begins anew there
 }
 

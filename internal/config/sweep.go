@@ -1,9 +1,7 @@
 package config
 
 import (
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -82,7 +80,7 @@ func (p *sweepParser) parse(body ast.Node) error {
 	for _, e := range entries {
 		switch e.key {
 		case "config":
-			err = p.config(e)
+			p.sweep.Config, err = p.configName(e)
 		case "set":
 			p.sweep.Set, err = p.overrides("set", e.node)
 		case "grid":
@@ -105,88 +103,6 @@ func (p *sweepParser) parse(body ast.Node) error {
 		return wrong(Source(s.File), "grid: {train.seed: [1, 2, 3]}", "there is nothing to run: a sweep needs a grid, or a list of runs")
 	}
 	return nil
-}
-
-// entry is a key of a mapping, where it stands, and what it holds.
-type entry struct {
-	key  string
-	from Source
-	node ast.Node
-}
-
-// entries are those of a mapping that is called what.
-func (p *sweepParser) entries(what string, n ast.Node) ([]entry, error) {
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
-		return nil, wrong(at(p.file, n), "", "%s must be a section of keys, such as \"train.lr: 1e-3\"", what)
-	}
-	var all []entry
-	for _, e := range m.Values {
-		key, ok := e.Key.(*ast.StringNode)
-		if !ok {
-			return nil, wrong(at(p.file, e.Key), "", "a key must be a plain name, got %q", e.Key.GetToken().Value)
-		}
-		all = append(all, entry{key.Value, at(p.file, key), e.Value})
-	}
-	return all, nil
-}
-
-// config finds the config beside the sweep's file; a bare name that is not there
-// is left to Load, which knows more places.
-func (p *sweepParser) config(e entry) error {
-	v, err := p.value(e.node)
-	if err != nil {
-		return err
-	}
-	name, err := exactString(v)
-	if err != nil || name == "" {
-		return wrong(e.from, "config: quick.yaml", "config must be the name of a config, got %s", v)
-	}
-	p.sweep.Config = beside(p.file, name)
-	return nil
-}
-
-// overrides are the values of a section of the schema's keys.
-func (p *sweepParser) overrides(what string, n ast.Node) ([]Override, error) {
-	entries, err := p.entries(what, n)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Override, len(entries))
-	for i, e := range entries {
-		if all[i], err = p.override(e, e.node); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// override is a value for the entry's key.
-func (p *sweepParser) override(e entry, n ast.Node) (Override, error) {
-	k, ok := lookup(e.key)
-	if !ok {
-		return Override{}, unknownKey(e.from, e.key)
-	}
-	v, err := p.value(n)
-	if err != nil {
-		return Override{}, err
-	}
-	if v.style == null { // nothing stands nowhere
-		v.source = e.from
-	}
-	x, err := assign(k, v)
-	if err != nil {
-		return Override{}, err
-	}
-	return Override{k.Path, textOf(x), v.source}, nil
-}
-
-// textOf is a value of the schema as it is typed.
-func textOf(x any) string {
-	if text, ok := x.(string); ok {
-		return text
-	}
-	return Literal(reflect.ValueOf(x))
 }
 
 // grid reads each key's list of values, none of them twice.
@@ -243,23 +159,13 @@ func (p *sweepParser) score(e entry) error {
 	if err != nil {
 		return err
 	}
-	k, _ := lookup("eval.samples")
 	for _, e := range entries {
 		if e.key != "samples" {
 			return wrong(e.from, "score: {samples: 512}", "unknown key score.%s", e.key)
 		}
-		v, err := p.value(e.node)
-		if err != nil {
+		if p.sweep.Score.Samples, err = p.samples("score.samples", e); err != nil {
 			return err
 		}
-		n, err := exact(k.Type, v)
-		if err != nil {
-			return wrong(v.source, "", "score.samples must be %v", err)
-		}
-		if err := ranges.Var(n.Interface(), "min=2,max=1000000"); err != nil {
-			return wrong(v.source, "", "score.samples must be from 2 to 1000000, got %s", strconv.FormatInt(n.Int(), 10))
-		}
-		p.sweep.Score.Samples = int(n.Int())
 	}
 	return nil
 }
