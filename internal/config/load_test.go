@@ -23,7 +23,7 @@ func load(t *testing.T, text string, o LoadOptions) (*Resolved, error) {
 
 func TestEveryShippedConfigResolves(t *testing.T) {
 	names := Embedded()
-	want := []string{"cifar10-classifier.yaml", "cifar10.yaml", "fashion-classifier.yaml", "fashion-cosine.yaml", "fashion-v2.yaml", "fashion.yaml", "quick.yaml"}
+	want := []string{"cifar10-classifier.yaml", "cifar10.yaml", "fashion-best.yaml", "fashion-classifier.yaml", "fashion-cosine.yaml", "fashion-v2.yaml", "fashion.yaml", "quick.yaml"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Fatalf("embedded configs (-want +got):\n%s", diff)
 	}
