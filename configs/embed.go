@@ -3,7 +3,8 @@ package configs
 
 import "embed"
 
-// FS holds the shipped configs, *.yaml, and the sweeps over them, sweeps/*.yaml.
+// FS holds the shipped configs, *.yaml, the sweeps over them, sweeps/*.yaml, and
+// the lesson's notebooks, recipes/*.yaml.
 //
-//go:embed *.yaml sweeps/*.yaml
+//go:embed *.yaml sweeps/*.yaml recipes/*.yaml
 var FS embed.FS

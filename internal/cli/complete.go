@@ -64,3 +64,8 @@ func completePrecision(cmd *cobra.Command) {
 func completeCheckpoint(cmd *cobra.Command) {
 	complete(cmd, "checkpoint", "last", "best\tlowest validation loss", "best-fid\tlowest FID, of a run with eval.every")
 }
+
+// completeRecipes offers the embedded recipes beside the files that are there.
+func completeRecipes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return config.EmbeddedRecipes(), cobra.ShellCompDirectiveDefault
+}

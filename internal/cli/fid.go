@@ -121,8 +121,9 @@ type ScoreResult struct {
 
 	Trajectory []judge.Point `json:"trajectory,omitempty"`
 
-	run  *run.Folder // whose net drew the images; nil where none did
-	step int         // of its checkpoint
+	drawn string      // config.Drawing, and the seeds where they are a list
+	run   *run.Folder // whose net drew the images; nil where none did
+	step  int         // of its checkpoint
 }
 
 func scoreRun(ctx context.Context, o *ScoreOptions) error {
@@ -172,7 +173,7 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 	drawn := job.drawn(nets)
 	r := &ScoreResult{
 		Checkpoint: c.Path, Weights: job.weights(), Sampler: job.sampler.Name, NetCalls: job.sampler.NetCalls(), FirstSeed: &job.seeds[0],
-		run: job.run, step: c.Step,
+		drawn: job.drawing, run: job.run, step: c.Step,
 	}
 	switch {
 	case o.Trajectory != "":
@@ -190,7 +191,7 @@ func (r *ScoreResult) record() error {
 	}
 	return run.Append(*r.run, run.ScoreLine{
 		Event: "score", Time: run.Timestamp(time.Now()), Step: r.step, Weights: r.Weights, Checkpoint: filepath.Base(r.Checkpoint),
-		Sampler: r.Sampler, NetCalls: r.NetCalls, Seconds: r.Seconds, Score: r.Score,
+		Sampler: r.Sampler, NetCalls: r.NetCalls, Seconds: r.Seconds, Drawn: r.drawn, Score: r.Score,
 	})
 }
 

@@ -59,7 +59,7 @@ else defaults. Logs go to stderr, results to stdout.`,
 		&cobra.Group{ID: groupLook, Title: "Look and measure:"},
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
-	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g), NewFID(stdio, g), NewKID(stdio, g), NewSweep(stdio, g), NewRerun(stdio, g))
+	addTo(root, groupMain, NewTrain(stdio, g), NewSample(stdio, g), NewFID(stdio, g), NewKID(stdio, g), NewRecipe(stdio, g), NewSweep(stdio, g), NewRerun(stdio, g))
 	addTo(root, groupLook, NewRuns(stdio, g), NewServe(stdio, g), NewReport(stdio, g), NewSchedule(stdio, g), NewData(stdio, g), NewConfig(stdio, g), NewCompareSamplers(stdio, g), NewStats(stdio, g), NewBench(stdio, g), NewExport(stdio, g))
 	addTo(root, groupOther, NewVersion(stdio, g), NewCompletion(stdio))
 	root.SetHelpCommand(NewHelp())

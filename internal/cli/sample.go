@@ -104,6 +104,7 @@ type sampleJob struct {
 	checkpoint *train.Checkpoint
 	run        *run.Folder // that it belongs to; nil for a file that lies in none
 	conf       config.Sample
+	drawing    string // as scores record it
 	sampler    *sample.Sampler
 	seeds      []uint64
 	average    bool // use the moving average of the weights
@@ -147,8 +148,9 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	job.seeds = sample.Seeds(r.Sample.Seed, r.Sample.N)
+	job.seeds, job.drawing = sample.Seeds(r.Sample.Seed, r.Sample.N), r.Drawing()
 	if o.Seeds != "" {
+		job.drawing += " seeds=" + o.Seeds
 		if job.seeds, err = parseSeeds(o.Seeds); err != nil {
 			return nil, err
 		}

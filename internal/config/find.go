@@ -24,12 +24,17 @@ func EmbeddedSweeps() []string { return shippedSweeps.names() }
 // embedded begins what errors call a file of the binary.
 const embedded = "embedded "
 
+// Shipped names a config of the binary for LoadOptions.File, whatever files of
+// its name there are.
+func Shipped(name string) string { return embedded + name }
+
 // shelf is where files of a kind are shipped: in a folder of configs.
 type shelf struct{ kind, folder string }
 
 var (
 	shippedConfigs = shelf{"config", "."}
 	shippedSweeps  = shelf{"sweep", "sweeps"}
+	shippedRecipes = shelf{"recipe", "recipes"}
 )
 
 // names are those of the shelf's files in the binary.
@@ -46,8 +51,13 @@ func (s shelf) names() []string {
 
 // find reads the file called name, as seen from the folder dir. A bare name is
 // looked for there, then on the shelf below it, then in the binary; .yaml may be
-// left out. It returns what errors call the file.
+// left out. It returns what errors call the file, by which it is found again.
 func (s shelf) find(name, dir string) (file string, text []byte, err error) {
+	if base, ok := strings.CutPrefix(name, embedded); ok {
+		if text, err = configs.FS.ReadFile(path.Join(s.folder, base)); err == nil {
+			return name, text, nil
+		}
+	}
 	if name != filepath.Base(name) { // a path means that file and no other
 		text, err = read(filepath.FromSlash(name), dir)
 		if errors.Is(err, fs.ErrNotExist) {

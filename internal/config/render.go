@@ -84,3 +84,15 @@ func (r *Resolved) Flat() map[string]string {
 	}
 	return flat
 }
+
+// Drawing is how the config draws, as text: "sampler=ddim steps=100 …". Of one
+// net, equal texts mean equal images; what changes none, the batch, is left out.
+func (c *Config) Drawing() string {
+	var words []string
+	for _, k := range keys {
+		if name, ok := strings.CutPrefix(k.Path, "sample."); ok && name != "batch" {
+			words = append(words, name+"="+strings.ReplaceAll(Literal(k.of(c)), ", ", ","))
+		}
+	}
+	return strings.Join(words, " ")
+}

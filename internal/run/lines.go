@@ -145,6 +145,7 @@ type ScoreLine struct {
 	Sampler    string  `json:"sampler,omitempty"`
 	NetCalls   int     `json:"net_calls,omitempty"` // for one image
 	Seconds    float64 `json:"seconds"`
+	Drawn      string  `json:"drawn,omitempty"` // config.Drawing, of scores after training
 	eval.Score
 }
 
