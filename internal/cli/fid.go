@@ -150,6 +150,7 @@ func scoreRun(ctx context.Context, o *ScoreOptions) error {
 
 // scored is the score of what the options name.
 func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
+	o.rows = o.kidFirst || o.Nearest != ""
 	if o.Images != "" {
 		return scorePictures(ctx, o)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -21,23 +22,33 @@ type StatsResult struct {
 // NewStats is `diffuse stats`.
 func NewStats(stdio *IO, g *Global) *cobra.Command {
 	o := new(JudgeOptions)
-	var out string
+	var out, floors string
 	cmd := &cobra.Command{
 		Use:   "stats",
 		Short: "Write the statistics of real images that FID needs",
 		Long: help(`Write mean and covariance of the features of real images to an .npz, as
 pytorch-fid does: its programs read it, and diffuse fid --ref FILE.npz scores
-against it.`, fault.Data, fault.Interrupted),
+against it. --floors keeps the FID of so many real images in the file, so that
+scores of as many have their floor beside them.`, fault.Data, fault.Interrupted),
 		Example: `  diffuse stats --ref fashion-mnist/test --out fashion.npz
+  diffuse stats --ref fashion-mnist/test --floors 512,2048 --out fashion.npz
   diffuse stats --ref pictures/ --extractor inception --out pictures.npz`,
 		Args: noArguments("--ref"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var counts []int
+			if floors != "" {
+				var err error
+				if counts, err = numbers("--floors", floors, strconv.Atoi); err != nil {
+					return err
+				}
+			}
+			o.rows = true
 			j, err := o.judge(cmd.Context(), stdio, g, "")
 			if err != nil {
 				return err
 			}
 			defer j.Close()
-			if err := j.WriteStatistics(out); err != nil {
+			if err := j.WriteStatistics(cmd.Context(), out, counts); err != nil {
 				return err
 			}
 			r := StatsResult{
@@ -53,6 +64,7 @@ against it.`, fault.Data, fault.Interrupted),
 	}
 	o.addReferenceFlags(cmd, g)
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the `FILE`.npz to write")
+	cmd.Flags().StringVar(&floors, "floors", "", "of how many real images to keep the FID, a `LIST`, such as 512,2048")
 	must(cmd.MarkFlagRequired("out"))
 	return cmd
 }

@@ -178,8 +178,11 @@ const mostNeighbours = 10_000
 
 // floor is the score of n real images, nil where there are none.
 func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
-	if j.o.NoFloor || j.real == nil {
+	if j.o.NoFloor {
 		return nil, nil
+	}
+	if j.real == nil {
+		return j.o.Reference.knownFloor(n, j.o.Seed), nil
 	}
 	if f := j.floors[n]; f != nil {
 		return f, nil

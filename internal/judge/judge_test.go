@@ -188,7 +188,7 @@ func TestExtractorRefusesOtherImages(t *testing.T) {
 func TestStatisticsReference(t *testing.T) {
 	j, _ := judgeOf(t, "", nil)
 	path := filepath.Join(t.TempDir(), "real.npz")
-	if err := j.WriteStatistics(path); err != nil {
+	if err := j.WriteStatistics(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
 	ref, err := StatisticsReference(path, j.o.Extractor)

@@ -10,7 +10,6 @@ import (
 	"diffuse/internal/eval"
 	"diffuse/internal/fault"
 	"diffuse/internal/rng"
-	"diffuse/internal/tensorfile"
 )
 
 // Reference is the real images that samples are scored against.
@@ -23,6 +22,10 @@ type Reference struct {
 	// held finds n real images that are not in the reference, by seed, and what
 	// they are called; nil where there are none.
 	held func(n int, seed uint64) (Images, string, error)
+	// floors are the FID of n real images where it was measured before and the
+	// images are not there to measure it again; of seed floorSeed.
+	floors    map[int]float64
+	floorSeed uint64
 }
 
 // SetReference is a split of a data set; the other split gives the floor, and is
@@ -91,51 +94,4 @@ func PicturesReference(ctx context.Context, path string, o pictures.Options) (*R
 		return nil, err
 	}
 	return &Reference{Name: filepath.Base(filepath.Clean(path)), Hash: hash, Images: Pictures{p}}, nil
-}
-
-// The entries of an .npz beside mu and sigma that diffuse stats writes.
-const (
-	statN         = "n"
-	statReference = "reference"
-	statHash      = "hash"
-	statExtractor = "extractor"
-	statWeights   = "extractor_hash"
-)
-
-// StatisticsReference is what pytorch-fid or diffuse stats wrote: mu and sigma of
-// features. There is no floor, nor KID, without the features themselves. Where
-// the file says whose features they are, another extractor's are refused.
-func StatisticsReference(path string, e *Extractor) (*Reference, error) {
-	s, err := tensorfile.ReadStatistics(path)
-	if err != nil {
-		return nil, err
-	}
-	if weights := s.Texts[statWeights]; weights != "" && weights != e.Hash {
-		return nil, fault.New(fault.Data, "score with the same extractor, or make statistics by this one: diffuse stats",
-			"%s is of features of %s@%.4s, not of %s@%.4s", path, s.Texts[statExtractor], weights, e.Name, e.Hash)
-	}
-	m, err := eval.NewMoments(int(s.Ints[statN]), s.Mu, s.Sigma)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	r := &Reference{Name: filepath.Base(path), Hash: s.Texts[statHash], Moments: &m}
-	if name := s.Texts[statReference]; name != "" {
-		r.Name = name
-	}
-	if r.Hash == "" {
-		r.Hash, err = HashFile(path)
-	}
-	return r, err
-}
-
-// WriteStatistics writes the reference's mean and covariance as pytorch-fid's
-// .npz, and beside them what they are of.
-func (j *Judge) WriteStatistics(path string) error {
-	return tensorfile.WriteStatistics(path, &tensorfile.Statistics{
-		Mu: j.moments.Mean, Sigma: j.moments.Sigma,
-		Ints: map[string]int64{statN: int64(j.moments.N)},
-		Texts: map[string]string{
-			statReference: j.o.Reference.Name, statHash: j.o.Reference.Hash, statExtractor: j.o.Extractor.Name, statWeights: j.o.Extractor.Hash,
-		},
-	})
 }

@@ -191,7 +191,7 @@ func TestStatisticsOfAnotherProgram(t *testing.T) {
 func TestStatisticsAreKeptExactly(t *testing.T) {
 	j, _ := tinyJudge(t, "", nil)
 	path := filepath.Join(t.TempDir(), "s.npz")
-	if err := j.WriteStatistics(path); err != nil {
+	if err := j.WriteStatistics(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
 	r, err := StatisticsReference(path, j.o.Extractor)

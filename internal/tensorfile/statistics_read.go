@@ -2,6 +2,7 @@ package tensorfile
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,14 +30,27 @@ func ReadStatistics(path string) (*Statistics, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("is not a file")
 	}
-	var s *Statistics
-	if err == nil {
-		s, err = readStatistics(f, info.Size())
-	}
 	if err != nil {
-		return nil, fault.New(fault.Data, "statistics are an npz with mu and sigma, as pytorch-fid --save-stats writes", "%s: %w", path, err)
+		return nil, noStatistics(path, err)
+	}
+	return decodeStatistics(path, f, info.Size())
+}
+
+// DecodeStatistics is ReadStatistics of a file's content, which errors call name.
+func DecodeStatistics(name string, content []byte) (*Statistics, error) {
+	return decodeStatistics(name, bytes.NewReader(content), int64(len(content)))
+}
+
+func decodeStatistics(name string, r io.ReaderAt, size int64) (*Statistics, error) {
+	s, err := readStatistics(r, size)
+	if err != nil {
+		return nil, noStatistics(name, err)
 	}
 	return s, nil
+}
+
+func noStatistics(name string, err error) error {
+	return fault.New(fault.Data, "statistics are an npz with mu and sigma, as pytorch-fid --save-stats writes", "%s: %w", name, err)
 }
 
 func readStatistics(f io.ReaderAt, size int64) (*Statistics, error) {
