@@ -7,7 +7,7 @@ PEER    ?= ../shared/peer
 
 export CGO_ENABLED := 0
 
-.PHONY: build test golden lint fuzz kernels classifier bench-peer ci clean
+.PHONY: build test golden lint fuzz kernels classifier pretrained bench-peer ci clean
 
 build: ## bin/diffuse
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/diffuse ./cmd/diffuse
@@ -32,9 +32,15 @@ kernels: ## internal/kernel's assembly from its C sources (linux/amd64; gcc and 
 	go run ./internal/kernel/gen
 
 # Half an hour on two idle cores; make it again to go on with a run that was stopped.
-classifier: build ## the classifier in the binary, from configs/fashion-classifier.yaml and the data in DIFFUSE_DATA
+classifier: build ## the classifier in the binary and what it makes of the test images, from configs/fashion-classifier.yaml and the data in DIFFUSE_DATA
 	if [ -d runs/classifier ]; then bin/diffuse train --resume classifier; else bin/diffuse train --config fashion-classifier.yaml --name classifier; fi
 	bin/diffuse export classifier --precision bf16 --out internal/judge/fashion-resnet.safetensors
+	bin/diffuse stats --ref fashion-mnist/test --extractor internal/judge/fashion-resnet.safetensors --floors 256,512,1024,2048,4096,5000,10000 --out internal/judge/fashion-mnist-test.npz
+
+# An hour and a half on two idle cores; make it again to go on with a run that was stopped.
+pretrained: build ## the net in the binary, from configs/fashion-best.yaml and the data in DIFFUSE_DATA
+	if [ -d runs/pretrained ]; then bin/diffuse train --resume pretrained; else bin/diffuse train --config configs/fashion-best.yaml --name pretrained; fi
+	bin/diffuse export pretrained --precision bf16 --out internal/pretrained/fashion-best.safetensors
 
 bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
 	PEER='$(PEER)' tools/bench-peer

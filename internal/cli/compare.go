@@ -21,6 +21,7 @@ import (
 	"diffuse/internal/judge"
 	"diffuse/internal/kernel"
 	"diffuse/internal/plot"
+	"diffuse/internal/pretrained"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
 )
@@ -49,7 +50,7 @@ the same command goes on where it stopped.`, fault.Checkpoint, fault.Data, fault
 		Example: `  diffuse compare-samplers --sampler ddim,ddpm,skip --steps 25,50,100,200,333 --eta 0,0.5,1
   diffuse compare-samplers clothes --sampler ddim,heun,dpmpp_2m --steps 10,20,50 --samples 512 --out fast.png`,
 		Args:              arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: completeRuns(g),
+		ValidArgsFunction: completeNets(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Given = given(args)
 			o.Keys = FlagOverrides(cmd.Flags(), map[string]string{
@@ -111,11 +112,7 @@ func compareRun(ctx context.Context, o *CompareOptions) error {
 	}
 	c := job.checkpoint
 	t := &comparison{CompareOptions: o, job: job, table: strings.TrimSuffix(o.Out, filepath.Ext(o.Out)) + ".json"}
-	weights := c.Path
-	if job.average {
-		weights = c.AveragePath
-	}
-	if t.hash, err = judge.HashFile(weights); err != nil {
+	if t.hash, err = job.hash(); err != nil {
 		return err
 	}
 	if t.Cells, err = o.cells(job.conf); err != nil {
@@ -132,6 +129,17 @@ func compareRun(ctx context.Context, o *CompareOptions) error {
 		return err
 	}
 	return t.show()
+}
+
+// hash is that of the weights that draw.
+func (j *sampleJob) hash() (string, error) {
+	switch {
+	case j.builtin:
+		return pretrained.Hash(), nil
+	case j.average:
+		return judge.HashFile(j.checkpoint.AveragePath)
+	}
+	return judge.HashFile(j.checkpoint.Path)
 }
 
 // cells are the ways of drawing that the lists make.

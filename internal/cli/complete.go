@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"diffuse/internal/config"
+	"diffuse/internal/pretrained"
 	"diffuse/internal/run"
 )
 
@@ -35,6 +36,13 @@ func completeSweeps(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 func completeRuns(g *Global) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
+	}
+}
+
+// completeNets offers the net in the binary as well.
+func completeNets(g *Global) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append(run.Names(g.Runs), pretrained.Name+"\tthe net in the binary"), cobra.ShellCompDirectiveDefault
 	}
 }
 

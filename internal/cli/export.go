@@ -46,7 +46,7 @@ FILE, diffuse fid --extractor FILE.`, fault.Checkpoint),
 		Example: `  diffuse export clothes --out clothes.safetensors
   diffuse export classifier --precision bf16 --out fashion-resnet.safetensors`,
 		Args:              arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: completeRuns(g),
+		ValidArgsFunction: completeNets(g),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.Given = given(args)
 			return exportRun(o)
@@ -67,16 +67,16 @@ func exportRun(o *ExportOptions) error {
 	if err := checkPrecision("--precision", o.Precision); err != nil {
 		return err
 	}
-	p, c, err := openCheckpoint(o.Global, o.Given, o.Checkpoint)
+	p, c, err := openNet(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
 	}
 	if f, err := run.Find("", filepath.Dir(o.Out)); err == nil {
 		return fault.New(fault.Usage, "diffuse export --out "+filepath.Base(o.Out), "--out: %s is a run's folder, which holds its own checkpoints", f.Dir)
 	}
-	r := ExportResult{Out: o.Out, From: p.Weights, Weights: "raw", Precision: o.Precision}
+	r := ExportResult{Out: o.Out, From: c.Path, Weights: "raw", Precision: o.Precision}
 	average := !o.Raw && c.AveragePath != ""
-	if average {
+	if average || p.Builtin {
 		r.Weights = "ema"
 	}
 	if err := c.Export(o.Out, average, o.Precision == string(kernel.BF16)); err != nil {

@@ -51,9 +51,10 @@ func newScore(stdio *IO, g *Global, name, short string, kidFirst bool) *cobra.Co
 		Short: short,
 		Long: help(short+`.
 
-Draws images with a run's net (the newest run where none is named), as diffuse
-sample does, or takes those of any program by --images, and compares them with
-real ones. A score is printed with all that it means nothing without:
+Draws images with a net as diffuse sample does (the newest run's where none is
+named, the binary's where there are no runs), or takes those of any program by
+--images, and compares them with real ones. A score is printed with all that it
+means nothing without:
 
   FID 3.73 [n=2048 · ref fashion-mnist/test 10000 · extractor fashion-resnet@3fe1 · floor 1.91 · 95 % 3.5–4.0]
 
@@ -74,7 +75,7 @@ its record.`, fault.Checkpoint, fault.Data, fault.Interrupted),
   diffuse %[1]s clothes --trajectory way.png --steps 50
   diffuse %[1]s clothes --nearest nearest.png`, name),
 		Args:              arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: completeRuns(g),
+		ValidArgsFunction: completeNets(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Given = given(args)
 			if err := o.readFlags(cmd.Flags()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"diffuse/internal/fault"
+	"diffuse/internal/pretrained"
 	"diffuse/internal/run"
 	"diffuse/internal/train"
 )
@@ -14,27 +15,63 @@ import (
 type picked struct {
 	Weights string // the file of weights
 	Run     *run.Folder
+	Builtin bool // the net in the binary: neither file nor run
 }
 
-// config is the run's resolved config; empty for a file that lies in no run.
+// config is the resolved config that the net was trained under; empty for a file
+// that lies in no run.
 func (p picked) config() string {
-	if p.Run == nil {
-		return ""
+	switch {
+	case p.Builtin:
+		return pretrained.Config()
+	case p.Run != nil:
+		return p.Run.ConfigPath()
 	}
-	return p.Run.ConfigPath()
+	return ""
 }
 
-// pickCheckpoint finds the checkpoint that a command was given: a file, a run by
-// its name or its folder, or where nothing was given the newest run of g.Runs
-// that can draw. checkpoint is "last", "best" or another of the run's. Errors are
+// open reads what the net was trained under.
+func (p picked) open() (*train.Checkpoint, error) {
+	if p.Builtin {
+		return pretrained.Checkpoint()
+	}
+	return train.LoadCheckpoint(p.Weights)
+}
+
+// pickNet finds the net that a command was given: a file, a run by its name or
+// its folder, or the one in the binary by its name. Where nothing was given it is
+// the newest run of g.Runs that can draw, or the one in the binary where there
+// are no runs. checkpoint is "last", "best" or another of the run's. Errors are
 // of kind fault.Checkpoint.
+func pickNet(g *Global, given, checkpoint string) (picked, error) {
+	if given == "" && len(run.Names(g.Runs)) == 0 {
+		g.Log.Info("there are no runs yet: the net in the binary draws", "net", pretrained.Name)
+		return pickBuiltin(checkpoint)
+	}
+	p, err := pickCheckpoint(g, given, checkpoint)
+	if err != nil && given == pretrained.Name && p.Run == nil {
+		return pickBuiltin(checkpoint)
+	}
+	return p, err
+}
+
+// pickBuiltin is the net in the binary, whose only checkpoint is the last.
+func pickBuiltin(checkpoint string) (picked, error) {
+	if checkpoint != train.Last {
+		return picked{}, fault.New(fault.Checkpoint, "leave out --checkpoint, or name a run", "%s, the net in the binary, has no checkpoint %s", pretrained.Name, checkpoint)
+	}
+	return picked{Builtin: true}, nil
+}
+
+// pickCheckpoint finds the file that a command was given: as pickNet does, but
+// for the net in the binary.
 func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if isFile(given) {
 		dir := filepath.Dir(given)
 		if f, err := run.Find(g.Runs, dir); err == nil && f.Dir == dir {
-			return picked{given, &f}, nil
+			return picked{Weights: given, Run: &f}, nil
 		}
-		return picked{given, nil}, nil
+		return picked{Weights: given}, nil
 	}
 	if strings.HasSuffix(given, ".safetensors") {
 		return picked{}, fault.New(fault.Checkpoint, "diffuse sample RUN takes a run's own checkpoint", "there is no file %s", given)
@@ -47,20 +84,20 @@ func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if err != nil {
 		return picked{}, err
 	}
-	weights := filepath.Join(f.Dir, checkpoint+".safetensors")
-	if !isFile(weights) {
-		return picked{}, fault.New(fault.Checkpoint, "diffuse train --resume "+shellWord(f.Name)+g.runsFlag(), "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
+	p := picked{Weights: filepath.Join(f.Dir, checkpoint+".safetensors"), Run: &f}
+	if !isFile(p.Weights) {
+		return p, fault.New(fault.Checkpoint, "diffuse train --resume "+shellWord(f.Name)+g.runsFlag(), "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
 	}
-	return picked{weights, &f}, nil
+	return p, nil
 }
 
-// openCheckpoint is pickCheckpoint that also reads what the net was trained under.
-func openCheckpoint(g *Global, given, checkpoint string) (picked, *train.Checkpoint, error) {
-	p, err := pickCheckpoint(g, given, checkpoint)
+// openNet is pickNet that also reads what the net was trained under.
+func openNet(g *Global, given, checkpoint string) (picked, *train.Checkpoint, error) {
+	p, err := pickNet(g, given, checkpoint)
 	if err != nil {
 		return p, nil, err
 	}
-	c, err := train.LoadCheckpoint(p.Weights)
+	c, err := p.open()
 	return p, c, err
 }
 

@@ -39,8 +39,8 @@ func NewSample(stdio *IO, g *Global) *cobra.Command {
 		Use:   "sample [RUN|FILE]",
 		Short: "Draw images with a net that was trained",
 		Long: help(`Draw images with a run's net, or with a checkpoint file: the newest run where
-none is named. The sampler and its steps are those of the run's config unless
-flags say otherwise.
+none is named, fashion-best, the net in the binary, where there are no runs. The
+sampler and its steps are those of the run's config unless flags say otherwise.
 
 docs/samplers.md says what the samplers compute, how often they call the net and
 what each is good for.
@@ -55,11 +55,11 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
   diffuse sample --ddim --steps 100 --n 64
   diffuse sample quick-calm-otter --seeds 0-63 --out seeds/
   diffuse sample runs/quick-calm-otter/best.safetensors --ddpm --variance fixed_small
-  diffuse sample --sampler dpmpp_2m --steps 20
+  diffuse sample fashion-best --sampler dpmpp_2m --steps 20
   diffuse sample --sampler heun --steps 20 --set sample.churn=0.5
   diffuse sample --ddim --eta 0 --n 9 --out drawing.gif`,
 		Args:              arguments("a RUN or FILE", 0, 1),
-		ValidArgsFunction: completeRuns(g),
+		ValidArgsFunction: completeNets(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Given = given(args)
 			if err := o.readFlags(cmd.Flags()); err != nil {
@@ -103,11 +103,12 @@ type sampleJob struct {
 	*SampleOptions
 	checkpoint *train.Checkpoint
 	run        *run.Folder // that it belongs to; nil for a file that lies in none
+	builtin    bool        // it is the net in the binary, whose weights are averages
 	conf       config.Sample
 	drawing    string // as scores record it
 	sampler    *sample.Sampler
 	seeds      []uint64
-	average    bool // use the moving average of the weights
+	average    bool // use the moving average of the weights that lies beside them
 	form       form
 	out        string
 	frames     *trajectory // for a GIF
@@ -115,7 +116,7 @@ type sampleJob struct {
 
 // newSampleJob joins the checkpoint, the run's config and the flags.
 func newSampleJob(o *SampleOptions) (*sampleJob, error) {
-	p, c, err := openCheckpoint(o.Global, o.Given, o.Checkpoint)
+	p, c, err := openNet(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Run != nil {
+	if p.config() != "" {
 		if err := c.Agrees(train.NewContract(&r.Config, c.Image[2], c.Classes)); err != nil {
 			return nil, err
 		}
@@ -135,7 +136,11 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err := o.checkFlags(r.Sample.Sampler); err != nil {
 		return nil, err
 	}
-	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, conf: r.Sample, average: o.EMA || !o.Raw && c.AveragePath != ""}
+	if o.Raw && p.Builtin {
+		return nil, fault.New(fault.Checkpoint, "leave out --raw", "%s holds averaged weights alone", c.Path)
+	}
+	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, builtin: p.Builtin, conf: r.Sample}
+	job.average = !p.Builtin && (o.EMA || !o.Raw && c.AveragePath != "")
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		return nil, err
@@ -238,7 +243,7 @@ func (j *sampleJob) report(seconds float64) error {
 
 // weights names the weights that are used.
 func (j *sampleJob) weights() string {
-	if j.average {
+	if j.average || j.builtin {
 		return "ema"
 	}
 	return "raw"

@@ -261,6 +261,11 @@ func TestSample(t *testing.T) {
 func TestSampleErrors(t *testing.T) {
 	runs := t.TempDir()
 	tinyRun(t, runs, "tiny")
+	unfinished := t.TempDir()
+	tinyRun(t, unfinished, "tiny")
+	if err := os.Remove(filepath.Join(unfinished, "tiny", "last.safetensors")); err != nil {
+		t.Fatal(err)
+	}
 	damaged := filepath.Join(t.TempDir(), "damaged.safetensors")
 	if err := os.WriteFile(damaged, []byte("\xff\xff\xff\xff\xff\xff\xff\x7f{}"), 0o666); err != nil {
 		t.Fatal(err)
@@ -271,7 +276,10 @@ func TestSampleErrors(t *testing.T) {
 		code fault.Kind
 		says string
 	}{
-		{"--runs " + t.TempDir(), fault.Checkpoint, "has a checkpoint\nhint: diffuse train"},
+		{"--runs " + unfinished, fault.Checkpoint, "has a net that draws\nhint: diffuse train"},
+		{"--runs " + t.TempDir() + " --checkpoint best", fault.Checkpoint, "fashion-best, the net in the binary, has no checkpoint best"},
+		{"fashion-best --raw", fault.Checkpoint, "the fashion-best in the binary holds averaged weights alone"},
+		{"fashion-best --set data.range=0,1", fault.Checkpoint, "the checkpoint's input range is"},
 		{"nothing", fault.Checkpoint, "no run nothing"},
 		{damaged, fault.Checkpoint, damaged},
 		{"--checkpoint epoch-0007", fault.Checkpoint, "no checkpoint epoch-0007.safetensors"},

@@ -165,7 +165,7 @@ func Newest(runs string) (Folder, error) {
 		}
 	}
 	if newest.Name == "" {
-		return newest, fault.New(fault.Checkpoint, "diffuse train", "no run in %s has a checkpoint", runs)
+		return newest, fault.New(fault.Checkpoint, "diffuse train", "no run in %s has a net that draws", runs)
 	}
 	return newest, nil
 }
