@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -196,21 +197,42 @@ func TestConfigBeside(t *testing.T) {
 	}
 }
 
-// Every sweep in the binary can be run without data.
+// The sweeps in the binary vary what they say and nothing else, the studies each
+// setting at three seeds; sweep-quick needs no data.
 func TestShippedSweeps(t *testing.T) {
 	t.Chdir(t.TempDir())
+	varies := map[string]string{
+		"range-study.yaml":    "data.range train.seed",
+		"schedule-study.yaml": "schedule.kind schedule.betamax train.seed",
+		"sweep-quick.yaml":    "schedule.betamax train.seed",
+	}
 	for _, file := range config.EmbeddedSweeps() {
 		s, err := config.LoadSweep(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p, err := New(s, s.Name, loader(s))
-		if err != nil || len(p.Runs) < 2 {
+		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
+		var keys []string
+		for _, k := range p.Varies {
+			keys = append(keys, k.Path)
+		}
+		if got := strings.Join(keys, " "); got != varies[file] {
+			t.Errorf("%s varies %s", file, got)
+		}
+		seeds := map[string]int{} // of each setting
 		for _, r := range p.Runs {
-			if r.Config.Data.Set != "fashion-extract" {
-				t.Errorf("%s: %s needs %s", file, r.Name, r.Config.Data.Set)
+			c := r.Config
+			seeds[fmt.Sprint(c.Data.Range, c.Schedule.Kind, c.Schedule.BetaMax)]++
+			if file == "sweep-quick.yaml" && c.Data.Set != "fashion-extract" {
+				t.Errorf("%s: %s needs %s", file, r.Name, c.Data.Set)
+			}
+		}
+		for setting, n := range seeds {
+			if strings.HasSuffix(file, "-study.yaml") && n != 3 {
+				t.Errorf("%s: %s at %d seeds", file, setting, n)
 			}
 		}
 	}
