@@ -22,28 +22,21 @@ func completeFolders(cmd *cobra.Command, flag string) {
 	}))
 }
 
-// completeConfigs offers the embedded configs beside the files that are there.
-func completeConfigs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return config.Embedded(), cobra.ShellCompDirectiveDefault
-}
-
-// completeSweeps offers the embedded sweeps beside the files that are there.
-func completeSweeps(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return config.EmbeddedSweeps(), cobra.ShellCompDirectiveDefault
+// beside offers names, such as config.Embedded, beside the files that are there.
+func beside(names func() []string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return names(), cobra.ShellCompDirectiveDefault
+	}
 }
 
 // completeRuns offers the runs beside the files that are there.
 func completeRuns(g *Global) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return run.Names(g.Runs), cobra.ShellCompDirectiveDefault
-	}
+	return beside(func() []string { return run.Names(g.Runs) })
 }
 
 // completeNets offers the net in the binary as well.
 func completeNets(g *Global) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return append(run.Names(g.Runs), pretrained.Name+"\tthe net in the binary"), cobra.ShellCompDirectiveDefault
-	}
+	return beside(func() []string { return append(run.Names(g.Runs), pretrained.Name+"\tthe net in the binary") })
 }
 
 // completeKeys offers the schema's keys, then the values of one that has a list.
@@ -71,9 +64,4 @@ func completePrecision(cmd *cobra.Command) {
 // completeCheckpoint completes the flag --checkpoint.
 func completeCheckpoint(cmd *cobra.Command) {
 	complete(cmd, "checkpoint", "last", "best\tlowest validation loss", "best-fid\tlowest FID, of a run with eval.every")
-}
-
-// completeRecipes offers the embedded recipes beside the files that are there.
-func completeRecipes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return config.EmbeddedRecipes(), cobra.ShellCompDirectiveDefault
 }

@@ -45,7 +45,7 @@ printed is a config itself. Without FILE it prints the defaults.`),
   diffuse config show fashion.yaml --set train.lr=3e-4
   DIFFUSE_TRAIN_EPOCHS=3 diffuse config show quick --json`,
 		Args:              arguments("a config FILE", 0, 1),
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: beside(config.Embedded),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.File = args[0]
@@ -86,7 +86,7 @@ first error is printed with its file, line and column.`),
 		Example: `  diffuse config check my.yaml
   diffuse config check runs/quick-calm-otter/config.yaml`,
 		Args:              arguments("a config FILE", 1, 1),
-		ValidArgsFunction: completeConfigs,
+		ValidArgsFunction: beside(config.Embedded),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.File = args[0]
 			return configCheckRun(o)

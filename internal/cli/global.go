@@ -131,7 +131,7 @@ func (g *Global) AddSetFlag(cmd *cobra.Command) {
 // AddConfigFlag gives cmd --config NAME; its default is the quick config.
 func AddConfigFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVarP(name, "config", "c", "quick.yaml", "config `file`, or the name of one in ./configs or in the binary")
-	must(cmd.RegisterFlagCompletionFunc("config", completeConfigs))
+	must(cmd.RegisterFlagCompletionFunc("config", beside(config.Embedded)))
 }
 
 // FlagOverrides are the config values that a command's flags were given: keys

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,6 @@ import (
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
 	"diffuse/internal/sweep"
-	"diffuse/internal/train"
 )
 
 // RecipeOptions are the options of diffuse recipe.
@@ -52,7 +50,7 @@ real images: the extractors are not the same.`,
   diffuse recipe nb20
   diffuse recipe nb20 --table`,
 		Args:              arguments("a NAME or FILE", 0, 1),
-		ValidArgsFunction: completeRecipes,
+		ValidArgsFunction: beside(config.EmbeddedRecipes),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.File = given(args)
 			if o.File == "" {
@@ -82,16 +80,15 @@ func recipeRun(ctx context.Context, o *RecipeOptions) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.Table:
-		return c.table()
-	case o.DryRun:
-		return c.list()
+	if o.DryRun {
+		return c.show(c.list)
 	}
-	if err := c.cook(ctx); err != nil {
-		return err
+	if !o.Table {
+		if err := c.cook(ctx); err != nil {
+			return err
+		}
 	}
-	return c.table()
+	return c.show(c.table)
 }
 
 // newCooking reads the recipe and resolves its config under each of its scores.
@@ -153,27 +150,11 @@ func (c *cooking) score(ctx context.Context, i int) error {
 		return nil
 	}
 	c.say(title)
-	return scoreRun(ctx, &ScoreOptions{
-		SampleOptions: SampleOptions{
-			IO: c.quiet, Global: c.Global, Given: filepath.Join(c.Global.Runs, c.run.Name), Checkpoint: train.Last,
-			Keys: c.recipe.Scores[i].Keys, Respaced: false,
-		},
-		JudgeOptions: defaultJudge(c.Global),
-	})
+	return c.series.score(ctx, c.run, c.recipe.Scores[i].Keys...)
 }
 
 // scoreOf is the record's latest score that was drawn as score i asks for; nil if
 // there is none.
 func (c *cooking) scoreOf(record *run.Record, i int) *run.ScoreLine {
-	weights := "raw"
-	if c.run.Config.Train.EMA > 0 {
-		weights = "ema"
-	}
-	for k := len(record.Scores) - 1; k >= 0; k-- {
-		l := &record.Scores[k]
-		if l.Checkpoint == lastFile && l.Step == record.LastStep() && l.Weights == weights && l.Drawn == c.ways[i] {
-			return l
-		}
-	}
-	return nil
+	return c.series.scoreOf(c.run, record, func(l *run.ScoreLine) bool { return l.Drawn == c.ways[i] })
 }

@@ -65,8 +65,8 @@ func (c *cooking) result() (*RecipeResult, error) {
 	return r, nil
 }
 
-// table prints our figures beside the published ones.
-func (c *cooking) table() error {
+// show reads what there is and prints it: as JSON, or for people.
+func (c *cooking) show(forPeople func(*RecipeResult) error) error {
 	r, err := c.result()
 	if err != nil {
 		return err
@@ -74,6 +74,11 @@ func (c *cooking) table() error {
 	if c.Global.JSON {
 		return c.IO.PrintJSON(r)
 	}
+	return forPeople(r)
+}
+
+// table prints our figures beside the published ones.
+func (c *cooking) table(r *RecipeResult) error {
 	w := c.IO.Out
 	fmt.Fprintln(w, r.Title)
 	fmt.Fprintln(w, r.training())
@@ -147,8 +152,12 @@ func (r *RecipeResult) terms() (all []string) {
 	return all
 }
 
-// fidInterval is a score's FID and where other samples of the model would score.
+// fidInterval is a score's FID and where other samples of the model would score;
+// empty of no score.
 func fidInterval(l *run.ScoreLine) string {
+	if l == nil {
+		return ""
+	}
 	text := number("%.2f", l.FID)
 	if text != "" && l.Interval != nil {
 		text += fmt.Sprintf(" %.1f–%.1f", l.Interval[0], l.Interval[1])
@@ -173,14 +182,7 @@ func timesFloor(fid, floor *float64) string {
 }
 
 // list prints what there is to do.
-func (c *cooking) list() error {
-	r, err := c.result()
-	if err != nil {
-		return err
-	}
-	if c.Global.JSON {
-		return c.IO.PrintJSON(r)
-	}
+func (c *cooking) list(r *RecipeResult) error {
 	w := c.IO.Out
 	fmt.Fprintf(w, "train %s, as run %s: %s", strings.TrimSuffix(c.recipe.Config, ".yaml"), r.Run, r.Status)
 	if r.Total > 0 {
@@ -194,7 +196,7 @@ func (c *cooking) list() error {
 		}
 		fmt.Fprintf(w, "score %d/%d %s, %s images: %s\n", i+1, len(r.Scores), row.Name, thousands(row.Samples), state)
 	}
-	_, err = fmt.Fprintln(w, "nothing was done")
+	_, err := fmt.Fprintln(w, "nothing was done")
 	return err
 }
 

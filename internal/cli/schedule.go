@@ -55,7 +55,7 @@ the Fashion-MNIST extract in the binary.`, fault.Data),
 		},
 	}
 	cmd.Flags().StringVarP(&o.Config, "config", "c", "", "show the schedule of a config `file` first, and vary it")
-	must(cmd.RegisterFlagCompletionFunc("config", completeConfigs))
+	must(cmd.RegisterFlagCompletionFunc("config", beside(config.Embedded)))
 	g.AddSetFlag(cmd)
 	cmd.Flags().StringVarP(&o.Out, "out", "o", "schedules.png", "write the plot to `FILE`.png or .svg; empty draws none")
 	cmd.Flags().StringVar(&o.Strip, "strip", "", "write noised images to `FILE`.png")

@@ -15,6 +15,7 @@ import (
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
 	"diffuse/internal/sweep"
+	"diffuse/internal/train"
 )
 
 // series is runs that one command trains, those of a sweep or a recipe's: each is
@@ -113,6 +114,33 @@ func (s *series) say(what string) {
 	if !s.global.Quiet {
 		fmt.Fprintln(s.stdio.Err, what)
 	}
+}
+
+// score draws images of a run's last checkpoint under keys of the sample section
+// and scores them, as diffuse fid does.
+func (s *series) score(ctx context.Context, r *sweep.Run, keys ...config.Override) error {
+	return scoreRun(ctx, &ScoreOptions{
+		SampleOptions: SampleOptions{
+			IO: s.quiet, Global: s.global, Given: filepath.Join(s.global.Runs, r.Name), Checkpoint: train.Last, Keys: keys,
+		},
+		JudgeOptions: defaultJudge(s.global),
+	})
+}
+
+// scoreOf is the latest score of a run's last checkpoint, by the weights that draw,
+// that is as wanted; nil if there is none.
+func (s *series) scoreOf(r *sweep.Run, record *run.Record, wanted func(*run.ScoreLine) bool) *run.ScoreLine {
+	weights := "raw"
+	if r.Config.Train.EMA > 0 {
+		weights = "ema"
+	}
+	for i := len(record.Scores) - 1; i >= 0; i-- {
+		l := &record.Scores[i]
+		if l.Checkpoint == lastFile && l.Step == record.LastStep() && l.Weights == weights && wanted(l) {
+			return l
+		}
+	}
+	return nil
 }
 
 // begin trains a run from its first step, in a folder that it has already or in

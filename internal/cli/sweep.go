@@ -60,7 +60,7 @@ at once, on as many machines as there are. docs/sweep.md has more.`,
   diffuse sweep my.yaml --shard 2/4
   diffuse sweep my.yaml --table`,
 		Args:              arguments("a FILE", 1, 1),
-		ValidArgsFunction: completeSweeps,
+		ValidArgsFunction: beside(config.EmbeddedSweeps),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.File = args[0]
 			return sweepRun(cmd.Context(), o)

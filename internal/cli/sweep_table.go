@@ -131,13 +131,7 @@ func (s *sweeping) printRows(w io.Writer, rows []*SweepRow) error {
 		column[*SweepRow]{"averaged", func(r *SweepRow) string { return number("%.4f", r.ValidEMA) }},
 		column[*SweepRow]{"best", func(r *SweepRow) string { return number("%.4f", r.Best) }},
 		column[*SweepRow]{"accuracy", func(r *SweepRow) string { return number("%.4f", r.Accuracy) }},
-		column[*SweepRow]{"FID, 95 %", func(r *SweepRow) string {
-			text := number("%.2f", r.fid())
-			if text != "" && r.Score.Interval != nil {
-				text += fmt.Sprintf(" %.1f–%.1f", r.Score.Interval[0], r.Score.Interval[1])
-			}
-			return text + mark(r.Score)
-		}},
+		column[*SweepRow]{"FID, 95 %", func(r *SweepRow) string { return fidInterval(r.Score) + mark(r.Score) }},
 		column[*SweepRow]{"KID", func(r *SweepRow) string { return number("%.5f", r.kid()) }},
 		column[*SweepRow]{"images/s", func(r *SweepRow) string { return positive("%.4g", r.ImgPerS) }},
 		column[*SweepRow]{"minutes", func(r *SweepRow) string { return positive("%.3g", r.Minutes) }},

@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/run"
 	"diffuse/internal/sweep"
-	"diffuse/internal/train"
 )
 
 // train makes each run of the shard finished. Its error is the first run's that
@@ -70,12 +68,7 @@ func (s *sweeping) score(ctx context.Context, r *sweep.Run) error {
 		return err
 	}
 	n := config.Override{Key: "sample.n", Value: strconv.Itoa(s.file.Score.Samples), From: s.file.Score.From}
-	return scoreRun(ctx, &ScoreOptions{
-		SampleOptions: SampleOptions{
-			IO: s.quiet, Global: s.Global, Given: filepath.Join(s.Global.Runs, r.Name), Checkpoint: train.Last, Keys: []config.Override{n},
-		},
-		JudgeOptions: defaultJudge(s.Global),
-	})
+	return s.series.score(ctx, r, n)
 }
 
 // scoreOf is a run's latest score; where the sweep asks for one, the latest that
@@ -85,15 +78,7 @@ func (s *sweeping) scoreOf(r *sweep.Run, record *run.Record) *run.ScoreLine {
 	if want == nil {
 		return record.LastScore()
 	}
-	weights := "raw"
-	if r.Config.Train.EMA > 0 {
-		weights = "ema"
-	}
-	for i := len(record.Scores) - 1; i >= 0; i-- {
-		l := &record.Scores[i]
-		if l.Checkpoint == lastFile && l.Step == record.LastStep() && l.Samples == want.Samples && l.Weights == weights && l.Sampler == r.Config.Sample.Sampler {
-			return l
-		}
-	}
-	return nil
+	return s.series.scoreOf(r, record, func(l *run.ScoreLine) bool {
+		return l.Samples == want.Samples && l.Sampler == r.Config.Sample.Sampler
+	})
 }

@@ -19,10 +19,7 @@ const maxFile = 32 << 10
 // parse reads a YAML file into its keys' values. It knows the schema's keys,
 // not their types. Errors name file, line and column.
 func parse(file string, text []byte) (map[string]value, error) {
-	if len(text) > maxFile {
-		return nil, wrong(Source(file), "", "too large for a config (more than %d KiB)", maxFile>>10)
-	}
-	body, err := parseYAML(file, text)
+	body, err := parseYAML("config", file, text)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +33,11 @@ func parse(file string, text []byte) (map[string]value, error) {
 	return w.values, nil
 }
 
-// parseYAML parses one document whose body is a mapping.
-func parseYAML(file string, text []byte) (body ast.Node, err error) {
+// parseYAML parses one document whose body is a mapping, of a file of this kind.
+func parseYAML(kind, file string, text []byte) (body ast.Node, err error) {
+	if len(text) > maxFile {
+		return nil, wrong(Source(file), "", "too large for a %s (more than %d KiB)", kind, maxFile>>10)
+	}
 	defer func() { // the parser is not ours and the text is untrusted
 		if p := recover(); p != nil {
 			err = wrong(Source(file), "", "cannot parse this as YAML: %v", p)

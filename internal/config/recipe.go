@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-
-	"diffuse/internal/nearest"
 )
 
 // Recipe is what a recipe's file says: one config to train, ways to draw with the
@@ -58,10 +56,7 @@ func LoadRecipe(name string) (*Recipe, error) {
 
 // parseRecipe reads a recipe from the text of its file.
 func parseRecipe(file string, text []byte) (*Recipe, error) {
-	if len(text) > maxFile {
-		return nil, wrong(Source(file), "", "too large for a recipe (more than %d KiB)", maxFile>>10)
-	}
-	body, err := parseYAML(file, text)
+	body, err := parseYAML("recipe", file, text)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +93,7 @@ func (p *recipeParser) parse(body ast.Node) error {
 		case "scores":
 			err = p.scores(e)
 		default:
-			err = wrong(e.from, "a recipe has the keys "+strings.Join(recipeKeys, ", "), "unknown key %s%s", e.key, didYouMean(nearest.Name(e.key, recipeKeys)))
+			err = unknownEntry(e, "a recipe", recipeKeys)
 		}
 		if err != nil {
 			return err
@@ -115,15 +110,7 @@ func (p *recipeParser) parse(body ast.Node) error {
 
 // text is an entry's string.
 func (p *recipeParser) text(e entry) (string, error) {
-	v, err := p.value(e.node)
-	if err != nil {
-		return "", err
-	}
-	s, err := exactString(v)
-	if err != nil {
-		return "", wrong(v.source, "", "%s must be %v", e.key, err)
-	}
-	return s, nil
+	return exactly(&p.walker, e.key, e, exactString)
 }
 
 // run is the name of a run, which is that of a folder.
@@ -137,13 +124,9 @@ func (p *recipeParser) run(e entry) (string, error) {
 
 // number is an entry's number.
 func (p *recipeParser) number(e entry) (*float64, error) {
-	v, err := p.value(e.node)
+	x, err := exactly(&p.walker, e.key, e, exactFloat)
 	if err != nil {
 		return nil, err
-	}
-	x, err := exactFloat(v)
-	if err != nil {
-		return nil, wrong(v.source, "", "%s must be %v", e.key, err)
 	}
 	return &x, nil
 }
@@ -187,7 +170,7 @@ func (p *recipeParser) score(item ast.Node) (*RecipeScore, error) {
 		case "time":
 			s.Time, err = p.text(e)
 		default:
-			err = wrong(e.from, "a score has the keys "+strings.Join(scoreKeys, ", "), "unknown key %s%s", e.key, didYouMean(nearest.Name(e.key, scoreKeys)))
+			err = unknownEntry(e, "a score", scoreKeys)
 		}
 		if err != nil {
 			return nil, err

@@ -2,8 +2,11 @@ package config
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"diffuse/internal/nearest"
 )
 
 // entry is a key of a mapping, where it stands, and what it holds.
@@ -89,16 +92,32 @@ func textOf(x any) string {
 
 // samples is how many images are scored; errors call the key what.
 func (w *walker) samples(what string, e entry) (int, error) {
-	v, err := w.value(e.node)
+	n, err := exactly(w, what, e, exactInt)
 	if err != nil {
 		return 0, err
 	}
-	n, err := exactInt(v)
-	if err != nil {
-		return 0, wrong(v.source, "", "%s must be %v", what, err)
-	}
 	if n < 2 || n > 1_000_000 {
-		return 0, wrong(v.source, "", "%s must be from 2 to 1000000, got %d", what, n)
+		return 0, wrong(at(w.file, e.node), "", "%s must be from 2 to 1000000, got %d", what, n)
 	}
 	return int(n), nil
+}
+
+// exactly is an entry's value as exact reads it; errors call the key what.
+func exactly[T any](w *walker, what string, e entry, exact func(value) (T, error)) (T, error) {
+	v, err := w.value(e.node)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	x, err := exact(v)
+	if err != nil {
+		err = wrong(v.source, "", "%s must be %v", what, err)
+	}
+	return x, err
+}
+
+// unknownEntry is the error of a key that the section called what, which has the
+// keys known, does not have.
+func unknownEntry(e entry, what string, known []string) error {
+	return wrong(e.from, what+" has the keys "+strings.Join(known, ", "), "unknown key %s%s", e.key, didYouMean(nearest.Name(e.key, known)))
 }

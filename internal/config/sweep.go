@@ -2,11 +2,8 @@ package config
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-
-	"diffuse/internal/nearest"
 )
 
 // Sweep is what a sweep's file says: one config, and the keys that its runs set.
@@ -55,10 +52,7 @@ func LoadSweep(name string) (*Sweep, error) {
 
 // parseSweep reads a sweep from the text of its file.
 func parseSweep(file string, text []byte) (*Sweep, error) {
-	if len(text) > maxFile {
-		return nil, wrong(Source(file), "", "too large for a sweep (more than %d KiB)", maxFile>>10)
-	}
-	body, err := parseYAML(file, text)
+	body, err := parseYAML("sweep", file, text)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +84,7 @@ func (p *sweepParser) parse(body ast.Node) error {
 		case "score":
 			err = p.score(e)
 		default:
-			err = wrong(e.from, "a sweep has the keys "+strings.Join(sweepKeys, ", "), "unknown key %s%s", e.key, didYouMean(nearest.Name(e.key, sweepKeys)))
+			err = unknownEntry(e, "a sweep", sweepKeys)
 		}
 		if err != nil {
 			return err
