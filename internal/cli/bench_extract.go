@@ -104,7 +104,7 @@ func benchedClassifier(c *config.Config, o *BenchOptions) (*extractor, error) {
 	return &extractor{
 		worker: func(n int) (extracting, error) {
 			w, err := r.Features(n)
-			return func(features, x []float32) error { return w.Predict(features, x, nil) }, err
+			return func(features, x []float32) error { return w.Predict(features, x, nil, nil) }, err
 		},
 		micro: 64, size: benchSide * benchSide, dim: r.Dim(), parameters: r.Params().Count(),
 	}, nil

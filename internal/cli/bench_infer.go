@@ -32,7 +32,7 @@ func benchInfer(_ context.Context, c *config.Config, o *BenchOptions) (*benched,
 			return nil, err
 		}
 		p.hands = append(p.hands, func(y, x []float32, lo int) error {
-			return hand.Predict(y, x, times[lo:lo+len(x)/sizes.Input])
+			return hand.Predict(y, x, times[lo:lo+len(x)/sizes.Input], nil)
 		})
 	}
 	return p.benched(net.Params().Count(), workers), nil

@@ -241,7 +241,7 @@ func (t *comparison) fill(ctx context.Context) error {
 		if c.Score.FID != nil {
 			continue
 		}
-		if t.job.sampler, err = sample.New(c.conf, schedule); err != nil {
+		if t.job.sampler, err = sample.New(c.conf, schedule, t.job.checkpoint.ClassNames()); err != nil {
 			return err
 		}
 		t.Global.Log.Info("cell", "number", i+1, "of", len(t.Cells), "sampler", c.Sampler, "steps", c.Steps, "net_calls", t.job.sampler.NetCalls())

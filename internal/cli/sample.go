@@ -141,14 +141,17 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	}
 	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, builtin: p.Builtin, conf: r.Sample}
 	job.average = !p.Builtin && (o.EMA || !o.Raw && c.AveragePath != "")
+	if c.Net.Conditional && c.Net.ClassDropout == 0 && r.Sample.Guidance > 1 {
+		return nil, fault.New(fault.Checkpoint, "train with --set model.class_dropout=0.1", "sample.guidance: %s was always told the class", c.Path)
+	}
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		return nil, err
 	}
 	if r.Sample.Sampler == "ddpm" && o.Respaced {
-		job.sampler, err = sample.Respaced(r.Sample, s)
+		job.sampler, err = sample.Respaced(r.Sample, s, c.ClassNames())
 	} else {
-		job.sampler, err = sample.New(r.Sample, s)
+		job.sampler, err = sample.New(r.Sample, s, c.ClassNames())
 	}
 	if err != nil {
 		return nil, err

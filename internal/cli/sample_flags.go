@@ -38,6 +38,7 @@ var samplerNames = []string{
 var sampleKeys = map[string]string{
 	"n": "sample.n", "samples": "sample.n", "seed": "sample.seed", "sampler": "sample.sampler", "steps": "sample.steps", "eta": "sample.eta",
 	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch", "precision": "sample.precision",
+	"class": "sample.class", "guidance": "sample.guidance",
 }
 
 // The samplers that heed a setting; those of a flag begin with one that has a flag
@@ -72,6 +73,8 @@ func (o *SampleOptions) addDrawFlags(cmd *cobra.Command, count string) {
 	f.Float64("eta", 0, "DDIM's and euler_ancestral's share of DDPM's noise, 0 to 1 (key sample.eta)")
 	f.String("variance", "", "DDPM's sigma² (key sample.variance)")
 	f.String("clip", "", "clamp x0_hat to `LO,HI`, or none (key sample.clip)")
+	f.String("class", "", "draw this `CLASS` alone, by name or number, with a net that knows classes (key sample.class)")
+	f.Float64("guidance", 1, "weight of classifier-free guidance towards the class, two net calls a step (key sample.guidance)")
 	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
 	complete(cmd, "sampler", samplerNames...)

@@ -53,7 +53,7 @@ func tinyRun(t *testing.T, runs, name string) run.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.NewUNet(r.Model, r.Data.Size, set.C, true, kernel.Best())
+	net, err := model.NewUNet(r.Model, model.Images{Size: r.Data.Size, Channels: set.C}, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,8 @@ func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer,
 	grids := &run.Grids{
 		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
 		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
-		Drawn: []train.Observer{log, warn, notifier},
+		Classes: t.classNames(),
+		Drawn:   []train.Observer{log, warn, notifier},
 	}
 	all := []train.Observer{log, warn}
 	if !t.silent {
@@ -125,10 +126,18 @@ func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer,
 	all = append(all, run.Curves{Folder: folder}, grids)
 	if t.judge != nil {
 		all = append(all, &run.Scores{
-			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Workers: grids.Workers, Net: t.net, Judge: t.judge, Told: grids.Drawn,
+			Config: &t.config.Config, Schedule: t.schedule, Shape: grids.Shape, Classes: grids.Classes, Workers: grids.Workers, Net: t.net, Judge: t.judge, Told: grids.Drawn,
 		})
 	}
 	return append(all, notifier), notifier
+}
+
+// classNames are those of the classes that t's net draws; nil where it knows none.
+func (t *training) classNames() []string {
+	if !t.config.Model.Conditional {
+		return nil
+	}
+	return t.images.Classes
 }
 
 // prepareScores makes the judge of a run that is scored while it trains.

@@ -114,6 +114,15 @@ var rules = []rule{
 		return pass()
 	},
 	func(c *Config) (string, string) {
+		if c.Model.Conditional && c.Model.Kind == ResNet {
+			return fail("model.conditional", "is of a U-Net; a classifier tells classes")
+		}
+		if c.Model.ClassDropout > 0 && !c.Model.Conditional {
+			return fail("model.class_dropout", "needs model.conditional true")
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
 		if c.Schedule.BetaMin > c.Schedule.BetaMax {
 			return fail("schedule.betamax", "must be at least schedule.betamin (%v), got %v", c.Schedule.BetaMin, c.Schedule.BetaMax)
 		}

@@ -61,6 +61,9 @@ type Model struct {
 	HeadDim   int    `mapstructure:"head_dim" validate:"min=1,max=256" doc:"channels of one attention head"`
 	Groups    int    `mapstructure:"groups" validate:"min=1" doc:"groups of every GroupNorm; must divide all channels"`
 	Init      string `mapstructure:"init" validate:"oneof=default ddpm" doc:"initial weights: PyTorch's, or the lesson's init_ddpm on top"`
+
+	Conditional  bool    `mapstructure:"conditional" json:",omitempty" doc:"tell the U-Net each image's class (diffusers' class_embedding), so that it can draw one class, and better ones"`
+	ClassDropout float64 `mapstructure:"class_dropout" json:",omitempty" validate:"gte=0,lt=1" doc:"conditional: share of training images whose class is not told; guidance needs some, 0.1 is usual"`
 }
 
 // Train is the optimisation.
@@ -101,6 +104,8 @@ type Sample struct {
 	SkipEvery int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
 	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
 	Clip      []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
+	Class     string    `mapstructure:"class" json:",omitempty" doc:"conditional net: the class of every image, by name or number; empty draws each in turn, by seed"`
+	Guidance  float64   `mapstructure:"guidance" json:",omitempty" validate:"gte=1,lte=100" doc:"conditional net: weight of classifier-free guidance, which calls the net twice a step; 1 is none"`
 	Seed      int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
 	N         int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
 	Batch     int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"diffuse/internal/fault"
@@ -25,6 +26,20 @@ var (
 	fashionClasses = []string{"t-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"}
 	cifarClasses   = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 )
+
+// ClassNames are the names of the n classes of the data set called name, or their
+// numbers where it is not known.
+func ClassNames(name string, n int) []string {
+	known := map[string][]string{FashionMNIST: fashionClasses, FashionExtract: fashionClasses, CIFAR10: cifarClasses}[name]
+	if len(known) == n {
+		return known
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names
+}
 
 // DefaultDir is the folder of data sets where none is named: fetch fills it, and
 // Open looks there.

@@ -19,7 +19,7 @@ import (
 // fading is a net whose idea of x_0 in x_t depends on t.
 type fading struct{ s *schedule.Schedule }
 
-func (f fading) Predict(y, x []float32, t []float64) error {
+func (f fading) Predict(y, x []float32, t []float64, _ []int) error {
 	size := len(x) / len(t)
 	for i, at := range t {
 		a := f.s.AlphabarAt(at)
@@ -39,7 +39,7 @@ func draws(t *testing.T, name string, n, nets, batch int) *Drawn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sampler, err := sample.New(c.Sample, s)
+	sampler, err := sample.New(c.Sample, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func classifier(c *train.Checkpoint, hash string, kernels *kernel.Set) (*Extract
 // headless is a classifier's worker that stops before its head.
 type headless struct{ model.Worker }
 
-func (h headless) Features(features, x []float32) error { return h.Predict(features, x, nil) }
+func (h headless) Features(features, x []float32) error { return h.Predict(features, x, nil, nil) }
 
 // inceptionBatch is how many images a worker passes through Inception at a time.
 const inceptionBatch = 8

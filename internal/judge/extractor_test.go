@@ -44,7 +44,7 @@ func ownFeatures(t *testing.T, path string, im setImages) []float32 {
 			}
 		}
 	}
-	if err := w.Predict(y, x, nil); err != nil {
+	if err := w.Predict(y, x, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return y

@@ -51,7 +51,7 @@ func TestFashionClassifierAccuracy(t *testing.T) {
 			index[i] += lo
 		}
 		set.Fill(x, index, c.Image[0], c.Range[0], c.Range[1], nil)
-		if err := w.Predict(y, x, nil); err != nil {
+		if err := w.Predict(y, x, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := range batch {

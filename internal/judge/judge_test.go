@@ -214,7 +214,7 @@ func TestStatisticsReference(t *testing.T) {
 // shade is a net that draws images of a shade that depends on the seed.
 type shade struct{ s *schedule.Schedule }
 
-func (n shade) Predict(y, x []float32, t []float64) error {
+func (n shade) Predict(y, x []float32, t []float64, _ []int) error {
 	size := len(x) / len(t)
 	for i, at := range t {
 		a := n.s.AlphabarAt(at)
@@ -233,7 +233,7 @@ func drawnImages(t *testing.T, n int) *Drawn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sampler, err := sample.New(c.Sample, s)
+	sampler, err := sample.New(c.Sample, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // benchmarkWorker runs fashion.yaml's net on a micro-batch of 16, on one core.
 func benchmarkWorker(b *testing.B, grad bool, precision kernel.Precision) {
-	u, err := NewUNet(fashion, 32, 1, grad, kernel.Best().In(precision))
+	u, err := NewUNet(fashion, Images{Size: 32, Channels: 1}, grad, kernel.Best().In(precision))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -26,9 +26,9 @@ func benchmarkWorker(b *testing.B, grad bool, precision kernel.Precision) {
 	flat := make([]float32, len(u.params.Data))
 	for b.Loop() {
 		if grad {
-			err = w.Gradients(flat, loss, x, y, times, nil, 1)
+			err = w.Gradients(flat, loss, x, y, times, nil, nil, 1)
 		} else {
-			err = w.Predict(y, x, times)
+			err = w.Predict(y, x, times, nil)
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -44,7 +44,7 @@ func goldenUNet(t *testing.T, kernels *kernel.Set) (*UNet, *tensorfile.File) {
 	}
 	t.Cleanup(func() { f.Close() })
 	cfg := config.Model{Channels: g.Channels, Layers: g.Layers, Attention: g.Attention, HeadDim: g.HeadDim, Groups: g.Groups}
-	u, err := NewUNet(cfg, f.Shape("x")[2], g.InChannels, true, kernels)
+	u, err := NewUNet(cfg, Images{Size: f.Shape("x")[2], Channels: g.InChannels}, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func checkGoldenUNet(t *testing.T, kernels *kernel.Set, ofOutput, ofLoss, ofGrad
 		t.Fatal(err)
 	}
 	y := make([]float32, len(x))
-	if err := w.Predict(y, x, times); err != nil {
+	if err := w.Predict(y, x, times, nil); err != nil {
 		t.Fatal(err)
 	}
 	var worst float64
@@ -132,7 +132,7 @@ func checkGoldenUNet(t *testing.T, kernels *kernel.Set, ofOutput, ofLoss, ofGrad
 
 	grad, losses := make([]float32, len(u.Params().Data)), make([]float64, n)
 	scale := 1 / float32(len(x))
-	if err := w.Gradients(grad, losses, x, target, times, nil, scale); err != nil {
+	if err := w.Gradients(grad, losses, x, target, times, nil, nil, scale); err != nil {
 		t.Fatal(err)
 	}
 	var loss float64

@@ -14,7 +14,8 @@ import (
 
 // initPyTorch draws the weights as PyTorch does: U(−1/√fan_in, 1/√fan_in) for
 // weights and biases of convolutions and linear layers (kaiming_uniform with
-// a = √5); norms and running statistics change nothing at first.
+// a = √5), N(0, 1) for embeddings; norms and running statistics change nothing at
+// first.
 func (n *net) initPyTorch(seed int64) {
 	fanIn := 1
 	var buffer []float32
@@ -25,6 +26,8 @@ func (n *net) initPyTorch(seed int64) {
 			fill(w, 1)
 		case isNorm:
 			fill(w, 0)
+		case p.Kind == Table:
+			rng.Normal(w, uint64(seed), rng.Weights, uint64(i), 0)
 		default:
 			if p.Kind != Vector { // a bias follows its weight and has its fan-in
 				fanIn = p.Len / p.Shape[0]

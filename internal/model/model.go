@@ -9,7 +9,7 @@ import (
 )
 
 // Images are the images a net is for: Size×Size pixels of so many channels, in
-// so many classes, which only a classifier minds.
+// so many classes, which a classifier and a conditional U-Net mind.
 type Images struct{ Size, Channels, Classes int }
 
 // New lays out the net of a config, to be computed by a kernel set in its
@@ -19,7 +19,7 @@ func New(c config.Model, im Images, grad bool, kernels *kernel.Set) (Net, error)
 	if c.Kind == config.ResNet {
 		return NewResNet(c, im.Size, im.Channels, im.Classes, grad, kernels)
 	}
-	return NewUNet(c, im.Size, im.Channels, grad, kernels)
+	return NewUNet(c, im, grad, kernels)
 }
 
 // Count is the number of parameters of the net that New would make.
@@ -27,7 +27,7 @@ func Count(c config.Model, im Images) int {
 	if c.Kind == config.ResNet {
 		return CountResNet(c, im.Channels, im.Classes)
 	}
-	return CountUNet(c, im.Channels)
+	return CountUNet(c, im)
 }
 
 // Net is a network whose parameters can be trained and which runs on images.
@@ -63,16 +63,21 @@ type Sizes struct {
 	Target int // what the output is compared with; a loss is a sum of so many terms
 }
 
+// Unknown is the class of an image that a conditional net is not told: it then
+// speaks of all classes.
+const Unknown = -1
+
 // Worker runs a net on a micro-batch, on one goroutine. Images are NHWC,
 // float32, back to back; a call takes any number of them up to the worker's n.
 type Worker interface {
 	// Predict writes the net's output for images x at timesteps t, nil for a net
-	// that knows no time, to y.
-	Predict(y, x []float32, t []float64) error
+	// that knows no time, to y. class is each image's, from 0 on or Unknown; nil is
+	// Unknown for all, and a net that is not conditional does not read it.
+	Predict(y, x []float32, t []float64, class []int) error
 	// Gradients adds to grad, laid out as Params().Data, the gradient of scale
 	// times the sum of the images' losses and writes those to loss. Where weights
 	// is not nil, each image's squared error is multiplied by its own.
-	Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) error
+	Gradients(grad []float32, loss []float64, x, target []float32, t []float64, class []int, weights []float32, scale float32) error
 	// FirstNonFinite names the first layer whose output of the last call
 	// holds a NaN or an infinity; it is empty where there is none.
 	FirstNonFinite() string

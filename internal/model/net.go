@@ -20,6 +20,7 @@ type net struct {
 	kind     kind
 	size     int // images are size×size
 	channels int // of an image
+	classes  int // that the net is told of, or tells
 	kernels  *kernel.Set
 	back     op.Backend
 	params   Params
@@ -35,7 +36,7 @@ type net struct {
 // kind is what one kind of net adds.
 type kind interface {
 	// forward builds the graph from images x (n, size, size, channels) and, for a
-	// net that knows time, b.times.
+	// net that knows time, b.times; for one that knows classes, b.classes.
 	forward(b *builder, x *G.Node) *G.Node
 	// loss adds the loss of the output y, and returns the target's memory.
 	loss(b *builder, y *G.Node) (loss *G.Node, target []float32, l *op.Loss)
@@ -135,12 +136,20 @@ func (b *builder) times() *G.Node {
 	return t
 }
 
+// classes adds the input of class numbers, (n).
+func (b *builder) classes() *G.Node {
+	c, memory := b.Input("class", b.N)
+	b.replica.class = memory
+	return c
+}
+
 // replica is a graph of the net and the memory of its inputs and results.
 type replica struct {
-	graph        *op.Graph
-	x, t, target []float32 // t is nil for a net that knows no time
-	y            *G.Node
-	loss         *op.Loss
+	graph     *op.Graph
+	x, target []float32
+	t, class  []float32 // nil for a net that knows no time or no classes
+	y         *G.Node
+	loss      *op.Loss
 }
 
 // replica builds the graph of k for so many images, with the loss and its

@@ -10,6 +10,7 @@ const (
 	Vector  Kind = iota // (n): biases, norm weights; the same in both layouts
 	Matrix              // PyTorch (out, in); computed with as (in, out)
 	Conv                // PyTorch (out, in, ky, kx); computed with as (ky, kx, in, out)
+	Table               // (rows, n): an embedding; the same in both layouts
 	Running             // (n): a statistic that is measured, not trained; behind all others
 )
 
@@ -96,7 +97,7 @@ func (p *Param) computeShape() []int {
 // eachIndex visits every element by its index in both layouts.
 func (p *Param) eachIndex(visit func(torch, compute int)) {
 	switch p.Kind {
-	case Vector, Running:
+	case Vector, Table, Running:
 		for i := range p.Len {
 			visit(i, i)
 		}

@@ -16,10 +16,9 @@ import (
 // BatchNorm of its own. It predicts a logit for each class.
 type ResNet struct {
 	net
-	classes int
-	blocks  []*resBlock
-	head    *normed
-	norms   []*normed
+	blocks []*resBlock
+	head   *normed
+	norms  []*normed
 }
 
 // general is the lesson's GeneralRelu.
@@ -49,8 +48,8 @@ func NewResNet(cfg config.Model, size, imageChannels, classes int, grad bool, ke
 	if most := 1 << (len(cfg.Channels) - 1); size > most {
 		return nil, fmt.Errorf("images of %d pixels are not one pixel after %d halvings", size, len(cfg.Channels)-1)
 	}
-	r := &ResNet{net: newNet(size, imageChannels, kernels), classes: classes}
-	r.kind = r
+	r := &ResNet{net: newNet(size, imageChannels, kernels)}
+	r.kind, r.classes = r, classes
 	r.layOut(cfg.Channels)
 	r.alloc(grad)
 	for _, n := range r.norms {
@@ -62,7 +61,7 @@ func NewResNet(cfg config.Model, size, imageChannels, classes int, grad bool, ke
 // CountResNet is the number of parameters that NewResNet would make, running
 // statistics included.
 func CountResNet(cfg config.Model, imageChannels, classes int) int {
-	r := &ResNet{net: net{channels: imageChannels}, classes: classes}
+	r := &ResNet{net: net{channels: imageChannels, classes: classes}}
 	r.layOut(cfg.Channels)
 	return r.params.Count()
 }

@@ -56,7 +56,7 @@ func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels
 		t.Fatal(err)
 	}
 	loss, grad := make([]float64, n), make([]float32, len(data))
-	if err := w.Gradients(grad, loss, x, read("labels"), nil, nil, 1/float32(n)); err != nil {
+	if err := w.Gradients(grad, loss, x, read("labels"), nil, nil, nil, 1/float32(n)); err != nil {
 		t.Fatal(err)
 	}
 	var mean float64
@@ -96,7 +96,7 @@ func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels
 		size int
 	}{{"y", w, 5}, {"features", features, r.Dim()}} {
 		got := make([]float32, n*part.size)
-		if err := part.w.Predict(got, x, nil); err != nil {
+		if err := part.w.Predict(got, x, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		checkNear(t, part.name, got, read(part.name), yTolerance)

@@ -70,7 +70,7 @@ func TestResNetGradients(t *testing.T) {
 			at := func(grad []float32) (sum float64) {
 				loss := make([]float64, n)
 				r.Repack(nil)
-				if err := w.Gradients(grad, loss, x, labels, nil, nil, 1); err != nil {
+				if err := w.Gradients(grad, loss, x, labels, nil, nil, nil, 1); err != nil {
 					t.Fatal(err)
 				}
 				for _, l := range loss {
@@ -121,7 +121,7 @@ func TestPredictionIsFoldedFromRunningStatistics(t *testing.T) {
 	}
 	loss := make([]float64, n)
 	sum := make([]float32, len(r.params.Data))
-	if err := w.Gradients(sum, loss, x, labels, nil, nil, 1); err != nil {
+	if err := w.Gradients(sum, loss, x, labels, nil, nil, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	for range 200 { // 0.9^200: only this batch is left
@@ -135,7 +135,7 @@ func TestPredictionIsFoldedFromRunningStatistics(t *testing.T) {
 	}
 	r.Repack(nil)
 	y, got := make([]float32, n*3), make([]float64, n)
-	if err := w.Predict(y, x, nil); err != nil {
+	if err := w.Predict(y, x, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	r.Loss(got, y, labels)
@@ -160,10 +160,10 @@ func TestFeaturesAreWhatTheHeadSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	logits, features := make([]float32, n*3), make([]float32, n*r.Dim())
-	if err := w.Predict(logits, x, nil); err != nil {
+	if err := w.Predict(logits, x, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Predict(features, x, nil); err != nil {
+	if err := f.Predict(features, x, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	data, h := r.params.Data, r.head

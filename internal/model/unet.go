@@ -20,6 +20,7 @@ type UNet struct {
 	convIn, convOut *conv
 	normOut         *norm
 	time1, time2    *linear
+	class           *Param // diffusers' class_embedding and a last row for Unknown; nil unless conditional
 	down, up        []*block
 	mid             *block
 }
@@ -33,14 +34,15 @@ type block struct {
 	up         bool
 }
 
-// NewUNet lays out a U-Net for size×size images of so many channels, to be
-// computed by a kernel set in its precision; its parameters are zero until Init
-// or a checkpoint fills them. grad says whether it will be trained.
-func NewUNet(cfg config.Model, size, imageChannels int, grad bool, kernels *kernel.Set) (*UNet, error) {
-	if err := checkUNet(cfg, size); err != nil {
+// NewUNet lays out a U-Net for such images, to be computed by a kernel set in its
+// precision; its parameters are zero until Init or a checkpoint fills them. grad
+// says whether it will be trained.
+func NewUNet(cfg config.Model, im Images, grad bool, kernels *kernel.Set) (*UNet, error) {
+	if err := checkUNet(cfg, im); err != nil {
 		return nil, err
 	}
-	u := &UNet{cfg: cfg, net: newNet(size, imageChannels, kernels)}
+	u := &UNet{cfg: cfg, net: newNet(im.Size, im.Channels, kernels)}
+	u.classes = im.Classes
 	u.kind = u
 	u.layOut()
 	u.alloc(grad)
@@ -48,19 +50,22 @@ func NewUNet(cfg config.Model, size, imageChannels int, grad bool, kernels *kern
 }
 
 // CountUNet is the number of parameters that NewUNet would make.
-func CountUNet(cfg config.Model, imageChannels int) int {
-	u := &UNet{cfg: cfg, net: net{channels: imageChannels}}
+func CountUNet(cfg config.Model, im Images) int {
+	u := &UNet{cfg: cfg, net: net{channels: im.Channels, classes: im.Classes}}
 	u.layOut()
 	return u.params.Count()
 }
 
 // checkUNet refuses what would build no net.
-func checkUNet(cfg config.Model, size int) error {
+func checkUNet(cfg config.Model, im Images) error {
+	if cfg.Conditional && im.Classes < 1 {
+		return fmt.Errorf("model.conditional wants images in classes, got %d", im.Classes)
+	}
 	if len(cfg.Channels) == 0 || len(cfg.Attention) != len(cfg.Channels) {
 		return fmt.Errorf("model.attention has %d entries for %d levels", len(cfg.Attention), len(cfg.Channels))
 	}
-	if size%(1<<(len(cfg.Channels)-1)) != 0 {
-		return fmt.Errorf("images of %d pixels cannot be halved %d times", size, len(cfg.Channels)-1)
+	if im.Size%(1<<(len(cfg.Channels)-1)) != 0 {
+		return fmt.Errorf("images of %d pixels cannot be halved %d times", im.Size, len(cfg.Channels)-1)
 	}
 	for i, c := range cfg.Channels {
 		if c%cfg.Groups != 0 {
@@ -80,6 +85,9 @@ func (u *UNet) layOut() {
 	u.convIn = u.conv("conv_in", same(u.channels, first))
 	u.time1 = u.linear("time_embedding.linear_1", first, temb)
 	u.time2 = u.linear("time_embedding.linear_2", temb, temb)
+	if u.cfg.Conditional {
+		u.class = u.params.Add("class_embedding.weight", Table, u.classes+1, temb)
+	}
 
 	skips := []int{first} // the channels of what the way down leaves for the way up
 	from := first
@@ -145,6 +153,9 @@ func (u *UNet) forward(b *builder, x *G.Node) *G.Node {
 	// Every ResNet block passes the embedding through SiLU first: once is enough.
 	temb := b.Embed(b.times(), u.cfg.Channels[0])
 	temb = u.time2.apply(b, b.SiLU(u.time1.apply(b, temb)))
+	if u.class != nil {
+		b.Scope("class_embedding", func() { temb = b.Add(temb, b.Lookup(b.param(u.class), b.classes())) })
+	}
 	temb = b.SiLU(temb)
 
 	h := u.convIn.apply(b, x, false)

@@ -33,7 +33,7 @@ func TestCountUNet(t *testing.T) {
 		image int
 		want  int
 	}{{fashion, 1, 15_890_753}, {fashion, 3, 15_891_907}, {cifar, 3, 274_056_163}} {
-		if got := CountUNet(tc.cfg, tc.image); got != tc.want {
+		if got := CountUNet(tc.cfg, Images{Channels: tc.image}); got != tc.want {
 			t.Errorf("%v with %d image channels: %d parameters, want %d", tc.cfg.Channels, tc.image, got, tc.want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestCountUNet(t *testing.T) {
 
 func newSmall(t *testing.T, grad bool) *UNet {
 	t.Helper()
-	u, err := NewUNet(small, 8, 3, grad, kernel.Best())
+	u, err := NewUNet(small, Images{Size: 8, Channels: 3}, grad, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestPredictionStandsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Predict(y, x, t0); err != nil {
+		if err := w.Predict(y, x, t0, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,12 +90,12 @@ func TestGradientsAdd(t *testing.T) {
 	}
 	together, apart := make([]float32, len(u.params.Data)), make([]float32, len(u.params.Data))
 	loss, one := make([]float64, n), make([]float64, 1)
-	if err := w.Gradients(together, loss, x, target, times, nil, 0.5); err != nil {
+	if err := w.Gradients(together, loss, x, target, times, nil, nil, 0.5); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
 		at := func(v []float32) []float32 { return v[i*size : (i+1)*size] }
-		if err := w.Gradients(apart, one, at(x), at(target), times[i:i+1], nil, 0.5); err != nil {
+		if err := w.Gradients(apart, one, at(x), at(target), times[i:i+1], nil, nil, 0.5); err != nil {
 			t.Fatal(err)
 		}
 		if one[0] != loss[i] {
@@ -187,11 +187,11 @@ func TestWorkerRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	x := make([]float32, 2*8*8*3)
 	for name, call := range map[string]func() error{
-		"too many images": func() error { return w.Predict(make([]float32, 3*192), make([]float32, 3*192), make([]float64, 3)) },
-		"no images":       func() error { return w.Predict(nil, nil, nil) },
-		"wrong size":      func() error { return w.Predict(x, x, make([]float64, 1)) },
-		"no gradients":    func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), nil, 1) },
-		"shorter output":  func() error { return w.Predict(x[:3], x, make([]float64, 2)) },
+		"too many images": func() error { return w.Predict(make([]float32, 3*192), make([]float32, 3*192), make([]float64, 3), nil) },
+		"no images":       func() error { return w.Predict(nil, nil, nil, nil) },
+		"wrong size":      func() error { return w.Predict(x, x, make([]float64, 1), nil) },
+		"no gradients":    func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), nil, nil, 1) },
+		"shorter output":  func() error { return w.Predict(x[:3], x, make([]float64, 2), nil) },
 	} {
 		if call() == nil {
 			t.Errorf("%s: no error", name)
@@ -208,7 +208,7 @@ func TestNewUNetRefusesImpossibleNets(t *testing.T) {
 	} {
 		cfg, size := small, 8
 		change(&cfg, &size)
-		if _, err := NewUNet(cfg, size, 1, false, kernel.Best()); err == nil {
+		if _, err := NewUNet(cfg, Images{Size: size, Channels: 1}, false, kernel.Best()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -222,7 +222,7 @@ func TestWorkersMakeNoGarbage(t *testing.T) {
 	alone := team.New(1)
 	for _, set := range kernel.Sets() {
 		for _, precision := range []kernel.Precision{kernel.FP32, kernel.BF16} {
-			u, err := NewUNet(small, 8, 3, true, set.In(precision))
+			u, err := NewUNet(small, Images{Size: 8, Channels: 3}, true, set.In(precision))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,8 +233,8 @@ func TestWorkersMakeNoGarbage(t *testing.T) {
 			}
 			grad := make([]float32, u.params.Count())
 			for what, call := range map[string]func() error{
-				"Predict":   func() error { return w.Predict(y, x, times) },
-				"Gradients": func() error { return w.Gradients(grad, loss, x, y, times, nil, 1) },
+				"Predict":   func() error { return w.Predict(y, x, times, nil) },
+				"Gradients": func() error { return w.Gradients(grad, loss, x, y, times, nil, nil, 1) },
 				"Repack":    func() error { u.Repack(alone); return nil },
 			} {
 				if allocations := testing.AllocsPerRun(5, func() {

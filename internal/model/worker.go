@@ -21,9 +21,9 @@ func (n *net) Worker(images int, grad bool) (Worker, error) {
 	return &worker{net: n, kind: n.kind, n: images, grad: grad}, nil
 }
 
-// load copies a call's images and, for a net that knows time, their timesteps
-// into the graph's inputs; it returns the number of images.
-func (w *worker) load(r *replica, x []float32, t []float64) (int, error) {
+// load copies a call's images and, for a net that knows them, their timesteps and
+// classes into the graph's inputs; it returns the number of images.
+func (w *worker) load(r *replica, x []float32, t []float64, class []int) (int, error) {
 	size := w.kind.Sizes().Input
 	n := len(x) / size
 	if len(x) != n*size || len(t) != n && r.t != nil {
@@ -36,18 +36,41 @@ func (w *worker) load(r *replica, x []float32, t []float64) (int, error) {
 	for i := range r.t[:min(n, len(r.t))] {
 		r.t[i] = float32(t[i])
 	}
+	if err := w.loadClasses(r, class, n); err != nil {
+		return 0, err
+	}
 	w.last = r
 	return n, nil
 }
 
-func (w *worker) Predict(y, x []float32, t []float64) (err error) {
+// loadClasses copies n classes; the row of what is Unknown is behind all others.
+func (w *worker) loadClasses(r *replica, class []int, n int) error {
+	if r.class == nil {
+		return nil
+	}
+	if class != nil && len(class) != n {
+		return fmt.Errorf("%d classes for %d images", len(class), n)
+	}
+	for i := range n {
+		row := w.net.classes
+		if class != nil && class[i] != Unknown {
+			if row = class[i]; row < 0 || row >= w.net.classes {
+				return fmt.Errorf("class %d of %d", row, w.net.classes)
+			}
+		}
+		r.class[i] = float32(row)
+	}
+	return nil
+}
+
+func (w *worker) Predict(y, x []float32, t []float64, class []int) (err error) {
 	if w.predict == nil {
 		if w.predict, err = w.net.replica(w.kind, w.n, false); err != nil {
 			return err
 		}
 	}
 	r := w.predict
-	n, err := w.load(r, x, t)
+	n, err := w.load(r, x, t, class)
 	if err != nil {
 		return err
 	}
@@ -62,7 +85,7 @@ func (w *worker) Predict(y, x []float32, t []float64) (err error) {
 	return nil
 }
 
-func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) (err error) {
+func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, class []int, weights []float32, scale float32) (err error) {
 	if !w.grad {
 		return fmt.Errorf("this worker was made without gradients")
 	}
@@ -72,7 +95,7 @@ func (w *worker) Gradients(grad []float32, loss []float64, x, target []float32, 
 		}
 	}
 	r := w.learn
-	n, err := w.load(r, x, t)
+	n, err := w.load(r, x, t, class)
 	if err != nil {
 		return err
 	}

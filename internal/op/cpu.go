@@ -197,6 +197,20 @@ func (d *cpu) Embed(y, t *tensor.Dense, n int) {
 	}
 }
 
+func (d *cpu) Lookup(y, table, index *tensor.Dense, n int) {
+	dim := channels(y)
+	for i, row := range front(index, n) {
+		copy(y.Float32s()[i*dim:(i+1)*dim], table.Float32s()[int(row)*dim:])
+	}
+}
+
+func (d *cpu) LookupBackward(dtable, dy, index *tensor.Dense, n int) {
+	dim := channels(dy)
+	for i, row := range front(index, n) {
+		d.set.AddTo(dtable.Float32s()[int(row)*dim:(int(row)+1)*dim], dy.Float32s()[i*dim:(i+1)*dim])
+	}
+}
+
 func (d *cpu) SquaredError(dy, y, target *tensor.Dense, n int, scale float32, weights []float32, loss []float64) {
 	d.set.SquaredError(dy.Float32s(), y.Float32s(), target.Float32s(), n, pixels(y)*channels(y), scale, weights, loss)
 }

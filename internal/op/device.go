@@ -70,6 +70,8 @@ type Device interface {
 	Split(dxs []*tensor.Dense, dy *tensor.Dense, n int)
 	Resize(y, x *tensor.Dense, r kernel.Resize)
 	Embed(y, t *tensor.Dense, n int)
+	Lookup(y, table, index *tensor.Dense, n int)
+	LookupBackward(dtable, dy, index *tensor.Dense, n int)
 	SquaredError(dy, y, target *tensor.Dense, n int, scale float32, weights []float32, loss []float64)
 	CrossEntropy(dy, y, labels *tensor.Dense, n int, scale float32, loss []float64)
 

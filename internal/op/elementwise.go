@@ -138,3 +138,22 @@ func (b *Graph) Embed(t *G.Node, dim int) *G.Node {
 		compute: func(p *part) { b.dev.Embed(p.out[0], p.in[0], p.n) },
 	}, t)
 }
+
+// Lookup is the row of table (rows, dim) that each of index (n) names, which is
+// data: whole numbers from 0, as floats.
+func (b *Graph) Lookup(table, index *G.Node) *G.Node {
+	shape := tensor.Shape{b.N, table.Shape()[1]}
+	return b.must(spec{
+		kind: "lookup", class: "elementwise", shape: shape, wrt: []bool{true, false},
+		work:    b.passWork(shape, 2),
+		compute: func(p *part) { b.dev.Lookup(p.out[0], p.in[0], p.in[1], p.n) },
+		backward: func(in G.Nodes, _, dy *G.Node) (G.Nodes, error) {
+			to := b.sink(in[0])
+			return G.Nodes{b.must(spec{
+				kind: "dtable", class: "elementwise", shape: in[0].Shape().Clone(), sinks: true,
+				work:    b.passWork(shape, 2),
+				compute: func(p *part) { b.dev.LookupBackward(to.to, p.in[0], p.in[1], p.n) },
+			}, dy, in[1]), nil}, nil
+		},
+	}, table, index)
+}

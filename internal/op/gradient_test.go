@@ -204,6 +204,12 @@ var gradientCases = map[string]func(tr *trial) *G.Node{
 	"add channels": func(tr *trial) *G.Node {
 		return tr.g.AddChannels(tr.images("x", 0, 3, 5, 13), tr.images("e", 0, 13))
 	},
+	"lookup": func(tr *trial) *G.Node {
+		table := tr.leaf("table", 0, 5, 13)
+		index, rows := tr.g.Input("index", tr.g.N)
+		copy(rows, []float32{4, 1, 4})
+		return tr.g.Add(tr.images("x", 0, 13), tr.g.Lookup(table, index))
+	},
 	"concat": func(tr *trial) *G.Node {
 		return tr.g.Concat(tr.images("x", 0, 3, 5, 7), tr.images("y", 0, 3, 5, 11))
 	},

@@ -26,6 +26,7 @@ const (
 	SubsetRows                  // the random subsets of KID: step counts sides, two a subset
 	Bootstrap                   // rows drawn again: step is the replicate, image counts draws
 	ProbeRows                   // the real images whose nearest neighbours say what near is
+	ClassDropout                // training images whose class a conditional net is not told
 )
 
 // Philox's multipliers and key increments (Salmon et al. 2011, "Parallel random

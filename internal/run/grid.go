@@ -24,6 +24,7 @@ type Grids struct {
 	Config   *config.Config
 	Schedule *schedule.Schedule
 	Shape    sample.Shape
+	Classes  []string // that a conditional net knows
 	Workers  int
 	Drawn    []train.Observer // hear of each grid as GridDrawn or GridFailed
 
@@ -82,7 +83,7 @@ func (g *Grids) tell(ctx context.Context, e train.Event) error {
 func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) {
 	c := g.Config.Sample
 	c.Sampler = "ddim"
-	sampler, err := sample.New(c, g.Schedule)
+	sampler, err := sample.New(c, g.Schedule, g.Classes)
 	if err != nil {
 		return nil, err
 	}

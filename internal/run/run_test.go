@@ -254,7 +254,7 @@ func (n *constantNet) Worker(int, bool) (model.Worker, error) { return constantW
 
 type constantWorker struct{ net *constantNet }
 
-func (w constantWorker) Predict(y, x []float32, t []float64) error {
+func (w constantWorker) Predict(y, x []float32, t []float64, _ []int) error {
 	size := len(x) / len(t)
 	for i, ti := range t {
 		a := w.net.s.AlphabarAt(ti)
@@ -264,7 +264,7 @@ func (w constantWorker) Predict(y, x []float32, t []float64) error {
 	}
 	return nil
 }
-func (w constantWorker) Gradients(_ []float32, _ []float64, _, _ []float32, _ []float64, _ []float32, _ float32) error {
+func (w constantWorker) Gradients(_ []float32, _ []float64, _, _ []float32, _ []float64, _ []int, _ []float32, _ float32) error {
 	return errors.New("not asked for")
 }
 func (w constantWorker) FirstNonFinite() string { return "" }

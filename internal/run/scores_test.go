@@ -142,7 +142,7 @@ func TestScoreIsOfTheRunsSeeds(t *testing.T) {
 	s, net, _ := scorer(t, create(t), nil)
 	e := &train.Evaluation{Grid: train.Grid{Epoch: 1, Step: 1, Net: net}}
 	observe(t, s, train.Started{}, e)
-	sampler, err := sample.New(s.Config.Sample, s.Schedule)
+	sampler, err := sample.New(s.Config.Sample, s.Schedule, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

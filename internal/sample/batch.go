@@ -18,6 +18,8 @@ type batch struct {
 	x, next, z  []float32    // x_t, x_s and noise
 	predictions []prediction // the newest first, as many as the sampler reads
 	t           []float64
+	class       []int     // of each image; nil for a net that knows none
+	unguided    []float32 // what the net says where it is not told the class
 }
 
 func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
@@ -35,6 +37,14 @@ func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
 	}
 	for i := range b.predictions {
 		b.predictions[i] = prediction{slot(), slot()}
+	}
+	if d.classes > 0 {
+		for _, seed := range b.seeds {
+			b.class = append(b.class, d.classOf(seed))
+		}
+	}
+	if d.guided() {
+		b.unguided = make([]float32, size)
 	}
 	return b
 }
@@ -90,11 +100,25 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	for i := range b.t {
 		b.t[i] = t
 	}
-	if err := b.net.Predict(oldest.eps, x, b.t); err != nil {
-		return fmt.Errorf("sample: net at t = %v: %w", t, err)
+	if err := b.predict(oldest.eps, x, b.class); err != nil {
+		return err
+	}
+	if b.guided() {
+		if err := b.predict(b.unguided, x, nil); err != nil {
+			return err
+		}
+		guide(oldest.eps, b.unguided, b.Guidance)
 	}
 	if b.Velocity {
 		noiseOf(oldest.eps, x, alphabar)
+	}
+	return nil
+}
+
+// predict calls the net, once for each image.
+func (b *batch) predict(dst, x []float32, class []int) error {
+	if err := b.net.Predict(dst, x, b.t, class); err != nil {
+		return fmt.Errorf("sample: net at t = %v: %w", b.t[0], err)
 	}
 	b.report(len(b.seeds))
 	return nil

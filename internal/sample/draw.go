@@ -10,11 +10,11 @@ import (
 	"diffuse/internal/rng"
 )
 
-// Denoiser predicts the noise in x_t: y and x are images, NHWC, back to back, and
-// t is the time of each. A denoiser is used by one goroutine at a time.
-// model.Worker is one.
+// Denoiser predicts the noise in x_t: y and x are images, NHWC, back to back, t is
+// the time of each and class what each is to be: nil where nothing is said of
+// that. A denoiser is used by one goroutine at a time. model.Worker is one.
 type Denoiser interface {
-	Predict(y, x []float32, t []float64) error
+	Predict(y, x []float32, t []float64, class []int) error
 }
 
 // Shape is the size of one image.

@@ -23,7 +23,7 @@ type gaussian struct {
 	largest   int // images it takes at a time
 }
 
-func (g gaussian) Predict(y, x []float32, t []float64) error {
+func (g gaussian) Predict(y, x []float32, t []float64, _ []int) error {
 	if len(t) > g.largest {
 		return errors.New("too many images")
 	}
@@ -245,7 +245,7 @@ type constant struct {
 	err   error
 }
 
-func (c constant) Predict(y, _ []float32, _ []float64) error {
+func (c constant) Predict(y, _ []float32, _ []float64, _ []int) error {
 	for i := range y {
 		y[i] = c.value
 	}

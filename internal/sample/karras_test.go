@@ -231,7 +231,7 @@ func TestStepWithoutNoise(t *testing.T) {
 		t.Errorf("%d steps to %+v", len(steps), steps[len(steps)-1])
 	}
 	c.Steps = 1
-	if _, err := New(c, s); fault.Code(err) != int(fault.Usage) {
+	if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
 		t.Errorf("one leading step: %v", err)
 	}
 }

@@ -54,7 +54,7 @@ func (m mixture) eps(x [2]float64, sigma float64) [2]float64 {
 	return [2]float64{eps[0] / sum, eps[1] / sum}
 }
 
-func (m mixture) Predict(y, x []float32, t []float64) error {
+func (m mixture) Predict(y, x []float32, t []float64, _ []int) error {
 	for i, at := range t {
 		a := m.alphabar(at)
 		root := math.Sqrt(a)
@@ -257,8 +257,8 @@ func TestSamplersKeepTheMixture(t *testing.T) {
 // speedOf is a net that says v where another says eps.
 type speedOf struct{ mixture }
 
-func (m speedOf) Predict(y, x []float32, t []float64) error {
-	if err := m.mixture.Predict(y, x, t); err != nil {
+func (m speedOf) Predict(y, x []float32, t []float64, _ []int) error {
+	if err := m.mixture.Predict(y, x, t, nil); err != nil {
 		return err
 	}
 	for i := range y {
@@ -282,7 +282,7 @@ func TestVelocity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sampler, err := New(c.Sample, s)
+			sampler, err := New(c.Sample, s, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,10 @@
 package sample
 
 import (
+	"slices"
+	"strconv"
+	"strings"
+
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/schedule"
@@ -16,18 +20,29 @@ type Sampler struct {
 	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
 	Slope   bool                      // eps_hat follows a clamped x0_hat
 
-	Velocity bool // the net says v, from which eps_hat follows
+	Velocity bool    // the net says v, from which eps_hat follows
+	Guidance float64 // w of classifier-free guidance; 1 is none
+
+	classes int // that the net knows; 0 for none
+	class   int // of all images, or each for each in turn
 }
 
+// each is the class of a sampler that draws each in turn.
+const each = -1
+
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
-// take every step of it, the others c.Steps. More steps than the schedule has are
-// a usage error.
-func New(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
+// take every step of it, the others c.Steps. classes are the names of those that a
+// conditional net knows, nil for another net. More steps than the schedule has
+// are a usage error, and a class or guidance that the net does not know.
+func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
 	if len(c.Clip) != 0 && (len(c.Clip) != 2 || c.Clip[0] >= c.Clip[1]) {
 		return nil, fault.New(fault.Usage, "", "sample.clip: must be two rising values or none, not %v", c.Clip)
 	}
-	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity}
+	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, Guidance: c.Guidance, classes: len(classes)}
 	var err error
+	if out.class, err = chosenClass(c, classes); err != nil {
+		return nil, err
+	}
 	switch c.Sampler {
 	case "ddim":
 		out.Update = alone(func(s Step) Update { return DDIM(s, c.Eta) })
@@ -94,9 +109,9 @@ func inSigma(out *Sampler, c config.Sample, s *schedule.Schedule) error {
 
 // Respaced is DDPM over c.Steps of the schedule only, spaced as c.Spacing says
 // (Nichol and Dhariwal 2021, section 4).
-func Respaced(c config.Sample, s *schedule.Schedule) (*Sampler, error) {
+func Respaced(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
 	c.Sampler = "ddpm"
-	out, err := New(c, s)
+	out, err := New(c, s, classes)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +128,36 @@ func ddpmUpdate(c config.Sample) func([]Step) Update {
 	return alone(func(s Step) Update { return DDPM(s, c.Variance == "fixed_large") })
 }
 
+// chosenClass is the number of the class that c asks for by its name or number, or
+// each.
+func chosenClass(c config.Sample, classes []string) (int, error) {
+	if len(classes) == 0 && (c.Class != "" || c.Guidance > 1) {
+		return each, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1",
+			"sample.class and sample.guidance: the net was not trained to know classes")
+	}
+	if c.Class == "" {
+		return each, nil
+	}
+	if i := slices.Index(classes, c.Class); i >= 0 {
+		return i, nil
+	}
+	if i, err := strconv.Atoi(c.Class); err == nil && i >= 0 && i < len(classes) {
+		return i, nil
+	}
+	return each, fault.New(fault.Usage, "the classes are "+strings.Join(classes, ", "), "sample.class: the net knows no class %q", c.Class)
+}
+
+// classOf is the class of a seed's image: each in turn where none was chosen.
+func (s *Sampler) classOf(seed uint64) int {
+	if s.class == each {
+		return int(seed % uint64(s.classes))
+	}
+	return s.class
+}
+
+// guided tells whether each prediction takes two calls.
+func (s *Sampler) guided() bool { return s.Guidance > 1 }
+
 // NetCalls is how often the net is called for one image.
 func (s *Sampler) NetCalls() int {
 	n := 0
@@ -123,6 +168,9 @@ func (s *Sampler) NetCalls() int {
 		if step.Correct {
 			n++
 		}
+	}
+	if s.guided() {
+		n *= 2
 	}
 	return n
 }

@@ -29,7 +29,7 @@ func newSchedule(t *testing.T, c config.Schedule) *schedule.Schedule {
 
 func newSampler(t *testing.T, c config.Sample, s *schedule.Schedule) *Sampler {
 	t.Helper()
-	out, err := New(c, s)
+	out, err := New(c, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestNewRefuses(t *testing.T) {
 		c := config.Default().Sample
 		c.Sampler = "ddim"
 		change(&c)
-		if _, err := New(c, s); fault.Code(err) != int(fault.Usage) {
+		if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -77,6 +77,19 @@ func noiseOf(v, x []float32, alphabar float64) {
 	}
 }
 
+// guide moves what the net said of an image of a class away from what it says of
+// any image,
+//
+//	said = unguided + w·(said − unguided)
+//
+// in place (Ho and Salimans 2022, equation 6, whose w is one less). It is the
+// same for eps, v and x0_hat, which are linear in each other.
+func guide(said, unguided []float32, w float64) {
+	for i, u := range unguided {
+		said[i] = u + float32(w)*(said[i]-u)
+	}
+}
+
 // slope writes the noise that x_t and x0_hat imply,
 //
 //	eps_hat = (x_t − sqrt(alphabar_t)·x0_hat) / sqrt(1−alphabar_t)

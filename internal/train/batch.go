@@ -3,6 +3,7 @@ package train
 import (
 	"diffuse/internal/config"
 	"diffuse/internal/dataset"
+	"diffuse/internal/model"
 	"diffuse/internal/rng"
 	"diffuse/internal/schedule"
 )
@@ -17,17 +18,18 @@ type feed struct {
 	timesteps rng.Stream
 	noise     rng.Stream
 	augment   bool
-	classify  bool // targets are labels, not noise
+	classify  bool    // targets are labels, not noise
+	dropout   float64 // share of images whose class is not told
 }
 
 // training draws new timesteps, noise and moves at each step.
 func training(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip || c.Data.Crop > 0, c.Model.Kind == config.ResNet}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip || c.Data.Crop > 0, c.Model.Kind == config.ResNet, c.Model.ClassDropout}
 }
 
-// validation always draws the same: its batches are of step 0.
+// validation always draws the same: its batches are of step 0. All classes are told.
 func validation(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false, c.Model.Kind == config.ResNet}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false, c.Model.Kind == config.ResNet, 0}
 }
 
 // at is the batch of the images of these indices at a step.
@@ -42,7 +44,7 @@ type batch struct {
 
 func (b *batch) Len() int { return len(b.images) }
 
-func (b *batch) Fill(x, target []float32, t, alphabar []float64, lo, hi int) {
+func (b *batch) Fill(x, target []float32, t, alphabar []float64, class []int, lo, hi int) {
 	f, images := b.feed, b.images[lo:hi]
 	f.set.Fill(x, images, f.data.Size, f.data.Range[0], f.data.Range[1], b.move)
 	if f.classify {
@@ -55,7 +57,17 @@ func (b *batch) Fill(x, target []float32, t, alphabar []float64, lo, hi int) {
 	for k, i := range images {
 		rng.Normal(target[k*size:(k+1)*size], f.seed, f.noise, uint64(i), b.step)
 		t[k], alphabar[k] = f.timestep(uint64(i), b.step)
+		class[k] = f.class(i, b.step)
 	}
+}
+
+// class is what the net is told of an image's class: model.Unknown where it
+// drops out (Ho and Salimans 2022, algorithm 1).
+func (f *feed) class(image int, step uint64) int {
+	if f.dropout > 0 && rng.Uniform(f.seed, rng.ClassDropout, uint64(image), step) < f.dropout {
+		return model.Unknown
+	}
+	return int(f.set.Labels[image])
 }
 
 // move is how image i is changed at this step: mirrored one time in two, moved

@@ -356,7 +356,7 @@ func TestContractOfAHugeNet(t *testing.T) {
 func TestNetOfACheckpoint(t *testing.T) {
 	c, dir := toyConfig(), t.TempDir()
 	c.Model = config.Model{Kind: config.UNet, Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
-	net, err := model.NewUNet(c.Model, toySide, 1, true, kernel.Best())
+	net, err := model.NewUNet(c.Model, model.Images{Size: toySide, Channels: 1}, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestConfusionFromTheCheckpoint(t *testing.T) {
 	for i := range s.Valid.N {
 		x, y := make([]float32, net.Sizes().Input), make([]float32, 3)
 		s.Valid.Fill(x, []int{i}, toySide, -.5, .5, nil) // neither mirrored nor moved
-		if err := worker.Predict(y, x, nil); err != nil {
+		if err := worker.Predict(y, x, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		label := s.Valid.Labels[i]
@@ -296,7 +296,7 @@ func TestContractsOfClassifiersThatCannotBe(t *testing.T) {
 func TestContractWithoutAKind(t *testing.T) {
 	c, dir := toyConfig(), t.TempDir()
 	c.Model = config.Model{Kind: config.UNet, Channels: []int{4, 8}, Layers: 1, Attention: []bool{false, true}, HeadDim: 4, Groups: 2, Init: "default"}
-	net, err := model.NewUNet(c.Model, toySide, 1, true, kernel.Best())
+	net, err := model.NewUNet(c.Model, model.Images{Size: toySide, Channels: 1}, true, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"diffuse/internal/config"
+	"diffuse/internal/dataset"
 	"diffuse/internal/fault"
 	"diffuse/internal/model"
 )
@@ -27,13 +28,13 @@ type Contract struct {
 	Schedule   config.Schedule
 	Prediction string // what the net predicts, see PredictsEps
 	DataSet    string
-	Classes    int `json:",omitempty"` // of a classifier
+	Classes    int `json:",omitempty"` // of a classifier or a conditional U-Net
 }
 
 // NewContract is the contract of a config for images of some channels, in so
 // many classes.
 func NewContract(c *config.Config, channels, classes int) Contract {
-	if c.Model.Kind != config.ResNet {
+	if c.Model.Kind != config.ResNet && !c.Model.Conditional {
 		classes = 0
 	}
 	return Contract{
@@ -64,6 +65,15 @@ func (c *Contract) Draws() bool { return c.Prediction != PredictsClasses }
 // Images are those the net is for.
 func (c *Contract) Images() model.Images {
 	return model.Images{Size: c.Image[0], Channels: c.Image[2], Classes: c.Classes}
+}
+
+// ClassNames are those of the classes that a conditional U-Net draws; nil for
+// another net.
+func (c *Contract) ClassNames() []string {
+	if !c.Net.Conditional {
+		return nil
+	}
+	return dataset.ClassNames(c.DataSet, c.Classes)
 }
 
 func (c *Contract) encode() string {
@@ -102,7 +112,7 @@ func (c *Contract) check() error {
 	if want := prediction(c.Net.Kind, c.Schedule); c.Prediction != want {
 		return fmt.Errorf("predicts %q; this program knows a %s that predicts %s", c.Prediction, c.Net.Kind, want)
 	}
-	if c.Net.Kind == config.ResNet && (c.Classes < 1 || c.Classes > 100_000) {
+	if (c.Net.Kind == config.ResNet || c.Net.Conditional) && (c.Classes < 1 || c.Classes > 100_000) {
 		return fmt.Errorf("has %d classes", c.Classes)
 	}
 	for _, d := range c.Image {

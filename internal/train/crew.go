@@ -16,10 +16,10 @@ type Source interface {
 	// Len is the number of images.
 	Len() int
 	// Fill writes images [lo, hi): x_0, its noise eps (NHWC, as the net takes
-	// them), the timesteps for the net and alphabar at each. For a classifier
-	// the targets are labels, and t and alphabar are left alone. Several
-	// goroutines call it at once.
-	Fill(x, target []float32, t, alphabar []float64, lo, hi int)
+	// them), the timesteps for the net, alphabar at each, and what the net is
+	// told of the class. For a classifier the targets are labels, and t, alphabar
+	// and class are left alone. Several goroutines call it at once.
+	Fill(x, target []float32, t, alphabar []float64, class []int, lo, hi int)
 }
 
 // A hand is one goroutine's runner of the net, and the micro-batch it works on.
@@ -27,6 +27,7 @@ type hand struct {
 	model.Worker
 	x, target, y []float32
 	t, alphabar  []float64
+	class        []int
 	weights      []float32 // of the images' losses
 }
 
@@ -56,7 +57,7 @@ func newCrew(net model.Net, k *kernel.Set, workers *team.Team, micro int, o obje
 			x:      make([]float32, micro*c.sizes.Input),
 			target: make([]float32, micro*c.sizes.Target),
 			y:      make([]float32, micro*c.sizes.Output),
-			t:      make([]float64, micro), alphabar: make([]float64, micro),
+			t:      make([]float64, micro), alphabar: make([]float64, micro), class: make([]int, micro),
 			weights: slices.Repeat([]float32{1}, micro),
 		})
 	}
@@ -72,7 +73,7 @@ func (c *crew) load(h *hand, s Source, m int) (lo, n int) {
 	defer c.profile.Add("batch", time.Now(), 1, profile.Work{})
 	lo = m * c.micro
 	n = min(s.Len(), lo+c.micro) - lo
-	s.Fill(c.inputs(h, n), c.targets(h, n), h.t[:n], h.alphabar[:n], lo, lo+n)
+	s.Fill(c.inputs(h, n), c.targets(h, n), h.t[:n], h.alphabar[:n], h.class[:n], lo, lo+n)
 	if !c.objective.classifies() {
 		c.pose(h, n)
 	}

@@ -57,7 +57,7 @@ func goldenNet(t *testing.T, size int, kernels *kernel.Set) model.Net {
 	goldenJSON(t, "unet.json", &g)
 	net, err := model.NewUNet(config.Model{
 		Channels: g.Channels, Layers: g.Layers, Attention: g.Attention, HeadDim: g.HeadDim, Groups: g.Groups,
-	}, size, g.InChannels, true, kernels)
+	}, model.Images{Size: size, Channels: g.InChannels}, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}

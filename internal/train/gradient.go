@@ -89,7 +89,7 @@ func (g laneSums) Do(worker, lane int) error {
 func (g *gradient) micro(h *hand, lane []float32, m int) error {
 	lo, n := g.crew.load(h, g.now.source, m)
 	loss := g.loss[lo : lo+n]
-	if err := h.Gradients(lane, loss, g.crew.inputs(h, n), g.crew.targets(h, n), h.t[:n], h.weights[:n], g.now.scale); err != nil {
+	if err := h.Gradients(lane, loss, g.crew.inputs(h, n), g.crew.targets(h, n), h.t[:n], h.class[:n], h.weights[:n], g.now.scale); err != nil {
 		return err
 	}
 	g.layers[m] = ""

@@ -18,7 +18,7 @@ type fixedBatch struct {
 
 func (b *fixedBatch) Len() int { return len(b.t) }
 
-func (b *fixedBatch) Fill(x0, eps []float32, t, alphabar []float64, lo, hi int) {
+func (b *fixedBatch) Fill(x0, eps []float32, t, alphabar []float64, _ []int, lo, hi int) {
 	size := len(b.x0) / len(b.t)
 	copy(x0, b.x0[lo*size:hi*size])
 	copy(eps, b.eps[lo*size:hi*size])

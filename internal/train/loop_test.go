@@ -158,7 +158,7 @@ func TestStepLossFromTheDefinitions(t *testing.T) {
 		u := int(1000 * rng.Uniform(3, rng.Timestep, uint64(i), 0))
 		noisify(s.Kernels, x, eps, []float64{s.Schedule.Alphabar[u]})
 		worker, _ := s.Net.Worker(1, false)
-		if err := worker.Predict(y, x, []float64{float64(u)}); err != nil {
+		if err := worker.Predict(y, x, []float64{float64(u)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for j := range y {

@@ -75,7 +75,7 @@ type toyWorker struct {
 	bad  bool
 }
 
-func (w *toyWorker) Predict(y, x []float32, t []float64) error {
+func (w *toyWorker) Predict(y, x []float32, t []float64, _ []int) error {
 	if len(t) > w.max || len(x) != len(t)*w.net.size || len(y) != len(x) {
 		return fmt.Errorf("toy: %d timesteps, %d inputs, %d outputs", len(t), len(x), len(y))
 	}
@@ -95,12 +95,12 @@ func (w *toyWorker) Predict(y, x []float32, t []float64) error {
 	return nil
 }
 
-func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, weights []float32, scale float32) error {
+func (w *toyWorker) Gradients(grad []float32, loss []float64, x, target []float32, t []float64, _ []int, weights []float32, scale float32) error {
 	if !w.grad {
 		return errors.New("toy: this worker has no gradients")
 	}
 	y := make([]float32, len(x))
-	if err := w.Predict(y, x, t); err != nil {
+	if err := w.Predict(y, x, t, nil); err != nil {
 		return err
 	}
 	if w.bad = w.net.poison(int(w.net.calls.Add(1))); w.bad {

@@ -18,7 +18,7 @@ func smallTrainer(t *testing.T, kernels *kernel.Set, workers int, ema float64) *
 	c.Train.EMA = ema
 	c.Data.Size = 16
 	c.Model = config.Model{Kind: config.UNet, Channels: []int{8, 24}, Layers: 1, Attention: []bool{false, true}, HeadDim: 8, Groups: 4, Init: "default"}
-	net, err := model.NewUNet(c.Model, c.Data.Size, 1, true, kernels)
+	net, err := model.NewUNet(c.Model, model.Images{Size: c.Data.Size, Channels: 1}, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (l *losses) Do(worker, m int) error {
 	h := l.hands[worker]
 	lo, n := l.load(h, l.source, m)
 	y, target := l.outputs(h, n), l.targets(h, n)
-	if err := h.Predict(y, l.inputs(h, n), h.t[:n]); err != nil {
+	if err := h.Predict(y, l.inputs(h, n), h.t[:n], h.class[:n]); err != nil {
 		return err
 	}
 	loss := l.perImage[lo : lo+n]

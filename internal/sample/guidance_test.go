@@ -1,0 +1,121 @@
+package sample
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"diffuse/internal/config"
+	"diffuse/internal/fault"
+)
+
+var threeClasses = []string{"coat", "bag", "boot"}
+
+// ofClasses is the perfect net for Gaussian images whose mean depends on their
+// class; told nothing it speaks of a Gaussian around another mean. It notes which
+// classes it was asked for.
+type ofClasses struct {
+	gaussian
+	means []float64
+	asked *[]int
+}
+
+func (o ofClasses) Predict(y, x []float32, t []float64, class []int) error {
+	size := len(x) / len(t)
+	for i := range t {
+		one := o.gaussian
+		if class != nil {
+			one.mean = o.means[class[i]]
+			*o.asked = append(*o.asked, class[i])
+		}
+		if err := one.Predict(y[i*size:(i+1)*size], x[i*size:(i+1)*size], t[i:i+1], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The noise that such a net expects is linear in the mean, so to be guided by w
+// from a mean m to the class's is to draw around m + w·(class − m): images must be
+// those of a net that expects just that.
+func TestGuidanceMovesTheMean(t *testing.T) {
+	s := linear(t)
+	const unguided, std = 0.1, 0.3
+	net := ofClasses{gaussian{unguided, std, s.AlphabarAt, 8}, []float64{-0.5, 0.2, 0.7}, new([]int)}
+	for _, w := range []float64{1, 1.5, 3} {
+		for _, name := range []string{"ddim", "heun"} {
+			c := config.Default().Sample
+			c.Sampler, c.Steps, c.Class, c.Guidance = name, 20, "boot", w
+			guided, err := New(c, s, threeClasses)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Class, c.Guidance = "", 1
+			plain, err := New(c, s, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape := Shape{4, 4, 1}
+			calls := 0
+			got, err := guided.Draw(t.Context(), nets(net, 1), shape, seeds(5), Options{Batch: 8, Progress: func(done, _ int) { calls = done }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := plain.Draw(t.Context(), nets(gaussian{unguided + w*(0.7-unguided), std, s.AlphabarAt, 8}, 1), shape, seeds(5), Options{Batch: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				if math.Abs(float64(got[i]-want[i])) > 2e-4 {
+					t.Fatalf("%s, w %v: pixel %d is %v, want %v", name, w, i, got[i], want[i])
+				}
+			}
+			times := 1
+			if w > 1 {
+				times = 2
+			}
+			if guided.NetCalls() != times*plain.NetCalls() || calls != 5*guided.NetCalls() {
+				t.Errorf("%s, w %v: says %d calls, makes %d for 5 images, %d without guidance", name, w, guided.NetCalls(), calls, plain.NetCalls())
+			}
+		}
+	}
+}
+
+// An image's class is its seed's: classes come in turn, whatever the batch.
+func TestClassesInTurn(t *testing.T) {
+	s := linear(t)
+	c := config.Default().Sample
+	c.Sampler, c.Steps = "ddim", 1
+	for class, want := range map[string][]int{"": {2, 0, 1, 2, 2}, "bag": {1, 1, 1, 1, 1}, "2": {2, 2, 2, 2, 2}} {
+		c.Class = class
+		sampler, err := New(c, s, threeClasses)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net := ofClasses{gaussian{0, 1, s.AlphabarAt, 2}, make([]float64, 3), new([]int)}
+		if _, err := sampler.Draw(t.Context(), nets(net, 1), Shape{2, 2, 1}, []uint64{5, 6, 7, 8, 2}, Options{Batch: 2}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(*net.asked, want) {
+			t.Errorf("class %q: drew %v, want %v", class, *net.asked, want)
+		}
+	}
+}
+
+func TestClassesNotKnown(t *testing.T) {
+	s := linear(t)
+	for _, tc := range []struct {
+		class    string
+		guidance float64
+		names    []string
+	}{
+		{"hat", 1, threeClasses}, {"3", 1, threeClasses}, {"-1", 1, threeClasses},
+		{"bag", 1, nil}, {"", 2, nil},
+	} {
+		c := config.Default().Sample
+		c.Class, c.Guidance = tc.class, tc.guidance
+		if _, err := New(c, s, tc.names); fault.Code(err) != int(fault.Usage) {
+			t.Errorf("class %q, guidance %v of %v: %v", tc.class, tc.guidance, tc.names, err)
+		}
+	}
+}
