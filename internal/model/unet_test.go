@@ -187,11 +187,13 @@ func TestWorkerRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	x := make([]float32, 2*8*8*3)
 	for name, call := range map[string]func() error{
-		"too many images": func() error { return w.Predict(make([]float32, 3*192), make([]float32, 3*192), make([]float64, 3), nil) },
-		"no images":       func() error { return w.Predict(nil, nil, nil, nil) },
-		"wrong size":      func() error { return w.Predict(x, x, make([]float64, 1), nil) },
-		"no gradients":    func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), nil, nil, 1) },
-		"shorter output":  func() error { return w.Predict(x[:3], x, make([]float64, 2), nil) },
+		"too many images": func() error {
+			return w.Predict(make([]float32, 3*192), make([]float32, 3*192), make([]float64, 3), nil)
+		},
+		"no images":      func() error { return w.Predict(nil, nil, nil, nil) },
+		"wrong size":     func() error { return w.Predict(x, x, make([]float64, 1), nil) },
+		"no gradients":   func() error { return w.Gradients(nil, nil, x, x, make([]float64, 2), nil, nil, 1) },
+		"shorter output": func() error { return w.Predict(x[:3], x, make([]float64, 2), nil) },
 	} {
 		if call() == nil {
 			t.Errorf("%s: no error", name)
