@@ -94,22 +94,23 @@ type Train struct {
 
 // Sample is how images are drawn; the flags of `diffuse sample` start from it.
 type Sample struct {
-	Sampler   string    `mapstructure:"sampler" validate:"oneof=ddpm ddim skip sample_at ddim_cosine euler euler_ancestral heun lms dpmpp_2m" doc:"default sampler (docs/samplers.md has the equations)"`
-	Variance  string    `mapstructure:"variance" validate:"oneof=fixed_large fixed_small" doc:"DDPM's sigma^2: beta (the lesson's) or the posterior's (diffusers')"`
-	Steps     int       `mapstructure:"steps" validate:"min=1" doc:"steps of every sampler but ddpm, skip and sample_at"`
-	Eta       float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"ddim, ddim_cosine, euler_ancestral: share of DDPM's noise"`
-	Spacing   string    `mapstructure:"spacing" validate:"oneof=auto leading trailing linspace quadratic karras" doc:"which noise levels the steps visit; auto is karras for samplers that work in sigma, else leading"`
-	Order     int       `mapstructure:"order" json:",omitempty" validate:"min=1,max=4" doc:"lms: how many slopes a step joins"`
-	Churn     float64   `mapstructure:"churn" json:",omitempty" validate:"min=0,max=1000000" doc:"euler, heun: S_churn, noise added before the steps; 0 is none"`
-	SkipEvery int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
-	SkipTail  int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
-	Clip      []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
-	Class     string    `mapstructure:"class" json:",omitempty" doc:"conditional net: the class of every image, by name or number; empty draws each in turn, by seed"`
-	Guidance  float64   `mapstructure:"guidance" json:",omitempty" validate:"gte=1,lte=100" doc:"conditional net: weight of classifier-free guidance, which calls the net twice a step; 1 is none"`
-	Seed      int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
-	N         int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
-	Batch     int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
-	Precision string    `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in when it draws"`
+	Sampler       string    `mapstructure:"sampler" validate:"oneof=ddpm ddim skip sample_at ddim_cosine euler euler_ancestral heun lms dpmpp_2m" doc:"default sampler (docs/samplers.md has the equations)"`
+	Variance      string    `mapstructure:"variance" validate:"oneof=fixed_large fixed_small" doc:"DDPM's sigma^2: beta (the lesson's) or the posterior's (diffusers')"`
+	Steps         int       `mapstructure:"steps" validate:"min=1" doc:"steps of every sampler but ddpm, skip and sample_at"`
+	Eta           float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"ddim, ddim_cosine, euler_ancestral: share of DDPM's noise"`
+	Spacing       string    `mapstructure:"spacing" validate:"oneof=auto leading trailing linspace quadratic karras" doc:"which noise levels the steps visit; auto is karras for samplers that work in sigma, else leading"`
+	Order         int       `mapstructure:"order" json:",omitempty" validate:"min=1,max=4" doc:"lms: how many slopes a step joins"`
+	Churn         float64   `mapstructure:"churn" json:",omitempty" validate:"min=0,max=1000000" doc:"euler, heun: S_churn, noise added before the steps; 0 is none"`
+	SkipEvery     int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
+	SkipTail      int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
+	Clip          []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
+	Class         string    `mapstructure:"class" json:",omitempty" doc:"conditional net: the class of every image, by name or number; empty draws each in turn, by seed"`
+	Guidance      float64   `mapstructure:"guidance" json:",omitempty" validate:"gte=1,lte=100" doc:"conditional net: weight of classifier-free guidance, which calls the net twice a step; 1 is none"`
+	GuidanceSigma []float64 `mapstructure:"guidance_sigma" json:",omitempty" validate:"max=2,dive,gte=0,lte=1000000" doc:"guide only between these two levels of sigma = sqrt((1-alphabar)/alphabar), so that the others take one call; empty is at all"`
+	Seed          int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
+	N             int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
+	Batch         int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
+	Precision     string    `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in when it draws"`
 }
 
 // Eval is how a run is scored while it trains.

@@ -43,7 +43,7 @@ func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
 			b.class = append(b.class, d.classOf(seed))
 		}
 	}
-	if d.guided() {
+	if d.Guidance > 1 {
 		b.unguided = make([]float32, size)
 	}
 	return b
@@ -103,7 +103,7 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	if err := b.predict(oldest.eps, x, b.class); err != nil {
 		return err
 	}
-	if b.guided() {
+	if b.calls(alphabar) > 1 {
 		if err := b.predict(b.unguided, x, nil); err != nil {
 			return err
 		}

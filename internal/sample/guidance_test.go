@@ -81,6 +81,67 @@ func TestGuidanceMovesTheMean(t *testing.T) {
 	}
 }
 
+// onlyBetween is a net that expects one mean at some levels of noise and another at
+// the rest.
+type onlyBetween struct {
+	lo, hi        float64 // of sigma
+	within, other gaussian
+}
+
+func (o onlyBetween) Predict(y, x []float32, t []float64, _ []int) error {
+	alphabar := o.within.alphabar(t[0])
+	if sigma := math.Sqrt((1 - alphabar) / alphabar); o.lo <= sigma && sigma <= o.hi {
+		return o.within.Predict(y, x, t, nil)
+	}
+	return o.other.Predict(y, x, t, nil)
+}
+
+// Outside of its levels guidance leaves the net's word for the class as it is, and
+// takes one call.
+func TestGuidanceInAnInterval(t *testing.T) {
+	s := linear(t)
+	const unguided, class, std, w = 0.1, 0.7, 0.3, 2
+	c := config.Default().Sample
+	c.Sampler, c.Steps, c.Class, c.Guidance, c.GuidanceSigma = "ddim", 40, "boot", w, []float64{0.5, 3}
+	guided, err := New(c, s, threeClasses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Class, c.Guidance = "", 1
+	plain, err := New(c, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(mean float64) gaussian { return gaussian{mean, std, s.AlphabarAt, 8} }
+	calls, within := 0, 0
+	got, err := guided.Draw(t.Context(), nets(ofClasses{of(unguided), []float64{0, 0, class}, new([]int)}, 1), Shape{4, 4, 1}, seeds(3),
+		Options{Batch: 8, Progress: func(done, _ int) { calls = done }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := plain.Draw(t.Context(), nets(onlyBetween{0.5, 3, of(unguided + w*(class-unguided)), of(class)}, 1), Shape{4, 4, 1}, seeds(3), Options{Batch: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
+			t.Fatalf("pixel %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+	for _, step := range plain.Steps {
+		if sigma := math.Sqrt(1/step.Alphabar - 1); 0.5 <= sigma && sigma <= 3 {
+			within++
+		}
+	}
+	if within == 0 || within == 40 || guided.NetCalls() != 40+within || calls != 3*guided.NetCalls() {
+		t.Errorf("%d of 40 steps are guided; says %d calls, makes %d for 3 images", within, guided.NetCalls(), calls)
+	}
+	c.GuidanceSigma = []float64{3, 0.5}
+	if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
+		t.Errorf("falling levels: %v", err)
+	}
+}
+
 // An image's class is its seed's: classes come in turn, whatever the batch.
 func TestClassesInTurn(t *testing.T) {
 	s := linear(t)

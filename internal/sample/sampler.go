@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,9 @@ type Sampler struct {
 	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
 	Slope   bool                      // eps_hat follows a clamped x0_hat
 
-	Velocity bool    // the net says v, from which eps_hat follows
-	Guidance float64 // w of classifier-free guidance; 1 is none
+	Velocity bool      // the net says v, from which eps_hat follows
+	Guidance float64   // w of classifier-free guidance; 1 is none
+	Guided   []float64 // the least and the largest sigma that is guided; empty is all
 
 	classes int // that the net knows; 0 for none
 	class   int // of all images, or each for each in turn
@@ -38,7 +40,10 @@ func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, err
 	if len(c.Clip) != 0 && (len(c.Clip) != 2 || c.Clip[0] >= c.Clip[1]) {
 		return nil, fault.New(fault.Usage, "", "sample.clip: must be two rising values or none, not %v", c.Clip)
 	}
-	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, Guidance: c.Guidance, classes: len(classes)}
+	if g := c.GuidanceSigma; len(g) != 0 && (len(g) != 2 || g[0] >= g[1]) {
+		return nil, fault.New(fault.Usage, "", "sample.guidance_sigma: must be two rising values or none, not %v", g)
+	}
+	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, Guidance: c.Guidance, Guided: c.GuidanceSigma, classes: len(classes)}
 	var err error
 	if out.class, err = chosenClass(c, classes); err != nil {
 		return nil, err
@@ -155,22 +160,27 @@ func (s *Sampler) classOf(seed uint64) int {
 	return s.class
 }
 
-// guided tells whether each prediction takes two calls.
-func (s *Sampler) guided() bool { return s.Guidance > 1 }
+// calls is how often the net is called at alphabar: twice where it is guided, within
+// the interval of Kynkäänniemi et al. 2024 ("Applying guidance in a limited
+// interval").
+func (s *Sampler) calls(alphabar float64) int {
+	sigma := math.Sqrt((1 - alphabar) / alphabar)
+	if s.Guidance > 1 && (len(s.Guided) == 0 || s.Guided[0] <= sigma && sigma <= s.Guided[1]) {
+		return 2
+	}
+	return 1
+}
 
 // NetCalls is how often the net is called for one image.
 func (s *Sampler) NetCalls() int {
 	n := 0
 	for _, step := range s.Steps {
 		if step.Call {
-			n++
+			n += s.calls(step.Alphabar)
 		}
 		if step.Correct {
-			n++
+			n += s.calls(step.AlphabarPrev)
 		}
-	}
-	if s.guided() {
-		n *= 2
 	}
 	return n
 }
