@@ -95,7 +95,7 @@ func newExtractor(c *config.Config, o *BenchOptions) (*extractor, error) {
 }
 
 func benchedClassifier(c *config.Config, o *BenchOptions) (*extractor, error) {
-	r, err := model.NewResNet(config.Model{Channels: []int{16, 32, 64, 128, 256, 512}}, benchSide, 1, 10, false, kernelsIn(c.Train.Precision))
+	r, err := model.NewResNet(config.Model{Channels: []int{16, 32, 64, 128, 256, 512}}, model.Images{Size: benchSide, Channels: 1, Classes: 10}, false, kernelsIn(c.Train.Precision))
 	if err != nil {
 		return nil, err
 	}

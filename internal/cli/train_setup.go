@@ -113,10 +113,11 @@ func (o *TrainOptions) resumeCommand(folder run.Folder) string {
 func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer, *notify.Notifier) {
 	warn := &warner{t.o.Global.Log}
 	notifier := t.notifier(folder, log, warn)
+	contract := train.NewContract(&t.config.Config, t.images.C, len(t.images.Classes))
 	grids := &run.Grids{
 		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
 		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
-		Classes: t.classNames(),
+		Classes: contract.ClassNames(),
 		Drawn:   []train.Observer{log, warn, notifier},
 	}
 	all := []train.Observer{log, warn}
@@ -130,14 +131,6 @@ func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer,
 		})
 	}
 	return append(all, notifier), notifier
-}
-
-// classNames are those of the classes that t's net draws; nil where it knows none.
-func (t *training) classNames() []string {
-	if !t.config.Model.Conditional {
-		return nil
-	}
-	return t.images.Classes
 }
 
 // prepareScores makes the judge of a run that is scored while it trains.

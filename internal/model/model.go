@@ -17,7 +17,7 @@ type Images struct{ Size, Channels, Classes int }
 // grad says whether it will be trained.
 func New(c config.Model, im Images, grad bool, kernels *kernel.Set) (Net, error) {
 	if c.Kind == config.ResNet {
-		return NewResNet(c, im.Size, im.Channels, im.Classes, grad, kernels)
+		return NewResNet(c, im, grad, kernels)
 	}
 	return NewUNet(c, im, grad, kernels)
 }
@@ -25,7 +25,7 @@ func New(c config.Model, im Images, grad bool, kernels *kernel.Set) (Net, error)
 // Count is the number of parameters of the net that New would make.
 func Count(c config.Model, im Images) int {
 	if c.Kind == config.ResNet {
-		return CountResNet(c, im.Channels, im.Classes)
+		return CountResNet(c, im)
 	}
 	return CountUNet(c, im)
 }

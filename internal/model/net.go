@@ -54,9 +54,9 @@ type packed struct {
 	learning bool // needed to learn only
 }
 
-func newNet(size, channels int, kernels *kernel.Set) net {
+func newNet(im Images, kernels *kernel.Set) net {
 	return net{
-		size: size, channels: channels, kernels: kernels, back: op.CPU(kernels),
+		size: im.Size, channels: im.Channels, classes: im.Classes, kernels: kernels, back: op.CPU(kernels),
 		stale: true, lanes: map[*float32]map[string]*tensor.Dense{},
 	}
 }

@@ -38,18 +38,18 @@ type resBlock struct {
 	halves       bool
 }
 
-// NewResNet lays out a classifier of size×size images of so many channels, to be
-// computed by a kernel set in its precision; its parameters are zero until Init
-// or a checkpoint fills them. grad says whether it will be trained.
-func NewResNet(cfg config.Model, size, imageChannels, classes int, grad bool, kernels *kernel.Set) (*ResNet, error) {
-	if len(cfg.Channels) == 0 || classes < 1 {
-		return nil, fmt.Errorf("a ResNet of %d blocks for %d classes", len(cfg.Channels), classes)
+// NewResNet lays out a classifier of such images, to be computed by a kernel set in
+// its precision; its parameters are zero until Init or a checkpoint fills them.
+// grad says whether it will be trained.
+func NewResNet(cfg config.Model, im Images, grad bool, kernels *kernel.Set) (*ResNet, error) {
+	if len(cfg.Channels) == 0 || im.Classes < 1 {
+		return nil, fmt.Errorf("a ResNet of %d blocks for %d classes", len(cfg.Channels), im.Classes)
 	}
-	if most := 1 << (len(cfg.Channels) - 1); size > most {
-		return nil, fmt.Errorf("images of %d pixels are not one pixel after %d halvings", size, len(cfg.Channels)-1)
+	if most := 1 << (len(cfg.Channels) - 1); im.Size > most {
+		return nil, fmt.Errorf("images of %d pixels are not one pixel after %d halvings", im.Size, len(cfg.Channels)-1)
 	}
-	r := &ResNet{net: newNet(size, imageChannels, kernels)}
-	r.kind, r.classes = r, classes
+	r := &ResNet{net: newNet(im, kernels)}
+	r.kind = r
 	r.layOut(cfg.Channels)
 	r.alloc(grad)
 	for _, n := range r.norms {
@@ -60,8 +60,8 @@ func NewResNet(cfg config.Model, size, imageChannels, classes int, grad bool, ke
 
 // CountResNet is the number of parameters that NewResNet would make, running
 // statistics included.
-func CountResNet(cfg config.Model, imageChannels, classes int) int {
-	r := &ResNet{net: net{channels: imageChannels, classes: classes}}
+func CountResNet(cfg config.Model, im Images) int {
+	r := &ResNet{net: net{channels: im.Channels, classes: im.Classes}}
 	r.layOut(cfg.Channels)
 	return r.params.Count()
 }

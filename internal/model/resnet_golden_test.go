@@ -39,7 +39,7 @@ func TestGoldenResNet(t *testing.T) {
 
 func checkResNet(t *testing.T, read func(string) []float32, shape []int, kernels *kernel.Set, yTolerance, gradTolerance float64) {
 	n, channels, size := shape[0], shape[1], shape[2]
-	r, err := NewResNet(config.Model{Channels: []int{4, 6, 9}}, size, channels, 5, true, kernels)
+	r, err := NewResNet(config.Model{Channels: []int{4, 6, 9}}, Images{Size: size, Channels: channels, Classes: 5}, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}

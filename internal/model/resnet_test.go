@@ -14,14 +14,14 @@ import (
 // differ in their strides only; running statistics are not in it.
 func TestCountResNet(t *testing.T) {
 	lesson := config.Model{Channels: []int{16, 32, 64, 128, 256, 512}}
-	r, err := NewResNet(lesson, 32, 1, 10, false, kernel.Best())
+	r, err := NewResNet(lesson, Images{Size: 32, Channels: 1, Classes: 10}, false, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := r.params.Trained(); got != 4_907_588 {
 		t.Errorf("%d parameters, want 4,907,588", got)
 	}
-	if got := CountResNet(lesson, 1, 10); got != r.params.Count() {
+	if got := CountResNet(lesson, Images{Channels: 1, Classes: 10}); got != r.params.Count() {
 		t.Errorf("CountResNet says %d, the net has %d", got, r.params.Count())
 	}
 	if r.Dim() != 512 {
@@ -31,7 +31,7 @@ func TestCountResNet(t *testing.T) {
 
 func tinyResNet(t *testing.T, kernels *kernel.Set) *ResNet {
 	t.Helper()
-	r, err := NewResNet(config.Model{Channels: []int{5, 9, 12}}, 4, 2, 3, true, kernels)
+	r, err := NewResNet(config.Model{Channels: []int{5, 9, 12}}, Images{Size: 4, Channels: 2, Classes: 3}, true, kernels)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,8 +41,7 @@ func NewUNet(cfg config.Model, im Images, grad bool, kernels *kernel.Set) (*UNet
 	if err := checkUNet(cfg, im); err != nil {
 		return nil, err
 	}
-	u := &UNet{cfg: cfg, net: newNet(im.Size, im.Channels, kernels)}
-	u.classes = im.Classes
+	u := &UNet{cfg: cfg, net: newNet(im, kernels)}
 	u.kind = u
 	u.layOut()
 	u.alloc(grad)

@@ -7,6 +7,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/schedule"
 )
 
 var threeClasses = []string{"coat", "bag", "boot"}
@@ -35,6 +36,42 @@ func (o ofClasses) Predict(y, x []float32, t []float64, class []int) error {
 	return nil
 }
 
+// newPair is the sampler of c, which asks for a class, and the one that knows of
+// none and is not guided, over s.
+func newPair(t *testing.T, c config.Sample, s *schedule.Schedule) (guided, plain *Sampler) {
+	t.Helper()
+	guided, err := New(c, s, threeClasses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Class, c.Guidance = "", 1
+	if plain, err = New(c, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	return guided, plain
+}
+
+// sameImages compares what a guided sampler draws with its net to what a plain one
+// draws with another, and tells how often the guided one called.
+func sameImages(t *testing.T, guided, plain *Sampler, of ofClasses, other Denoiser, n int) (calls int) {
+	t.Helper()
+	draw := func(s *Sampler, net Denoiser, progress func(done, total int)) []float32 {
+		x, err := s.Draw(t.Context(), nets(net, 1), Shape{4, 4, 1}, seeds(n), Options{Batch: 8, Progress: progress})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	got := draw(guided, of, func(done, _ int) { calls = done })
+	want := draw(plain, other, nil)
+	for i := range got {
+		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
+			t.Fatalf("%s, w %v: pixel %d is %v, want %v", guided.Name, guided.Guidance, i, got[i], want[i])
+		}
+	}
+	return calls
+}
+
 // The noise that such a net expects is linear in the mean, so to be guided by w
 // from a mean m to the class's is to draw around m + w·(class − m): images must be
 // those of a net that expects just that.
@@ -46,30 +83,8 @@ func TestGuidanceMovesTheMean(t *testing.T) {
 		for _, name := range []string{"ddim", "heun"} {
 			c := config.Default().Sample
 			c.Sampler, c.Steps, c.Class, c.Guidance = name, 20, "boot", w
-			guided, err := New(c, s, threeClasses)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Class, c.Guidance = "", 1
-			plain, err := New(c, s, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			shape := Shape{4, 4, 1}
-			calls := 0
-			got, err := guided.Draw(t.Context(), nets(net, 1), shape, seeds(5), Options{Batch: 8, Progress: func(done, _ int) { calls = done }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := plain.Draw(t.Context(), nets(gaussian{unguided + w*(0.7-unguided), std, s.AlphabarAt, 8}, 1), shape, seeds(5), Options{Batch: 8})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range got {
-				if math.Abs(float64(got[i]-want[i])) > 2e-4 {
-					t.Fatalf("%s, w %v: pixel %d is %v, want %v", name, w, i, got[i], want[i])
-				}
-			}
+			guided, plain := newPair(t, c, s)
+			calls := sameImages(t, guided, plain, net, gaussian{unguided + w*(0.7-unguided), std, s.AlphabarAt, 8}, 5)
 			times := 1
 			if w > 1 {
 				times = 2
@@ -103,31 +118,11 @@ func TestGuidanceInAnInterval(t *testing.T) {
 	const unguided, class, std, w = 0.1, 0.7, 0.3, 2
 	c := config.Default().Sample
 	c.Sampler, c.Steps, c.Class, c.Guidance, c.GuidanceSigma = "ddim", 40, "boot", w, []float64{0.5, 3}
-	guided, err := New(c, s, threeClasses)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Class, c.Guidance = "", 1
-	plain, err := New(c, s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	guided, plain := newPair(t, c, s)
 	of := func(mean float64) gaussian { return gaussian{mean, std, s.AlphabarAt, 8} }
-	calls, within := 0, 0
-	got, err := guided.Draw(t.Context(), nets(ofClasses{of(unguided), []float64{0, 0, class}, new([]int)}, 1), Shape{4, 4, 1}, seeds(3),
-		Options{Batch: 8, Progress: func(done, _ int) { calls = done }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := plain.Draw(t.Context(), nets(onlyBetween{0.5, 3, of(unguided + w*(class-unguided)), of(class)}, 1), Shape{4, 4, 1}, seeds(3), Options{Batch: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range got {
-		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
-			t.Fatalf("pixel %d is %v, want %v", i, got[i], want[i])
-		}
-	}
+	calls := sameImages(t, guided, plain, ofClasses{of(unguided), []float64{0, 0, class}, new([]int)},
+		onlyBetween{0.5, 3, of(unguided + w*(class-unguided)), of(class)}, 3)
+	within := 0
 	for _, step := range plain.Steps {
 		if sigma := math.Sqrt(1/step.Alphabar - 1); 0.5 <= sigma && sigma <= 3 {
 			within++
@@ -136,7 +131,7 @@ func TestGuidanceInAnInterval(t *testing.T) {
 	if within == 0 || within == 40 || guided.NetCalls() != 40+within || calls != 3*guided.NetCalls() {
 		t.Errorf("%d of 40 steps are guided; says %d calls, makes %d for 3 images", within, guided.NetCalls(), calls)
 	}
-	c.GuidanceSigma = []float64{3, 0.5}
+	c.Class, c.Guidance, c.GuidanceSigma = "", 1, []float64{3, 0.5}
 	if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
 		t.Errorf("falling levels: %v", err)
 	}

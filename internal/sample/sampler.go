@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,11 +36,11 @@ const each = -1
 // conditional net knows, nil for another net. More steps than the schedule has
 // are a usage error, and a class or guidance that the net does not know.
 func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
-	if len(c.Clip) != 0 && (len(c.Clip) != 2 || c.Clip[0] >= c.Clip[1]) {
-		return nil, fault.New(fault.Usage, "", "sample.clip: must be two rising values or none, not %v", c.Clip)
+	if err := rising("sample.clip", c.Clip); err != nil {
+		return nil, err
 	}
-	if g := c.GuidanceSigma; len(g) != 0 && (len(g) != 2 || g[0] >= g[1]) {
-		return nil, fault.New(fault.Usage, "", "sample.guidance_sigma: must be two rising values or none, not %v", g)
+	if err := rising("sample.guidance_sigma", c.GuidanceSigma); err != nil {
+		return nil, err
 	}
 	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, Guidance: c.Guidance, Guided: c.GuidanceSigma, classes: len(classes)}
 	var err error
@@ -71,6 +70,14 @@ func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, err
 		return nil, err
 	}
 	return out, nil
+}
+
+// rising refuses what is neither an interval nor empty.
+func rising(key string, v []float64) error {
+	if len(v) != 0 && (len(v) != 2 || v[0] >= v[1]) {
+		return fault.New(fault.Usage, "", "%s: must be two rising values or none, not %v", key, v)
+	}
+	return nil
 }
 
 // inSigma makes out one of the samplers that are written in Karras' form.
@@ -164,7 +171,7 @@ func (s *Sampler) classOf(seed uint64) int {
 // the interval of Kynkäänniemi et al. 2024 ("Applying guidance in a limited
 // interval").
 func (s *Sampler) calls(alphabar float64) int {
-	sigma := math.Sqrt((1 - alphabar) / alphabar)
+	sigma := schedule.Sigma(alphabar)
 	if s.Guidance > 1 && (len(s.Guided) == 0 || s.Guided[0] <= sigma && sigma <= s.Guided[1]) {
 		return 2
 	}

@@ -43,8 +43,8 @@ func shaded(n int, seed uint64) *dataset.Set {
 	return s
 }
 
-// classifierSetup is a run of c that saves to dir.
-func classifierSetup(t *testing.T, c *config.Config, dir string) Setup {
+// shadedSetup is a run of c on the shades' images that saves to dir.
+func shadedSetup(t *testing.T, c *config.Config, dir string) Setup {
 	t.Helper()
 	s := toySetup(t, c, dir)
 	s.Train, s.Valid = shaded(40, 1), shaded(15, 2)
@@ -61,7 +61,7 @@ func classifierSetup(t *testing.T, c *config.Config, dir string) Setup {
 func classified(t *testing.T, c *config.Config, workers int) (map[string]string, *watcher) {
 	t.Helper()
 	dir, w := t.TempDir(), new(watcher)
-	s := classifierSetup(t, c, dir)
+	s := shadedSetup(t, c, dir)
 	s.Workers, s.Observers = workers, []Observer{w}
 	if err := newTrainer(t, s).Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestClassifierBits(t *testing.T) {
 	}
 	for _, step := range []int{1, 7, 9} { // an epoch has 7
 		dir := t.TempDir()
-		s := classifierSetup(t, c, dir)
+		s := shadedSetup(t, c, dir)
 		s.Observers = []Observer{&watcher{on: func(e Event) error {
 			if e, ok := e.(Step); ok && e.Step == step {
 				return errStop
@@ -115,7 +115,7 @@ func TestClassifierBits(t *testing.T) {
 		if err := newTrainer(t, s).Run(context.Background()); err == nil {
 			t.Fatal("the run was not stopped")
 		}
-		s = classifierSetup(t, c, dir)
+		s = shadedSetup(t, c, dir)
 		s.Workers = 5
 		clear(s.Net.Params().Data) // all must come from the checkpoint
 		tr := newTrainer(t, s)
@@ -133,7 +133,7 @@ func TestClassifierBits(t *testing.T) {
 func TestConfusionFromTheCheckpoint(t *testing.T) {
 	c := classifierConfig()
 	dir, w := t.TempDir(), new(watcher)
-	s := classifierSetup(t, c, dir)
+	s := shadedSetup(t, c, dir)
 	s.Observers = []Observer{w}
 	if err := newTrainer(t, s).Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func classifierFile(t *testing.T) string {
 	t.Helper()
 	c, dir := classifierConfig(), t.TempDir()
 	c.Train.Steps = 1
-	if err := newTrainer(t, classifierSetup(t, c, dir)).Run(context.Background()); err != nil {
+	if err := newTrainer(t, shadedSetup(t, c, dir)).Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "last.safetensors")

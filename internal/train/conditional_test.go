@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/model"
 	"diffuse/internal/schedule"
@@ -57,22 +58,13 @@ func TestClassesDropOut(t *testing.T) {
 	}
 }
 
-// conditionalSetup is a run of a tiny U-Net that is told the shades' classes.
-func conditionalSetup(t *testing.T, dir string, conditional bool) Setup {
-	t.Helper()
+// conditionalConfig trains a tiny U-Net that is told classes, or is not.
+func conditionalConfig(conditional bool) *config.Config {
 	c := toyConfig()
 	c.Data.Flip, c.Model.Conditional = false, conditional
 	c.Model.Channels, c.Model.Attention, c.Model.Layers, c.Model.Groups, c.Model.HeadDim = []int{8, 8}, []bool{false, false}, 1, 2, 4
 	c.Train.Epochs, c.Train.EMA, c.Train.LRSchedule = 12, 0, "constant"
-	s := toySetup(t, c, dir)
-	s.Train, s.Valid = shaded(40, 1), shaded(15, 2)
-	net, err := model.New(c.Model, model.Images{Size: toySide, Channels: 1, Classes: 3}, true, s.Kernels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	net.Init(c.Train.Seed)
-	s.Net = net
-	return s
+	return c
 }
 
 // Images of a class are of one shade, so that a net that is told the class knows
@@ -82,14 +74,9 @@ func TestConditionalNetLearnsClasses(t *testing.T) {
 	for _, conditional := range []bool{false, true} {
 		dir := t.TempDir()
 		w := &watcher{}
-		s := conditionalSetup(t, dir, conditional)
+		s := shadedSetup(t, conditionalConfig(conditional), dir)
 		s.Observers = []Observer{w}
-		tr, err := New(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tr.Close()
-		if err := tr.Run(t.Context()); err != nil {
+		if err := newTrainer(t, s).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		epochs := all[Epoch](w)

@@ -34,7 +34,7 @@ type Contract struct {
 // NewContract is the contract of a config for images of some channels, in so
 // many classes.
 func NewContract(c *config.Config, channels, classes int) Contract {
-	if c.Model.Kind != config.ResNet && !c.Model.Conditional {
+	if !knowsClasses(c.Model) {
 		classes = 0
 	}
 	return Contract{
@@ -44,6 +44,9 @@ func NewContract(c *config.Config, channels, classes int) Contract {
 		Schedule: c.Schedule, Prediction: prediction(c.Model.Kind, c.Schedule), DataSet: c.Data.Set,
 	}
 }
+
+// knowsClasses tells whether a net is made for so many classes.
+func knowsClasses(m config.Model) bool { return m.Kind == config.ResNet || m.Conditional }
 
 // What a net predicts.
 const (
@@ -112,7 +115,7 @@ func (c *Contract) check() error {
 	if want := prediction(c.Net.Kind, c.Schedule); c.Prediction != want {
 		return fmt.Errorf("predicts %q; this program knows a %s that predicts %s", c.Prediction, c.Net.Kind, want)
 	}
-	if (c.Net.Kind == config.ResNet || c.Net.Conditional) && (c.Classes < 1 || c.Classes > 100_000) {
+	if knowsClasses(c.Net) && (c.Classes < 1 || c.Classes > 100_000) {
 		return fmt.Errorf("has %d classes", c.Classes)
 	}
 	for _, d := range c.Image {
