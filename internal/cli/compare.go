@@ -24,6 +24,7 @@ import (
 	"diffuse/internal/pretrained"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
+	"diffuse/internal/train"
 )
 
 // CompareOptions are the options of diffuse compare-samplers.
@@ -131,15 +132,24 @@ func compareRun(ctx context.Context, o *CompareOptions) error {
 	return t.show()
 }
 
-// hash is that of the weights that draw.
+// hash is that of the weights that draw, and of those that guide them.
 func (j *sampleJob) hash() (string, error) {
-	switch {
-	case j.builtin:
-		return pretrained.Hash(), nil
-	case j.average:
-		return judge.HashFile(j.checkpoint.AveragePath)
+	net, err := weightsHash(j.checkpoint, j.average)
+	if err != nil || j.guide == nil {
+		return net, err
 	}
-	return judge.HashFile(j.checkpoint.Path)
+	guide, err := weightsHash(j.guide, j.guide.AveragePath != "")
+	return net + " guided by " + guide, err
+}
+
+func weightsHash(c *train.Checkpoint, average bool) (string, error) {
+	switch {
+	case c.Embedded():
+		return pretrained.Hash(), nil
+	case average:
+		return judge.HashFile(c.AveragePath)
+	}
+	return judge.HashFile(c.Path)
 }
 
 // cells are the ways of drawing that the lists make.
@@ -236,7 +246,7 @@ func (t *comparison) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var nets []sample.Denoiser // the same for all cells
+	var nets []sample.Pair // the same for all cells
 	for i, c := range t.Cells {
 		if c.Score.FID != nil {
 			continue

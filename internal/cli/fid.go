@@ -250,7 +250,7 @@ func (o *ScoreOptions) print(r *ScoreResult) error {
 }
 
 // drawn are the job's images, drawn by nets when they are asked for.
-func (j *sampleJob) drawn(nets []sample.Denoiser) *judge.Drawn {
+func (j *sampleJob) drawn(nets []sample.Pair) *judge.Drawn {
 	return &judge.Drawn{
 		Sampler: j.sampler, Nets: nets, ImgSize: j.shape(), Range: j.checkpoint.Range, Seeds: j.seeds,
 		Options: sample.Options{Batch: j.conf.Batch},

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/pretrained"
 	"diffuse/internal/run"
@@ -13,7 +14,7 @@ import (
 
 // picked is a checkpoint and the run it belongs to.
 type picked struct {
-	Weights string // the file of weights
+	Weights string // the file of weights; of the net in the binary, a checkpoint's name
 	Run     *run.Folder
 	Builtin bool // the net in the binary: neither file nor run
 }
@@ -33,7 +34,7 @@ func (p picked) config() string {
 // open reads what the net was trained under.
 func (p picked) open() (*train.Checkpoint, error) {
 	if p.Builtin {
-		return pretrained.Checkpoint()
+		return pretrained.Checkpoint(p.Weights)
 	}
 	return train.LoadCheckpoint(p.Weights)
 }
@@ -55,12 +56,12 @@ func pickNet(g *Global, given, checkpoint string) (picked, error) {
 	return p, err
 }
 
-// pickBuiltin is the net in the binary, whose only checkpoint is the last.
+// pickBuiltin is the net in the binary.
 func pickBuiltin(checkpoint string) (picked, error) {
-	if checkpoint != train.Last {
+	if !pretrained.Has(checkpoint) {
 		return picked{}, fault.New(fault.Checkpoint, "leave out --checkpoint, or name a run", "%s, the net in the binary, has no checkpoint %s", pretrained.Name, checkpoint)
 	}
-	return picked{Builtin: true}, nil
+	return picked{Weights: checkpoint, Builtin: true}, nil
 }
 
 // pickCheckpoint finds the file that a command was given: as pickNet does, but
@@ -84,11 +85,35 @@ func pickCheckpoint(g *Global, given, checkpoint string) (picked, error) {
 	if err != nil {
 		return picked{}, err
 	}
-	p := picked{Weights: filepath.Join(f.Dir, checkpoint+".safetensors"), Run: &f}
+	p := picked{Weights: f.CheckpointPath(checkpoint), Run: &f}
 	if !isFile(p.Weights) {
 		return p, fault.New(fault.Checkpoint, "diffuse train --resume "+shellWord(f.Name)+g.runsFlag(), "run %s has no checkpoint %s.safetensors", f.Dir, checkpoint)
 	}
 	return p, nil
+}
+
+// guide is the checkpoint that is to guide net, which is the one that was picked: a
+// file, or another checkpoint of the same run; nil where c asks for none. Errors are
+// of kind fault.Checkpoint.
+func (p picked) guide(net *train.Checkpoint, c config.Sample) (*train.Checkpoint, error) {
+	if c.Guide == "" || c.Guidance == 1 {
+		return nil, nil
+	}
+	guide := picked{Weights: c.Guide}
+	switch {
+	case isFile(c.Guide):
+	case p.Builtin && pretrained.Has(c.Guide):
+		guide.Builtin = true
+	case p.Run != nil && isFile(p.Run.CheckpointPath(c.Guide)):
+		guide.Weights = p.Run.CheckpointPath(c.Guide)
+	default:
+		return nil, fault.New(fault.Checkpoint, "name a file, or a checkpoint that train.keep_every kept, or leave guidance at 1", "sample.guide: %s has no checkpoint %s beside it, and there is no such file", net.Path, c.Guide)
+	}
+	opened, err := guide.open()
+	if err != nil {
+		return nil, err
+	}
+	return opened, opened.Guides(&net.Contract)
 }
 
 // openNet is pickNet that also reads what the net was trained under.

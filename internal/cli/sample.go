@@ -56,6 +56,7 @@ without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fau
   diffuse sample quick-calm-otter --seeds 0-63 --out seeds/
   diffuse sample runs/quick-calm-otter/best.safetensors --ddpm --variance fixed_small
   diffuse sample fashion-best --sampler dpmpp_2m --steps 20
+  diffuse sample clothes --guidance 2 --guide epoch-0004
   diffuse sample --sampler heun --steps 20 --set sample.churn=0.5
   diffuse sample --ddim --eta 0 --n 9 --out drawing.gif`,
 		Args:              arguments("a RUN or FILE", 0, 1),
@@ -102,8 +103,8 @@ func sampleRun(ctx context.Context, o *SampleOptions) error {
 type sampleJob struct {
 	*SampleOptions
 	checkpoint *train.Checkpoint
-	run        *run.Folder // that it belongs to; nil for a file that lies in none
-	builtin    bool        // it is the net in the binary, whose weights are averages
+	run        *run.Folder       // that it belongs to; nil for a file that lies in none
+	guide      *train.Checkpoint // that guides it; nil where none does
 	conf       config.Sample
 	drawing    string // as scores record it
 	sampler    *sample.Sampler
@@ -139,10 +140,13 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if o.Raw && p.Builtin {
 		return nil, fault.New(fault.Checkpoint, "leave out --raw", "%s holds averaged weights alone", c.Path)
 	}
-	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, builtin: p.Builtin, conf: r.Sample}
-	job.average = !p.Builtin && (o.EMA || !o.Raw && c.AveragePath != "")
-	if c.Net.Conditional && c.Net.ClassDropout == 0 && r.Sample.Guidance > 1 {
-		return nil, fault.New(fault.Checkpoint, "train with --set model.class_dropout=0.1", "sample.guidance: %s was always told the class", c.Path)
+	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, conf: r.Sample}
+	job.average = !c.Embedded() && (o.EMA || !o.Raw && c.AveragePath != "")
+	if job.guide, err = p.guide(c, r.Sample); err != nil {
+		return nil, err
+	}
+	if c.Net.Conditional && c.Net.ClassDropout == 0 && r.Sample.Guidance > 1 && job.guide == nil {
+		return nil, fault.New(fault.Checkpoint, "train with --set model.class_dropout=0.1, or guide by another checkpoint: --guide", "sample.guidance: %s was always told the class", c.Path)
 	}
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
@@ -175,24 +179,33 @@ func (j *sampleJob) shape() sample.Shape {
 	return sample.Shape{H: im[0], W: im[1], C: im[2]}
 }
 
-// nets are the checkpoint's net, once for each worker that has images to draw.
-func (j *sampleJob) nets() ([]sample.Denoiser, error) {
-	net, err := j.checkpoint.Load(j.average, kernelsIn(j.conf.Precision))
-	if err != nil {
-		return nil, err
-	}
-	nets := make([]sample.Denoiser, min(j.Global.Workers, len(j.seeds)))
-	share := (len(j.seeds) + len(nets) - 1) / len(nets)
-	for i := range nets {
-		if nets[i], err = net.Worker(min(j.conf.Batch, share), false); err != nil {
-			return nil, err
+// nets are the checkpoint's net and its guide, once for each worker that has images
+// to draw.
+func (j *sampleJob) nets() ([]sample.Pair, error) {
+	pairs := make([]sample.Pair, min(j.Global.Workers, len(j.seeds)))
+	batch := min(j.conf.Batch, (len(j.seeds)+len(pairs)-1)/len(pairs))
+	workers := func(c *train.Checkpoint, average bool, keep func(*sample.Pair, sample.Denoiser)) error {
+		net, err := c.Load(average, kernelsIn(j.conf.Precision))
+		if err != nil {
+			return err
 		}
+		for i := range pairs {
+			worker, err := net.Worker(batch, false)
+			if err != nil {
+				return err
+			}
+			keep(&pairs[i], worker)
+		}
+		return nil
 	}
-	return nets, nil
+	if err := workers(j.checkpoint, j.average, func(p *sample.Pair, w sample.Denoiser) { p.Net = w }); err != nil || j.guide == nil {
+		return pairs, err
+	}
+	return pairs, workers(j.guide, j.guide.AveragePath != "", func(p *sample.Pair, w sample.Denoiser) { p.Guide = w })
 }
 
 // draw draws the images and measures the time.
-func (j *sampleJob) draw(ctx context.Context, nets []sample.Denoiser) ([]float32, float64, error) {
+func (j *sampleJob) draw(ctx context.Context, nets []sample.Pair) ([]float32, float64, error) {
 	options := sample.Options{Batch: j.conf.Batch}
 	if j.frames != nil {
 		options.Watch = j.frames.watch
@@ -246,7 +259,7 @@ func (j *sampleJob) report(seconds float64) error {
 
 // weights names the weights that are used.
 func (j *sampleJob) weights() string {
-	if j.average || j.builtin {
+	if j.average || j.checkpoint.Embedded() {
 		return "ema"
 	}
 	return "raw"

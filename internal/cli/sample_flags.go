@@ -38,7 +38,7 @@ var samplerNames = []string{
 var sampleKeys = map[string]string{
 	"n": "sample.n", "samples": "sample.n", "seed": "sample.seed", "sampler": "sample.sampler", "steps": "sample.steps", "eta": "sample.eta",
 	"spacing": "sample.spacing", "variance": "sample.variance", "batch": "sample.batch", "precision": "sample.precision",
-	"class": "sample.class", "guidance": "sample.guidance",
+	"class": "sample.class", "guidance": "sample.guidance", "guide": "sample.guide",
 }
 
 // The samplers that heed a setting; those of a flag begin with one that has a flag
@@ -74,7 +74,8 @@ func (o *SampleOptions) addDrawFlags(cmd *cobra.Command, count string) {
 	f.String("variance", "", "DDPM's sigma² (key sample.variance)")
 	f.String("clip", "", "clamp x0_hat to `LO,HI`, or none (key sample.clip)")
 	f.String("class", "", "draw this `CLASS` alone, by name or number, with a net that knows classes (key sample.class)")
-	f.Float64("guidance", 1, "weight of classifier-free guidance towards the class, two net calls a step (key sample.guidance)")
+	f.Float64("guidance", 1, "weight of guidance, two net calls a step; 1 is none (key sample.guidance)")
+	f.String("guide", "", "be guided away from this `CHECKPOINT` of the run or file; '' is the net not told the class (key sample.guide)")
 	cmd.MarkFlagsMutuallyExclusive(names...)
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
 	complete(cmd, "sampler", samplerNames...)

@@ -11,7 +11,7 @@ import (
 // they would be saved as: clamped to the net's input range and rounded.
 type Drawn struct {
 	Sampler *sample.Sampler
-	Nets    []sample.Denoiser
+	Nets    []sample.Pair
 	ImgSize sample.Shape
 	Range   [2]float64 // of the net's input
 	Seeds   []uint64

@@ -45,7 +45,7 @@ func draws(t *testing.T, name string, n, nets, batch int) *Drawn {
 	}
 	d := &Drawn{Sampler: sampler, ImgSize: sample.Shape{H: 20, W: 20, C: 1}, Range: [2]float64{-0.5, 1}, Options: sample.Options{Batch: batch}}
 	for range nets {
-		d.Nets = append(d.Nets, fading{s})
+		d.Nets = append(d.Nets, sample.Pair{Net: fading{s}})
 	}
 	for i := range n {
 		d.Seeds = append(d.Seeds, uint64(3*i+1))

@@ -238,7 +238,7 @@ func drawnImages(t *testing.T, n int) *Drawn {
 		t.Fatal(err)
 	}
 	d := &Drawn{
-		Sampler: sampler, Nets: []sample.Denoiser{shade{s}, shade{s}}, ImgSize: sample.Shape{H: 28, W: 28, C: 1},
+		Sampler: sampler, Nets: []sample.Pair{{Net: shade{s}}, {Net: shade{s}}}, ImgSize: sample.Shape{H: 28, W: 28, C: 1},
 		Range: [2]float64{-1, 1}, Seeds: make([]uint64, n), Options: sample.Options{Batch: 7},
 	}
 	for i := range d.Seeds {

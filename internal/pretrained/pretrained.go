@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // the weights
 	"encoding/hex"
+	"fmt"
 
 	"diffuse/internal/config"
 	"diffuse/internal/train"
@@ -13,23 +14,34 @@ import (
 // Name is what the net is called where a run can be named.
 const Name = "fashion-best"
 
-// weights are the averaged weights of configs/fashion-best.yaml, rounded to
-// bfloat16 (make pretrained).
+// last is the averaged weights of configs/fashion-best.yaml, rounded to bfloat16
+// (make pretrained).
 //
 //go:embed fashion-best.safetensors
-var weights []byte
+var last []byte
+
+// checkpoints are the weights of each by its name.
+var checkpoints = map[string][]byte{train.Last: last}
 
 // Config is the config that the net was trained under, as config.LoadOptions.File.
 func Config() string { return config.Shipped(Name + ".yaml") }
 
-// Checkpoint is the net: 28×28 images of one channel in [-1, 1], of which it says
-// v. Errors are of kind fault.Checkpoint.
-func Checkpoint() (*train.Checkpoint, error) {
-	return train.EmbeddedCheckpoint("the "+Name+" in the binary", weights)
+// Has tells whether a checkpoint of that name is in the binary.
+func Has(checkpoint string) bool { return checkpoints[checkpoint] != nil }
+
+// Checkpoint is the net as it was then, last or another that it Has: 28×28 images of
+// one channel in [-1, 1], of which it says v. Errors are of kind fault.Checkpoint.
+func Checkpoint(name string) (*train.Checkpoint, error) {
+	of := ""
+	if name != train.Last {
+		of = name + " of "
+	}
+	return train.EmbeddedCheckpoint(fmt.Sprintf("%sthe %s in the binary", of, Name), checkpoints[name])
 }
 
 // Hash is the SHA-256 of the weights, in hexadecimal.
 func Hash() string {
-	sum := sha256.Sum256(weights)
-	return hex.EncodeToString(sum[:])
+	h := sha256.New()
+	h.Write(last)
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -43,10 +43,13 @@ func (f Folder) SamplesDir() string { return filepath.Join(f.Dir, "samples") }
 func (f Folder) CurvesPath() string { return filepath.Join(f.Dir, "curves.png") }
 
 // LastPath is the path of the last checkpoint's weights.
-func (f Folder) LastPath() string { return filepath.Join(f.Dir, train.Last+".safetensors") }
+func (f Folder) LastPath() string { return f.CheckpointPath(train.Last) }
 
 // BestPath is the path of the weights with the lowest validation loss.
-func (f Folder) BestPath() string { return filepath.Join(f.Dir, train.Best+".safetensors") }
+func (f Folder) BestPath() string { return f.CheckpointPath(train.Best) }
+
+// CheckpointPath is the path of the weights of a checkpoint: last, best, epoch-0004.
+func (f Folder) CheckpointPath(name string) string { return filepath.Join(f.Dir, name+".safetensors") }
 
 func (f Folder) lockPath() string { return filepath.Join(f.Dir, ".lock") }
 

@@ -28,7 +28,7 @@ type Grids struct {
 	Workers  int
 	Drawn    []train.Observer // hear of each grid as GridDrawn or GridFailed
 
-	nets []sample.Denoiser
+	nets []sample.Pair
 }
 
 // GridDrawn is an event: a grid is on the disk.
@@ -81,7 +81,7 @@ func (g *Grids) tell(ctx context.Context, e train.Event) error {
 
 // draw is the picture of a grid.
 func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) {
-	c := g.Config.Sample
+	c := whileTrained(g.Config.Sample)
 	c.Sampler = "ddim"
 	sampler, err := sample.New(c, g.Schedule, g.Classes)
 	if err != nil {
@@ -117,14 +117,23 @@ func (g *Grids) draw(ctx context.Context, grid train.Grid) (image.Image, error) 
 // gridGap is the gap between a grid's images, pixels.
 const gridGap = 2
 
+// whileTrained is how images are drawn before there is a checkpoint to guide them:
+// unguided, where c is to be guided by one.
+func whileTrained(c config.Sample) config.Sample {
+	if c.Guide != "" {
+		c.Guide, c.Guidance = "", 1
+	}
+	return c
+}
+
 // workers are n nets that predict, each for its own goroutine.
-func workers(net model.Net, n, batch int) (nets []sample.Denoiser, err error) {
+func workers(net model.Net, n, batch int) (nets []sample.Pair, err error) {
 	for range n {
 		w, err := net.Worker(batch, false)
 		if err != nil {
 			return nil, err
 		}
-		nets = append(nets, w)
+		nets = append(nets, sample.Pair{Net: w})
 	}
 	return nets, nil
 }

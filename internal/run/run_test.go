@@ -273,6 +273,7 @@ func (w constantWorker) FirstNonFinite() string { return "" }
 func TestGridShowsWeightsAndAverageSideBySide(t *testing.T) {
 	f, c := create(t), config.Default()
 	c.Data.Range, c.Train.GridImages, c.Sample.Steps, c.Sample.Eta = [2]float64{0, 1}, 4, 3, 0
+	c.Sample.Guide, c.Sample.Guidance = "epoch-0009", 2 // which is not there yet
 	s, err := schedule.New(c.Schedule)
 	if err != nil {
 		t.Fatal(err)

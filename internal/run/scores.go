@@ -106,7 +106,7 @@ func (s *Scores) failed(ctx context.Context, e *train.Evaluation, err error) err
 
 // prepare builds the nets and finds what a score will cost, from one call.
 func (s *Scores) prepare() (cost ScoreCost, err error) {
-	sampler, err := sample.New(s.Config.Sample, s.Schedule, s.Classes)
+	sampler, err := sample.New(whileTrained(s.Config.Sample), s.Schedule, s.Classes)
 	if err != nil {
 		return cost, err
 	}
@@ -122,7 +122,7 @@ func (s *Scores) prepare() (cost ScoreCost, err error) {
 	var seconds float64
 	for range 2 { // the first call builds the graph
 		began := time.Now()
-		if err := d.Nets[0].Predict(y, x, t, nil); err != nil {
+		if err := d.Nets[0].Net.Predict(y, x, t, nil); err != nil {
 			return cost, err
 		}
 		seconds = time.Since(began).Seconds()

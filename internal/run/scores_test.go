@@ -147,7 +147,7 @@ func TestScoreIsOfTheRunsSeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &judge.Drawn{
-		Sampler: sampler, Nets: []sample.Denoiser{constantWorker{net}}, ImgSize: s.Shape, Range: s.Config.Data.Range, Options: sample.Options{Batch: 1},
+		Sampler: sampler, Nets: []sample.Pair{{Net: constantWorker{net}}}, ImgSize: s.Shape, Range: s.Config.Data.Range, Options: sample.Options{Batch: 1},
 	}
 	for seed := range uint64(12) {
 		d.Seeds = append(d.Seeds, 5+seed)

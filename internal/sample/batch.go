@@ -9,20 +9,20 @@ import (
 // prediction is what one call of the net says of a batch.
 type prediction struct{ x0, eps []float32 }
 
-// batch is images on their way, with one net.
+// batch is images on their way, with one pair of nets.
 type batch struct {
 	*drawing
-	net         Denoiser
+	pair        Pair
 	first       int
 	seeds       []uint64
 	x, next, z  []float32    // x_t, x_s and noise
 	predictions []prediction // the newest first, as many as the sampler reads
 	t           []float64
 	class       []int     // of each image; nil for a net that knows none
-	unguided    []float32 // what the net says where it is not told the class
+	worse       []float32 // what that says which guides
 }
 
-func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
+func (d *drawing) newBatch(pair Pair, first, n int) *batch {
 	size := n * d.shape.Len()
 	buffer := make([]float32, (5+2*d.Past)*size)
 	slot := func() []float32 {
@@ -31,7 +31,7 @@ func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
 		return s
 	}
 	b := &batch{
-		drawing: d, net: net, first: first, seeds: d.seeds[first : first+n],
+		drawing: d, pair: pair, first: first, seeds: d.seeds[first : first+n],
 		x: slot(), next: slot(), z: slot(), t: make([]float64, n),
 		predictions: make([]prediction, 1+d.Past),
 	}
@@ -44,7 +44,7 @@ func (d *drawing) newBatch(net Denoiser, first, n int) *batch {
 		}
 	}
 	if d.Guidance > 1 {
-		b.unguided = make([]float32, size)
+		b.worse = make([]float32, size)
 	}
 	return b
 }
@@ -100,14 +100,14 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	for i := range b.t {
 		b.t[i] = t
 	}
-	if err := b.predict(oldest.eps, x, b.class); err != nil {
+	if err := b.predict(b.pair.Net, oldest.eps, x, b.class); err != nil {
 		return err
 	}
 	if b.calls(alphabar) > 1 {
-		if err := b.predict(b.unguided, x, nil); err != nil {
+		if err := b.predictWorse(x); err != nil {
 			return err
 		}
-		guide(oldest.eps, b.unguided, b.Guidance)
+		guide(oldest.eps, b.worse, b.Guidance)
 	}
 	if b.Velocity {
 		noiseOf(oldest.eps, x, alphabar)
@@ -115,9 +115,17 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	return nil
 }
 
-// predict calls the net, once for each image.
-func (b *batch) predict(dst, x []float32, class []int) error {
-	if err := b.net.Predict(dst, x, b.t, class); err != nil {
+// predictWorse asks what guides.
+func (b *batch) predictWorse(x []float32) error {
+	if b.pair.Guide == nil {
+		return b.predict(b.pair.Net, b.worse, x, nil)
+	}
+	return b.predict(b.pair.Guide, b.worse, x, b.class)
+}
+
+// predict calls a net, once for each image.
+func (b *batch) predict(net Denoiser, dst, x []float32, class []int) error {
+	if err := net.Predict(dst, x, b.t, class); err != nil {
 		return fmt.Errorf("sample: net at t = %v: %w", b.t[0], err)
 	}
 	b.report(len(b.seeds))

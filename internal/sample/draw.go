@@ -17,6 +17,12 @@ type Denoiser interface {
 	Predict(y, x []float32, t []float64, class []int) error
 }
 
+// Pair is a net that draws and the one that guides it where the sampler is to be
+// guided: a worse net of the same images, told the same class (autoguidance: Karras
+// et al. 2024, "Guiding a diffusion model with a bad version of itself"), or nil for
+// the net itself, told no class (classifier-free guidance: Ho and Salimans 2022).
+type Pair struct{ Net, Guide Denoiser }
+
 // Shape is the size of one image.
 type Shape struct{ H, W, C int }
 
@@ -53,10 +59,10 @@ type Options struct {
 }
 
 // Draw draws one image for each seed: values in the range the net was trained
-// in, NHWC, back to back, in the order of seeds. Every net works on its own
-// goroutine. Image i depends on seeds[i], the sampler and the net alone: x_T is
+// in, NHWC, back to back, in the order of seeds. Every pair works on its own
+// goroutine. Image i depends on seeds[i], the sampler and the pair alone: x_T is
 // rng's stream SampleStart, the noise of step k its stream SampleStep at step k.
-func (s *Sampler) Draw(ctx context.Context, nets []Denoiser, shape Shape, seeds []uint64, o Options) ([]float32, error) {
+func (s *Sampler) Draw(ctx context.Context, nets []Pair, shape Shape, seeds []uint64, o Options) ([]float32, error) {
 	if len(nets) == 0 || o.Batch < 1 || shape.Len() < 1 {
 		return nil, fmt.Errorf("draw: %d nets, batches of %d, images of %v", len(nets), o.Batch, shape)
 	}
@@ -75,10 +81,10 @@ func (s *Sampler) Draw(ctx context.Context, nets []Denoiser, shape Shape, seeds 
 	}
 	close(batches)
 	var wg sync.WaitGroup
-	for _, net := range nets {
+	for _, pair := range nets {
 		wg.Go(func() {
 			for first := range batches {
-				if err := d.batch(ctx, net, first, min(size, len(seeds)-first)); err != nil {
+				if err := d.batch(ctx, pair, first, min(size, len(seeds)-first)); err != nil {
 					cancel(err) // the first error is the one that is told
 					return
 				}
@@ -104,9 +110,9 @@ type drawing struct {
 	done, total int
 }
 
-// batch draws images first…first+n−1 with one net.
-func (d *drawing) batch(ctx context.Context, net Denoiser, first, n int) error {
-	b := d.newBatch(net, first, n)
+// batch draws images first…first+n−1 with one pair.
+func (d *drawing) batch(ctx context.Context, pair Pair, first, n int) error {
+	b := d.newBatch(pair, first, n)
 	b.noise(b.x, rng.SampleStart, 0)
 	for k := range d.Steps {
 		if err := context.Cause(ctx); err != nil {

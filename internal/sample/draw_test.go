@@ -38,7 +38,7 @@ func (g gaussian) Predict(y, x []float32, t []float64, _ []int) error {
 	return nil
 }
 
-func nets(net Denoiser, n int) []Denoiser { return slices.Repeat([]Denoiser{net}, n) }
+func nets(net Denoiser, n int) []Pair { return slices.Repeat([]Pair{{Net: net}}, n) }
 
 func seeds(n int) []uint64 {
 	s := make([]uint64, n)

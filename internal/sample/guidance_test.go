@@ -53,17 +53,17 @@ func newPair(t *testing.T, c config.Sample, s *schedule.Schedule) (guided, plain
 
 // sameImages compares what a guided sampler draws with its net to what a plain one
 // draws with another, and tells how often the guided one called.
-func sameImages(t *testing.T, guided, plain *Sampler, of ofClasses, other Denoiser, n int) (calls int) {
+func sameImages(t *testing.T, guided, plain *Sampler, of Pair, other Denoiser, n int) (calls int) {
 	t.Helper()
-	draw := func(s *Sampler, net Denoiser, progress func(done, total int)) []float32 {
-		x, err := s.Draw(t.Context(), nets(net, 1), Shape{4, 4, 1}, seeds(n), Options{Batch: 8, Progress: progress})
+	draw := func(s *Sampler, pair Pair, progress func(done, total int)) []float32 {
+		x, err := s.Draw(t.Context(), []Pair{pair}, Shape{4, 4, 1}, seeds(n), Options{Batch: 8, Progress: progress})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return x
 	}
 	got := draw(guided, of, func(done, _ int) { calls = done })
-	want := draw(plain, other, nil)
+	want := draw(plain, Pair{Net: other}, nil)
 	for i := range got {
 		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
 			t.Fatalf("%s, w %v: pixel %d is %v, want %v", guided.Name, guided.Guidance, i, got[i], want[i])
@@ -84,7 +84,7 @@ func TestGuidanceMovesTheMean(t *testing.T) {
 			c := config.Default().Sample
 			c.Sampler, c.Steps, c.Class, c.Guidance = name, 20, "boot", w
 			guided, plain := newPair(t, c, s)
-			calls := sameImages(t, guided, plain, net, gaussian{unguided + w*(0.7-unguided), std, s.AlphabarAt, 8}, 5)
+			calls := sameImages(t, guided, plain, Pair{Net: net}, gaussian{unguided + w*(0.7-unguided), std, s.AlphabarAt, 8}, 5)
 			times := 1
 			if w > 1 {
 				times = 2
@@ -93,6 +93,35 @@ func TestGuidanceMovesTheMean(t *testing.T) {
 				t.Errorf("%s, w %v: says %d calls, makes %d for 5 images, %d without guidance", name, w, guided.NetCalls(), calls, plain.NetCalls())
 			}
 		}
+	}
+}
+
+// A guide is told what the net is told, and the images are those of a net as far
+// beyond the net as that is beyond the guide, if w is 2.
+func TestGuidedByAnotherNet(t *testing.T) {
+	s := linear(t)
+	const std, w = 0.3, 2
+	of := func(means ...float64) ofClasses {
+		return ofClasses{gaussian{-9, std, s.AlphabarAt, 8}, means, new([]int)}
+	}
+	net, worse := of(0, 0, 0.6), of(0, 0, 0.4)
+	c := config.Default().Sample
+	c.Sampler, c.Steps, c.Class, c.Guidance, c.Guide = "ddim", 20, "boot", w, "epoch-0004"
+	guided, plain := newPair(t, c, s)
+	calls := sameImages(t, guided, plain, Pair{net, worse}, gaussian{0.4 + w*(0.6-0.4), std, s.AlphabarAt, 8}, 3)
+	if guided.NetCalls() != 40 || calls != 3*40 || len(*net.asked) != 3*20 || !slices.Equal(*net.asked, *worse.asked) {
+		t.Errorf("says %d calls, makes %d for 3 images; the net was asked %d times, the guide %d", guided.NetCalls(), calls, len(*net.asked), len(*worse.asked))
+	}
+	// Nets that know no classes are guided as well, and told none.
+	c.Class = ""
+	unclassed, err := New(c, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameImages(t, unclassed, plain, Pair{gaussian{0.6, std, s.AlphabarAt, 8}, gaussian{0.4, std, s.AlphabarAt, 8}}, gaussian{0.8, std, s.AlphabarAt, 8}, 2)
+	c.Guide = ""
+	if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
+		t.Errorf("by nothing: %v", err)
 	}
 }
 
@@ -120,7 +149,7 @@ func TestGuidanceInAnInterval(t *testing.T) {
 	c.Sampler, c.Steps, c.Class, c.Guidance, c.GuidanceSigma = "ddim", 40, "boot", w, []float64{0.5, 3}
 	guided, plain := newPair(t, c, s)
 	of := func(mean float64) gaussian { return gaussian{mean, std, s.AlphabarAt, 8} }
-	calls := sameImages(t, guided, plain, ofClasses{of(unguided), []float64{0, 0, class}, new([]int)},
+	calls := sameImages(t, guided, plain, Pair{Net: ofClasses{of(unguided), []float64{0, 0, class}, new([]int)}},
 		onlyBetween{0.5, 3, of(unguided + w*(class-unguided)), of(class)}, 3)
 	within := 0
 	for _, step := range plain.Steps {

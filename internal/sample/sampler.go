@@ -21,7 +21,7 @@ type Sampler struct {
 	Slope   bool                      // eps_hat follows a clamped x0_hat
 
 	Velocity bool      // the net says v, from which eps_hat follows
-	Guidance float64   // w of classifier-free guidance; 1 is none
+	Guidance float64   // w of guidance; 1 is none
 	Guided   []float64 // the least and the largest sigma that is guided; empty is all
 
 	classes int // that the net knows; 0 for none
@@ -33,8 +33,9 @@ const each = -1
 
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
 // take every step of it, the others c.Steps. classes are the names of those that a
-// conditional net knows, nil for another net. More steps than the schedule has
-// are a usage error, and a class or guidance that the net does not know.
+// conditional net knows, nil for another net. More steps than the schedule
+// has are a usage error, and a class that the net does not know, and guidance where
+// neither classes nor c.Guide give it.
 func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
 	if err := rising("sample.clip", c.Clip); err != nil {
 		return nil, err
@@ -143,8 +144,8 @@ func ddpmUpdate(c config.Sample) func([]Step) Update {
 // chosenClass is the number of the class that c asks for by its name or number, or
 // each.
 func chosenClass(c config.Sample, classes []string) (int, error) {
-	if len(classes) == 0 && (c.Class != "" || c.Guidance > 1) {
-		return each, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1",
+	if len(classes) == 0 && (c.Class != "" || c.Guidance > 1 && c.Guide == "") {
+		return each, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or guide by another checkpoint: --guide",
 			"sample.class and sample.guidance: the net was not trained to know classes")
 	}
 	if c.Class == "" {

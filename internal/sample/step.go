@@ -77,15 +77,16 @@ func noiseOf(v, x []float32, alphabar float64) {
 	}
 }
 
-// guide moves what the net said of an image of a class away from what it says of
-// any image,
+// guide moves what the net said away from what a worse one says, or the net itself
+// where it is told no class,
 //
-//	said = unguided + w·(said − unguided)
+//	said = worse + w·(said − worse)
 //
-// in place (Ho and Salimans 2022, equation 6, whose w is one less). It is the
-// same for eps, v and x0_hat, which are linear in each other.
-func guide(said, unguided []float32, w float64) {
-	for i, u := range unguided {
+// in place (Ho and Salimans 2022, equation 6, whose w is one less; Karras et al.
+// 2024, equation 3). It is the same for eps, v and x0_hat, which are linear in each
+// other.
+func guide(said, worse []float32, w float64) {
+	for i, u := range worse {
 		said[i] = u + float32(w)*(said[i]-u)
 	}
 }

@@ -77,6 +77,10 @@ func EmbeddedCheckpoint(name string, content []byte) (*Checkpoint, error) {
 	return c, c.load()
 }
 
+// Embedded tells whether the weights are in the binary: they are averages, and in no
+// file.
+func (c *Checkpoint) Embedded() bool { return c.content != nil }
+
 // open opens the weights.
 func (c *Checkpoint) open() (*tensorfile.File, error) {
 	if c.content != nil {

@@ -138,23 +138,40 @@ func (c *Contract) check() error {
 // Agrees checks that a net trained under c fits a config: same net, image
 // shape, input range and schedule. The error names what differs.
 func (c *Contract) Agrees(want Contract) error {
-	for _, f := range []struct {
-		what      string
-		got, want any
-	}{
-		{"net", c.Net, want.Net},
+	for _, t := range append([]term{{"net", c.Net, want.Net}}, c.terms(&want)...) {
+		if got, want := show(t.got), show(t.want); got != want {
+			return fault.New(fault.Checkpoint, "take the checkpoint's own config, or train a new run",
+				"the checkpoint's %s is %s, the config's is %s", t.what, got, want)
+		}
+	}
+	return nil
+}
+
+// Guides checks that a net trained under c can guide one trained under other: what
+// they say is of the same images, whatever the nets. The error names what differs.
+func (c *Contract) Guides(other *Contract) error {
+	for _, t := range c.terms(other) {
+		if got, want := show(t.got), show(t.want); got != want {
+			return fault.New(fault.Checkpoint, "take an earlier checkpoint of the same run", "sample.guide: the guide's %s is %s, the net's is %s", t.what, got, want)
+		}
+	}
+	return nil
+}
+
+// term is one of those that two contracts are compared by.
+type term struct {
+	what      string
+	got, want any
+}
+
+func (c *Contract) terms(want *Contract) []term {
+	return []term{
 		{"image shape", c.Image, want.Image},
 		{"number of classes", c.Classes, want.Classes},
 		{"input range", c.Range, want.Range},
 		{"noise schedule", c.Schedule, want.Schedule},
 		{"prediction", c.Prediction, want.Prediction},
-	} {
-		if got, want := show(f.got), show(f.want); got != want {
-			return fault.New(fault.Checkpoint, "take the checkpoint's own config, or train a new run",
-				"the checkpoint's %s is %s, the config's is %s", f.what, got, want)
-		}
 	}
-	return nil
 }
 
 func show(v any) string {
