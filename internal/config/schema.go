@@ -104,7 +104,7 @@ type Sample struct {
 	SkipEvery     int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`
 	SkipTail      int       `mapstructure:"skip_tail" validate:"min=0,max=100000" doc:"skip: and at every step below this one"`
 	Clip          []float64 `mapstructure:"clip" validate:"max=2" doc:"clamp x0_hat to these two values; empty is off"`
-	Class         string    `mapstructure:"class" json:",omitempty" doc:"conditional net: the class of every image, by name or number; empty draws each in turn, by seed"`
+	Class         string    `mapstructure:"class" json:",omitempty" doc:"conditional net: the class of every image, by name or number; empty draws one for each image, by its seed"`
 	Guidance      float64   `mapstructure:"guidance" json:",omitempty" validate:"gte=1,lte=100" doc:"weight of guidance, away from what guide says, which takes two net calls a step; 1 is none"`
 	Guide         string    `mapstructure:"guide" json:",omitempty" doc:"what guides: a worse checkpoint of the run, such as epoch-0004, or a file (autoguidance); empty is the conditional net itself, told no class (classifier-free guidance)"`
 	GuidanceSigma []float64 `mapstructure:"guidance_sigma" json:",omitempty" validate:"max=2,dive,gte=0,lte=1000000" doc:"guide only between these two levels of sigma = sqrt((1-alphabar)/alphabar), so that the others take one call; empty is at all"`

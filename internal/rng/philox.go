@@ -27,6 +27,7 @@ const (
 	Bootstrap                   // rows drawn again: step is the replicate, image counts draws
 	ProbeRows                   // the real images whose nearest neighbours say what near is
 	ClassDropout                // training images whose class a conditional net is not told
+	SampleClass                 // the class of a drawn image
 )
 
 // Philox's multipliers and key increments (Salmon et al. 2011, "Parallel random

@@ -166,23 +166,46 @@ func TestGuidanceInAnInterval(t *testing.T) {
 	}
 }
 
-// An image's class is its seed's: classes come in turn, whatever the batch.
-func TestClassesInTurn(t *testing.T) {
+// An image's class is its seed's, whatever the batch and the images beside it; all
+// classes are as likely, and independent from seed to seed. A class that was chosen
+// is that of all.
+func TestClassOfASeed(t *testing.T) {
 	s := linear(t)
 	c := config.Default().Sample
 	c.Sampler, c.Steps = "ddim", 1
-	for class, want := range map[string][]int{"": {2, 0, 1, 2, 2}, "bag": {1, 1, 1, 1, 1}, "2": {2, 2, 2, 2, 2}} {
+	classes := func(class string, batch int, seeds []uint64) []int {
 		c.Class = class
 		sampler, err := New(c, s, threeClasses)
 		if err != nil {
 			t.Fatal(err)
 		}
 		net := ofClasses{gaussian{0, 1, s.AlphabarAt, 2}, make([]float64, 3), new([]int)}
-		if _, err := sampler.Draw(t.Context(), nets(net, 1), Shape{2, 2, 1}, []uint64{5, 6, 7, 8, 2}, Options{Batch: 2}); err != nil {
+		if _, err := sampler.Draw(t.Context(), nets(net, 1), Shape{2, 2, 1}, seeds, Options{Batch: batch}); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(*net.asked, want) {
-			t.Errorf("class %q: drew %v, want %v", class, *net.asked, want)
+		return *net.asked
+	}
+	const n = 9000
+	all := classes("", 64, seeds(n))
+	if other := classes("", 2, []uint64{7, 5, 8999}); !slices.Equal(other, []int{all[7], all[5], all[8999]}) {
+		t.Errorf("other batches: %v", other)
+	}
+	// Counts of the nine pairs of neighbours, against a ninth of them each: chi-square
+	// of eight degrees of freedom is above 26.1 once in a thousand times.
+	var pairs [9]float64
+	for i := 0; i < n; i += 2 {
+		pairs[3*all[i]+all[i+1]]++
+	}
+	chi := 0.0
+	for _, count := range pairs {
+		chi += (count - n/18) * (count - n/18) / (n / 18)
+	}
+	if chi > 26.1 {
+		t.Errorf("pairs of classes %v: chi-square %.1f", pairs, chi)
+	}
+	for _, chosen := range []string{"bag", "1"} {
+		if got := classes(chosen, 2, seeds(5)); !slices.Equal(got, []int{1, 1, 1, 1, 1}) {
+			t.Errorf("class %q: drew %v", chosen, got)
 		}
 	}
 }

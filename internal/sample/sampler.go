@@ -7,6 +7,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/rng"
 	"diffuse/internal/schedule"
 )
 
@@ -25,11 +26,11 @@ type Sampler struct {
 	Guided   []float64 // the least and the largest sigma that is guided; empty is all
 
 	classes int // that the net knows; 0 for none
-	class   int // of all images, or each for each in turn
+	class   int // of all images, or anyClass
 }
 
-// each is the class of a sampler that draws each in turn.
-const each = -1
+// anyClass is the class of a sampler that draws all classes, as often as each other.
+const anyClass = -1
 
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
 // take every step of it, the others c.Steps. classes are the names of those that a
@@ -142,14 +143,14 @@ func ddpmUpdate(c config.Sample) func([]Step) Update {
 }
 
 // chosenClass is the number of the class that c asks for by its name or number, or
-// each.
+// anyClass.
 func chosenClass(c config.Sample, classes []string) (int, error) {
 	if len(classes) == 0 && (c.Class != "" || c.Guidance > 1 && c.Guide == "") {
-		return each, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or guide by another checkpoint: --guide",
+		return anyClass, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or guide by another checkpoint: --guide",
 			"sample.class and sample.guidance: the net was not trained to know classes")
 	}
 	if c.Class == "" {
-		return each, nil
+		return anyClass, nil
 	}
 	if i := slices.Index(classes, c.Class); i >= 0 {
 		return i, nil
@@ -157,13 +158,15 @@ func chosenClass(c config.Sample, classes []string) (int, error) {
 	if i, err := strconv.Atoi(c.Class); err == nil && i >= 0 && i < len(classes) {
 		return i, nil
 	}
-	return each, fault.New(fault.Usage, "the classes are "+strings.Join(classes, ", "), "sample.class: the net knows no class %q", c.Class)
+	return anyClass, fault.New(fault.Usage, "the classes are "+strings.Join(classes, ", "), "sample.class: the net knows no class %q", c.Class)
 }
 
-// classOf is the class of a seed's image: each in turn where none was chosen.
+// classOf is the class of a seed's image. Where none was chosen it is drawn: images
+// of classes in turn would be more evenly spread than real ones, so that their FID
+// would be compared to a floor that is too high, and KID's estimator would fail.
 func (s *Sampler) classOf(seed uint64) int {
-	if s.class == each {
-		return int(seed % uint64(s.classes))
+	if s.class == anyClass {
+		return rng.Intn(s.classes, seed, rng.SampleClass, 0, 0)
 	}
 	return s.class
 }
