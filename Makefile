@@ -37,10 +37,11 @@ classifier: build ## the classifier in the binary and what it makes of the test 
 	bin/diffuse export classifier --precision bf16 --out internal/judge/fashion-resnet.safetensors
 	bin/diffuse stats --ref fashion-mnist/test --extractor internal/judge/fashion-resnet.safetensors --floors 256,512,1024,2048,4096,5000,10000 --out internal/judge/fashion-mnist-test.npz
 
-# An hour and three quarters on two cores; make it again to go on with a run that was stopped.
-pretrained: build ## the net in the binary, from configs/fashion-best.yaml and the data in DIFFUSE_DATA
+# An hour and a half on two cores; make it again to go on with a run that was stopped.
+pretrained: build ## the net in the binary and its guide, from configs/fashion-best.yaml and the data in DIFFUSE_DATA
 	if [ -d runs/pretrained ]; then bin/diffuse train --resume pretrained; else bin/diffuse train --config configs/fashion-best.yaml --name pretrained; fi
 	bin/diffuse export pretrained --precision bf16 --out internal/pretrained/fashion-best.safetensors
+	bin/diffuse export pretrained --checkpoint epoch-0004 --precision bf16 --out internal/pretrained/fashion-best.epoch-0004.safetensors
 
 bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
 	PEER='$(PEER)' tools/bench-peer

@@ -1,4 +1,5 @@
-// Package pretrained holds the net that draws where no run is there to.
+// Package pretrained holds the net that draws where no run is there to, and the one
+// that guides it.
 package pretrained
 
 import (
@@ -14,14 +15,20 @@ import (
 // Name is what the net is called where a run can be named.
 const Name = "fashion-best"
 
-// last is the averaged weights of configs/fashion-best.yaml, rounded to bfloat16
-// (make pretrained).
-//
-//go:embed fashion-best.safetensors
-var last []byte
+// guide is the name of the checkpoint that configs/fashion-best.yaml guides by.
+const guide = "epoch-0004"
+
+// Both are averaged weights of configs/fashion-best.yaml, rounded to bfloat16 (make
+// pretrained).
+var (
+	//go:embed fashion-best.safetensors
+	last []byte
+	//go:embed fashion-best.epoch-0004.safetensors
+	early []byte
+)
 
 // checkpoints are the weights of each by its name.
-var checkpoints = map[string][]byte{train.Last: last}
+var checkpoints = map[string][]byte{train.Last: last, guide: early}
 
 // Config is the config that the net was trained under, as config.LoadOptions.File.
 func Config() string { return config.Shipped(Name + ".yaml") }
@@ -39,9 +46,10 @@ func Checkpoint(name string) (*train.Checkpoint, error) {
 	return train.EmbeddedCheckpoint(fmt.Sprintf("%sthe %s in the binary", of, Name), checkpoints[name])
 }
 
-// Hash is the SHA-256 of the weights, in hexadecimal.
+// Hash is the SHA-256 of the weights of both, in hexadecimal.
 func Hash() string {
 	h := sha256.New()
 	h.Write(last)
+	h.Write(early)
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -12,31 +12,38 @@ import (
 // maxBytes is what the binary may grow by.
 const maxBytes = 16 << 20
 
-// The net in the binary is the one of its config: same net, schedule and input
-// range, all its values finite, and small.
-func TestNetIsThatOfItsConfig(t *testing.T) {
-	c, err := Checkpoint(train.Last)
-	if err != nil {
-		t.Fatal(err)
-	}
+// The nets in the binary are those of its config: same net, schedule and input
+// range, all values finite, and small. The config's guide is one of them.
+func TestNetsAreThoseOfTheirConfig(t *testing.T) {
 	r, err := config.Load(config.LoadOptions{File: Config()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Agrees(train.NewContract(&r.Config, c.Image[2], c.Classes)); err != nil {
-		t.Error(err)
+	if r.Sample.Guide != guide || r.Train.KeepEvery == 0 {
+		t.Errorf("the config is guided by %q and keeps every %d epochs", r.Sample.Guide, r.Train.KeepEvery)
 	}
-	if len(last) > maxBytes {
-		t.Errorf("%d bytes", len(last))
-	}
-	net, err := c.Load(false, kernel.Best())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, x := range net.Params().Data {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			t.Fatalf("parameter %d is %v", i, x)
+	bytes := 0
+	for name, weights := range checkpoints {
+		bytes += len(weights)
+		c, err := Checkpoint(name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if err := c.Agrees(train.NewContract(&r.Config, c.Image[2], c.Classes)); err != nil {
+			t.Error(name, err)
+		}
+		net, err := c.Load(false, kernel.Best())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range net.Params().Data {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				t.Fatalf("%s: parameter %d is %v", name, i, x)
+			}
+		}
+	}
+	if bytes > maxBytes {
+		t.Errorf("%d bytes", bytes)
 	}
 }
 
