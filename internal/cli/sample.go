@@ -145,8 +145,8 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if job.guide, err = p.guide(c, r.Sample); err != nil {
 		return nil, err
 	}
-	if c.Net.Conditional && c.Net.ClassDropout == 0 && r.Sample.Guidance > 1 && job.guide == nil {
-		return nil, fault.New(fault.Checkpoint, "train with --set model.class_dropout=0.1, or guide by another checkpoint: --guide", "sample.guidance: %s was always told the class", c.Path)
+	if err := c.CheckGuidance(r.Sample); err != nil {
+		return nil, err
 	}
 	s, err := schedule.New(c.Schedule)
 	if err != nil {

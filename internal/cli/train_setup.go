@@ -54,6 +54,10 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if t.net, err = model.New(r.Model, images, true, kernelsIn(r.Train.Precision)); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
+	contract := train.NewContract(&r.Config, t.images.C, len(t.images.Classes))
+	if err := contract.CheckGuidance(r.Sample); err != nil {
+		return nil, err
+	}
 	if initialise {
 		t.net.Init(r.Train.Seed)
 	}

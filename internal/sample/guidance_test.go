@@ -119,10 +119,6 @@ func TestGuidedByAnotherNet(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameImages(t, unclassed, plain, Pair{gaussian{0.6, std, s.AlphabarAt, 8}, gaussian{0.4, std, s.AlphabarAt, 8}}, gaussian{0.8, std, s.AlphabarAt, 8}, 2)
-	c.Guide = ""
-	if _, err := New(c, s, nil); fault.Code(err) != int(fault.Usage) {
-		t.Errorf("by nothing: %v", err)
-	}
 }
 
 // onlyBetween is a net that expects one mean at some levels of noise and another at
@@ -213,17 +209,13 @@ func TestClassOfASeed(t *testing.T) {
 func TestClassesNotKnown(t *testing.T) {
 	s := linear(t)
 	for _, tc := range []struct {
-		class    string
-		guidance float64
-		names    []string
-	}{
-		{"hat", 1, threeClasses}, {"3", 1, threeClasses}, {"-1", 1, threeClasses},
-		{"bag", 1, nil}, {"", 2, nil},
-	} {
+		class string
+		names []string
+	}{{"hat", threeClasses}, {"3", threeClasses}, {"-1", threeClasses}, {"bag", nil}} {
 		c := config.Default().Sample
-		c.Class, c.Guidance = tc.class, tc.guidance
+		c.Class = tc.class
 		if _, err := New(c, s, tc.names); fault.Code(err) != int(fault.Usage) {
-			t.Errorf("class %q, guidance %v of %v: %v", tc.class, tc.guidance, tc.names, err)
+			t.Errorf("class %q of %v: %v", tc.class, tc.names, err)
 		}
 	}
 }

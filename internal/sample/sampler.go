@@ -35,8 +35,7 @@ const anyClass = -1
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
 // take every step of it, the others c.Steps. classes are the names of those that a
 // conditional net knows, nil for another net. More steps than the schedule
-// has are a usage error, and a class that the net does not know, and guidance where
-// neither classes nor c.Guide give it.
+// has are a usage error, and a class that the net does not know.
 func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
 	if err := rising("sample.clip", c.Clip); err != nil {
 		return nil, err
@@ -145,12 +144,11 @@ func ddpmUpdate(c config.Sample) func([]Step) Update {
 // chosenClass is the number of the class that c asks for by its name or number, or
 // anyClass.
 func chosenClass(c config.Sample, classes []string) (int, error) {
-	if len(classes) == 0 && (c.Class != "" || c.Guidance > 1 && c.Guide == "") {
-		return anyClass, fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or guide by another checkpoint: --guide",
-			"sample.class and sample.guidance: the net was not trained to know classes")
-	}
 	if c.Class == "" {
 		return anyClass, nil
+	}
+	if len(classes) == 0 {
+		return anyClass, fault.New(fault.Usage, "train with --set model.conditional=true", "sample.class: the net was not trained to know classes")
 	}
 	if i := slices.Index(classes, c.Class); i >= 0 {
 		return i, nil

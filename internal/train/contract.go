@@ -158,6 +158,21 @@ func (c *Contract) Guides(other *Contract) error {
 	return nil
 }
 
+// CheckGuidance refuses guidance that a net trained under c cannot be given: without
+// another net to guide it, it must know images with their class and without. The
+// error is of kind fault.Usage.
+func (c *Contract) CheckGuidance(s config.Sample) error {
+	if s.Guidance == 1 || s.Guide != "" || c.Net.ClassDropout > 0 {
+		return nil
+	}
+	knows := "knows no classes"
+	if c.Net.Conditional {
+		knows = "was always told the class"
+	}
+	return fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or name another checkpoint in sample.guide (--guide)",
+		"sample.guidance: the net %s", knows)
+}
+
 // term is one of those that two contracts are compared by.
 type term struct {
 	what      string
