@@ -67,7 +67,7 @@ func exportRun(o *ExportOptions) error {
 	if err := checkPrecision("--precision", o.Precision); err != nil {
 		return err
 	}
-	p, c, err := openNet(o.Global, o.Given, o.Checkpoint)
+	_, c, err := openNet(o.Global, o.Given, o.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func exportRun(o *ExportOptions) error {
 	}
 	r := ExportResult{Out: o.Out, From: c.Path, Weights: "raw", Precision: o.Precision}
 	average := !o.Raw && c.AveragePath != ""
-	if average || p.Builtin {
+	if average || c.Embedded() {
 		r.Weights = "ema"
 	}
 	if err := c.Export(o.Out, average, o.Precision == string(kernel.BF16)); err != nil {

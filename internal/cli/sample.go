@@ -11,6 +11,7 @@ import (
 
 	"diffuse/internal/config"
 	"diffuse/internal/fault"
+	"diffuse/internal/model"
 	"diffuse/internal/run"
 	"diffuse/internal/sample"
 	"diffuse/internal/schedule"
@@ -137,7 +138,7 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err := o.checkFlags(r.Sample.Sampler); err != nil {
 		return nil, err
 	}
-	if o.Raw && p.Builtin {
+	if o.Raw && c.Embedded() {
 		return nil, fault.New(fault.Checkpoint, "leave out --raw", "%s holds averaged weights alone", c.Path)
 	}
 	job := &sampleJob{SampleOptions: o, checkpoint: c, run: p.Run, conf: r.Sample}
@@ -182,26 +183,30 @@ func (j *sampleJob) shape() sample.Shape {
 // nets are the checkpoint's net and its guide, once for each worker that has images
 // to draw.
 func (j *sampleJob) nets() ([]sample.Pair, error) {
+	net, err := j.checkpoint.Load(j.average, kernelsIn(j.conf.Precision))
+	if err != nil {
+		return nil, err
+	}
+	var guide model.Net
+	if j.guide != nil {
+		if guide, err = j.guide.Load(j.guide.AveragePath != "", kernelsIn(j.conf.Precision)); err != nil {
+			return nil, err
+		}
+	}
 	pairs := make([]sample.Pair, min(j.Global.Workers, len(j.seeds)))
-	batch := min(j.conf.Batch, (len(j.seeds)+len(pairs)-1)/len(pairs))
-	workers := func(c *train.Checkpoint, average bool, keep func(*sample.Pair, sample.Denoiser)) error {
-		net, err := c.Load(average, kernelsIn(j.conf.Precision))
-		if err != nil {
-			return err
+	share := (len(j.seeds) + len(pairs) - 1) / len(pairs)
+	for i := range pairs {
+		if pairs[i].Net, err = net.Worker(min(j.conf.Batch, share), false); err != nil {
+			return nil, err
 		}
-		for i := range pairs {
-			worker, err := net.Worker(batch, false)
-			if err != nil {
-				return err
-			}
-			keep(&pairs[i], worker)
+		if guide == nil {
+			continue
 		}
-		return nil
+		if pairs[i].Guide, err = guide.Worker(min(j.conf.Batch, share), false); err != nil {
+			return nil, err
+		}
 	}
-	if err := workers(j.checkpoint, j.average, func(p *sample.Pair, w sample.Denoiser) { p.Net = w }); err != nil || j.guide == nil {
-		return pairs, err
-	}
-	return pairs, workers(j.guide, j.guide.AveragePath != "", func(p *sample.Pair, w sample.Denoiser) { p.Guide = w })
+	return pairs, nil
 }
 
 // draw draws the images and measures the time.

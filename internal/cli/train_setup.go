@@ -25,6 +25,7 @@ type training struct {
 	images   *dataset.Set
 	valid    *dataset.Set
 	net      model.Net
+	contract train.Contract
 	silent   bool         // no progress is shown
 	judge    *judge.Judge // nil where nothing is scored
 	alerts
@@ -54,8 +55,8 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 	if t.net, err = model.New(r.Model, images, true, kernelsIn(r.Train.Precision)); err != nil {
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
-	contract := train.NewContract(&r.Config, t.images.C, len(t.images.Classes))
-	if err := contract.CheckGuidance(r.Sample); err != nil {
+	t.contract = train.NewContract(&r.Config, t.images.C, len(t.images.Classes))
+	if err := t.contract.CheckGuidance(r.Sample); err != nil {
 		return nil, err
 	}
 	if initialise {
@@ -117,11 +118,10 @@ func (o *TrainOptions) resumeCommand(folder run.Folder) string {
 func (t *training) observers(folder run.Folder, log *run.Log) ([]train.Observer, *notify.Notifier) {
 	warn := &warner{t.o.Global.Log}
 	notifier := t.notifier(folder, log, warn)
-	contract := train.NewContract(&t.config.Config, t.images.C, len(t.images.Classes))
 	grids := &run.Grids{
 		Folder: folder, Config: &t.config.Config, Schedule: t.schedule,
 		Shape: sample.Shape{H: t.config.Data.Size, W: t.config.Data.Size, C: t.images.C}, Workers: t.o.Global.Workers,
-		Classes: contract.ClassNames(),
+		Classes: t.contract.ClassNames(),
 		Drawn:   []train.Observer{log, warn, notifier},
 	}
 	all := []train.Observer{log, warn}

@@ -34,8 +34,8 @@ const anyClass = -1
 
 // New is the sampler that c describes over a schedule: ddpm, skip and sample_at
 // take every step of it, the others c.Steps. classes are the names of those that a
-// conditional net knows, nil for another net. More steps than the schedule
-// has are a usage error, and a class that the net does not know.
+// conditional net knows, nil for another net. More steps than the schedule has
+// are a usage error, and a class that the net does not know.
 func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, error) {
 	if err := rising("sample.clip", c.Clip); err != nil {
 		return nil, err

@@ -138,24 +138,14 @@ func (c *Contract) check() error {
 // Agrees checks that a net trained under c fits a config: same net, image
 // shape, input range and schedule. The error names what differs.
 func (c *Contract) Agrees(want Contract) error {
-	for _, t := range append([]term{{"net", c.Net, want.Net}}, c.terms(&want)...) {
-		if got, want := show(t.got), show(t.want); got != want {
-			return fault.New(fault.Checkpoint, "take the checkpoint's own config, or train a new run",
-				"the checkpoint's %s is %s, the config's is %s", t.what, got, want)
-		}
-	}
-	return nil
+	return agree(append([]term{{"net", c.Net, want.Net}}, c.terms(&want)...),
+		"take the checkpoint's own config, or train a new run", "the checkpoint's %s is %s, the config's is %s")
 }
 
 // Guides checks that a net trained under c can guide one trained under other: what
 // they say is of the same images, whatever the nets. The error names what differs.
 func (c *Contract) Guides(other *Contract) error {
-	for _, t := range c.terms(other) {
-		if got, want := show(t.got), show(t.want); got != want {
-			return fault.New(fault.Checkpoint, "take an earlier checkpoint of the same run", "sample.guide: the guide's %s is %s, the net's is %s", t.what, got, want)
-		}
-	}
-	return nil
+	return agree(c.terms(other), "take an earlier checkpoint of the same run", "sample.guide: the guide's %s is %s, the net's is %s")
 }
 
 // CheckGuidance refuses guidance that a net trained under c cannot be given: without
@@ -187,6 +177,16 @@ func (c *Contract) terms(want *Contract) []term {
 		{"noise schedule", c.Schedule, want.Schedule},
 		{"prediction", c.Prediction, want.Prediction},
 	}
+}
+
+// agree refuses the first of terms that differs, by a message of its name and both.
+func agree(terms []term, hint, message string) error {
+	for _, t := range terms {
+		if got, want := show(t.got), show(t.want); got != want {
+			return fault.New(fault.Checkpoint, hint, message, t.what, got, want)
+		}
+	}
+	return nil
 }
 
 func show(v any) string {
