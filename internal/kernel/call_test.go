@@ -8,6 +8,7 @@ func TestCallsAreShort(t *testing.T) {
 	for _, c := range []Conv{
 		{N: 2, H: 32, W: 32, Cin: 96, Cout: 32, Window: Square(3), Stride: 1},
 		{N: 16, H: 4, W: 4, Cin: 512, Cout: 256, Window: Square(3), Stride: 1},
+		{N: 16, H: 8, W: 8, Cin: 1024, Cout: 64, Window: Square(3), Stride: 1}, // by tiles
 		{N: 2, H: 4, W: 4, Cin: 1792, Cout: 32, Window: Square(3), Stride: 1}, // cifar10.yaml's widest
 		{N: 1, H: 4096, W: 1, Cin: 256, Cout: 32, Window: Square(1), Stride: 1},
 		{N: 4, H: 8, W: 8, Cin: 128, Cout: 128, Window: Square(3), Stride: 1, Upsample: true},
@@ -32,6 +33,9 @@ func TestCallsAreShort(t *testing.T) {
 				}
 			}
 			s = &Set{name: s.name, vec: s.vec, gemm: &g}
+			if !g.pairs {
+				s.tiles = &g
+			}
 			h, w := c.Out()
 			x, y := make([]float32, c.N*c.H*c.W*c.Cin), make([]float32, c.N*h*w*c.Cout)
 			ws, p := NewWorkspace(), s.NewPacked(c, true)

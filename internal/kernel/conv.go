@@ -102,13 +102,18 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start,
 		panic("kernel: a part of wider pixels cannot start from other values")
 	}
 	c = c.pixelwise()
+	out := c.output()
+	out.slot = c.Into
+	if p.tiled {
+		down, across := c.forward(0)
+		s.slideTiles(ws, out, y, c.input(), x, p.forward, down, across, start, c.ReLU)
+		return
+	}
 	passes := make([]pass, 0, 4)
 	for i, f := range p.forward {
 		down, across := c.forward(i)
 		passes = append(passes, pass{f, down, across})
 	}
-	out := c.output()
-	out.slot = c.Into
 	s.slide(ws, out, y, c.input(), x, passes, start, c.ReLU)
 }
 
@@ -120,6 +125,11 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from 
 	p.check(c)
 	if p.backward == nil {
 		panic("kernel: weights packed without their backward form")
+	}
+	if p.tiled {
+		down, across := c.backward(0)
+		s.slideTiles(ws, c.input(), dx, c.output(), dy, p.backward, down, across, Start{From: from}, false)
+		return
 	}
 	c = c.pixelwise()
 	passes := make([]pass, 0, 4)
@@ -201,7 +211,8 @@ const blockWeights = 6 << 10
 // multiply computes one output row for each entry of t: a panel of output
 // channels at a time, a block of the sum's terms at a time.
 func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pitch int, bias biases, relu bool) {
-	if f.gemm != s.gemm {
+	g := f.gemm
+	if g != s.gemm && g != s.tiles {
 		panic("kernel: weights packed by another set")
 	}
 	length := f.across * f.cells
@@ -209,7 +220,7 @@ func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pi
 	a := &ws.multiplyArgs
 	defer func() { *a = multiplyArgs{} }()
 	a.stride = pitch
-	chunk := max(s.gemm.most/(segments*part)/s.gemm.rows, 1) * s.gemm.rows
+	chunk := max(g.most/(segments*part)/g.rows, 1) * g.rows
 	for j := 0; j < f.out; j += f.width {
 		panel := f.panel(j)
 		a.cols = min(f.width, f.out-j)
@@ -233,7 +244,7 @@ func (s *Set) multiply(ws *Workspace, f *form, y, from, x []float32, t table, pi
 							a.from = from[j:]
 						}
 					}
-					s.gemm.multiply(a)
+					g.multiply(a)
 					r = end
 				}
 				begun = true

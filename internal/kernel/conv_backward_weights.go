@@ -25,6 +25,9 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	sums := s.gemm.biases(ws, Start{}, out).rows
 	down, across := c.forward(0)
 	switch {
+	case s.tiled(c) && c.tiles() >= tileGradients:
+		s.tiledWeights(ws, dw, x, dy, c)
+		s.sumColumns(ws, sums, dy, c.Cout)
 	case c.Upsample:
 		s.enlargedWeights(ws, dw, sums, x, dy, c)
 	case c.single() && c.Stride == 1: // rows of pixels, as long as is read at once
@@ -39,6 +42,16 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	for j := range db {
 		db[j] += sums[j]
 	}
+}
+
+// sumColumns adds to sums each of c channels of the pixels dy.
+func (s *Set) sumColumns(ws *Workspace, sums, dy []float32, c int) {
+	defer ws.release(ws.mark())
+	part := ws.float32s(c)
+	inRows(len(dy)/c, c, func(i, j int) {
+		s.vec.sumRows(part, dy[i:j])
+		s.AddTo(sums[:c], part)
+	})
 }
 
 // enlargedWeights is ConvBackwardWeights over an enlarged input: each forward
@@ -81,7 +94,7 @@ func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, ac
 		n := min(group, in.n-i)
 		source := s.fill(ws, framed, scratch, x[in.size(i):], n)
 		s.columns(ws, columns, sums, dy[out.size(i):][:out.size(n)], down, across, images{n: n, h: out.h, w: out.w, c: out.c})
-		s.correlate(ws, dw, source, columns, t.images(n).x, framed, down.count, across.count, out.c)
+		s.correlate(ws, s.gemm, dw, source, columns, t.images(n).x, framed, down.count, across.count, out.c)
 	}
 }
 
@@ -121,7 +134,7 @@ func (s *Set) columns(ws *Workspace, columns, sums, dy []float32, down, across a
 
 // correlate adds to dw[down][across][Cin][cout] the products of the pixels at
 // the offsets at in x with those in columns.
-func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in framing, down, across, cout int) {
+func (s *Set) correlate(ws *Workspace, g *gemm, dw, x, columns []float32, at []int32, in framing, down, across, cout int) {
 	a := &ws.correlateArgs
 	defer func() { *a = correlateArgs{} }()
 	// A row of the window at a time where its pixels lie together.
@@ -130,7 +143,7 @@ func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in 
 		steps, rows = 1, across*in.c
 	}
 	a.stride = cout
-	width, most := s.gemm.width, s.gemm.most/blockPixels
+	width, most := g.width, g.most/blockPixels
 	for ty := range down {
 		for tx := range steps {
 			window := x[ty*in.pitch()+tx*in.stride:]
@@ -142,7 +155,7 @@ func (s *Set) correlate(ws *Workspace, dw, x, columns []float32, at []int32, in 
 					for r := 0; r < rows; r += most {
 						a.rows, a.x = min(most, rows-r), window[r:]
 						a.dw = dw[((ty*across+tx)*in.c+r)*cout+j:]
-						s.gemm.correlate(a)
+						g.correlate(a)
 					}
 				}
 			}

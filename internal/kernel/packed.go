@@ -6,10 +6,12 @@ import "fmt"
 // goroutines may use one while nobody packs it anew.
 type Packed struct {
 	conv     Conv
+	tiled    bool      // forward and backward are the planes of Winograd's tiles
 	forward  []*form   // one for each of the Conv's forward passes
 	backward []*form   // one for each backward pass; nil without gradient
-	sum      []float32 // of weights, [Cin][Cout]
+	sum      []float32 // scratch: of weights, [Cin][Cout]; or a panel's planes
 	rows     []float32 // of cells, a panel's width of the widest
+	tileArgs tileArgs  // the transform's, here so that a call allocates nothing
 }
 
 // form is weights packed for one pass: for each panel of width output channels
@@ -45,7 +47,16 @@ func (g *gemm) newForm(down, across axis, in, out int) *form {
 func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	c = c.sizeless()
 	c.check()
-	p := &Packed{conv: c}
+	p := &Packed{conv: c, tiled: s.tiled(c)}
+	if p.tiled {
+		p.forward = s.tiles.newTileForms(c.Cin, c.Cout)
+		if grad {
+			p.backward = s.tiles.newTileForms(c.Cout, c.Cin)
+		}
+		size := s.tiles.width * c.Cout
+		p.sum = make([]float32, tileSize*(spaced(size)+lineElems))
+		return p
+	}
 	for i := range c.enlarged() * c.enlarged() {
 		down, across := c.forward(i)
 		p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout))
@@ -74,6 +85,10 @@ func (p *Packed) check(c Conv) {
 // Pack fills p from w, [ky][kx][Cin][Cout].
 func (s *Set) Pack(p *Packed, w []float32) {
 	mustHave("weights", w, p.conv.Weights())
+	if p.tiled {
+		s.packTiles(p, w)
+		return
+	}
 	for i, f := range p.forward {
 		down, across := p.conv.forward(i)
 		for ty := range f.down {

@@ -27,7 +27,8 @@ type Set struct {
 	bf16       string         // what multiplies in bfloat16, such as an instruction's name
 	attention  *pairAttention // in bfloat16; nil where float32 is as fast
 
-	gemm *gemm // full or half
+	gemm  *gemm // full or half
+	tiles *gemm // what multiplies Winograd's tiles, in float32; nil where sums of pairs are faster
 }
 
 // Precision is what convolutions and linear layers multiply in. Everything else
@@ -52,7 +53,7 @@ func allSets() (all []*Set, missing []string) {
 	all, missing = machineSets()
 	all = append([]*Set{portable}, all...)
 	for _, s := range all {
-		s.gemm = s.full
+		s.gemm, s.tiles = s.full, s.full
 	}
 	return all, missing
 }
@@ -61,9 +62,12 @@ func allSets() (all []*Set, missing []string) {
 // other.
 func (s *Set) In(p Precision) *Set {
 	other := *s
-	other.gemm = s.full
+	other.gemm, other.tiles = s.full, s.full
 	if p == BF16 {
 		other.gemm = s.half
+		if s.bf16 != emulated {
+			other.tiles = nil
+		}
 	}
 	return &other
 }

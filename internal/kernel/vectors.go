@@ -42,6 +42,9 @@ type vectors struct {
 	turn      func(dst []float32, ldd int, src []float32, lds, rows, cols int)                // dst[j][i] = src[i][j], of cells
 	transpose func(dst []float32, ldd int, src []float32, lds, rows, cols int, scale float32) // dst[j][i] = scale·src[i][j]
 
+	// transforms of Winograd's tiles; tileArgs says what these do
+	tileInput, tileOutput, tileGradient, tileWeights, tileWeightGradient func(*tileArgs)
+
 	// panels of attention; attention_portable.go says what these do
 	scores      func(panel, top, queries []float32, ldq int, keys []float32, ldk, count int, add bool)
 	weigh       func(panel, top, sum, out []float32, ldo int, values []float32, ldv, count int)
@@ -79,12 +82,14 @@ var portableVectors = vectors{
 	copyRows:      copyRowsPortable,
 	turn:          turnPortable,
 	transpose:     transposePortable,
-	scores:        scoresPortable,
-	weigh:         weighPortable,
-	gradient:      gradientPortable,
-	addValues:     addValuesPortable,
-	normalize:     normalizePortable,
-	softmaxGrad:   softmaxGradPortable,
-	addOuter:      addOuterPortable,
-	dotColumns:    dotColumnsPortable,
+	tileInput:     tileInputPortable, tileOutput: tileOutputPortable, tileGradient: tileGradientPortable,
+	tileWeights: tileWeightsPortable, tileWeightGradient: tileWeightGradientPortable,
+	scores:      scoresPortable,
+	weigh:       weighPortable,
+	gradient:    gradientPortable,
+	addValues:   addValuesPortable,
+	normalize:   normalizePortable,
+	softmaxGrad: softmaxGradPortable,
+	addOuter:    addOuterPortable,
+	dotColumns:  dotColumnsPortable,
 }

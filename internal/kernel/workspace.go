@@ -17,6 +17,7 @@ type Workspace struct {
 	multiplyArgs  multiplyArgs
 	correlateArgs correlateArgs
 	panelArgs     panelArgs
+	tileArgs      tileArgs
 	gradientArgs  gradientArgs
 	pairHeadArgs  pairHeadArgs
 }
