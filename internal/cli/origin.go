@@ -17,6 +17,7 @@ func (t *training) origin(ctx context.Context, folder run.Folder, step int) (run
 	return run.Origin{
 		Machine: thisMachine(), Source: source, Command: os.Args,
 		Data:    t.data(),
+		From:    t.from,
 		RerunOf: t.o.rerunOf, Sweep: t.o.series,
 	}, err
 }

@@ -77,7 +77,7 @@ func rerunRun(ctx context.Context, o *RerunOptions) error {
 		stdio.Out = io.Discard // the result is the comparison
 	}
 	name := cmp.Or(o.Name, againName(o.Global.Runs, folder.Name))
-	t, err := newTraining(&TrainOptions{IO: &stdio, Global: o.Global, Name: name, rerunOf: folder.Name}, r, !o.DryRun)
+	t, err := newTraining(&TrainOptions{IO: &stdio, Global: o.Global, Name: name, rerunOf: folder.Name}, r, true)
 	if err != nil {
 		return err
 	}
@@ -127,6 +127,9 @@ func (t *training) differs(ctx context.Context, old *run.Record) []run.Change {
 	today := run.StartLine{Origin: run.Origin{Machine: thisMachine(), Source: source, Data: t.data()}}
 	changes := []run.Change{}
 	for _, s := range old.Starts {
+		if today.From = nil; s.From != nil { // not of a resumption, which began with the run's own
+			today.From = t.from
+		}
 		now := facts(today, hashOf(patch))
 		for _, c := range run.Changes(facts(s, patchHash(old.Folder, s)), now) {
 			if strings.HasPrefix(c.What, "module ") && s.Machine.Modules == nil || slices.Contains(changes, c) {

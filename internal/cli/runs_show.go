@@ -106,6 +106,7 @@ func printRecord(w io.Writer, g *Global, r *run.Record) error {
 	row("program", "%s", programText(start.Machine))
 	row("source", "%s", sourceText(start.Source))
 	row("command", "%s", commandText(start.Command))
+	row("from", "%s", fromText(r.Starts))
 	row("rerun of", "%s", start.RerunOf)
 	row("sweep", "%s", start.Sweep)
 	row("tags", "%s", strings.Join(r.Tags, ", "))
@@ -198,6 +199,15 @@ func sourceText(s *run.Source) string {
 		text += ", with changes too large to keep"
 	}
 	return text
+}
+
+// fromText is what the first of a run's attempts began with.
+func fromText(starts []run.StartLine) string {
+	if len(starts) == 0 || starts[0].From == nil {
+		return ""
+	}
+	w := starts[0].From
+	return fmt.Sprintf("%s, step %s, sha256 %.8s", w.Path, thousands(w.Step), w.SHA256)
 }
 
 func commandText(args []string) string {

@@ -34,7 +34,7 @@ type TrainOptions struct {
 // trainShortcuts are flags that set a key of the config.
 var trainShortcuts = map[string]string{
 	"epochs": "train.epochs", "steps": "train.steps", "batch": "train.batch",
-	"lr": "train.lr", "seed": "train.seed",
+	"lr": "train.lr", "seed": "train.seed", "from": "train.from",
 }
 
 // NewTrain is `diffuse train`.
@@ -58,12 +58,14 @@ func NewTrain(stdio *IO, g *Global) *cobra.Command {
 Ctrl-C saves. A run that is resumed goes on bit for bit, with any number of
 workers. --until ends a run that is good enough: it saves, and the exit code
 tells whether the condition was met. Who is told of what stands in the config's
-notify section. --dry-run takes one step, says what the run would cost and writes
+notify section. --from begins with the weights of another run, a file, or the net
+in the binary, in place of random ones. --dry-run takes one step, says what the run would cost and writes
 nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Interrupted),
 		Example: `  diffuse train                          # quick.yaml: two minutes on two cores
   diffuse train --config fashion.yaml --data ~/data --name clothes
   diffuse train --config fashion.yaml --set train.ema=0.999 --epochs 5
   diffuse train --config cifar10.yaml --dry-run
+  diffuse train --config fashion-best.yaml --from fashion-best --epochs 2 --lr 3e-4
   diffuse train --until 'valid_loss < 0.03'
   diffuse train --resume clothes`,
 		Args: noArguments("--config"),
@@ -83,11 +85,13 @@ nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Int
 	f.Int("steps", 0, "end after so many optimizer steps (key train.steps)")
 	f.Int("batch", 0, "images a step (key train.batch)")
 	f.Float64("lr", 0, "highest learning rate (key train.lr)")
+	f.String("from", "", "begin with the weights of this `run or file` (key train.from)")
 	f.Int64("seed", 0, "seed of weights, shuffling, timesteps and noise (key train.seed)")
 	cmd.MarkFlagsMutuallyExclusive("resume", "config")
 	cmd.MarkFlagsMutuallyExclusive("resume", "name")
 	cmd.MarkFlagsMutuallyExclusive("resume", "dry-run")
 	must(cmd.RegisterFlagCompletionFunc("resume", completeRuns(g)))
+	must(cmd.RegisterFlagCompletionFunc("from", completeRuns(g)))
 	complete(cmd, "until", condition.Metrics...)
 	return cmd
 }

@@ -26,6 +26,7 @@ type training struct {
 	valid    *dataset.Set
 	net      model.Net
 	contract train.Contract
+	from     *run.Weights // what the net begins with; nil where that is random
 	silent   bool         // no progress is shown
 	judge    *judge.Judge // nil where nothing is scored
 	alerts
@@ -60,9 +61,35 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 		return nil, err
 	}
 	if initialise {
-		t.net.Init(r.Train.Seed)
+		err = t.initialise()
 	}
-	return t, nil
+	return t, err
+}
+
+// initialise gives the net its first weights: random ones, or those of train.from,
+// averaged ones where there are some. Errors are of kind fault.Checkpoint.
+func (t *training) initialise() error {
+	from := t.config.Train.From
+	if from == "" {
+		t.net.Init(t.config.Train.Seed)
+		return nil
+	}
+	_, c, err := openNet(t.o.Global, from, train.Last)
+	if err != nil {
+		return err
+	}
+	if err := c.Begins(&t.contract); err != nil {
+		return err
+	}
+	average := c.AveragePath != ""
+	if err := c.LoadInto(t.net.Params(), average); err != nil {
+		return err
+	}
+	t.net.Repack(nil)
+	hash, err := weightsHash(c, average)
+	t.from = &run.Weights{Path: c.Path, Step: c.Step, SHA256: hash}
+	t.o.Global.Log.Info("the net begins with other weights than random ones", "from", c.Path, "step", c.Step)
+	return err
 }
 
 // imagesOf are a data set's images as a config's net takes them.

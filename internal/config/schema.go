@@ -66,6 +66,13 @@ type Model struct {
 	ClassDropout float64 `mapstructure:"class_dropout" json:",omitempty" validate:"gte=0,lt=1" doc:"conditional: share of training images whose class is not told; guidance needs some, 0.1 is usual"`
 }
 
+// Function is m without what only matters while it is trained: nets of the same
+// compute the same from the same weights.
+func (m Model) Function() Model {
+	m.Init, m.ClassDropout = "", 0
+	return m
+}
+
 // Train is the optimisation.
 type Train struct {
 	Seed            int64      `mapstructure:"seed" doc:"seed of weights, shuffling, timesteps and noise"`
@@ -75,6 +82,7 @@ type Train struct {
 	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1,max=4096" doc:"most images a worker takes at a time; memory follows it"`
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
 	Precision       string     `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in; sums and all else are fp32"`
+	From            string     `mapstructure:"from" json:",omitempty" doc:"the run, file or net in the binary whose weights training begins with, averaged ones where there are some; empty is random ones"`
 	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`
 	LR              float64    `mapstructure:"lr" validate:"gt=0" doc:"learning rate, the highest one of the schedule"`
 	Betas           [2]float64 `mapstructure:"betas" validate:"dive,gte=0,lt=1" doc:"Adam's beta1 and beta2 (onecycle cycles beta1)"`

@@ -43,6 +43,9 @@ func (s *StartLine) Facts() map[string]string {
 	if s.Data != nil {
 		facts["training images"], facts["validation images"] = s.Data.Train, s.Data.Valid
 	}
+	if s.From != nil {
+		facts["first weights"] = s.From.SHA256
+	}
 	return facts
 }
 

@@ -30,6 +30,7 @@ type Origin struct {
 	Machine Machine  `json:"machine"`
 	Source  *Source  `json:"source,omitempty"` // nil outside of a git checkout
 	Data    *Data    `json:"data,omitempty"`
+	From    *Weights `json:"from,omitempty"`     // nil where the run began with random weights, or went on
 	Command []string `json:"command,omitempty"`  // as it was typed
 	RerunOf string   `json:"rerun_of,omitempty"` // the run that this one repeats
 	Sweep   string   `json:"sweep,omitempty"`    // the sweep that this one belongs to
@@ -64,6 +65,13 @@ type Source struct {
 type Data struct {
 	Train string `json:"train_sha256"` // of shape, pixels and labels, in hexadecimal
 	Valid string `json:"valid_sha256"`
+}
+
+// Weights are those that a run begins with.
+type Weights struct {
+	Path   string `json:"path"` // the file, or the name of the net in the binary
+	Step   int    `json:"step"` // of the run that trained them
+	SHA256 string `json:"sha256"`
 }
 
 // StepLine is one optimizer step.

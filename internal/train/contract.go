@@ -142,6 +142,18 @@ func (c *Contract) Agrees(want Contract) error {
 		"take the checkpoint's own config, or train a new run", "the checkpoint's %s is %s, the config's is %s")
 }
 
+// Begins checks that weights trained under c can be the first ones of a net that is
+// to be trained under other: the same net, of images of the same shape, that predicts
+// the same. Range and schedule may be others. The error names what differs.
+func (c *Contract) Begins(other *Contract) error {
+	return agree([]term{
+		{"net", c.Net.Function(), other.Net.Function()},
+		{"image shape", c.Image, other.Image},
+		{"number of classes", c.Classes, other.Classes},
+		{"prediction", c.Prediction, other.Prediction},
+	}, "train under the config of the run that the weights come from", "train.from: the weights' %s is %s, the config's is %s")
+}
+
 // Guides checks that a net trained under c can guide one trained under other: what
 // they say is of the same images, whatever the nets. The error names what differs.
 func (c *Contract) Guides(other *Contract) error {
