@@ -17,17 +17,15 @@ import (
 )
 
 // table prints what there is of all the sweep's runs, whichever shard they are
-// of, and writes it to RUNS/SWEEP.csv.
+// of, and writes it to RUNS/SWEEP.csv, a picture of it beside.
 func (s *sweeping) table() error {
 	rows := make([]*SweepRow, len(s.plan.Runs))
 	for i, r := range s.plan.Runs {
 		rows[i] = s.row(r)
 	}
 	means := s.means(rows)
-	path := filepath.Join(s.Global.Runs, s.plan.Name+".csv")
-	if _, err := os.Stat(s.Global.Runs); errors.Is(err, fs.ErrNotExist) {
-		path = "" // nothing was trained: there is no folder to write to
-	} else if err := s.writeCSV(path, rows); err != nil {
+	csv, picture, err := s.files(rows)
+	if err != nil {
 		return err
 	}
 	if s.Global.JSON {
@@ -37,7 +35,8 @@ func (s *sweeping) table() error {
 			Runs  []*SweepRow  `json:"runs"`
 			Means []*SweepMean `json:"means,omitempty"`
 			CSV   string       `json:"csv,omitempty"`
-		}{s.plan.Name, s.file.File, rows, means, path})
+			Plot  string       `json:"plot,omitempty"`
+		}{s.plan.Name, s.file.File, rows, means, csv, picture})
 	}
 	w := s.IO.Out
 	if err := s.printRows(w, rows); err != nil {
@@ -46,10 +45,30 @@ func (s *sweeping) table() error {
 	if err := s.printMeans(w, means); err != nil {
 		return err
 	}
-	if path != "" {
-		fmt.Fprintf(w, "\ntable  %s\n", path)
+	if csv != "" {
+		fmt.Fprintf(w, "\ntable  %s\n", csv)
+	}
+	if picture != "" {
+		fmt.Fprintf(w, "plot   %s\n", picture)
 	}
 	return nil
+}
+
+// files writes the table and the picture of rows; a name is empty where there is
+// nothing to write, or no folder to write to because nothing was trained.
+func (s *sweeping) files(rows []*SweepRow) (csv, picture string, err error) {
+	if _, err := os.Stat(s.Global.Runs); errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil
+	}
+	path := filepath.Join(s.Global.Runs, s.plan.Name)
+	if err := s.writeCSV(path+".csv", rows); err != nil {
+		return "", "", err
+	}
+	drawn, err := s.picture(path+".png", rows)
+	if drawn {
+		picture = path + ".png"
+	}
+	return path + ".csv", picture, err
 }
 
 // column is one of a table's: its title, and what stands in it of a row.

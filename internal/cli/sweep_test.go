@@ -9,8 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"diffuse/internal/eval"
 	"diffuse/internal/fault"
+	"diffuse/internal/plot"
 	"diffuse/internal/run"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // tinySweep is quick.yaml made tiny: 3 steps an epoch, two epochs.
@@ -64,6 +68,28 @@ func recordOf(t *testing.T, runs, name string) *run.Record {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// A picture has a mark for each finished run and each setting's mean; of scores
+// that do not mean the same it has none.
+func TestSettingsChart(t *testing.T) {
+	row := func(fid float64, samples int) *SweepRow {
+		return &SweepRow{Status: run.Finished, Score: &run.ScoreLine{Score: eval.Score{Samples: samples, FID: &fid}}}
+	}
+	groups := [][]*SweepRow{{row(1, 8), row(4, 8)}, {}, {row(7, 8)}}
+	fid := func(r *SweepRow) *float64 { return r.fid() }
+	got := settingsChart("FID", groups, fid).Lines
+	want := []plot.Line{
+		{Label: "a run", Marks: true, X: []float64{0, 0, 2}, Y: []float64{1, 4, 7}},
+		{Label: "mean", Marks: true, X: []float64{0, 2}, Y: []float64{2.5, 7}},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	groups[2][0] = row(7, 9)
+	if got := settingsChart("FID", groups, fid); got.Drawable() {
+		t.Error("scores of 8 and of 9 images in one picture")
+	}
 }
 
 // cancelIn is a writer that cancels when a text passes that comes after another.

@@ -9,7 +9,7 @@ func TestCallsAreShort(t *testing.T) {
 		{N: 2, H: 32, W: 32, Cin: 96, Cout: 32, Window: Square(3), Stride: 1},
 		{N: 16, H: 4, W: 4, Cin: 512, Cout: 256, Window: Square(3), Stride: 1},
 		{N: 16, H: 8, W: 8, Cin: 1024, Cout: 64, Window: Square(3), Stride: 1}, // by tiles
-		{N: 2, H: 4, W: 4, Cin: 1792, Cout: 32, Window: Square(3), Stride: 1}, // cifar10.yaml's widest
+		{N: 2, H: 4, W: 4, Cin: 1792, Cout: 32, Window: Square(3), Stride: 1},  // cifar10.yaml's widest
 		{N: 1, H: 4096, W: 1, Cin: 256, Cout: 32, Window: Square(1), Stride: 1},
 		{N: 4, H: 8, W: 8, Cin: 128, Cout: 128, Window: Square(3), Stride: 1, Upsample: true},
 		{N: 1, H: 17, W: 17, Cin: 192, Cout: 192, Window: Window{1, 7, 0, 3}, Stride: 1},

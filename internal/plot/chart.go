@@ -28,6 +28,7 @@ type Line struct {
 	Label  string // in the legend; empty is not listed
 	X, Y   []float64
 	Dashed bool
+	Marks  bool // a mark at each point in place of a curve through them
 }
 
 // Chart is a panel of curves. Lines of the same place in several panels share
@@ -35,6 +36,7 @@ type Line struct {
 type Chart struct {
 	Title, XLabel, YLabel string
 	LogX, LogY            bool
+	Names                 []string // what stands at 0, 1, 2 … of the x axis; else it is numbers
 	Lines                 []Line
 	LegendLeft            bool // else right
 	LegendBottom          bool // else top
@@ -156,25 +158,23 @@ func (c Chart) plot() (*plot.Plot, error) {
 		if len(points) == 0 {
 			continue
 		}
-		curve, err := plotter.NewLine(points)
+		drawing, err := l.drawing(points, i)
 		if err != nil {
 			return nil, err
 		}
-		curve.Color = lineColours[i%len(lineColours)]
-		curve.Width = vg.Points(1.5)
-		if l.Dashed {
-			curve.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-		}
-		p.Add(curve)
+		p.Add(drawing)
 		if l.Label != "" {
-			p.Legend.Add(l.Label, curve)
+			p.Legend.Add(l.Label, drawing)
 		}
 		drawn = true
 	}
 	if !drawn {
 		return nil, fmt.Errorf("chart %q has no point to draw", c.Title)
 	}
-	if c.LogX {
+	switch {
+	case c.Names != nil:
+		c.nameX(p)
+	case c.LogX:
 		logarithmic(&p.X)
 	}
 	if c.LogY {
@@ -185,6 +185,43 @@ func (c Chart) plot() (*plot.Plot, error) {
 		p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
 	}
 	return p, nil
+}
+
+// drawing is a line's i-th in a chart.
+func (l Line) drawing(points plotter.XYs, i int) (interface {
+	plot.Plotter
+	plot.Thumbnailer
+}, error) {
+	colour := lineColours[i%len(lineColours)]
+	if l.Marks {
+		marks, err := plotter.NewScatter(points)
+		if err != nil {
+			return nil, err
+		}
+		shapes := []draw.GlyphDrawer{draw.RingGlyph{}, draw.CrossGlyph{}, draw.TriangleGlyph{}, draw.SquareGlyph{}}
+		marks.GlyphStyle = draw.GlyphStyle{Color: colour, Radius: vg.Points(4), Shape: shapes[i%len(shapes)]}
+		return marks, nil
+	}
+	curve, err := plotter.NewLine(points)
+	if err != nil {
+		return nil, err
+	}
+	curve.Color, curve.Width = colour, vg.Points(1.5)
+	if l.Dashed {
+		curve.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
+	}
+	return curve, nil
+}
+
+// nameX writes names along the x axis, aslant where they would run into each other.
+func (c Chart) nameX(p *plot.Plot) {
+	p.NominalX(c.Names...)
+	p.X.Min, p.X.Max = -0.5, float64(len(c.Names))-0.5
+	const fits = 60 // letters side by side
+	if letters := len(strings.Join(c.Names, "  ")); letters > fits {
+		p.X.Tick.Label.Rotation = math.Pi / 6
+		p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YCenter
+	}
 }
 
 // logarithmic makes an axis one. That of one value gets a range: gonum would take

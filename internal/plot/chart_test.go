@@ -68,6 +68,28 @@ func TestWriteChartsSVGIsXML(t *testing.T) {
 	}
 }
 
+func TestNamesStandUnderMarks(t *testing.T) {
+	marks := Line{Label: "a run", X: []float64{0, 0, 1}, Y: []float64{3, 4, 5}, Marks: true}
+	svg, err := SVG(Chart{Title: "FID", Names: []string{"[0,1]", "[-1,1]"}, Lines: []Line{marks}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{">[0,1]<", ">[-1,1]<", ">a run<"} {
+		if !bytes.Contains(svg, []byte(word)) {
+			t.Errorf("no %s in the drawing", word)
+		}
+	}
+	curve := marks
+	curve.Marks = false
+	other, err := SVG(Chart{Title: "FID", Names: []string{"[0,1]", "[-1,1]"}, Lines: []Line{curve}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(svg, other) {
+		t.Error("marks are drawn as a curve")
+	}
+}
+
 func TestDrawable(t *testing.T) {
 	panels := twoPanels()
 	if d := cmp.Diff(plotter.XYs{{X: 0, Y: 1}, {X: 2, Y: 2}}, panels[0].drawable(panels[0].Lines[0])); d != "" {
