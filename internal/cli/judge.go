@@ -106,17 +106,21 @@ func (o *JudgeOptions) judge(ctx context.Context, stdio *IO, g *Global, set stri
 	})
 }
 
+// extractorFor is the name of the extractor that images of a data set are scored by.
+func (o *JudgeOptions) extractorFor(set string) string {
+	switch {
+	case o.Extractor != "":
+		return o.Extractor
+	case set == dataset.CIFAR10:
+		return dataset.Inception
+	}
+	return judge.FashionResNet
+}
+
 // extractor is the one that was asked for, or what suits a data set.
 func (o *JudgeOptions) extractor(g *Global, set string) (*judge.Extractor, error) {
 	kernels := kernelsIn(o.Precision)
-	name := o.Extractor
-	if name == "" {
-		name = judge.FashionResNet
-		if set == dataset.CIFAR10 {
-			name = dataset.Inception
-		}
-	}
-	switch name {
+	switch name := o.extractorFor(set); name {
 	case judge.FashionResNet:
 		return judge.Fashion(kernels)
 	case dataset.Inception:
@@ -138,7 +142,7 @@ func (o *JudgeOptions) extractor(g *Global, set string) (*judge.Extractor, error
 // hasStatistics tells whether a split that is not on this machine has its
 // statistics in the binary. A folder of data that was named must hold it.
 func (o *JudgeOptions) hasStatistics(g *Global, set string, split dataset.Split) bool {
-	if o.rows || g.Data != "" || set != dataset.FashionMNIST || split != dataset.Test || cmp.Or(o.Extractor, judge.FashionResNet) != judge.FashionResNet {
+	if o.rows || g.Data != "" || set != dataset.FashionMNIST || split != dataset.Test || o.extractorFor(set) != judge.FashionResNet {
 		return false
 	}
 	_, err := os.Stat(dataset.Folder(g.Data, set))

@@ -57,13 +57,26 @@ func newTraining(o *TrainOptions, r *config.Resolved, initialise bool) (*trainin
 		return nil, fault.New(fault.Usage, "diffuse config show "+o.Config, "%w", err)
 	}
 	t.contract = train.NewContract(&r.Config, t.images.C, len(t.images.Classes))
-	if err := t.contract.CheckGuidance(r.Sample); err != nil {
+	if err := t.checkSample(); err != nil {
 		return nil, err
 	}
 	if initialise {
 		err = t.initialise()
 	}
 	return t, err
+}
+
+// checkSample refuses a sample section that the net could not draw by, rather than at
+// the first grid.
+func (t *training) checkSample() error {
+	if !t.contract.Draws() {
+		return nil
+	}
+	if err := t.contract.CheckGuidance(t.config.Sample); err != nil {
+		return err
+	}
+	_, err := sample.New(t.config.Sample, t.schedule, t.contract.ClassNames())
+	return err
 }
 
 // initialise gives the net its first weights: random ones, or those of train.from,
