@@ -25,7 +25,7 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	sums := s.gemm.biases(ws, Start{}, out).rows
 	down, across := c.forward(0)
 	switch {
-	case s.tiled(c) && c.tiles() >= tileGradients:
+	case s.tiled(c) && c.tiles() >= minTileGradients:
 		s.tiledWeights(ws, dw, x, dy, c)
 		s.sumColumns(ws, sums, dy, c.Cout)
 	case c.Upsample:

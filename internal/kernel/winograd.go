@@ -38,15 +38,15 @@ var turnedPoint = [tileIn]int{5, 3, 4, 1, 2, 0}
 func turned(p int) int { return turnedPoint[p/tileIn]*tileIn + turnedPoint[p%tileIn] }
 
 const (
-	// tileChannels is the fewest channels in and out for which the products
-	// saved outweigh the transforms; tileWeights the most weights of a pixel of
+	// minTileChannels is the fewest channels in and out for which the products
+	// saved outweigh the transforms; maxTileWeights the most weights of a pixel of
 	// the window, above which reading four times as many costs more than that.
-	tileChannels = 16
-	tileWeights  = 1 << 16
+	minTileChannels = 16
+	maxTileWeights  = 1 << 16
 
-	// tileGradients is the fewest tiles of an image for which gradients of
+	// minTileGradients is the fewest tiles of an image for which gradients of
 	// weights are summed in planes: fewer do not pay for reading the planes.
-	tileGradients = 4
+	minTileGradients = 4
 )
 
 // tilesAtOnce is how many tiles are multiplied at once: the more, the less often
@@ -61,7 +61,7 @@ func tilesAtOnce(in, out int) int {
 // differs between the uses of packed weights.
 func (s *Set) tiled(c Conv) bool {
 	return s.tiles != nil && c.KernelH == 3 && c.KernelW == 3 && c.Stride == 1 && !c.Upsample &&
-		min(c.Cin, c.Cout) >= tileChannels && c.Cin*c.Cout <= tileWeights
+		min(c.Cin, c.Cout) >= minTileChannels && c.Cin*c.Cout <= maxTileWeights
 }
 
 // tileArgs are those of the transforms, of n channels or weights each. Planes
