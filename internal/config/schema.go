@@ -73,6 +73,9 @@ func (m Model) Function() Model {
 	return m
 }
 
+// Muon is the optimizer that steps matrices as a whole.
+const Muon = "muon"
+
 // Train is the optimisation.
 type Train struct {
 	Seed            int64      `mapstructure:"seed" doc:"seed of weights, shuffling, timesteps and noise"`
@@ -83,7 +86,7 @@ type Train struct {
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
 	Precision       string     `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in; sums and all else are fp32"`
 	From            string     `mapstructure:"from" json:",omitempty" doc:"the run, file or net in the binary whose weights training begins with, averaged ones where there are some; empty is random ones"`
-	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw" doc:"optimizer; adamw decouples weight decay"`
+	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw muon" doc:"optimizer; adamw decouples weight decay, muon makes the steps of matrices orthogonal"`
 	LR              float64    `mapstructure:"lr" validate:"gt=0" doc:"learning rate, the highest one of the schedule"`
 	Betas           [2]float64 `mapstructure:"betas" validate:"dive,gte=0,lt=1" doc:"Adam's beta1 and beta2 (onecycle cycles beta1)"`
 	Eps             float64    `mapstructure:"eps" validate:"gt=0" doc:"Adam's epsilon"`

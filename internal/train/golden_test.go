@@ -157,7 +157,7 @@ func checkGoldenTrainRun(t *testing.T, kernels *kernel.Set, tolerance float64) {
 		t.Fatal(err)
 	}
 	gradient := newGradient(crew, net.Params(), lanes)
-	optimizer := newOptimizer(c.Train, kernels, workers, net.Params().Data)
+	optimizer := newOptimizer(c.Train, kernels, workers, net.Params())
 	worst := 0.0
 	for step, b := range batches {
 		r, err := gradient.compute(context.Background(), b)

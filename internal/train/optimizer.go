@@ -11,8 +11,8 @@ import (
 )
 
 // optimizer is Adam or AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019) with
-// PyTorch's arithmetic, and the moving average of the weights. All slices are
-// laid out as the parameters.
+// PyTorch's arithmetic, or Muon with AdamW for what is no matrix, and the moving
+// average of the weights. All slices are laid out as the parameters.
 type optimizer struct {
 	config  config.Train
 	kernels *kernel.Set
@@ -21,14 +21,26 @@ type optimizer struct {
 	m, v    []float32 // first and second moments
 	average []float32 // moving average of the weights; nil when off
 	now     adamStep
+
+	matrices   []matrix // that Muon steps
+	spans      []span   // that Adam steps
+	orthogonal []*orthogonalizer
 }
 
-func newOptimizer(c config.Train, k *kernel.Set, workers *team.Team, params []float32) *optimizer {
+func newOptimizer(c config.Train, k *kernel.Set, workers *team.Team, params *model.Params) *optimizer {
 	o := &optimizer{config: c, kernels: k, team: workers}
-	o.m = make([]float32, len(params))
-	o.v = make([]float32, len(params))
+	o.m = make([]float32, len(params.Data))
+	o.v = make([]float32, len(params.Data))
 	if c.EMA > 0 {
-		o.average = append([]float32(nil), params...)
+		o.average = append([]float32(nil), params.Data...)
+	}
+	if c.Optimizer != config.Muon {
+		o.spans = appendSpans(nil, 0, params.Trained())
+		return o
+	}
+	o.matrices, o.spans = matrices(params)
+	for range workers.Workers() {
+		o.orthogonal = append(o.orthogonal, newOrthogonalizer(k, o.matrices))
 	}
 	return o
 }
@@ -41,25 +53,31 @@ type adamStep struct {
 	update           int     // updates before this one
 }
 
-// update changes the trained parameters, the moments and the average by one step, all
-// in one pass over memory.
+// update changes the trained parameters, the moments and the average by one step;
+// Adam's in one pass over memory.
 func (o *optimizer) update(s adamStep) {
 	o.now = s
-	_ = o.team.Run(chunks(len(s.params)), updates{o}) // they never fail
+	_ = o.team.Run(len(o.matrices)+len(o.spans), updates{o}) // they never fail
 }
 
-// updates are the chunks of one step as jobs.
+// updates are the matrices and the spans of one step as jobs.
 type updates struct{ *optimizer }
 
-// Do updates chunk i.
-func (o updates) Do(_, i int) error {
+// Do updates matrix i, or the span of that number behind the matrices.
+func (o updates) Do(worker, i int) error {
+	if i < len(o.matrices) {
+		m := o.matrices[i]
+		defer o.profile.Add("optimizer", time.Now(), m.size(), profile.Work{Flops: m.flops()})
+		o.stepMatrix(worker, m)
+		return nil
+	}
 	s := &o.now
-	lo, hi := bounds(i, len(s.params))
+	lo, hi := o.spans[i-len(o.matrices)].lo, o.spans[i-len(o.matrices)].hi
 	floats := 7 // the gradient is read; parameters and moments are read and written
 	a := kernel.AdamArgs{
 		P: s.params[lo:hi], G: s.gradient[lo:hi], M: o.m[lo:hi], V: o.v[lo:hi],
 		Step: s.update + 1, LR: s.lr, Beta1: s.beta1, Beta2: o.config.Betas[1], Eps: o.config.Eps,
-		WeightDecay: o.config.WeightDecay, Decoupled: o.config.Optimizer == "adamw", GradScale: s.clip,
+		WeightDecay: o.config.WeightDecay, Decoupled: o.config.Optimizer != "adam", GradScale: s.clip,
 	}
 	if o.average != nil {
 		floats += 2

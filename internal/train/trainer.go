@@ -75,7 +75,7 @@ func New(s Setup) (*Trainer, error) {
 	}
 	t.gradient = newGradient(t.crew, params, lanes)
 	t.crew.profile = s.Profile
-	t.optimizer = newOptimizer(c.Train, s.Kernels, t.team, params.Data)
+	t.optimizer = newOptimizer(c.Train, s.Kernels, t.team, params)
 	t.optimizer.profile = s.Profile
 	t.training = training(c, s.Schedule, s.Train)
 	t.validation = validation(c, s.Schedule, s.Valid)
