@@ -82,7 +82,7 @@ func TestErrors(t *testing.T) {
 		{"no channels", "model:\n  channels: []\n", "my.yaml:2:13: model.channels must have at least 1 values, got 0"},
 		{"zero channels", "model:\n  channels: [16, 0]\n", "my.yaml:2:13: model.channels[1] must be at least 1, got 0"},
 		{"beta2", "train:\n  betas: [0.9, 1]\n", "my.yaml:2:10: train.betas[1] must be less than 1, got 1"},
-		{"unknown name", "train:\n  optimizer: adamww\n", `my.yaml:2:14: train.optimizer must be one of adam, adamw, got "adamww", did you mean adamw?`},
+		{"unknown name", "train:\n  optimizer: adamww\n", `my.yaml:2:14: train.optimizer must be one of adam, adamw, muon, got "adamww", did you mean adamw?`},
 		{"precision", "train:\n  precision: fp16\n", `my.yaml:2:14: train.precision must be one of fp32, bf16, got "fp16", did you mean fp32?`},
 		{"sampler", "sample:\n  sampler: heunn\n", `my.yaml:2:12: sample.sampler must be one of ddpm, ddim, skip, sample_at, ddim_cosine, euler, euler_ancestral, heun, lms, dpmpp_2m, got "heunn", did you mean heun?`},
 		{"spacing", "sample:\n  spacing: karas\n", `my.yaml:2:12: sample.spacing must be one of auto, leading, trailing, linspace, quadratic, karras, got "karas", did you mean karras?`},
