@@ -183,6 +183,9 @@ func (c Chart) plot() (*plot.Plot, error) {
 	if !c.LogY { // room above and below, also for the labels at the ends
 		room := 0.03 * (p.Y.Max - p.Y.Min)
 		p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
+		if c.Names != nil { // marks stand anywhere, also where the legend does
+			p.Y.Max += 8 * room
+		}
 	}
 	return p, nil
 }
