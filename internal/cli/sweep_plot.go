@@ -5,61 +5,39 @@ import (
 	"strings"
 
 	"diffuse/internal/plot"
-	"diffuse/internal/run"
 	"diffuse/internal/sweep"
 )
 
-// picture draws what finished runs came to into a file: for each setting a mark for
-// the run of every seed, and one for their mean. Without two settings to compare
-// there is none.
-func (s *sweeping) picture(path string, rows []*SweepRow) (drawn bool, err error) {
-	names, groups := s.settings(rows)
+// picture draws what settings came to into a file: a mark for the run of every seed,
+// and one for their mean. Without two settings to compare there is none.
+func (s *sweeping) picture(path string, settings []setting) (drawn bool, err error) {
+	columns := keyColumns(s, false, func(g setting) map[string]string { return g.keys })
+	names, keys, groups := make([]string, len(settings)), make([]string, len(columns)), make([][]*SweepRow, len(settings))
+	for i, g := range settings {
+		var values []string
+		for _, c := range columns {
+			if v := c.of(g); v != "" {
+				values = append(values, v)
+			}
+		}
+		names[i], groups[i] = strings.Join(values, " "), g.done
+	}
+	for i, c := range columns {
+		keys[i] = c.title
+	}
 	charts := []plot.Chart{
 		settingsChart("validation loss", groups, func(r *SweepRow) *float64 { return r.Best }),
 		settingsChart("accuracy", groups, func(r *SweepRow) *float64 { return r.Accuracy }),
 		settingsChart("FID", groups, func(r *SweepRow) *float64 { return r.fid() }),
 	}
 	charts = slices.DeleteFunc(charts, func(c plot.Chart) bool { return len(c.Lines[1].X) < 2 })
-	for i := range charts {
-		charts[i].Names, charts[i].XLabel = names, s.settingsLabel()
-	}
 	if len(charts) == 0 {
 		return false, nil
 	}
+	for i := range charts {
+		charts[i].Names, charts[i].XLabel = names, strings.Join(keys, ", ")
+	}
 	return true, plot.WriteCharts(path, charts...)
-}
-
-// settings are the rows of finished runs that differ in seeds only, and what each of
-// these groups is called.
-func (s *sweeping) settings(rows []*SweepRow) (names []string, groups [][]*SweepRow) {
-	at := map[string]int{}
-	for _, r := range rows {
-		var values []string
-		for _, k := range s.plan.Varies {
-			if v := r.Keys[k.Path]; v != "" && !sweep.IsSeed(k.Path) {
-				values = append(values, v)
-			}
-		}
-		name := strings.Join(values, " ")
-		i, ok := at[name]
-		if !ok {
-			i = len(names)
-			at[name], names, groups = i, append(names, name), append(groups, nil)
-		}
-		if r.Status == run.Finished {
-			groups[i] = append(groups[i], r)
-		}
-	}
-	return names, groups
-}
-
-// settingsLabel is what settings are values of.
-func (s *sweeping) settingsLabel() string {
-	var keys []string
-	for _, c := range keyColumns(s, false, func(r *SweepRow) map[string]string { return r.Keys }) {
-		keys = append(keys, c.title)
-	}
-	return strings.Join(keys, ", ")
 }
 
 // settingsChart has a mark for each value there is, and one for each group's mean.

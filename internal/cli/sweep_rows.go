@@ -86,27 +86,43 @@ func bestLoss(record *run.Record) *float64 {
 	return nil
 }
 
-// means are over the finished runs that differ in seeds only.
-func (s *sweeping) means(rows []*SweepRow) []*SweepMean {
+// setting is the finished runs that differ in seeds only, and what they share.
+type setting struct {
+	keys map[string]string // that vary, but for seeds
+	done []*SweepRow
+}
+
+// settings are those of all rows.
+func (s *sweeping) settings(rows []*SweepRow) (all []setting) {
 	byName := map[string]*SweepRow{}
 	for _, r := range rows {
 		byName[r.Run] = r
 	}
-	var means []*SweepMean
-	for _, group := range s.plan.Groups() {
-		m := &SweepMean{Keys: map[string]string{}}
-		var done []*SweepRow
+	for _, group := range s.plan.Settings() {
+		g := setting{keys: map[string]string{}}
 		for _, r := range group {
 			if row := byName[r.Name]; row.Status == run.Finished {
-				done = append(done, row)
+				g.done = append(g.done, row)
 			}
 		}
 		for key, value := range byName[group[0].Name].Keys {
 			if !sweep.IsSeed(key) {
-				m.Keys[key] = value
+				g.keys[key] = value
 			}
 		}
-		m.fill(done)
+		all = append(all, g)
+	}
+	return all
+}
+
+// means are over the finished runs that differ in seeds only; nil where no seed varies.
+func (s *sweeping) means(settings []setting) (means []*SweepMean) {
+	if s.plan.Groups() == nil {
+		return nil
+	}
+	for _, g := range settings {
+		m := &SweepMean{Keys: g.keys}
+		m.fill(g.done)
 		means = append(means, m)
 	}
 	return means

@@ -23,8 +23,9 @@ func (s *sweeping) table() error {
 	for i, r := range s.plan.Runs {
 		rows[i] = s.row(r)
 	}
-	means := s.means(rows)
-	csv, picture, err := s.files(rows)
+	settings := s.settings(rows)
+	means := s.means(settings)
+	csv, picture, err := s.files(rows, settings)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (s *sweeping) table() error {
 
 // files writes the table and the picture of rows; a name is empty where there is
 // nothing to write, or no folder to write to because nothing was trained.
-func (s *sweeping) files(rows []*SweepRow) (csv, picture string, err error) {
+func (s *sweeping) files(rows []*SweepRow, settings []setting) (csv, picture string, err error) {
 	if _, err := os.Stat(s.Global.Runs); errors.Is(err, fs.ErrNotExist) {
 		return "", "", nil
 	}
@@ -64,7 +65,7 @@ func (s *sweeping) files(rows []*SweepRow) (csv, picture string, err error) {
 	if err := s.writeCSV(path+".csv", rows); err != nil {
 		return "", "", err
 	}
-	drawn, err := s.picture(path+".png", rows)
+	drawn, err := s.picture(path+".png", settings)
 	if drawn {
 		picture = path + ".png"
 	}

@@ -12,12 +12,17 @@ import (
 // IsSeed tells whether runs that differ in a key only are the same experiment.
 func IsSeed(key string) bool { return key == "train.seed" || key == "sample.seed" }
 
-// Groups are the runs that differ in nothing but seeds, in the order of the first
-// of each; nil where no seed varies.
+// Groups are the Settings where a seed varies, else nil.
 func (p *Plan) Groups() [][]*Run {
 	if !slices.ContainsFunc(p.Varies, func(k config.Key) bool { return IsSeed(k.Path) }) {
 		return nil
 	}
+	return p.Settings()
+}
+
+// Settings are the runs that differ in nothing but seeds, in the order of the first
+// of each.
+func (p *Plan) Settings() [][]*Run {
 	at := map[string]int{}
 	var groups [][]*Run
 	for _, r := range p.Runs {
