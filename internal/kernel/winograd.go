@@ -112,7 +112,7 @@ type tiling struct {
 func (ws *Workspace) tiling(in, out images, down, across axis) tiling {
 	return tiling{
 		in: in, out: out, top: down.first, left: across.first,
-		down: (out.h + tileOut - 1) / tileOut, across: (out.w + tileOut - 1) / tileOut,
+		down: tilesIn(out.h), across: tilesIn(out.w),
 		patch: ws.float32s(tileSize * in.c), border: ws.float32s(tileOut * tileOut * out.c),
 	}
 }
@@ -292,5 +292,8 @@ func (s *Set) packTiles(p *Packed, w []float32) {
 // tiles is how many tiles an image's outputs make.
 func (c Conv) tiles() int {
 	h, w := c.Out()
-	return ((h-1)/tileOut + 1) * ((w-1)/tileOut + 1)
+	return tilesIn(h) * tilesIn(w)
 }
+
+// tilesIn is how many tiles n outputs in a row make.
+func tilesIn(n int) int { return (n + tileOut - 1) / tileOut }
