@@ -65,11 +65,7 @@ func (r reference) from(start []float32) reference {
 // even measures all errors by the largest sum of magnitudes: a tile's values are
 // computed from all its inputs, also those that see few because of a border.
 func (r reference) even() reference {
-	largest := slices.Max(r.size)
-	for i := range r.size {
-		r.size[i] = largest
-	}
-	return r
+	return reference{r.sum, slices.Repeat([]float64{slices.Max(r.size)}, len(r.size))}
 }
 
 // check allows an error of a tolerance times the sum of magnitudes. Rounding
@@ -292,15 +288,16 @@ func (l *trialLayer) check(t *testing.T, precision Precision, tolerance float64)
 	for i, d := range l.dy {
 		db.add(i%l.Cout, float64(d))
 	}
-	if Best().In(precision).tiled(l.Conv) {
-		y, dx, dw = y.even(), dx.even(), dw.even()
-	}
-	starts, ys, dxFrom := l.starts(), map[string]reference{}, dx.from(l.dxFrom)
-	for name, start := range starts {
-		ys[name] = y.from(l.begin(start))
-	}
 	onAllSets(t, func(t *testing.T, s *Set) {
 		s = s.In(precision)
+		y, dx, dw := y, dx, dw
+		if s.tiled(l.Conv) {
+			y, dx, dw = y.even(), dx.even(), dw.even()
+		}
+		starts, ys, dxFrom := l.starts(), map[string]reference{}, dx.from(l.dxFrom)
+		for name, start := range starts {
+			ys[name] = y.from(l.begin(start))
+		}
 		ws := NewPoisonedWorkspace()
 		p := s.NewPacked(l.Conv, true)
 		s.Pack(p, l.w)

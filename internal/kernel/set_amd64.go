@@ -53,10 +53,12 @@ func machineSets() (sets []*Set, missing []string) {
 	return sets, missing
 }
 
-// newAVX512 multiplies in bfloat16 by an instruction where there is one.
+// newAVX512 multiplies in bfloat16 by VDPBF16PS where that is twice as fast as
+// float32. On Intel's processors it is half as fast as float32, and emulation
+// faster (docs/engine.md).
 func newAVX512() *Set {
 	s := &Set{name: "avx512", full: avx512.gemm(8), half: avx512.pairs(8), vec: avx512.vectors(), linear: avx512.linear(), bf16: emulated}
-	if cpuid.CPU.Supports(cpuid.AVX512BF16) {
+	if cpuid.CPU.Supports(cpuid.AVX512BF16) && cpuid.CPU.IsVendor(cpuid.AMD) {
 		s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "by VDPBF16PS"
 	}
 	return s
