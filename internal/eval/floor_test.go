@@ -1,12 +1,18 @@
 package eval
 
 import (
+	"math"
+	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"diffuse/internal/fault"
+	"diffuse/internal/rng"
 )
 
-// A floor is a score of real rows, and the same from the same seed.
+// A floor is the mean score of disjoint draws of real rows, and the same from the
+// same seed.
 func TestMeasureFloor(t *testing.T) {
 	g := randomGaussian(source(1), 6, 1, 3)
 	held, reference := g.draw(source(2), 400), g.draw(source(3), 500)
@@ -19,14 +25,28 @@ func TestMeasureFloor(t *testing.T) {
 		return f
 	}
 	got := floor(100, 1)
-	chosen, _, err := Split(held, 100, 1)
-	if err != nil {
-		t.Fatal(err)
+	var fids, kids []float64
+	seen := make([]bool, 400)
+	order := rng.Perm(400, 1, rng.FloorRows, 0)
+	for d := range 4 {
+		index := slices.Sorted(slices.Values(order[100*d : 100*(d+1)]))
+		for _, i := range index {
+			seen[i] = true
+		}
+		fids = append(fids, fidOf(t, momentsOf(t, picked{held, index}), moments))
+		kids = append(kids, kidOf(t, picked{held, index}, reference, KIDBlocks).Value)
 	}
-	if want := fidOf(t, momentsOf(t, chosen), moments); got.FID != want || got.N != 100 {
-		t.Errorf("FID %v of %d, want %v of 100", got.FID, got.N, want)
+	if slices.Contains(seen, false) {
+		t.Error("some rows are in no draw")
 	}
-	if want := kidOf(t, chosen, reference, KIDBlocks).Value; *got.KID != want {
+	fid, std := stat.MeanStdDev(fids, nil)
+	if want := (Floor{FID: fid, N: 100, Draws: 4}); got.FID != want.FID || got.N != want.N || got.Draws != want.Draws {
+		t.Errorf("floor %+v, want %+v", got, want)
+	}
+	if want := std / 2; math.Abs(*got.FIDStdErr-want) > 1e-12 {
+		t.Errorf("a standard error of %v, want %v", *got.FIDStdErr, want)
+	}
+	if want := stat.Mean(kids, nil); *got.KID != want {
 		t.Errorf("KID %v, want %v", *got.KID, want)
 	}
 	if again := floor(100, 1); again.FID != got.FID || *again.KID != *got.KID {
@@ -35,8 +55,11 @@ func TestMeasureFloor(t *testing.T) {
 	if other := floor(100, 2); other.FID == got.FID {
 		t.Error("two seeds give one floor")
 	}
-	if f := floor(1000, 1); f.N != 400 {
-		t.Errorf("a floor of %d of 400 rows", f.N)
+	if f := floor(1000, 1); f.N != 400 || f.Draws != 1 || f.FIDStdErr != nil {
+		t.Errorf("a floor of more than the 400 rows: %+v", f)
+	}
+	if f := floor(150, 1); f.N != 150 || f.Draws != 2 {
+		t.Errorf("a floor of 400 rows, 150 at a time: %+v", f)
 	}
 	f, err := MeasureFloor(held, moments, nil, 100, "", 1)
 	if err != nil || f.KID != nil || f.FID != got.FID {

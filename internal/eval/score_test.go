@@ -14,7 +14,7 @@ func lesson() Score {
 	return Score{
 		FID: p(3.7341), FIDStdErr: p(.118), Interval: &[2]float64{3.512, 3.973},
 		KID: p(.00832), KIDStdErr: p(.00121), KIDEstimator: KIDBlocks, KIDBlocks: 41, KIDSize: 49,
-		Floor:   &Floor{1.9054, p(.00447), 2048},
+		Floor:   &Floor{FID: 1.9054, KID: p(.00447), N: 2048},
 		Samples: 2048, Reference: Reference{"fashion-mnist/test", 10000, "9b1d"},
 		Extractor: Extractor{"fashion-resnet", "3fe1c07a", 512, "fp32"},
 		Seed:      7,

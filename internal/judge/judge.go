@@ -191,7 +191,7 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		Floor, Images, Extractor, Features, Precision, Kernels, Estimator string
 		N                                                                 int
 		Seed                                                              uint64
-	}{"1", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
+	}{"2", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
 	f := new(eval.Floor)
 	if j.o.Store.readFloor(Key(terms), f) {
 		j.floors[n] = f
@@ -220,7 +220,7 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 		}
 		return j.floorOf(some, moments, rest, n)
 	}
-	im, name, err := j.o.Reference.held(n, j.o.Seed)
+	im, name, err := j.o.Reference.held(n*j.floorDraws(n), j.o.Seed)
 	if err != nil {
 		return eval.Floor{}, err
 	}
@@ -232,7 +232,13 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 	return j.floorOf(held, j.moments, j.real, n)
 }
 
-// floorOf scores n real images; by FID alone where they are too few for KID's
+// floorDraws is how often n real images are drawn: together no more than the
+// reference has, so that their features take no longer than its own.
+func (j *Judge) floorDraws(n int) int { return min(max(1, j.moments.N/n), mostDraws) }
+
+const mostDraws = 16
+
+// floorOf scores real images, n at a time; by FID alone where they are too few for KID's
 // estimator, which the samples were not.
 func (j *Judge) floorOf(held eval.Source, moments eval.Moments, reference eval.Source, n int) (eval.Floor, error) {
 	f, err := eval.MeasureFloor(held, moments, reference, n, j.o.Estimator, j.o.Seed)

@@ -85,8 +85,8 @@ func TestScoresAreKeptAndMeanSomething(t *testing.T) {
 		t.Errorf("%d images of the reference were read, want 500", h["reference"])
 	}
 	first := score(t, j, setImages{set: train})
-	if h["floor"] != 200 || first.Floor.N != 200 {
-		t.Errorf("the floor is of %d images (%d read), want 200", first.Floor.N, h["floor"])
+	if h["floor"] != 400 || first.Floor.N != 200 || first.Floor.Draws != 2 {
+		t.Errorf("the floor is of %d images, %d times (%d read), want 200, as often as the reference has them", first.Floor.N, first.Floor.Draws, h["floor"])
 	}
 	if r := *first.FID / first.Floor.FID; r < 0.8 || r > 1.25 {
 		t.Errorf("real images score %v, their floor is %v", *first.FID, first.Floor.FID)
