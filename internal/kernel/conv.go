@@ -101,6 +101,10 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start,
 	if start.From != nil && c.Into != (Slot{}) {
 		panic("kernel: a part of wider pixels cannot start from other values")
 	}
+	if p.few != nil {
+		s.fewForward(ws, y, x, p, start, c)
+		return
+	}
 	c = c.pixelwise()
 	out := c.output()
 	out.slot = c.Into

@@ -28,6 +28,9 @@ func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float
 	case s.tiled(c) && c.tiles() >= minTileGradients:
 		s.tiledWeights(ws, dw, x, dy, c)
 		s.sumColumns(ws, sums, dy, c.Cout)
+	case s.few(c):
+		s.fewWeights(ws, dw, x, dy, c)
+		s.sumColumns(ws, sums, dy, c.Cout)
 	case c.Upsample:
 		s.enlargedWeights(ws, dw, sums, x, dy, c)
 	case c.single() && c.Stride == 1: // rows of pixels, as long as is read at once

@@ -115,6 +115,8 @@ func convShapes() []Conv {
 		{N: 3, H: 5, W: 7, Cin: 1, Cout: 32, Window: Square(3), Stride: 1},
 		{N: 1, H: 32, W: 32, Cin: 32, Cout: 17, Window: Square(3), Stride: 1}, // more rows than a call takes
 		{N: 2, H: 9, W: 9, Cin: 32, Cout: 1, Window: Square(3), Stride: 1},
+		{N: 2, H: 6, W: 9, Cin: 40, Cout: 3, Window: Square(3), Stride: 1},
+		{N: 3, H: 7, W: 6, Cin: 33, Cout: 2, Window: Window{1, 7, 0, 2}, Stride: 1},
 		{N: 9, H: 4, W: 4, Cin: 400, Cout: 16, Window: Square(3), Stride: 1}, // a segment in four parts
 		{N: 2, H: 8, W: 8, Cin: 192, Cout: 24, Window: Square(3), Stride: 1},
 		{N: 3, H: 8, W: 8, Cin: 128, Cout: 40, Window: Square(3), Stride: 2},

@@ -7,9 +7,10 @@ import "fmt"
 type Packed struct {
 	conv     Conv
 	tiled    bool      // forward and backward are the planes of Winograd's tiles
+	few      *Packed   // in place of forward: all positions' products at once
 	forward  []*form   // one for each of the Conv's forward passes
 	backward []*form   // one for each backward pass; nil without gradient
-	sum      []float32 // scratch: of weights, [Cin][Cout]; or a panel's planes
+	sum      []float32 // scratch: of weights, [Cin][Cout]; or a panel's planes; or few's weights
 	rows     []float32 // of cells, a panel's width of the widest
 	tileArgs tileArgs  // the transform's, here so that a call allocates nothing
 }
@@ -57,9 +58,13 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 		p.sum = make([]float32, tileSize*(spaced(size)+lineElems))
 		return p
 	}
-	for i := range c.enlarged() * c.enlarged() {
-		down, across := c.forward(i)
-		p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout))
+	if s.few(c) {
+		p.few, p.sum = s.NewPacked(c.products(), false), make([]float32, c.Weights())
+	} else {
+		for i := range c.enlarged() * c.enlarged() {
+			down, across := c.forward(i)
+			p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout))
+		}
 	}
 	if grad {
 		for i := range c.Stride * c.Stride {
@@ -88,6 +93,9 @@ func (s *Set) Pack(p *Packed, w []float32) {
 	if p.tiled {
 		s.packTiles(p, w)
 		return
+	}
+	if p.few != nil {
+		s.packFew(p, w)
 	}
 	for i, f := range p.forward {
 		down, across := p.conv.forward(i)
