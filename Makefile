@@ -39,9 +39,10 @@ classifier: build ## the classifier in the binary and what it makes of the test 
 
 # An hour and a half on two cores; make it again to go on with a run that was stopped.
 pretrained: build ## the net in the binary and its guide, from configs/fashion-best.yaml and the data in DIFFUSE_DATA
-	if [ -d runs/pretrained ]; then bin/diffuse train --resume pretrained; else bin/diffuse train --config configs/fashion-best.yaml --name pretrained; fi
+	if [ -d runs/first ]; then bin/diffuse train --resume first; else bin/diffuse train --config configs/fashion-best.yaml --name first; fi
+	if [ -d runs/pretrained ]; then bin/diffuse train --resume pretrained; else bin/diffuse train --config configs/fashion-best.yaml --from first --set train.optimizer=muon --set train.precision=fp32 --lr 4e-3 --epochs 9 --name pretrained; fi
 	bin/diffuse export pretrained --precision bf16 --out internal/pretrained/fashion-best.safetensors
-	bin/diffuse export pretrained --checkpoint epoch-0004 --precision bf16 --out internal/pretrained/fashion-best.epoch-0004.safetensors
+	bin/diffuse export pretrained --checkpoint epoch-0003 --precision bf16 --out internal/pretrained/fashion-best.epoch-0003.safetensors
 
 bench-peer: build ## ours beside PyTorch and ONNX Runtime, by the scripts in PEER
 	PEER='$(PEER)' tools/bench-peer
