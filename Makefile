@@ -37,7 +37,7 @@ classifier: build ## the classifier in the binary and what it makes of the test 
 	bin/diffuse export classifier --precision bf16 --out internal/judge/fashion-resnet.safetensors
 	bin/diffuse stats --ref fashion-mnist/test --extractor internal/judge/fashion-resnet.safetensors --floors 256,512,1024,2048,4096,5000,10000 --out internal/judge/fashion-mnist-test.npz
 
-# An hour and a half on two cores; make it again to go on with a run that was stopped.
+# Three hours on two cores; make it again to go on with a run that was stopped.
 pretrained: build ## the net in the binary and its guide, from configs/fashion-best.yaml and the data in DIFFUSE_DATA
 	if [ -d runs/first ]; then bin/diffuse train --resume first; else bin/diffuse train --config configs/fashion-best.yaml --name first; fi
 	if [ -d runs/pretrained ]; then bin/diffuse train --resume pretrained; else bin/diffuse train --config configs/fashion-best.yaml --from first --set train.optimizer=muon --set train.precision=fp32 --lr 4e-3 --epochs 9 --name pretrained; fi

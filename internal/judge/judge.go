@@ -238,8 +238,8 @@ func (j *Judge) floorDraws(n int) int { return min(max(1, j.moments.N/n), mostDr
 
 const mostDraws = 16
 
-// floorOf scores real images, n at a time; by FID alone where they are too few for KID's
-// estimator, which the samples were not.
+// floorOf scores real images, n at a time; by FID alone where they are too few for
+// KID's estimator, which the samples were not.
 func (j *Judge) floorOf(held eval.Source, moments eval.Moments, reference eval.Source, n int) (eval.Floor, error) {
 	f, err := eval.MeasureFloor(held, moments, reference, n, j.o.Estimator, j.o.Seed)
 	if fault.Code(err) == int(fault.Usage) {

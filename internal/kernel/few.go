@@ -72,10 +72,9 @@ func (s *Set) fewWeights(ws *Workspace, dw, x, dy []float32, c Conv) {
 // packFew fills p from w, [ky][kx][Cin][Cout].
 func (s *Set) packFew(p *Packed, w []float32) {
 	c := p.conv
-	each := c.products()
-	clear(p.sum)
+	size, width := c.Cin*c.Cout, c.products().Cout
 	for position := range c.KernelH * c.KernelW {
-		addPixels(p.sum[position*c.Cout:], each.Cout, w[position*c.Cin*c.Cout:], c.Cout, c.Cin, c.Cout)
+		s.PutChannels(p.sum, w[position*size:][:size], c.Cin, Slot{At: position * c.Cout, Of: width})
 	}
 	s.Pack(p.few, p.sum)
 }
