@@ -167,8 +167,19 @@ var rules = []rule{
 		return pass()
 	},
 	func(c *Config) (string, string) {
-		if clip := c.Sample.Clip; len(clip) != 0 && (len(clip) != 2 || clip[0] >= clip[1]) {
-			return fail("sample.clip", "must be empty or two increasing values, got %v", clip)
+		if normal := c.Train.SigmaLognormal; len(normal) != 0 && (len(normal) != 2 || normal[1] <= 0) {
+			return fail("train.sigma_lognormal", "must be empty or a mean and a deviation above 0, got %v", normal)
+		}
+		return pass()
+	},
+	func(c *Config) (string, string) {
+		for _, pair := range []struct {
+			key    string
+			values []float64
+		}{{"sample.clip", c.Sample.Clip}, {"sample.sigma_range", c.Sample.SigmaRange}, {"sample.guidance_sigma", c.Sample.GuidanceSigma}} {
+			if v := pair.values; len(v) != 0 && (len(v) != 2 || v[0] >= v[1]) {
+				return fail(pair.key, "must be empty or two increasing values, got %v", v)
+			}
 		}
 		return pass()
 	},

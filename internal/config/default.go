@@ -17,11 +17,11 @@ func Default() Config {
 		Train: Train{
 			Epochs: 10, Batch: 128, MicroBatch: 16, Lanes: 8, Precision: "fp32",
 			Optimizer: "adamw", LR: 1e-3, Betas: [2]float64{0.9, 0.999}, Eps: 1e-8, WeightDecay: 0.01,
-			LRSchedule: "onecycle", EMAWarmup: true,
+			LRSchedule: "onecycle", SigmaLognormal: []float64{}, EMAWarmup: true,
 			GridEvery: 1, GridImages: 32,
 		},
 		Sample: Sample{
-			Sampler: "ddpm", Variance: "fixed_large", Steps: 100, Eta: 1, Spacing: "auto",
+			Sampler: "ddpm", Variance: "fixed_large", Steps: 100, Eta: 1, Spacing: "auto", SigmaRange: []float64{},
 			Order: 4, SkipEvery: 3, SkipTail: 50, Clip: []float64{}, Guidance: 1, GuidanceSigma: []float64{}, N: 16, Batch: 16, Precision: "fp32",
 		},
 		Eval:   Eval{Samples: 2048},

@@ -103,7 +103,11 @@ func TestErrors(t *testing.T) {
 		{"head", "model:\n  head_dim: 96\n", "my.yaml:2:13: model.head_dim must divide the channels of every level that attends, the last one included, but 96 does not divide 64"},
 		{"head at the mid block", "model:\n  channels: [24]\n  attention: [false]\n  head_dim: 16\n", "my.yaml:4:13: model.head_dim must divide the channels of every level that attends, the last one included, but 16 does not divide 24"},
 		{"steps", "sample:\n  steps: 1001\n", "my.yaml:2:10: sample.steps must be at most schedule.steps (1000), got 1001"},
+		{"one of lognormal", "train:\n  sigma_lognormal: [1]\n", "my.yaml:2:20: train.sigma_lognormal must be empty or a mean and a deviation above 0, got [1]"},
+		{"lognormal", "train:\n  sigma_lognormal: [-1, 0]\n", "my.yaml:2:20: train.sigma_lognormal must be empty or a mean and a deviation above 0, got [-1 0]"},
 		{"one clip", "sample:\n  clip: [1]\n", "my.yaml:2:9: sample.clip must be empty or two increasing values, got [1]"},
+		{"sigmas", "sample:\n  sigma_range: [80, 0.002]\n", "my.yaml:2:16: sample.sigma_range must be empty or two increasing values, got [80 0.002]"},
+		{"guided sigmas", "sample:\n  guidance_sigma: [3, 3]\n", "my.yaml:2:19: sample.guidance_sigma must be empty or two increasing values, got [3 3]"},
 		{"clip", "sample:\n  clip: [1, -1]\n", "my.yaml:2:9: sample.clip must be empty or two increasing values, got [1 -1]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

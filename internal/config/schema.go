@@ -95,6 +95,7 @@ type Train struct {
 	Warmup          int        `mapstructure:"warmup" validate:"min=0,max=1000000000" doc:"steps of linear warm-up (cosine, constant)"`
 	Clip            float64    `mapstructure:"clip" validate:"min=0" doc:"largest global norm of the gradient; 0 is off"`
 	MinSNR          float64    `mapstructure:"min_snr" json:",omitempty" validate:"min=0" doc:"gamma of min-SNR weighting, which evens out the noise levels' losses; 5 is its paper's, 0 is off"`
+	SigmaLognormal  []float64  `mapstructure:"sigma_lognormal" json:",omitempty" validate:"max=2" doc:"draw noise levels from EDM's distribution: these are the mean (P_mean) and deviation (P_std) of ln sigma; empty draws all steps alike"`
 	EMA             float64    `mapstructure:"ema" validate:"gte=0,lt=1" doc:"decay of the moving average of the weights; 0 is off"`
 	EMAWarmup       bool       `mapstructure:"ema_warmup" doc:"let the decay grow as (1+step)/(10+step) up to ema"`
 	CheckpointEvery int        `mapstructure:"checkpoint_every" validate:"min=0,max=1000000000" doc:"steps between checkpoints within an epoch; 0 is only at its end"`
@@ -110,6 +111,7 @@ type Sample struct {
 	Steps         int       `mapstructure:"steps" validate:"min=1" doc:"steps of every sampler but ddpm, skip and sample_at"`
 	Eta           float64   `mapstructure:"eta" validate:"min=0,max=1" doc:"ddim, ddim_cosine, euler_ancestral: share of DDPM's noise"`
 	Spacing       string    `mapstructure:"spacing" validate:"oneof=auto leading trailing linspace quadratic karras" doc:"which noise levels the steps visit; auto is karras for samplers that work in sigma, else leading"`
+	SigmaRange    []float64 `mapstructure:"sigma_range" json:",omitempty" validate:"max=2,dive,gt=0,lte=1000000" doc:"karras spacing: the least and the largest sigma visited, within the schedule's; empty is all of its range"`
 	Order         int       `mapstructure:"order" json:",omitempty" validate:"min=1,max=4" doc:"lms: how many slopes a step joins"`
 	Churn         float64   `mapstructure:"churn" json:",omitempty" validate:"min=0,max=1000000" doc:"euler, heun: S_churn, noise added before the steps; 0 is none"`
 	SkipEvery     int       `mapstructure:"skip_every" validate:"min=1,max=100000" doc:"skip: call the net every so many steps"`

@@ -129,7 +129,7 @@ func TestKarrasTimes(t *testing.T) {
 	for _, kind := range mixtureSchedules {
 		s := newSchedule(t, kind)
 		least, largest := s.SigmaRange()
-		ts, err := times(s, 11, "karras")
+		ts, err := times(s, config.Sample{Steps: 11, Spacing: "karras"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,8 +143,34 @@ func TestKarrasTimes(t *testing.T) {
 		if first := s.InverseAlphabar(schedule.FromSigma(largest)); math.Abs(ts[0]-first) > 1e-9 {
 			t.Errorf("%s begins at %v, want %v", kind.Kind, ts[0], first)
 		}
-		if one, err := times(s, 1, "karras"); err != nil || len(one) != 1 || math.Abs(one[0]-ts[0]) > 1e-9 {
+		if one, err := times(s, config.Sample{Steps: 1, Spacing: "karras"}); err != nil || len(one) != 1 || math.Abs(one[0]-ts[0]) > 1e-9 {
 			t.Errorf("%s: one step is at %v, %v", kind.Kind, one, err)
+		}
+	}
+}
+
+// A range of sigma within the schedule's is kept to, one beyond it ends where that
+// does, and one beside it is an error.
+func TestKarrasTimesWithinARange(t *testing.T) {
+	s := newSchedule(t, mixtureSchedules[0])
+	least, largest := s.SigmaRange()
+	for _, k := range []struct{ asked, want []float64 }{
+		{[]float64{0.1, 5}, []float64{0.1, 5}},
+		{[]float64{least / 2, 5}, []float64{least, 5}},
+		{[]float64{0.1, 2 * largest}, []float64{0.1, largest}},
+	} {
+		ts, err := times(s, config.Sample{Steps: 9, Spacing: "karras", SigmaRange: k.asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, last := schedule.Sigma(s.AlphabarAt(ts[0])), schedule.Sigma(s.AlphabarAt(ts[8]))
+		if math.Abs(first-k.want[1]) > 1e-8*first || math.Abs(last-k.want[0]) > 1e-8*last {
+			t.Errorf("%v: from %v to %v, want %v", k.asked, first, last, k.want)
+		}
+	}
+	for _, beside := range [][]float64{{2 * largest, 3 * largest}, {least / 3, least / 2}, {5, 0.1}, {1}} {
+		if _, err := times(s, config.Sample{Steps: 9, Spacing: "karras", SigmaRange: beside}); fault.Code(err) != int(fault.Usage) {
+			t.Errorf("%v: error %v, want one of usage", beside, err)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func spaced(c config.Sample, s *schedule.Schedule, auto string) ([]Step, error) 
 	if c.Spacing == "auto" {
 		c.Spacing = auto
 	}
-	times, err := times(s, c.Steps, c.Spacing)
+	times, err := times(s, c)
 	return steps(s, times), err
 }
 

@@ -4,23 +4,37 @@ import (
 	"math"
 	"slices"
 
+	"diffuse/internal/config"
 	"diffuse/internal/fault"
 	"diffuse/internal/schedule"
 )
 
-// times are n of the times that a net of the schedule can be told, falling; fewer
-// where some fall together. n must be from 1 to T.
-func times(s *schedule.Schedule, n int, spacing string) ([]float64, error) {
-	switch err := checkCount(s.T(), n); {
+// times are c.Steps of the times that a net of the schedule can be told, falling, as
+// c.Spacing says; fewer where some fall together. The steps must be from 1 to T.
+func times(s *schedule.Schedule, c config.Sample) ([]float64, error) {
+	switch err := checkCount(s.T(), c.Steps); {
 	case err != nil:
 		return nil, err
-	case spacing == "karras":
-		return karrasTimes(s, n), nil
+	case c.Spacing == "karras":
+		least, largest, err := sigmaRange(s, c.SigmaRange)
+		return karrasTimes(s, c.Steps, least, largest), err
 	case s.Continuous:
-		return continuousTimes(n, spacing)
+		return continuousTimes(c.Steps, c.Spacing)
 	}
-	ts, err := Timesteps(s.T(), n, spacing)
+	ts, err := Timesteps(s.T(), c.Steps, c.Spacing)
 	return wholeTimes(s, ts), err
+}
+
+// sigmaRange is that of the schedule, or what is asked for of it.
+func sigmaRange(s *schedule.Schedule, asked []float64) (least, largest float64, err error) {
+	least, largest = s.SigmaRange()
+	if err = rising("sample.sigma_range", asked); err != nil || len(asked) == 0 {
+		return least, largest, err
+	}
+	if asked[0] >= largest || asked[1] <= least {
+		return least, largest, fault.New(fault.Usage, "", "sample.sigma_range: %v has none of the schedule's levels, %.4g to %.4g", asked, least, largest)
+	}
+	return max(least, asked[0]), min(largest, asked[1]), nil
 }
 
 func checkCount(T, n int) error {
@@ -113,14 +127,13 @@ func continuousTimes(n int, spacing string) ([]float64, error) {
 // rho is Karras et al.'s choice for images.
 const rho = 7
 
-// karrasTimes are the times of n noise levels from the largest sigma of the
-// schedule down to its least (Karras et al. 2022, equation 5):
+// karrasTimes are the times of n noise levels from the largest sigma down to the
+// least (Karras et al. 2022, equation 5):
 //
 //	sigma_i = (largest^(1/rho) + i/(n−1)·(least^(1/rho) − largest^(1/rho)))^rho
 //
 // Most of them lie between two steps of the schedule.
-func karrasTimes(s *schedule.Schedule, n int) []float64 {
-	least, largest := s.SigmaRange()
+func karrasTimes(s *schedule.Schedule, n int, least, largest float64) []float64 {
 	from, to := math.Pow(largest, 1./rho), math.Pow(least, 1./rho)
 	ts := make([]float64, n)
 	for i, root := range schedule.Linspace(from, to, n) {

@@ -166,6 +166,34 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// The share of draws below a sigma is the normal's, of any schedule's steps that reach
+// it: gonum's distribution of ln sigma against its quantiles by steps.
+func TestDrawLognormal(t *testing.T) {
+	const mean, deviation, draws = -1.2, 1.6, 100_000
+	for _, c := range all {
+		s := mustNew(t, c)
+		least, largest := s.SigmaRange()
+		for _, limit := range []float64{0.05, 0.3, 1, 3} {
+			if limit < 4*least || limit > largest/4 {
+				continue
+			}
+			below := 0
+			for i := range draws {
+				if Sigma(s.AlphabarAt(s.DrawLognormal((float64(i)+0.5)/draws, mean, deviation))) < limit {
+					below++
+				}
+			}
+			want := 0.5 * math.Erfc(-(math.Log(limit)-mean)/deviation/math.Sqrt2)
+			if got := float64(below) / draws; math.Abs(got-want) > 0.02 { // a step of the least noise is some 0.1 of ln sigma
+				t.Errorf("%v: %v of draws below sigma %v, want %v", c, got, limit, want)
+			}
+		}
+		if first, last := s.DrawLognormal(0, mean, deviation), s.DrawLognormal(1-1e-16, mean, deviation); first != 0 || last > s.Time(s.T()-1) {
+			t.Errorf("%v: ends at %v and %v", c, first, last)
+		}
+	}
+}
+
 func TestLogSNR(t *testing.T) {
 	for a, want := range map[float64]float64{0.5: 0, 0.9: math.Log(9), 1: math.Inf(1)} {
 		if got := LogSNR(a); got != want && math.Abs(got-want) > 1e-12 {

@@ -3,6 +3,8 @@ package schedule
 import (
 	"math"
 	"sort"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Cosine is the lesson's alphabar(t) = cos²(t·π/2) at continuous t in [0,1].
@@ -33,6 +35,19 @@ func (s *Schedule) Draw(u float64) float64 {
 		return min(u, LastTime)
 	}
 	return math.Floor(u * float64(s.T()))
+}
+
+// DrawLognormal turns u from U[0,1) into a time for training, as Draw does, at which
+// ln sigma is normal with this mean and deviation: P_mean and P_std of Karras et al.
+// 2022, table 1. It is the nearest whole step where the schedule is not continuous,
+// and the first or last time where the normal goes beyond.
+func (s *Schedule) DrawLognormal(u, mean, deviation float64) float64 {
+	normal := distuv.Normal{Mu: mean, Sigma: deviation}
+	t := s.InverseAlphabar(FromSigma(math.Exp(normal.Quantile(u))))
+	if s.Continuous {
+		return min(t, LastTime)
+	}
+	return math.Round(t)
 }
 
 // AlphabarAt is alphabar at the time t that the net is told: t in [0,1] where the

@@ -18,18 +18,20 @@ type feed struct {
 	timesteps rng.Stream
 	noise     rng.Stream
 	augment   bool
-	classify  bool    // targets are labels, not noise
-	dropout   float64 // share of images whose class is not told
+	classify  bool      // targets are labels, not noise
+	dropout   float64   // share of images whose class is not told
+	lognormal []float64 // mean and deviation of ln sigma; none draws all steps alike
 }
 
 // training draws new timesteps, noise and moves at each step.
 func training(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip || c.Data.Crop > 0, c.Model.Kind == config.ResNet, c.Model.ClassDropout}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.Timestep, rng.Noise, c.Data.Flip || c.Data.Crop > 0, c.Model.Kind == config.ResNet, c.Model.ClassDropout, c.Train.SigmaLognormal}
 }
 
-// validation always draws the same: its batches are of step 0. All classes are told.
+// validation always draws the same: its batches are of step 0. All classes are told,
+// and all steps drawn alike, so that losses compare.
 func validation(c *config.Config, s *schedule.Schedule, set *dataset.Set) feed {
-	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false, c.Model.Kind == config.ResNet, 0}
+	return feed{set, c.Data, s, uint64(c.Train.Seed), rng.ValidTimestep, rng.ValidNoise, false, c.Model.Kind == config.ResNet, 0, nil}
 }
 
 // at is the batch of the images of these indices at a step.
@@ -87,6 +89,11 @@ func (b *batch) move(i int) (m dataset.Move) {
 
 // timestep draws the t of an image and alphabar there.
 func (f *feed) timestep(image, step uint64) (t, alphabar float64) {
-	t = f.schedule.Draw(rng.Uniform(f.seed, f.timesteps, image, step))
+	u := rng.Uniform(f.seed, f.timesteps, image, step)
+	if len(f.lognormal) > 0 {
+		t = f.schedule.DrawLognormal(u, f.lognormal[0], f.lognormal[1])
+	} else {
+		t = f.schedule.Draw(u)
+	}
 	return t, f.schedule.AlphabarAt(t)
 }
