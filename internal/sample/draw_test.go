@@ -154,6 +154,30 @@ func dependOnNothing(t *testing.T, s *schedule.Schedule, sampler *Sampler) {
 	}
 }
 
+// Where data have deviation 1, x_0 and eps are told from x_t by its angle
+// atan(sigma) alone, and a step of DDIM multiplies by the cosine of the angle it goes:
+// n equal steps of the cosine schedule leave cos(π/2n)^n of the deviation.
+func TestFewStepsOfDDIMLoseVariance(t *testing.T) {
+	s := newSchedule(t, config.Schedule{Kind: "cosine", Steps: 1000})
+	for _, n := range []int{10, 25, 50, 100} {
+		c := config.Default().Sample
+		c.Sampler, c.Steps, c.Eta, c.Spacing = "ddim", n, 0, "trailing"
+		x, err := newSampler(t, c, s).Draw(t.Context(), nets(gaussian{0, 1, s.AlphabarAt, 1}, 1), Shape{1, 1, 1}, seeds(1), Options{Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := make([]float32, 1)
+		rng.Normal(start, 0, rng.SampleStart, 0, 0)
+		step := math.Pi / 2 / float64(n)
+		last := step - math.Pi/2/1000 // trailing begins a step of the schedule below pure noise
+		want := math.Pow(math.Cos(step), float64(n-1)) * math.Cos(last)
+		if got := float64(x[0] / start[0]); math.Abs(got-want) > 1e-5 {
+			t.Errorf("%d steps leave %.4f of the deviation, want %.4f", n, got, want)
+		}
+		t.Logf("%d steps leave %.3f of the variance", n, want*want)
+	}
+}
+
 // Of every sampler a watcher sees each step once, led from x_T to the images, and
 // progress counts its net calls. Where the sampler churns, x_t has fresh noise.
 func TestEverySamplerIsWatched(t *testing.T) {
