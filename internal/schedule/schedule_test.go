@@ -167,7 +167,7 @@ func TestDraw(t *testing.T) {
 }
 
 // The share of draws below a sigma is the normal's, of any schedule's steps that reach
-// it: gonum's distribution of ln sigma against its quantiles by steps.
+// it, as the error function says.
 func TestDrawLognormal(t *testing.T) {
 	const mean, deviation, draws = -1.2, 1.6, 100_000
 	for _, c := range all {
