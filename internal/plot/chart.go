@@ -183,10 +183,8 @@ func (c Chart) plot() (*plot.Plot, error) {
 	if !c.LogY { // room above and below, also for the labels at the ends
 		room := 0.03 * (p.Y.Max - p.Y.Min)
 		p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
-		if c.Names != nil { // marks stand anywhere, also where the legend does
-			p.Y.Max += 8 * room
-		}
 	}
+	c.clearLegend(p)
 	return p, nil
 }
 
@@ -238,14 +236,6 @@ func logarithmic(a *plot.Axis) {
 	if a.Max/a.Min >= labelsDecades {
 		a.Tick.Marker = plot.LogTicks{Prec: -1}
 	}
-}
-
-// inward moves a legend off the edge it stands at: low is the left or bottom one.
-func inward(low bool) vg.Length {
-	if low {
-		return 2 * vg.Millimeter
-	}
-	return -2 * vg.Millimeter
 }
 
 // Drawable tells whether any line has a point that the axes can show.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"diffuse/internal/fault"
@@ -143,5 +144,50 @@ func TestOneValueOnALogarithmicAxis(t *testing.T) {
 		if err := WriteCharts(path, Chart{Title: "one", LogX: true, LogY: true, Lines: line}); err != nil {
 			t.Errorf("%v: %v", v, err)
 		}
+	}
+}
+
+// A legend at the top stands above every line that passes there: between points as
+// at them, and on logarithmic axes.
+func TestLinesStayBelowTheLegend(t *testing.T) {
+	const labels = 3
+	for name, k := range map[string]struct {
+		x, y             []float64
+		log, left, marks bool
+		raised           bool
+	}{
+		"high at the right":        {y: []float64{1, 2, 3, 4}, raised: true},
+		"low at the right":         {y: []float64{4, 1, 1, 1}},
+		"low at the left":          {y: []float64{1, 1, 1, 4}, left: true},
+		"high at the left":         {y: []float64{4, 3, 1, 1}, left: true, raised: true},
+		"logarithmic":              {y: []float64{1, 10, 100, 1000}, log: true, raised: true},
+		"passes between points":    {x: []float64{0, 1.35, 3}, y: []float64{0, 9, 0}, raised: true},
+		"no line between its dots": {x: []float64{0, 1.35, 3}, y: []float64{0, 9, 0}, marks: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Chart{LogY: k.log, LegendLeft: k.left}
+			if k.x == nil {
+				k.x = []float64{0, 1, 2, 3}
+			}
+			for range labels {
+				c.Lines = append(c.Lines, Line{Label: "training, smoothed", X: k.x, Y: k.y, Marks: k.marks})
+			}
+			p, err := c.plot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			const room = 0.03
+			if highest := slices.Max(k.y); (p.Y.Max > highest*(1+2*room)) != k.raised {
+				t.Errorf("the axis ends at %v, the lines at %v", p.Y.Max, highest)
+			}
+			// Three lines of text are more than a sixth of the panel.
+			lo, hi := 0.6, 1.0
+			if k.left {
+				lo, hi = 0, 0.4
+			}
+			if top := c.highest(p, lo, hi); top > 5./6 {
+				t.Errorf("a line gets to %v of the panel under the legend", top)
+			}
+		})
 	}
 }
