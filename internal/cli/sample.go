@@ -51,7 +51,9 @@ images, the batch or the workers. In bf16 it differs a little from fp32.
 
 --out decides the form by its ending: .png is a grid, .npy float32 (N,C,H,W) in
 the range the net was trained in, .gif the way from noise to images, and a name
-without an ending a folder of PNGs. Without it a grid goes to RUN/samples.`, fault.Checkpoint, fault.Interrupted),
+without an ending a folder of PNGs. Without it a grid goes to RUN/samples.
+train-images-idx3-ubyte.gz is a data set of Fashion-MNIST's form, labels beside it,
+to train on by --data.`, fault.Checkpoint, fault.Interrupted),
 		Example: `  diffuse sample
   diffuse sample --ddim --steps 100 --n 64
   diffuse sample quick-calm-otter --seeds 0-63 --out seeds/

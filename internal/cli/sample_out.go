@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"diffuse/internal/dataset"
 	"diffuse/internal/fault"
 	"diffuse/internal/plot"
 	"diffuse/internal/sample"
@@ -23,6 +24,7 @@ const (
 	formFolder
 	formArray
 	formGIF
+	formSet
 )
 
 // chooseOut decides the form and the path of what is written.
@@ -37,6 +39,12 @@ func (j *sampleJob) chooseOut() error {
 	info, err := os.Stat(j.out)
 	folder := err == nil && info.IsDir() || os.IsPathSeparator(j.out[len(j.out)-1])
 	switch ext := strings.ToLower(filepath.Ext(j.out)); {
+	case dataset.IsIDX(j.out) && !folder:
+		j.form = formSet
+		if c := j.checkpoint; j.sampler.Classes(j.seeds) == nil || c.Image != [3]int{28, 28, 1} {
+			return fault.New(fault.Usage, "name a folder, for a PNG each, or an .npy file",
+				"--out: %s is Fashion-MNIST's form, gray 28x28 images with their classes, which %s does not draw", j.out, c.Path)
+		}
 	case folder || ext == "":
 		j.form = formFolder
 	case ext == ".png":
@@ -47,7 +55,7 @@ func (j *sampleJob) chooseOut() error {
 		j.form = formGIF
 		j.frames = j.newTrajectory()
 	default:
-		return fault.New(fault.Usage, "", "--out: %s must end in .png, .gif or .npy, or be a folder", j.out)
+		return fault.New(fault.Usage, "", "--out: %s must end in .png, .gif, .npy or images-idx3-ubyte, or be a folder", j.out)
 	}
 	return nil
 }
@@ -98,6 +106,13 @@ func (j *sampleJob) write(images []float32) error {
 	case formGIF:
 		const delay, hold = 6, 200 // hundredths of a second
 		return plot.WriteGIF(j.out, j.frames.images, 0, delay, hold)
+	case formSet:
+		p := j.pictures(images)
+		labels := make([]uint8, p.N)
+		for i, class := range j.sampler.Classes(j.seeds) {
+			labels[i] = uint8(class) //nolint:gosec // a net knows fewer than 256
+		}
+		return dataset.WriteIDX(j.out, p.H, p.W, p.Pix, labels)
 	case formFolder:
 		return plot.WriteEach(j.out, j.pictures(images), func(i int) string { return fmt.Sprintf("%06d", j.seeds[i]) })
 	default:

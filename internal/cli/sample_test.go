@@ -303,7 +303,8 @@ func TestSampleErrors(t *testing.T) {
 		{"--seeds 5-3", fault.Usage, `--seeds: "5-3" is neither a seed nor a rising range`},
 		{"--seeds 0-3 --n 5", fault.Usage, `"0-3" has 4 seeds, --n asks for 5 images`},
 		{"--ema --raw", fault.Usage, "--ema and --raw exclude each other"},
-		{"--out a.jpg", fault.Usage, "a.jpg must end in .png, .gif or .npy"},
+		{"--out a.jpg", fault.Usage, "a.jpg must end in .png, .gif, .npy or images-idx3-ubyte, or be a folder"},
+		{"--out train-images-idx3-ubyte.gz", fault.Usage, "train-images-idx3-ubyte.gz is Fashion-MNIST's form, gray 28x28 images with their classes, which "},
 	} {
 		args := strings.Fields("sample --runs " + runs + " --out " + out + " " + k.args)
 		code, stdout, errOut := diffuse(args...)

@@ -38,11 +38,7 @@ func (d *drawing) newBatch(pair Pair, first, n int) *batch {
 	for i := range b.predictions {
 		b.predictions[i] = prediction{slot(), slot()}
 	}
-	if d.classes > 0 {
-		for _, seed := range b.seeds {
-			b.class = append(b.class, d.classOf(seed))
-		}
-	}
+	b.class = d.Classes(b.seeds)
 	if d.Guidance > 1 {
 		b.worse = make([]float32, size)
 	}

@@ -159,6 +159,19 @@ func chosenClass(c config.Sample, classes []string) (int, error) {
 	return anyClass, fault.New(fault.Usage, "the classes are "+strings.Join(classes, ", "), "sample.class: the net knows no class %q", c.Class)
 }
 
+// Classes are those of the images of some seeds, from 0 on; nil where the net knows
+// none.
+func (s *Sampler) Classes(seeds []uint64) []int {
+	if s.classes == 0 {
+		return nil
+	}
+	classes := make([]int, len(seeds))
+	for i, seed := range seeds {
+		classes[i] = s.classOf(seed)
+	}
+	return classes
+}
+
 // classOf is the class of a seed's image. Where none was chosen it is drawn: images
 // of classes in turn would be more evenly spread than real ones, so that their FID
 // would be compared to a floor that is too high, and KID's estimator would fail.
