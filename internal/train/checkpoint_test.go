@@ -217,7 +217,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		err = tr.Run(context.Background())
 		writeTensors = tensorfile.WriteSafetensors
-		if fault.Code(err) != 1 || !strings.Contains(err.Error(), "no space") || !strings.Contains(fault.Hint(err), "--resume toy-run") {
+		if fault.Code(err) != 1 || !strings.Contains(err.Error(), "no space") || !strings.HasPrefix(fault.Hint(err), "make room, then ") || !strings.Contains(fault.Hint(err), "--resume toy-run") {
 			t.Errorf("code %d, hint %q: %v", fault.Code(err), fault.Hint(err), err)
 		}
 		sameFiles(t, fmt.Sprint("disk full at file ", n), contents(t, dir), before)
@@ -227,8 +227,8 @@ func TestFullDisk(t *testing.T) {
 func TestFolderThatIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
 	err := newTrainer(t, toySetup(t, toyConfig(), dir)).Run(context.Background())
-	if fault.Code(err) != 1 || !strings.Contains(err.Error(), "gone") {
-		t.Errorf("code %d: %v", fault.Code(err), err)
+	if fault.Code(err) != 1 || !strings.Contains(err.Error(), "gone") || !strings.Contains(fault.Hint(err), "start it again") {
+		t.Errorf("code %d, hint %q: %v", fault.Code(err), fault.Hint(err), err)
 	}
 }
 

@@ -2,8 +2,11 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
+	"syscall"
 
 	"diffuse/internal/fault"
 	"diffuse/internal/tensorfile"
@@ -28,17 +31,29 @@ func (t *Trainer) save(ctx context.Context, epochEnded bool) error {
 			"step %d made %s non-finite; no checkpoint is written of it", t.Step, name)
 	}
 	if err := t.write(); err != nil {
-		return &saveError{fault.New(fault.Failure, "make room, then "+t.Command,
+		return &saveError{fault.New(fault.Failure, t.hintSave(err),
 			"save the checkpoint of step %d (the one before it is whole): %w", t.Step, err)}
 	}
 	best := epochEnded && t.BestStep == t.Step
 	if epochEnded {
 		if err := t.keep(); err != nil {
-			return &saveError{fault.New(fault.Failure, "make room, then "+t.Command,
+			return &saveError{fault.New(fault.Failure, t.hintSave(err),
 				"keep the checkpoint of step %d: %w", t.Step, err)}
 		}
 	}
 	return t.emit(ctx, Saved{Step: t.Step, Path: weightsPath(t.Dir, Last), Best: best})
+}
+
+// hintSave is what to do where a checkpoint could not be written.
+func (t *Trainer) hintSave(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "the run's folder was removed while it trained: start it again"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room, then " + t.Command
+	default:
+		return t.Command
+	}
 }
 
 // firstUnfit names what of the state is not finite: an update can overflow
