@@ -196,24 +196,6 @@ func readParams(f *tensorfile.File, path, prefix string, params *model.Params, f
 	return nil
 }
 
-// Export writes the checkpoint's weights, or their moving average, to a file of
-// their own, in float32 or, rounded, in bfloat16: half the size.
-func (c *Checkpoint) Export(path string, average, bf16 bool) error {
-	net, err := model.New(c.Net, c.Images(), false, kernel.Best())
-	if err != nil {
-		return fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
-	}
-	if err := c.LoadInto(net.Params(), average); err != nil {
-		return err
-	}
-	ts := tensors("", net.Params(), net.Params().Data)
-	for i := range ts {
-		ts[i].BF16 = bf16
-	}
-	meta := map[string]string{metaFormat: "pt", metaStep: strconv.Itoa(c.Step), metaContract: c.encode()}
-	return tensorfile.WriteSafetensors(path, meta, ts)
-}
-
 func anotherNet(path, format string, args ...any) error {
 	return fault.New(fault.Checkpoint, "diffuse config show RUN/config.yaml prints the net of a run",
 		"%s is of another net: %w", path, fmt.Errorf(format, args...))

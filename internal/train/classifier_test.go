@@ -338,7 +338,7 @@ func TestExportOfAClassifier(t *testing.T) {
 	}
 	for _, bf16 := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "out.safetensors")
-		if err := ck.Export(path, false, bf16); err != nil {
+		if err := ck.Export(path, Export{BF16: bf16}); err != nil {
 			t.Fatal(err)
 		}
 		back, err := LoadCheckpoint(path)
@@ -360,10 +360,10 @@ func TestExportOfAClassifier(t *testing.T) {
 			}
 		}
 	}
-	if err := ck.Export(filepath.Join(t.TempDir(), "no", "folder.safetensors"), false, false); err == nil || !strings.Contains(err.Error(), "folder.safetensors") {
+	if err := ck.Export(filepath.Join(t.TempDir(), "no", "folder.safetensors"), Export{}); err == nil || !strings.Contains(err.Error(), "folder.safetensors") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
-	if err := ck.Export(filepath.Join(t.TempDir(), "x.safetensors"), true, false); fault.Code(err) != 4 {
+	if err := ck.Export(filepath.Join(t.TempDir(), "x.safetensors"), Export{Average: true}); fault.Code(err) != 4 {
 		t.Errorf("an average that is not there: code %d: %v", fault.Code(err), err)
 	}
 }

@@ -160,6 +160,14 @@ func (c *Contract) Guides(other *Contract) error {
 	return agree(c.terms(other), "take an earlier checkpoint of the same run", "sample.guide: the guide's %s is %s, the net's is %s")
 }
 
+// Extrapolates checks that one can move away from the weights of a net trained under
+// c, or towards them, from those of one trained under other: that they are weights of
+// the same net, which says the same of the same images. The error names what differs.
+func (c *Contract) Extrapolates(other *Contract) error {
+	return agree(append([]term{{"net", c.Net.Function(), other.Net.Function()}}, c.terms(other)...),
+		"take one that was trained from this net's weights: diffuse train --from", "--away-from: its %s is %s, the net's is %s")
+}
+
 // CheckGuidance refuses guidance that a net trained under c cannot be given: without
 // another net to guide it, it must know images with their class and without. The
 // error is of kind fault.Usage.
