@@ -191,3 +191,14 @@ func TestLinesStayBelowTheLegend(t *testing.T) {
 		})
 	}
 }
+
+// A chart without a legend needs no room for one.
+func TestNoRoomForNoLegend(t *testing.T) {
+	p, err := Chart{Lines: []Line{{X: []float64{0, 1}, Y: []float64{0, 100}}}}.plot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Y.Max != 103 { // room for the label at the end
+		t.Errorf("the axis ends at %v, the line at 100", p.Y.Max)
+	}
+}

@@ -15,25 +15,27 @@ const (
 	aboveCurves  = 2.8 * vg.Centimeter
 )
 
+// legendGap is how far a legend stands off the edges of the curves' field.
+const legendGap = 2 * vg.Millimeter
+
 // inward moves a legend off the edge it stands at: low is the left or bottom one.
 func inward(low bool) vg.Length {
 	if low {
-		return 2 * vg.Millimeter
+		return legendGap
 	}
-	return -2 * vg.Millimeter
+	return -legendGap
 }
 
 // clearLegend makes room at the top of the y axis where a line would run under the
 // legend there.
 func (c Chart) clearLegend(p *plot.Plot) {
-	if c.LegendBottom {
+	size := p.Legend.Rectangle(draw.Canvas{}).Size()
+	if c.LegendBottom || size.Y == 0 { // at the top there is none
 		return
 	}
-	size := p.Legend.Rectangle(draw.Canvas{}).Size()
-	gap := inward(true)
-	width := float64((size.X + 2*gap) / (panelWidth - besideCurves))
+	width := float64((size.X + 2*legendGap) / (panelWidth - besideCurves))
 	const most = 0.6 // of the panel: a longer legend hides what it must
-	free := 1 - min(most, float64((size.Y+2*gap)/(panelHeight-aboveCurves)))
+	free := 1 - min(most, float64((size.Y+2*legendGap)/(panelHeight-aboveCurves)))
 	lo, hi := 1-width, 1.0
 	if c.LegendLeft {
 		lo, hi = 0, width
