@@ -136,6 +136,16 @@ func stepOf(f *tensorfile.File) (int, error) {
 // to predict by a kernel set. No memory is taken for a net that is larger than
 // the file. Errors are of kind fault.Checkpoint.
 func (c *Checkpoint) Load(average bool, kernels *kernel.Set) (model.Net, error) {
+	net, err := c.unpacked(average, kernels)
+	if err != nil {
+		return nil, err
+	}
+	net.Repack(nil)
+	return net, nil
+}
+
+// unpacked is Load's net, whose weights are not yet packed for predictions.
+func (c *Checkpoint) unpacked(average bool, kernels *kernel.Set) (model.Net, error) {
 	if n := model.Count(c.Net, c.Images()); n != c.elements {
 		return nil, anotherNet(c.Path, "it has %d values, the net it names has %d", c.elements, n)
 	}
@@ -143,11 +153,7 @@ func (c *Checkpoint) Load(average bool, kernels *kernel.Set) (model.Net, error) 
 	if err != nil {
 		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
 	}
-	if err := c.LoadInto(net.Params(), average); err != nil {
-		return nil, err
-	}
-	net.Repack(nil)
-	return net, nil
+	return net, c.LoadInto(net.Params(), average)
 }
 
 // LoadInto reads the weights, or their moving average, into params, whose names

@@ -3,7 +3,6 @@ package train
 import (
 	"strconv"
 
-	"diffuse/internal/fault"
 	"diffuse/internal/kernel"
 	"diffuse/internal/model"
 	"diffuse/internal/tensorfile"
@@ -22,10 +21,11 @@ type Export struct {
 // those from the checkpoint on ("Neon", Alemohammad et al. 2025); a By from −1
 // to 0 averages the two. Errors are of kind fault.Checkpoint.
 func (c *Checkpoint) Export(path string, e Export) error {
-	params, err := c.params(e.Average)
+	net, err := c.unpacked(e.Average, kernel.Best())
 	if err != nil {
 		return err
 	}
+	params := net.Params()
 	if e.Away != nil {
 		if err := extrapolate(params, c, e.Away, e.By); err != nil {
 			return err
@@ -44,21 +44,12 @@ func extrapolate(params *model.Params, c, away *Checkpoint, by float64) error {
 	if err := away.Extrapolates(&c.Contract); err != nil {
 		return err
 	}
-	others, err := away.params(away.AveragePath != "")
+	other, err := away.unpacked(away.AveragePath != "", kernel.Best())
 	if err != nil {
 		return err
 	}
 	for i, w := range params.Data {
-		params.Data[i] = w + float32(by)*(w-others.Data[i])
+		params.Data[i] = w + float32(by)*(w-other.Params().Data[i])
 	}
 	return nil
-}
-
-// params are the checkpoint's weights, or their moving average.
-func (c *Checkpoint) params(average bool) (*model.Params, error) {
-	net, err := model.New(c.Net, c.Images(), false, kernel.Best())
-	if err != nil {
-		return nil, fault.New(fault.Checkpoint, "", "%s: %w", c.Path, err)
-	}
-	return net.Params(), c.LoadInto(net.Params(), average)
 }

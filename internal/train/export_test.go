@@ -32,11 +32,11 @@ func written(t *testing.T, seed int64, ema float64) *Checkpoint {
 
 func weights(t *testing.T, ck *Checkpoint, average bool) []float32 {
 	t.Helper()
-	params, err := ck.params(average)
+	net, err := ck.unpacked(average, kernel.Best())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return params.Data
+	return net.Params().Data
 }
 
 // Weights move along the line through both nets: by 0 they stay, by −1 they are the
