@@ -41,7 +41,7 @@ func (j *sampleJob) chooseOut() error {
 	switch ext := strings.ToLower(filepath.Ext(j.out)); {
 	case dataset.IsIDX(j.out) && !folder:
 		j.form = formSet
-		if c := j.checkpoint; j.sampler.Classes(j.seeds) == nil || c.Image != [3]int{28, 28, 1} {
+		if c := j.checkpoint; c.ClassNames() == nil || c.Image != [3]int{dataset.FashionSide, dataset.FashionSide, 1} {
 			return fault.New(fault.Usage, "name a folder, for a PNG each, or an .npy file",
 				"--out: %s is Fashion-MNIST's form, gray 28x28 images with their classes, which %s does not draw", j.out, c.Path)
 		}
@@ -110,7 +110,7 @@ func (j *sampleJob) write(images []float32) error {
 		p := j.pictures(images)
 		labels := make([]uint8, p.N)
 		for i, class := range j.sampler.Classes(j.seeds) {
-			labels[i] = uint8(class) //nolint:gosec // a net knows fewer than 256
+			labels[i] = uint8(class) //nolint:gosec // it was learned from a data set's labels, which are bytes
 		}
 		return dataset.WriteIDX(j.out, p.H, p.W, p.Pix, labels)
 	case formFolder:

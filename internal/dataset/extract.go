@@ -41,18 +41,18 @@ func decodeSheet(sheet []byte) (*Set, error) {
 	}
 	gray, ok := img.(*image.Gray)
 	size, classes := img.Bounds().Size(), len(fashionClasses)
-	if !ok || size.X != classes*fashionSide || size.Y%fashionSide != 0 {
+	if !ok || size.X != classes*FashionSide || size.Y%FashionSide != 0 {
 		return nil, fmt.Errorf("the sheet is %T of %v", img, size)
 	}
-	n := size.Y / fashionSide * classes
-	pixels := make([]uint8, 0, n*fashionSide*fashionSide)
+	n := size.Y / FashionSide * classes
+	pixels := make([]uint8, 0, n*FashionSide*FashionSide)
 	labels := make([]uint8, n)
 	for i := range n {
 		labels[i] = uint8(i % classes)
-		for y := range fashionSide {
-			at := gray.PixOffset(i%classes*fashionSide, i/classes*fashionSide+y)
-			pixels = append(pixels, gray.Pix[at:at+fashionSide]...)
+		for y := range FashionSide {
+			at := gray.PixOffset(i%classes*FashionSide, i/classes*FashionSide+y)
+			pixels = append(pixels, gray.Pix[at:at+FashionSide]...)
 		}
 	}
-	return newSet(FashionExtract, fashionClasses, fashionSide, fashionSide, 1, pixels, labels)
+	return newSet(FashionExtract, fashionClasses, FashionSide, FashionSide, 1, pixels, labels)
 }

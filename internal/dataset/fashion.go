@@ -24,23 +24,25 @@ const (
 // maxImages bounds the count an IDX header may claim; Fashion-MNIST has 60,000.
 const maxImages = 100_000
 
-const fashionSide = 28
+// FashionSide is the height and the width of its images.
+const FashionSide = 28
 
 func openFashion(dir string, split Split) (*Set, error) {
 	prefix := "train"
 	if split == Test {
 		prefix = "t10k"
 	}
-	pixels, err := readIDX(filepath.Join(dir, prefix+"-images-idx3-ubyte"), idxImages, fashionSide, fashionSide)
+	imagesPath := filepath.Join(dir, prefix+"-"+imagesIDX)
+	pixels, err := readIDX(imagesPath, idxImages, FashionSide, FashionSide)
 	if err != nil {
 		return nil, err
 	}
-	labelsPath := filepath.Join(dir, prefix+"-labels-idx1-ubyte")
+	labelsPath := LabelsBeside(imagesPath)
 	labels, err := readIDX(labelsPath, idxLabels)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSet(FashionMNIST, fashionClasses, fashionSide, fashionSide, 1, pixels, labels)
+	s, err := newSet(FashionMNIST, fashionClasses, FashionSide, FashionSide, 1, pixels, labels)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", labelsPath, err)
 	}

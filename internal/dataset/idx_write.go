@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -54,6 +53,9 @@ func writeIDX(path string, head []uint32, data []uint8) error {
 }
 
 func encodeIDX(out io.Writer, head []uint32, data []uint8) error {
-	b := bufio.NewWriter(out)
-	return errors.Join(binary.Write(b, binary.BigEndian, head), binary.Write(b, binary.BigEndian, data), b.Flush())
+	if err := binary.Write(out, binary.BigEndian, head); err != nil {
+		return err
+	}
+	_, err := out.Write(data)
+	return err
 }
