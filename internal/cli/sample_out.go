@@ -41,10 +41,7 @@ func (j *sampleJob) chooseOut() error {
 	switch ext := strings.ToLower(filepath.Ext(j.out)); {
 	case dataset.IsIDX(j.out) && !folder:
 		j.form = formSet
-		if c := j.checkpoint; c.ClassNames() == nil || c.Image != [3]int{dataset.FashionSide, dataset.FashionSide, 1} {
-			return fault.New(fault.Usage, "name a folder, for a PNG each, or an .npy file",
-				"--out: %s is Fashion-MNIST's form, gray 28x28 images with their classes, which %s does not draw", j.out, c.Path)
-		}
+		return j.fitsSet()
 	case folder || ext == "":
 		j.form = formFolder
 	case ext == ".png":
@@ -56,6 +53,20 @@ func (j *sampleJob) chooseOut() error {
 		j.frames = j.newTrajectory()
 	default:
 		return fault.New(fault.Usage, "", "--out: %s must end in .png, .gif, .npy or images-idx3-ubyte, or be a folder", j.out)
+	}
+	return nil
+}
+
+// fitsSet refuses images that a data set of Fashion-MNIST's form cannot hold, or not
+// so many.
+func (j *sampleJob) fitsSet() error {
+	if c := j.checkpoint; c.ClassNames() == nil || c.Image != [3]int{dataset.FashionSide, dataset.FashionSide, 1} {
+		return fault.New(fault.Usage, "name a folder, for a PNG each, or an .npy file",
+			"--out: %s is Fashion-MNIST's form, gray 28x28 images with their classes, which %s does not draw", j.out, c.Path)
+	}
+	if n := len(j.seeds); n > dataset.MaxImages {
+		return fault.New(fault.Usage, "draw fewer, or name an .npy file",
+			"--out: %s would hold %d images, of which a data set is read with at most %d", j.out, n, dataset.MaxImages)
 	}
 	return nil
 }

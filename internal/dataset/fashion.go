@@ -21,8 +21,8 @@ const (
 	idxImages = 0x0803
 )
 
-// maxImages bounds the count an IDX header may claim; Fashion-MNIST has 60,000.
-const maxImages = 100_000
+// MaxImages bounds the count an IDX header may claim; Fashion-MNIST has 60,000.
+const MaxImages = 100_000
 
 // FashionSide is the height and the width of its images.
 const FashionSide = 28
@@ -98,8 +98,8 @@ func decodeIDX(r io.Reader, magic uint32, dims []uint32) ([]uint8, error) {
 		return nil, damaged(err)
 	}
 	count, size := int64(head[0]), int64(1)
-	if count == 0 || count > maxImages {
-		return nil, fmt.Errorf("claims %d items, there may be 1 to %d", count, maxImages)
+	if count == 0 || count > MaxImages {
+		return nil, fmt.Errorf("claims %d items, there may be 1 to %d", count, MaxImages)
 	}
 	for i, want := range dims {
 		if head[1+i] != want {
