@@ -26,6 +26,7 @@ type ScoreOptions struct {
 	Images     string // a folder or an .npy to score instead of drawing
 	Range      string // of the numbers in an .npy of floats
 	Trajectory string // where to write the scores of x0_hat along the way; empty for none
+	Levels     string // where to write the scores of real images drawn anew; empty for none
 	Nearest    string // where to draw samples beside their nearest training images
 	kidFirst   bool
 	count      int // --samples where it was given
@@ -73,6 +74,7 @@ its record.`, fault.Checkpoint, fault.Data, fault.Interrupted),
   diffuse %[1]s --images pictures/ --ref fashion-mnist/test
   diffuse %[1]s clothes --extractor inception --precision bf16
   diffuse %[1]s clothes --trajectory way.png --steps 50
+  diffuse %[1]s clothes --levels levels.png
   diffuse %[1]s clothes --nearest nearest.png`, name),
 		Args:              arguments("a RUN or FILE", 0, 1),
 		ValidArgsFunction: completeNets(g),
@@ -96,14 +98,15 @@ its record.`, fault.Checkpoint, fault.Data, fault.Interrupted),
 	f.StringVar(&o.Images, "images", "", "score the pictures of a `FOLDER` or an .npy instead of drawing any")
 	f.StringVar(&o.Range, "range", "", "what black and white are in an .npy of floats, as `LO,HI`")
 	f.StringVar(&o.Trajectory, "trajectory", "", "score x0_hat along the way as well, to `FILE`.png and .csv")
+	f.StringVar(&o.Levels, "levels", "", "score real images drawn anew from under more and more noise as well, to `FILE`.png and .csv")
 	f.StringVar(&o.Nearest, "nearest", "", "draw samples beside their nearest training images to `FILE`.png, and count near-copies")
 	for _, drawing := range []string{
-		"trajectory", "nearest", "checkpoint", "ema", "raw", "seed", "seeds", "sampler", "ddim", "ddpm", "skip", "sample-at",
+		"trajectory", "levels", "nearest", "checkpoint", "ema", "raw", "seed", "seeds", "sampler", "ddim", "ddpm", "skip", "sample-at",
 		"steps", "eta", "spacing", "variance", "clip", "batch", "precision",
 	} {
 		cmd.MarkFlagsMutuallyExclusive("images", drawing)
 	}
-	cmd.MarkFlagsMutuallyExclusive("trajectory", "nearest")
+	cmd.MarkFlagsMutuallyExclusive("trajectory", "levels", "nearest")
 	g.AddSetFlag(cmd)
 	return cmd
 }
@@ -121,6 +124,7 @@ type ScoreResult struct {
 	Files      []string `json:"files,omitempty"`
 
 	Trajectory []judge.Point `json:"trajectory,omitempty"`
+	Levels     []judge.Level `json:"levels,omitempty"`
 
 	drawn string      // config.Drawing, and the seeds where they are a list
 	run   *run.Folder // whose net drew the images; nil where none did
@@ -162,6 +166,9 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Levels != "" && job.conf.Class != "" {
+		return nil, fault.New(fault.Usage, "diffuse fid --levels "+o.Levels+" --class ''", "--levels: begins at real images of all classes, sample.class is %s", job.conf.Class)
+	}
 	c := job.checkpoint
 	j, err := o.judge(ctx, o.IO, o.Global, c.DataSet)
 	if err != nil {
@@ -180,6 +187,8 @@ func scored(ctx context.Context, o *ScoreOptions) (*ScoreResult, error) {
 	switch {
 	case o.Trajectory != "":
 		return r, o.scoreWay(ctx, j, drawn, r)
+	case o.Levels != "":
+		return r, o.scoreLevels(ctx, j, drawn, r, c.DataSet)
 	case o.Nearest != "":
 		return r, o.scoreNearest(ctx, j, drawn, r, c.DataSet)
 	}
@@ -206,7 +215,7 @@ func (o *ScoreOptions) checkDrawing() error {
 	if o.Nearest != "" && !strings.EqualFold(filepath.Ext(o.Nearest), ".png") {
 		return fault.New(fault.Usage, "", "--nearest: %s must end in .png", o.Nearest)
 	}
-	for _, path := range []string{o.Nearest, o.Trajectory} {
+	for _, path := range []string{o.Nearest, o.Trajectory, o.Levels} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return fmt.Errorf("cannot write pictures: %w", err)
 		}

@@ -2,13 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
-	"io"
-	"path/filepath"
-	"strings"
 
-	"diffuse/internal/atomicfile"
+	"diffuse/internal/dataset"
 	"diffuse/internal/judge"
 	"diffuse/internal/plot"
 )
@@ -26,64 +22,46 @@ func (o *ScoreOptions) scoreWay(ctx context.Context, j *judge.Judge, drawn *judg
 		return err
 	}
 	r.Score, r.Trajectory = *s, points
-	table := strings.TrimSuffix(o.Trajectory, filepath.Ext(o.Trajectory)) + ".csv"
-	if err := writeWay(table, r); err != nil {
+	c := curve{title: "of x0_hat on the way", x: "step", label: "x0_hat", levels: []curveLevel{r.floorLevel()}}
+	var rows [][]string
+	for _, p := range points {
+		c.points = append(c.points, curvePoint{float64(p.Step), p.FID, p.KID})
+		rows = append(rows, []string{fmt.Sprint(p.Step), fmt.Sprint(p.T), fmt.Sprint(p.NetCalls)})
+	}
+	r.Files, err = c.write(o.Trajectory, []string{"step", "t", "net_calls"}, rows, r.floorLevel())
+	return err
+}
+
+// noiseLevels is under how many levels of noise real images are drawn anew.
+const noiseLevels = 8
+
+// scoreLevels scores images, and those that begin as real ones of a data set, which
+// are not the reference's, under more and more noise; and draws the curve.
+func (o *ScoreOptions) scoreLevels(ctx context.Context, j *judge.Judge, drawn *judge.Drawn, r *ScoreResult, name string) error {
+	if err := plot.CheckChartPath(o.Levels); err != nil {
 		return err
 	}
-	r.Files = []string{o.Trajectory, table}
-	return plotWay(o.Trajectory, r)
-}
-
-// writeWay writes a row for each step; the floor stands in each.
-func writeWay(path string, r *ScoreResult) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		rows := [][]string{{"step", "t", "net_calls", "fid", "kid", "floor_fid", "floor_kid"}}
-		number := func(x *float64) string {
-			if x == nil {
-				return ""
-			}
-			return fmt.Sprint(*x)
-		}
-		var fid, kid *float64
-		if r.Floor != nil {
-			fid, kid = &r.Floor.FID, r.Floor.KID
-		}
-		for _, p := range r.Trajectory {
-			rows = append(rows, []string{fmt.Sprint(p.Step), fmt.Sprint(p.T), fmt.Sprint(p.NetCalls), number(&p.FID), number(p.KID), number(fid), number(kid)})
-		}
-		return out.WriteAll(rows)
-	})
-}
-
-// plotWay draws FID, and KID where it is known, over the steps, with the floor.
-func plotWay(path string, r *ScoreResult) error {
-	fid, kid := plot.Line{Label: "x0_hat"}, plot.Line{Label: "x0_hat"}
-	var ends []float64
-	for _, p := range r.Trajectory {
-		x := float64(p.Step)
-		fid.X, fid.Y = append(fid.X, x), append(fid.Y, p.FID)
-		if p.KID != nil {
-			kid.X, kid.Y = append(kid.X, x), append(kid.Y, *p.KID)
-		}
+	real, err := dataset.Open(name, o.Global.Data, dataset.Train)
+	if err == nil && real.Hash == j.ReferenceHash() {
+		real, err = dataset.Open(name, o.Global.Data, dataset.Test)
 	}
-	ends = []float64{fid.X[0], fid.X[len(fid.X)-1]}
-	floor := func(y *float64) []plot.Line {
-		if y == nil {
-			return nil
-		}
-		return []plot.Line{{Label: "floor: real images", X: ends, Y: []float64{*y, *y}, Dashed: true}}
+	if err != nil {
+		return err
 	}
-	panel := func(what string, log bool, line plot.Line, floor []plot.Line) plot.Chart {
-		return plot.Chart{Title: what + " of x0_hat on the way", XLabel: "step", YLabel: what, LogY: log, Lines: append([]plot.Line{line}, floor...)}
+	levels, s, err := j.Levels(ctx, drawn, real, noiseLevels)
+	if err != nil {
+		return err
 	}
-	var floorFID, floorKID *float64
-	if r.Floor != nil {
-		floorFID, floorKID = &r.Floor.FID, r.Floor.KID
+	r.Score, r.Levels = *s, levels
+	c := curve{
+		title: "of real images drawn anew", x: "sigma of the noise they begin under", logX: true, label: "begun as real images",
+		levels: []curveLevel{{"begun as noise", s.FID, s.KID}, r.floorLevel()},
 	}
-	charts := []plot.Chart{panel("FID", true, fid, floor(floorFID))}
-	if len(kid.X) > 0 {
-		charts = append(charts, panel("KID", false, kid, floor(floorKID)))
+	var rows [][]string
+	for _, l := range levels {
+		c.points = append(c.points, curvePoint{l.Sigma, l.FID, l.KID})
+		rows = append(rows, []string{fmt.Sprint(l.Sigma), fmt.Sprint(l.T), fmt.Sprint(l.NetCalls)})
 	}
-	return plot.WriteCharts(path, charts...)
+	r.Files, err = c.write(o.Levels, []string{"sigma", "t", "net_calls"}, rows, r.floorLevel())
+	return err
 }

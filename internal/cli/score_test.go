@@ -214,6 +214,12 @@ func TestScoreKeys(t *testing.T) {
 	if last := points[len(points)-1].(map[string]any); len(points) != 5 || last["step"] != 5. || last["fid"] != r["fid"] || last["net_calls"] != r["net_calls"] {
 		t.Errorf("trajectory %v", points)
 	}
+	r = nil
+	w.answer(&r, "fid", "drawer", "--samples", "20", "--extractor", "judge", "--levels", w.at("new", "levels.png"))
+	levels := r["levels"].([]any)
+	if last := levels[len(levels)-1].(map[string]any); len(levels) != 4 || last["net_calls"] != r["net_calls"].(float64)-1 {
+		t.Errorf("levels %v of images by %v net calls", levels, r["net_calls"])
+	}
 }
 
 // A reference may be a split, a folder or statistics; a set of pictures is at no
@@ -346,6 +352,9 @@ func TestBadScores(t *testing.T) {
 		{"a trajectory that is no plot", 2, "way.gif", drawn("--trajectory", w.at("way.gif"))},
 		{"nearest that is no PNG", 2, "near.jpg", drawn("--nearest", w.at("near.jpg"))},
 		{"a trajectory and nearest", 2, "exclude each other", drawn("--nearest", "a.png", "--trajectory", "b.png")},
+		{"levels that are no plot", 2, "levels.gif", drawn("--levels", w.at("levels.gif"))},
+		{"levels of one step", 2, "a sampler of one step", drawn("--levels", w.at("x.png"), "--ddim", "--steps", "1")},
+		{"more levels' images than real ones", 2, "cannot begin as 2000 real ones", drawn("--levels", w.at("x.png"), "--samples", "2001")},
 		{"a cache that is a file", 1, "floats.npy", drawn("--cache", floats)},
 		{"statistics without a file", 2, "out", []string{"stats", "--extractor", "judge"}},
 		{"export of nobody", 4, "there is no run nobody", []string{"export", "nobody", "--out", w.at("x.safetensors")}},

@@ -61,7 +61,7 @@ func (j *Judge) Trajectory(ctx context.Context, d *Drawn, points int) (_ []Point
 	}
 	out := make([]Point, len(steps))
 	for i, k := range steps {
-		out[i] = Point{Step: k + 1, T: d.Sampler.Steps[k].T, NetCalls: calls(d.Sampler, k+1)}
+		out[i] = Point{Step: k + 1, T: d.Sampler.Steps[k].T, NetCalls: d.Sampler.CallsIn(k + 1)}
 		if err := j.point(&out[i], writers[i]); err != nil {
 			return nil, nil, err
 		}
@@ -80,16 +80,22 @@ func (j *Judge) point(p *Point, w *writer) error {
 	if err != nil {
 		return err
 	}
+	p.FID, p.KID, err = j.plainScores(rows)
+	return err
+}
+
+// plainScores are FID and, where the reference's rows are known, KID, without
+// intervals.
+func (j *Judge) plainScores(rows eval.Source) (fid float64, kid *float64, err error) {
 	m, err := eval.MomentsOf(rows)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	if p.FID, err = eval.FID(m, j.moments); err != nil || j.real == nil {
-		return err
+	if fid, err = eval.FID(m, j.moments); err != nil || j.real == nil {
+		return fid, nil, err
 	}
 	k, err := eval.MeasureKID(rows, j.real, j.o.Estimator, j.o.Seed)
-	p.KID = &k.Value
-	return err
+	return fid, &k.Value, err
 }
 
 // way keeps x0_hat of some steps, as bytes, and the images in the end.
@@ -126,17 +132,4 @@ func evenly(n, most int) []int {
 		out[i] = (i+1)*n/most - 1
 	}
 	return out
-}
-
-// calls is how often the net is called in the first k steps.
-func calls(s *sample.Sampler, k int) (n int) {
-	for _, step := range s.Steps[:k] {
-		if step.Call {
-			n++
-		}
-		if step.Correct {
-			n++
-		}
-	}
-	return n
 }

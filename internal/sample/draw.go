@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"diffuse/internal/fault"
-	"diffuse/internal/rng"
 )
 
 // Denoiser predicts the noise in x_t: y and x are images, NHWC, back to back, t is
@@ -60,8 +59,8 @@ type Options struct {
 
 // Draw draws one image for each seed: values in the range the net was trained
 // in, NHWC, back to back, in the order of seeds. Every pair works on its own
-// goroutine. Image i depends on seeds[i], the sampler and the pair alone: x_T is
-// rng's stream SampleStart, the noise of step k its stream SampleStep at step k.
+// goroutine. Image i depends on seeds[i], the sampler and the pair alone: x_T, or the
+// noise over Start's images, is rng's stream SampleStart, the noise of step k its stream SampleStep at step k.
 func (s *Sampler) Draw(ctx context.Context, nets []Pair, shape Shape, seeds []uint64, o Options) ([]float32, error) {
 	if len(nets) == 0 || o.Batch < 1 || shape.Len() < 1 {
 		return nil, fmt.Errorf("draw: %d nets, batches of %d, images of %v", len(nets), o.Batch, shape)
@@ -113,7 +112,7 @@ type drawing struct {
 // batch draws images first…first+n−1 with one pair.
 func (d *drawing) batch(ctx context.Context, pair Pair, first, n int) error {
 	b := d.newBatch(pair, first, n)
-	b.noise(b.x, rng.SampleStart, 0)
+	b.start()
 	for k := range d.Steps {
 		if err := context.Cause(ctx); err != nil {
 			return err

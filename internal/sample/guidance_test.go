@@ -148,9 +148,12 @@ func TestGuidanceInAnInterval(t *testing.T) {
 	calls := sameImages(t, guided, plain, Pair{Net: ofClasses{of(unguided), []float64{0, 0, class}, new([]int)}},
 		onlyBetween{0.5, 3, of(unguided + w*(class-unguided)), of(class)}, 3)
 	within := 0
-	for _, step := range plain.Steps {
+	for k, step := range plain.Steps {
 		if sigma := math.Sqrt(1/step.Alphabar - 1); 0.5 <= sigma && sigma <= 3 {
 			within++
+		}
+		if calls := guided.CallsIn(k + 1); calls != k+1+within {
+			t.Errorf("says %d calls in %d steps, of which %d are guided", calls, k+1, within)
 		}
 	}
 	if within == 0 || within == 40 || guided.NetCalls() != 40+within || calls != 3*guided.NetCalls() {

@@ -25,8 +25,11 @@ type Sampler struct {
 	Guidance float64   // w of guidance; 1 is none
 	Guided   []float64 // the least and the largest sigma that is guided; empty is all
 
-	classes int // that the net knows; 0 for none
-	class   int // of all images, or anyClass
+	Start func(x0 []float32, seeds []uint64) (classes []int) // where images begin: From; nil is pure noise
+
+	classes int     // that the net knows; 0 for none
+	class   int     // of all images, or anyClass
+	begin   float64 // alphabar where an image of Start enters the first step
 }
 
 // anyClass is the class of a sampler that draws all classes, as often as each other.
@@ -194,9 +197,13 @@ func (s *Sampler) calls(alphabar float64) int {
 }
 
 // NetCalls is how often the net is called for one image.
-func (s *Sampler) NetCalls() int {
+func (s *Sampler) NetCalls() int { return s.CallsIn(len(s.Steps)) }
+
+// CallsIn is how often the net is called for one image in the first k steps, from 0
+// to all.
+func (s *Sampler) CallsIn(k int) int {
 	n := 0
-	for _, step := range s.Steps {
+	for _, step := range s.Steps[:k] {
 		if step.Call {
 			n += s.calls(step.Alphabar)
 		}
