@@ -41,14 +41,14 @@ func (o *ScoreOptions) scoreLevels(ctx context.Context, j *judge.Judge, drawn *j
 	if err := plot.CheckChartPath(o.Levels); err != nil {
 		return err
 	}
-	real, err := dataset.Open(name, o.Global.Data, dataset.Train)
-	if err == nil && real.Hash == j.ReferenceHash() {
-		real, err = dataset.Open(name, o.Global.Data, dataset.Test)
+	held, err := dataset.Open(name, o.Global.Data, dataset.Train)
+	if err == nil && held.Hash == j.ReferenceHash() {
+		held, err = dataset.Open(name, o.Global.Data, dataset.Test)
 	}
 	if err != nil {
 		return err
 	}
-	levels, s, err := j.Levels(ctx, drawn, real, noiseLevels)
+	levels, s, err := j.Levels(ctx, drawn, held, noiseLevels)
 	if err != nil {
 		return err
 	}

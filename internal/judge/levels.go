@@ -24,13 +24,13 @@ type Level struct {
 
 // Levels draws images for d's seeds from real ones, under the noise of up to so many
 // of the steps, and scores them from the least noise to the most; and the images that
-// begin as noise. d is of a sampler of two steps or more, real has an image for each seed.
-func (j *Judge) Levels(ctx context.Context, d *Drawn, real *dataset.Set, levels int) ([]Level, *eval.Score, error) {
+// begin as noise. d is of a sampler of two steps or more, held has one for each seed.
+func (j *Judge) Levels(ctx context.Context, d *Drawn, held *dataset.Set, levels int) ([]Level, *eval.Score, error) {
 	steps := len(d.Sampler.Steps)
 	if steps < 2 {
 		return nil, nil, fault.New(fault.Usage, "take more steps", "a sampler of one step has no noise to begin under but all of it")
 	}
-	start, err := d.realStart(real, j.o.Seed)
+	start, err := d.realStart(held, j.o.Seed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,12 +63,12 @@ func (j *Judge) level(ctx context.Context, l *Level, d *Drawn, from *sample.Samp
 	return err
 }
 
-// realStart gives each of d's seeds an image of real, chosen by seed, and its class.
-func (d *Drawn) realStart(real *dataset.Set, seed uint64) (func(x0 []float32, seeds []uint64) []int, error) {
-	if d.Len() > real.N {
-		return nil, fault.New(fault.Usage, "score fewer", "%d images cannot begin as %d real ones", d.Len(), real.N)
+// realStart gives each of d's seeds an image of held, chosen by seed, and its class.
+func (d *Drawn) realStart(held *dataset.Set, seed uint64) (func(x0 []float32, seeds []uint64) []int, error) {
+	if d.Len() > held.N {
+		return nil, fault.New(fault.Usage, "score fewer", "%d images cannot begin as %d real ones", d.Len(), held.N)
 	}
-	order := rng.Perm(real.N, seed, rng.FloorRows, 0)
+	order := rng.Perm(held.N, seed, rng.FloorRows, 0)
 	index := make(map[uint64]int, d.Len())
 	for i, s := range d.Seeds {
 		index[s] = order[i]
@@ -77,9 +77,9 @@ func (d *Drawn) realStart(real *dataset.Set, seed uint64) (func(x0 []float32, se
 		images, classes := make([]int, len(seeds)), make([]int, len(seeds))
 		for i, s := range seeds {
 			images[i] = index[s]
-			classes[i] = int(real.Labels[images[i]])
+			classes[i] = int(held.Labels[images[i]])
 		}
-		real.Fill(x0, images, d.ImgSize.H, d.Range[0], d.Range[1], nil)
+		held.Fill(x0, images, d.ImgSize.H, d.Range[0], d.Range[1], nil)
 		return classes
 	}, nil
 }

@@ -18,10 +18,10 @@ import (
 func TestLevelIsTheScoreOfRealImagesDrawnAnew(t *testing.T) {
 	j, _ := tinyJudge(t, "", func(o *Options) { o.NoFloor = true })
 	const n = 40
-	real := randomImages(60, 20, 20, 1, 5)
-	real.Labels = make([]uint8, real.N)
+	held := randomImages(60, 20, 20, 1, 5)
+	held.Labels = make([]uint8, held.N)
 	d := draws(t, "ddim", n, 2, 16)
-	levels, s, err := j.Levels(t.Context(), d, real, 3)
+	levels, s, err := j.Levels(t.Context(), d, held, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,13 +34,13 @@ func TestLevelIsTheScoreOfRealImagesDrawnAnew(t *testing.T) {
 			t.Errorf("level %d is %+v", i, l)
 		}
 	}
-	order := rng.Perm(real.N, j.o.Seed, rng.FloorRows, 0) // as the floor chooses
+	order := rng.Perm(held.N, j.o.Seed, rng.FloorRows, 0) // as the floor chooses
 	var used []int
 	begin := func(x0 []float32, seeds []uint64) []int {
 		for _, seed := range seeds {
 			used = append(used, order[slices.Index(d.Seeds, seed)])
 		}
-		real.Fill(x0, used[len(used)-len(seeds):], 20, -0.5, 1, nil)
+		held.Fill(x0, used[len(used)-len(seeds):], 20, -0.5, 1, nil)
 		return nil
 	}
 	x, err := d.Sampler.From(3, begin).Draw(t.Context(), d.Nets[:1], d.ImgSize, d.Seeds, sample.Options{Batch: n})
