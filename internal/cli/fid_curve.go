@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/csv"
-	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -11,14 +10,15 @@ import (
 	"diffuse/internal/plot"
 )
 
-// curve is scores over something, drawn beside levels: dashed lines that hold for all
-// of it.
+// curve is scores over something, drawn beside levels, the floor the last of them:
+// dashed lines that hold for all of it.
 type curve struct {
 	title, x string // what is scored, and over what
 	logX     bool
 	label    string
 	points   []curvePoint
 	levels   []curveLevel
+	floor    curveLevel
 }
 
 type curvePoint struct {
@@ -42,13 +42,13 @@ func (r *ScoreResult) floorLevel() curveLevel {
 
 // write draws the curve to path and its table, a row for each of rows under the names
 // of columns, to a .csv beside it; the floor stands in each row. It gives both names.
-func (c *curve) write(path string, columns []string, rows [][]string, floor curveLevel) ([]string, error) {
+func (c *curve) write(path string, columns []string, rows [][]string) ([]string, error) {
 	table := strings.TrimSuffix(path, filepath.Ext(path)) + ".csv"
 	err := atomicfile.Write(table, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		all := [][]string{append(columns, "fid", "kid", "floor_fid", "floor_kid")}
 		for i, p := range c.points {
-			all = append(all, append(rows[i], fmt.Sprint(p.fid), orEmpty(p.kid), orEmpty(floor.fid), orEmpty(floor.kid)))
+			all = append(all, append(rows[i], number("%v", &p.fid), number("%v", p.kid), number("%v", c.floor.fid), number("%v", c.floor.kid)))
 		}
 		return out.WriteAll(all)
 	})
@@ -56,13 +56,6 @@ func (c *curve) write(path string, columns []string, rows [][]string, floor curv
 		return nil, err
 	}
 	return []string{path, table}, plot.WriteCharts(path, c.charts()...)
-}
-
-func orEmpty(x *float64) string {
-	if x == nil {
-		return ""
-	}
-	return fmt.Sprint(*x)
 }
 
 // charts are FID, and KID where it is known.
@@ -85,7 +78,7 @@ func (c *curve) charts() []plot.Chart {
 func (c *curve) chart(what string, line plot.Line, of func(curveLevel) *float64) plot.Chart {
 	chart := plot.Chart{Title: what + " " + c.title, XLabel: c.x, YLabel: what, LogX: c.logX, Lines: []plot.Line{line}}
 	ends := []float64{line.X[0], line.X[len(line.X)-1]}
-	for _, level := range c.levels {
+	for _, level := range append(c.levels, c.floor) {
 		if y := of(level); y != nil {
 			chart.Lines = append(chart.Lines, plot.Line{Label: level.label, X: ends, Y: []float64{*y, *y}, Dashed: true})
 		}

@@ -22,13 +22,13 @@ func (o *ScoreOptions) scoreWay(ctx context.Context, j *judge.Judge, drawn *judg
 		return err
 	}
 	r.Score, r.Trajectory = *s, points
-	c := curve{title: "of x0_hat on the way", x: "step", label: "x0_hat", levels: []curveLevel{r.floorLevel()}}
+	c := curve{title: "of x0_hat on the way", x: "step", label: "x0_hat", floor: r.floorLevel()}
 	var rows [][]string
 	for _, p := range points {
 		c.points = append(c.points, curvePoint{float64(p.Step), p.FID, p.KID})
 		rows = append(rows, []string{fmt.Sprint(p.Step), fmt.Sprint(p.T), fmt.Sprint(p.NetCalls)})
 	}
-	r.Files, err = c.write(o.Trajectory, []string{"step", "t", "net_calls"}, rows, r.floorLevel())
+	r.Files, err = c.write(o.Trajectory, []string{"step", "t", "net_calls"}, rows)
 	return err
 }
 
@@ -55,13 +55,13 @@ func (o *ScoreOptions) scoreLevels(ctx context.Context, j *judge.Judge, drawn *j
 	r.Score, r.Levels = *s, levels
 	c := curve{
 		title: "of real images drawn anew", x: "sigma of the noise they begin under", logX: true, label: "begun as real images",
-		levels: []curveLevel{{"begun as noise", s.FID, s.KID}, r.floorLevel()},
+		levels: []curveLevel{{"begun as noise", s.FID, s.KID}}, floor: r.floorLevel(),
 	}
 	var rows [][]string
 	for _, l := range levels {
 		c.points = append(c.points, curvePoint{l.Sigma, l.FID, l.KID})
 		rows = append(rows, []string{fmt.Sprint(l.Sigma), fmt.Sprint(l.T), fmt.Sprint(l.NetCalls)})
 	}
-	r.Files, err = c.write(o.Levels, []string{"sigma", "t", "net_calls"}, rows, r.floorLevel())
+	r.Files, err = c.write(o.Levels, []string{"sigma", "t", "net_calls"}, rows)
 	return err
 }

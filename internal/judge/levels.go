@@ -39,8 +39,9 @@ func (j *Judge) Levels(ctx context.Context, d *Drawn, held *dataset.Set, levels 
 	}
 	var out []Level
 	for _, k := range evenly(steps-1, levels) {
-		from := d.Sampler.From(steps-1-k, start)
-		level := Level{Sigma: schedule.Sigma(d.Sampler.Steps[steps-2-k].AlphabarPrev), T: from.Steps[0].T, NetCalls: from.NetCalls()}
+		first := steps - 1 - k // the last step has the least noise
+		from := d.Sampler.From(first, start)
+		level := Level{Sigma: schedule.Sigma(d.Sampler.Steps[first-1].AlphabarPrev), T: from.Steps[0].T, NetCalls: from.NetCalls()}
 		if err := j.level(ctx, &level, d, from); err != nil {
 			return nil, nil, err
 		}

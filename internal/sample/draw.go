@@ -60,7 +60,8 @@ type Options struct {
 // Draw draws one image for each seed: values in the range the net was trained
 // in, NHWC, back to back, in the order of seeds. Every pair works on its own
 // goroutine. Image i depends on seeds[i], the sampler and the pair alone: x_T, or the
-// noise over Start's images, is rng's stream SampleStart, the noise of step k its stream SampleStep at step k.
+// noise over what From begins with, is rng's stream SampleStart, the noise of step k
+// its stream SampleStep at step k.
 func (s *Sampler) Draw(ctx context.Context, nets []Pair, shape Shape, seeds []uint64, o Options) ([]float32, error) {
 	if len(nets) == 0 || o.Batch < 1 || shape.Len() < 1 {
 		return nil, fmt.Errorf("draw: %d nets, batches of %d, images of %v", len(nets), o.Batch, shape)

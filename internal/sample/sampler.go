@@ -25,11 +25,11 @@ type Sampler struct {
 	Guidance float64   // w of guidance; 1 is none
 	Guided   []float64 // the least and the largest sigma that is guided; empty is all
 
-	Start func(x0 []float32, seeds []uint64) (classes []int) // where images begin: From; nil is pure noise
+	classes int // that the net knows; 0 for none
+	class   int // of all images, or anyClass
 
-	classes int     // that the net knows; 0 for none
-	class   int     // of all images, or anyClass
-	begin   float64 // alphabar where an image of Start enters the first step
+	clean func(x0 []float32, seeds []uint64) (classes []int) // what images begin as under noise (From); nil for noise alone
+	begin float64                                            // then, alphabar there
 }
 
 // anyClass is the class of a sampler that draws all classes, as often as each other.

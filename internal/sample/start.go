@@ -16,18 +16,18 @@ func (s *Sampler) From(k int, start func(x0 []float32, seeds []uint64) (classes 
 	out := *s
 	out.Steps = slices.Clone(s.Steps[k:])
 	out.Steps[0].Call = true
-	out.Start, out.begin = start, s.Steps[k-1].AlphabarPrev
+	out.clean, out.begin = start, s.Steps[k-1].AlphabarPrev
 	return &out
 }
 
 // start makes b.x what the first step begins with.
 func (b *batch) start() {
 	b.noise(b.x, rng.SampleStart, 0)
-	if b.Start == nil {
+	if b.clean == nil {
 		return
 	}
 	x0 := b.next
-	if classes := b.Start(x0, b.seeds); b.classes > 0 {
+	if classes := b.clean(x0, b.seeds); b.classes > 0 {
 		b.class = classes
 	}
 	signal, noise := math.Sqrt(b.begin), math.Sqrt(1-b.begin)
