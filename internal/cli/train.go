@@ -59,8 +59,9 @@ Ctrl-C saves. A run that is resumed goes on bit for bit, with any number of
 workers. --until ends a run that is good enough: it saves, and the exit code
 tells whether the condition was met. Who is told of what stands in the config's
 notify section. --from begins with the weights of another run, a file, or the net
-in the binary, in place of random ones. --dry-run takes one step, says what the run would cost and writes
-nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Interrupted),
+in the binary, in place of random ones; a larger model.mid_extra than theirs deepens
+that net by blocks which change nothing at first. --dry-run takes one step, says
+what the run would cost and writes nothing.`, fault.Data, fault.Checkpoint, fault.Diverged, fault.Missed, fault.Interrupted),
 		Example: `  diffuse train                          # quick.yaml: two minutes on two cores
   diffuse train --config fashion.yaml --data ~/data --name clothes
   diffuse train --config fashion.yaml --set train.ema=0.999 --epochs 5

@@ -95,10 +95,9 @@ func (t *training) initialise() error {
 		return err
 	}
 	average := c.AveragePath != ""
-	if err := c.LoadInto(t.net.Params(), average); err != nil {
+	if err := c.Begin(t.net, average, t.config.Train.Seed); err != nil {
 		return err
 	}
-	t.net.Repack(nil)
 	hash, err := weightsHash(c, average)
 	t.from = &run.Weights{Path: c.Path, Step: c.Step, SHA256: hash}
 	t.o.Global.Log.Info("the net begins with other weights than random ones", "from", c.Path, "step", c.Step)

@@ -58,6 +58,7 @@ type Model struct {
 	Channels  []int  `mapstructure:"channels" validate:"min=1,max=8,dive,min=1,max=4096" doc:"channels of each level, from full resolution down"`
 	Layers    int    `mapstructure:"layers" validate:"min=1,max=8" doc:"ResNet blocks a level (one more on the way up)"`
 	Attention []bool `mapstructure:"attention" doc:"which levels attend; as long as channels"`
+	MidExtra  int    `mapstructure:"mid_extra" json:",omitempty" validate:"min=0,max=64" doc:"pairs of attention and ResNet block in the middle beyond diffusers' one"`
 	HeadDim   int    `mapstructure:"head_dim" validate:"min=1,max=256" doc:"channels of one attention head"`
 	Groups    int    `mapstructure:"groups" validate:"min=1" doc:"groups of every GroupNorm; must divide all channels"`
 	Init      string `mapstructure:"init" validate:"oneof=default ddpm" doc:"initial weights: PyTorch's, or the lesson's init_ddpm on top"`
@@ -85,7 +86,7 @@ type Train struct {
 	MicroBatch      int        `mapstructure:"micro_batch" validate:"min=1,max=4096" doc:"most images a worker takes at a time; memory follows it"`
 	Lanes           int        `mapstructure:"lanes" validate:"min=1,max=64" doc:"gradient sums kept apart and added in a fixed order; workers beyond it idle"`
 	Precision       string     `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in; sums and all else are fp32"`
-	From            string     `mapstructure:"from" json:",omitempty" doc:"the run, file or net in the binary whose weights training begins with, averaged ones where there are some; empty is random ones"`
+	From            string     `mapstructure:"from" json:",omitempty" doc:"the run, file or net in the binary whose weights training begins with, averaged ones where there are some; empty is random ones; model.mid_extra may be larger than theirs"`
 	Optimizer       string     `mapstructure:"optimizer" validate:"oneof=adam adamw muon" doc:"optimizer; adamw decouples weight decay, muon makes the steps of matrices orthogonal"`
 	LR              float64    `mapstructure:"lr" validate:"gt=0" doc:"learning rate, the highest one of the schedule"`
 	Betas           [2]float64 `mapstructure:"betas" validate:"dive,gte=0,lt=1" doc:"Adam's beta1 and beta2 (onecycle cycles beta1)"`

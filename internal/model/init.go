@@ -55,6 +55,35 @@ func (u *UNet) Init(seed int64) {
 	u.Repack(nil)
 }
 
+// Deepen gives u the weights of a net with fewer blocks in its middle and the same
+// elsewhere. Blocks that the other lacks are drawn from seed and add nothing to what
+// passes through them, until they learn (Chen et al. 2015, Net2Net): u computes what
+// the other does.
+func (u *UNet) Deepen(from *Params, seed int64) {
+	u.initPyTorch(seed)
+	known := map[string]*Param{}
+	for _, p := range from.List {
+		known[p.Name] = p
+	}
+	for _, p := range u.params.List {
+		if old := known[p.Name]; old != nil {
+			copy(p.At(u.params.Data), old.At(from.Data))
+		}
+	}
+	zero := func(p *Param) {
+		if known[p.Name] == nil {
+			fill(p.At(u.params.Data), 0)
+		}
+	}
+	for i, a := range u.mid.attentions {
+		last := u.mid.resnets[i+1].conv2
+		for _, p := range []*Param{a.o.weight, a.o.bias, last.weight, last.bias} {
+			zero(p)
+		}
+	}
+	u.Repack(nil)
+}
+
 // Init draws the weights as the lesson does: N(0, 2/((1+a²)·fan_in)), a being
 // GeneralRelu's slope (kaiming_normal); biases as PyTorch does.
 func (r *ResNet) Init(seed int64) {

@@ -29,7 +29,7 @@ type UNet struct {
 type block struct {
 	name       string
 	resnets    []*resnet
-	attentions []*attention // empty, or one behind each ResNet block
+	attentions []*attention // empty, or one behind each ResNet block; in the middle one between two
 	resample   *conv        // nil at the last level
 	up         bool
 }
@@ -110,8 +110,10 @@ func (u *UNet) layOut() {
 
 	u.mid = &block{name: "mid_block"}
 	u.mid.resnets = append(u.mid.resnets, u.resnet("mid_block.resnets.0", last, last))
-	u.mid.attentions = append(u.mid.attentions, u.attention("mid_block.attentions.0", last))
-	u.mid.resnets = append(u.mid.resnets, u.resnet("mid_block.resnets.1", last, last))
+	for i := range 1 + u.cfg.MidExtra { // UNetMidBlock2D's num_layers
+		u.mid.attentions = append(u.mid.attentions, u.attention(fmt.Sprintf("mid_block.attentions.%d", i), last))
+		u.mid.resnets = append(u.mid.resnets, u.resnet(fmt.Sprintf("mid_block.resnets.%d", i+1), last, last))
+	}
 
 	from = last
 	for i := range ch {
@@ -170,8 +172,9 @@ func (u *UNet) forward(b *builder, x *G.Node) *G.Node {
 		}
 	}
 	h = u.mid.resnets[0].apply(b, h, temb)
-	h = u.mid.attentions[0].apply(b, h)
-	h = u.mid.resnets[1].apply(b, h, temb)
+	for i, a := range u.mid.attentions {
+		h = u.mid.resnets[i+1].apply(b, a.apply(b, h), temb)
+	}
 	for _, p := range u.up {
 		for i := range p.resnets {
 			h = p.layer(b, i, b.Concat(h, skips[len(skips)-1]), temb)

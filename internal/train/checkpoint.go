@@ -175,6 +175,23 @@ func (c *Checkpoint) LoadInto(params *model.Params, average bool) error {
 	return readParams(f, path, "", params, params.Data)
 }
 
+// Begin gives net, whose Contract c Begins, these weights as its first; blocks that
+// they lack are drawn from seed. Errors are of kind fault.Checkpoint.
+func (c *Checkpoint) Begin(net model.Net, average bool, seed int64) error {
+	u, ok := net.(*model.UNet)
+	if deeper := ok && u.Params().Count() > c.elements; !deeper {
+		err := c.LoadInto(net.Params(), average)
+		net.Repack(nil)
+		return err
+	}
+	from, err := c.unpacked(average, kernel.Best())
+	if err != nil {
+		return err
+	}
+	u.Deepen(from.Params(), seed)
+	return nil
+}
+
 // readParams reads the tensors prefix+NAME of every parameter into flat.
 func readParams(f *tensorfile.File, path, prefix string, params *model.Params, flat []float32) error {
 	for _, p := range params.List {

@@ -143,11 +143,16 @@ func (c *Contract) Agrees(want Contract) error {
 }
 
 // Begins checks that weights trained under c can be the first ones of a net that is
-// to be trained under other: the same net, of images of the same shape, that predicts
-// the same. Range and schedule may be others. The error names what differs.
+// to be trained under other: the same net, or one with more blocks in its middle, of
+// images of the same shape, that predicts the same. Range and schedule may be others.
+// The error names what differs.
 func (c *Contract) Begins(other *Contract) error {
+	from, to := c.Net.Function(), other.Net.Function()
+	if from.MidExtra < to.MidExtra {
+		from.MidExtra = to.MidExtra
+	}
 	return agree([]term{
-		{"net", c.Net.Function(), other.Net.Function()},
+		{"net", from, to},
 		{"image shape", c.Image, other.Image},
 		{"number of classes", c.Classes, other.Classes},
 		{"prediction", c.Prediction, other.Prediction},
