@@ -37,14 +37,19 @@ func shift(u *UNet, by []float32) {
 	u.Repack(nil)
 }
 
+// twoImages are the inputs of a small net, the targets and the timesteps.
+func twoImages() (x, target []float32, times []float64) {
+	x, target = make([]float32, 2*8*8*3), make([]float32, 2*8*8*3)
+	rng.Normal(x, 2, rng.Noise, 0, 0)
+	rng.Normal(target, 2, rng.Noise, 1, 0)
+	return x, target, []float64{30, 700}
+}
+
 // To be told a class is to have its row added to the time embedding, as in
 // diffusers' UNet2DModel: a net without classes whose last bias holds the row says
 // the same and learns the same.
 func TestClassIsARowOfTheTimeEmbedding(t *testing.T) {
-	const n, size = 2, 8 * 8 * 3
-	x, target, times := make([]float32, n*size), make([]float32, n*size), []float64{30, 700}
-	rng.Normal(x, 2, rng.Noise, 0, 0)
-	rng.Normal(target, 2, rng.Noise, 1, 0)
+	x, target, times := twoImages()
 	for _, tc := range []struct {
 		name  string
 		class []int
@@ -61,15 +66,15 @@ func TestClassIsARowOfTheTimeEmbedding(t *testing.T) {
 			row := told.class.At(told.params.Data)[tc.row*dim:][:dim]
 			shift(untold, row)
 			said := func(u *UNet, class []int) (y, grad []float32) {
-				w, err := u.Worker(n, true)
+				w, err := u.Worker(len(times), true)
 				if err != nil {
 					t.Fatal(err)
 				}
-				y, grad = make([]float32, n*size), make([]float32, len(u.params.Data))
+				y, grad = make([]float32, len(x)), make([]float32, len(u.params.Data))
 				if err := w.Predict(y, x, times, class); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.Gradients(grad, make([]float64, n), x, target, times, class, nil, 1); err != nil {
+				if err := w.Gradients(grad, make([]float64, len(times)), x, target, times, class, nil, 1); err != nil {
 					t.Fatal(err)
 				}
 				return y, grad

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"diffuse/internal/kernel"
-	"diffuse/internal/rng"
 )
 
 // newDeep is a small net with two more pairs of blocks in its middle.
@@ -43,15 +42,12 @@ func TestMiddleIsDiffusers(t *testing.T) {
 
 // A net deepened says what the shallow one says, to the bit, and its new blocks learn.
 func TestDeepened(t *testing.T) {
-	const n, size = 2, 8 * 8 * 3
-	x, target, times := make([]float32, n*size), make([]float32, n*size), []float64{30, 700}
-	rng.Normal(x, 2, rng.Noise, 0, 0)
-	rng.Normal(target, 2, rng.Noise, 1, 0)
+	x, target, times := twoImages()
 	shallow, deep := newSmall(t, true), newDeep(t)
 	deep.Deepen(&shallow.params, 7)
-	y, want := make([]float32, n*size), make([]float32, n*size)
+	y, want := make([]float32, len(x)), make([]float32, len(x))
 	for u, y := range map[*UNet][]float32{shallow: want, deep: y} {
-		w, err := u.Worker(n, false)
+		w, err := u.Worker(len(times), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,12 +59,12 @@ func TestDeepened(t *testing.T) {
 		t.Errorf("it is off by %g", largestDifference(y, want))
 	}
 
-	w, err := deep.Worker(n, true)
+	w, err := deep.Worker(len(times), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	grad := make([]float32, deep.params.Count())
-	if err := w.Gradients(grad, make([]float64, n), x, target, times, nil, nil, 1); err != nil {
+	if err := w.Gradients(grad, make([]float64, len(times)), x, target, times, nil, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range deep.params.List {
@@ -81,17 +77,14 @@ func TestDeepened(t *testing.T) {
 
 // Gradients of the new blocks are the differences that a small step makes.
 func TestDeepGradients(t *testing.T) {
-	const n, size = 2, 8 * 8 * 3
-	x, target, times := make([]float32, n*size), make([]float32, n*size), []float64{30, 700}
-	rng.Normal(x, 2, rng.Noise, 0, 0)
-	rng.Normal(target, 2, rng.Noise, 1, 0)
+	x, target, times := twoImages()
 	deep := newDeep(t)
 	deep.Init(1)
-	w, err := deep.Worker(n, true)
+	w, err := deep.Worker(len(times), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss, grad := make([]float64, n), make([]float32, deep.params.Count())
+	loss, grad := make([]float64, len(times)), make([]float32, deep.params.Count())
 	lossAt := func() float64 {
 		deep.Repack(nil)
 		clear(grad)
@@ -100,7 +93,6 @@ func TestDeepGradients(t *testing.T) {
 		}
 		return loss[0] + loss[1]
 	}
-	lossAt()
 	for _, p := range deep.params.List {
 		if !strings.HasPrefix(p.Name, "mid_block.attentions.2.") && !strings.HasPrefix(p.Name, "mid_block.resnets.2.") {
 			continue

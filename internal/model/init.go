@@ -61,6 +61,12 @@ func (u *UNet) Init(seed int64) {
 // the other does.
 func (u *UNet) Deepen(from *Params, seed int64) {
 	u.initPyTorch(seed)
+	for i, a := range u.mid.attentions {
+		last := u.mid.resnets[i+1].conv2
+		for _, p := range []*Param{a.o.weight, a.o.bias, last.weight, last.bias} {
+			fill(p.At(u.params.Data), 0)
+		}
+	}
 	known := map[string]*Param{}
 	for _, p := range from.List {
 		known[p.Name] = p
@@ -68,17 +74,6 @@ func (u *UNet) Deepen(from *Params, seed int64) {
 	for _, p := range u.params.List {
 		if old := known[p.Name]; old != nil {
 			copy(p.At(u.params.Data), old.At(from.Data))
-		}
-	}
-	zero := func(p *Param) {
-		if known[p.Name] == nil {
-			fill(p.At(u.params.Data), 0)
-		}
-	}
-	for i, a := range u.mid.attentions {
-		last := u.mid.resnets[i+1].conv2
-		for _, p := range []*Param{a.o.weight, a.o.bias, last.weight, last.bias} {
-			zero(p)
 		}
 	}
 	u.Repack(nil)

@@ -178,17 +178,18 @@ func (c *Checkpoint) LoadInto(params *model.Params, average bool) error {
 // Begin gives net, whose Contract c Begins, these weights as its first; blocks that
 // they lack are drawn from seed. Errors are of kind fault.Checkpoint.
 func (c *Checkpoint) Begin(net model.Net, average bool, seed int64) error {
-	u, ok := net.(*model.UNet)
-	if deeper := ok && u.Params().Count() > c.elements; !deeper {
-		err := c.LoadInto(net.Params(), average)
-		net.Repack(nil)
+	if u, ok := net.(*model.UNet); ok && u.Params().Count() > c.elements {
+		from, err := c.unpacked(average, kernel.Best())
+		if err != nil {
+			return err
+		}
+		u.Deepen(from.Params(), seed)
+		return nil
+	}
+	if err := c.LoadInto(net.Params(), average); err != nil {
 		return err
 	}
-	from, err := c.unpacked(average, kernel.Best())
-	if err != nil {
-		return err
-	}
-	u.Deepen(from.Params(), seed)
+	net.Repack(nil)
 	return nil
 }
 

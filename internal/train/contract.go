@@ -148,9 +148,7 @@ func (c *Contract) Agrees(want Contract) error {
 // The error names what differs.
 func (c *Contract) Begins(other *Contract) error {
 	from, to := c.Net.Function(), other.Net.Function()
-	if from.MidExtra < to.MidExtra {
-		from.MidExtra = to.MidExtra
-	}
+	from.MidExtra = max(from.MidExtra, to.MidExtra)
 	return agree([]term{
 		{"net", from, to},
 		{"image shape", c.Image, other.Image},
