@@ -32,6 +32,21 @@ func TestCallsAreShort(t *testing.T) {
 					t.Fatalf("%v: %d rows of %d pixels in a call, more than %d in all", c, a.rows, len(a.xat), g.most)
 				}
 			}
+			if g.amx != nil {
+				g.amx = &amxKernels{rows: g.amx.rows, planes: g.amx.planes, panel: g.amx.panel}
+				g.amx.product = func(a *amxProductArgs) {
+					calls++
+					if n := len(a.xat) * len(a.segments) * a.length; n > g.most {
+						t.Fatalf("%v: %d rows of %d cells in a call, more than %d in all", c, len(a.xat), len(a.segments)*a.length, g.most)
+					}
+				}
+				g.amx.gradient = func(a *amxGradientArgs) {
+					calls++
+					if n := len(a.taps) * a.rows * len(a.at) * tileCells; n > g.most {
+						t.Fatalf("%v: %d rows of %d cells in a call, more than %d in all", c, len(a.taps)*a.rows, len(a.at)*tileCells, g.most)
+					}
+				}
+			}
 			s = &Set{name: s.name, vec: s.vec, gemm: &g}
 			if !g.pairs {
 				s.tiles = &g

@@ -180,6 +180,10 @@ func (s *Set) slide(ws *Workspace, out images, y []float32, in images, x []float
 	if start.From != nil {
 		mustHave("output to start from", start.From, out.size(out.n))
 	}
+	if s.gemm.amx != nil {
+		s.slideAMX(ws, out, y, in, x, passes, start, relu)
+		return
+	}
 	defer ws.release(ws.mark())
 	bias := s.gemm.biases(ws, start, out)
 	group := min(in.n, (rowsAtOnce-1)/(out.h*out.w)+1)

@@ -81,6 +81,10 @@ func (s *Set) enlargedWeights(ws *Workspace, dw, sums, x, dy []float32, c Conv) 
 // correlateImages adds one forward pass's gradients to dw[down][across][Cin][Cout]
 // and to sums, those of the weights and of the bias.
 func (s *Set) correlateImages(ws *Workspace, dw, sums, x, dy []float32, down, across axis, c Conv) {
+	if s.gemm.amx != nil {
+		s.correlateAMX(ws, dw, sums, x, dy, down, across, c)
+		return
+	}
 	defer ws.release(ws.mark())
 	in, out := c.input(), c.output()
 	cells := down.places(out.h) * s.gemm.cells(across.places(out.w))

@@ -17,10 +17,13 @@ type gemm struct {
 	correlate func(*correlateArgs)
 	panel     func(*panelArgs)
 
-	// peak does so many rounds of peakProducts products of vectors of cells in
+	// peak does so many rounds of products products of vectors of cells in
 	// registers; terms is how many products of values such a vector holds.
-	peak  func(rounds int)
-	terms int
+	peak     func(rounds int)
+	terms    int
+	products int
+
+	amx *amxKernels // in place of multiply, correlate and panel; nil without tiles
 
 	// Of pairs only: cells of neighbours, x[2i] with x[2i+1], for each whole
 	// pair in x; and of two rows, low[i] with high[i].
@@ -30,7 +33,10 @@ type gemm struct {
 
 // cells is how many cells hold n terms.
 func (g *gemm) cells(n int) int {
-	if g.pairs {
+	switch {
+	case g.amx != nil:
+		return roundUp((n+1)/2, tileCells)
+	case g.pairs:
 		return (n + 1) / 2
 	}
 	return n

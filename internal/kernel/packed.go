@@ -75,7 +75,7 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	if c.Upsample {
 		p.sum = make([]float32, c.Cin*c.Cout)
 	}
-	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout))
+	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout, 2*s.gemm.cells(1)))
 	return p
 }
 
@@ -141,6 +141,14 @@ func (c Conv) at(w []float32, ky, kx int) []float32 {
 	return w[(ky*c.KernelW+kx)*n:][:n]
 }
 
+// filled is how many cells of a tap have terms; those behind them stay zero.
+func (f *form) filled() int {
+	if f.gemm.pairs {
+		return (f.in + 1) / 2
+	}
+	return f.in
+}
+
 // tap is the part of a form for the output channels from j on and one input
 // that the window sees.
 func (f *form) tap(j, ty, tx int) []float32 {
@@ -153,7 +161,7 @@ func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
 		to, cols := f.tap(j, ty, tx), min(f.width, f.out-j)
 		row := func(i int) []float32 { return w[i*f.out+j:][:cols] }
-		for i := range f.cells {
+		for i := range f.filled() {
 			cell := to[i*f.width:][:cols]
 			switch {
 			case !f.gemm.pairs:
@@ -174,14 +182,14 @@ func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 func (s *Set) transposeTap(f *form, ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
 		to, rows := f.tap(j, ty, tx), min(f.width, f.out-j)
-		from, distance := w[j*f.in:], f.in
+		from, cells := w[j*f.in:], f.filled()
 		if f.gemm.pairs {
-			from, distance = scratch, f.cells
+			from = scratch
 			for r := range rows {
-				f.gemm.pairRow(scratch[r*f.cells:], w[(j+r)*f.in:][:f.in])
+				f.gemm.pairRow(scratch[r*cells:], w[(j+r)*f.in:][:f.in])
 			}
 		}
-		s.vec.turn(to, f.width, from, distance, rows, f.cells)
+		s.vec.turn(to, f.width, from, cells, rows, cells)
 	}
 }
 

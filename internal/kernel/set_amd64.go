@@ -13,6 +13,7 @@ const (
 	avx2 isa = iota
 	avx512
 	avx512bf16
+	amx
 )
 
 // lanes is the number of floats in a vector.
@@ -36,6 +37,7 @@ func machineSets() (sets []*Set, missing []string) {
 			return &Set{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), linear: avx2.linear(), bf16: emulated}
 		}, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3}},
 		{newAVX512, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
+		{newAMX, []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512BF16, cpuid.AMXTILE, cpuid.AMXBF16}},
 	}
 	for _, b := range builds {
 		var lacks []string
@@ -44,7 +46,11 @@ func machineSets() (sets []*Set, missing []string) {
 				lacks = append(lacks, f.String())
 			}
 		}
-		if s := b.make(); lacks == nil {
+		s := b.make()
+		if lacks == nil && s.name == "amx" && !tilesGranted() {
+			lacks = []string{"permission to use AMX's tiles"}
+		}
+		if lacks == nil {
 			sets = append(sets, s)
 		} else {
 			missing = append(missing, s.name+": the CPU or its operating system lacks "+strings.Join(lacks, ", "))
@@ -62,4 +68,9 @@ func newAVX512() *Set {
 		s.half, s.attention, s.bf16 = avx512bf16.pairs(8), avx512bf16.pairAttention(), "by VDPBF16PS"
 	}
 	return s
+}
+
+// newAMX multiplies in bfloat16 by tiles; in float32 it is avx512.
+func newAMX() *Set {
+	return &Set{name: "amx", full: avx512.gemm(8), half: amx.amxPairs(), vec: avx512.vectors(), linear: avx512.linear(), bf16: "by TDPBF16PS"}
 }

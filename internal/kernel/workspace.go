@@ -20,6 +20,11 @@ type Workspace struct {
 	tileArgs      tileArgs
 	gradientArgs  gradientArgs
 	pairHeadArgs  pairHeadArgs
+
+	amxProductArgs  amxProductArgs
+	amxGradientArgs amxGradientArgs
+	frameArgs        frameArgs
+	tables           tables
 }
 
 // NewWorkspace returns an empty Workspace.

@@ -1,0 +1,17 @@
+package kernel
+
+// amxPairs is the kernels of csrc/amx.c and csrc/frames.c.
+func (i isa) amxPairs() *gemm {
+	g := avx512bf16.pairs(8) // how cells are made is the same
+	g.amx = &amxKernels{
+		product: i.amxProductKernel, gradient: i.amxGradientKernel,
+		rows: i.frameRowsKernel, planes: i.framePlanesKernel, panel: i.framePanelKernel,
+	}
+	g.most = 1 << 20
+	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows
+	return g
+}
+
+type amxPeakArgs struct{ rounds int }
+
+func (i isa) amxPeak(rounds int) { i.amxPeakKernel(&amxPeakArgs{rounds}) }

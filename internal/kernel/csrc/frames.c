@@ -1,0 +1,103 @@
+// Pixels gathered by a table of offsets, rounded to bfloat16 and laid out for
+// tiles; an offset below zero is a pixel of zeros. See ../frames.go.
+#include "bf16.h"
+
+#define TILE 16
+
+#define unroll _Pragma("GCC unroll 16")
+
+struct frameArgs {
+	float *to;
+	const float *x;
+	ints at;
+	int64_t c;    // values of a pixel
+	int64_t cells; // frameRows: of a pixel; framePlanes: of a plane
+	float *sums;  // framePanel
+};
+
+// pixel reads up to 16 values of the pixel at an offset from x.
+INLINE vf pixel(const float *x, int64_t at, vm m) {
+	int64_t there = ~(at >> 63);
+	return vloadm(x + (at & there), (vm)(m & there));
+}
+
+INLINE __m512i join(vf low, vf high) {
+	__m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high, low); // low's in the lower half
+	const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+					     23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	return _mm512_permutexvar_epi16(zip, halves);
+}
+
+// frameRows writes each pixel as cells of neighbouring values, zeros after the last.
+KERNEL(frameRows, frameArgs) {
+	float *to = a->to;
+	for (int64_t k = 0; k < a->at.len; k++, to += a->cells) {
+		const float *x = a->x;
+		int64_t at = a->at.at[k];
+		for (int64_t i = 0; i < a->cells; i += TILE, x += 2 * VW) {
+			vm m0 = vmask(a->c - 2 * i), m1 = vmask(a->c - 2 * i - VW);
+			_mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(pixel(x + VW, at, m1), pixel(x, at, m0)));
+		}
+	}
+	_mm256_zeroupper();
+}
+
+// framePanel writes rows of 32 cells, each of two pixels one after the other, of up
+// to 32 of their values, and adds these up in sums.
+KERNEL(framePanel, frameArgs) {
+	vm m0 = vmask(a->c), m1 = vmask(a->c - VW);
+	vf s0 = vload(a->sums), s1 = vload(a->sums + VW);
+	float *to = a->to;
+	const int32_t *at = a->at.at;
+	for (int64_t k = 0; k < a->at.len; k += 2, at += 2, to += 2 * TILE) {
+		vf low = pixel(a->x, at[0], m0), high = pixel(a->x, at[1], m0);
+		s0 = vadd(s0, vadd(low, high));
+		_mm512_storeu_si512(to, join(low, high));
+		low = pixel(a->x + VW, at[0], m1);
+		high = pixel(a->x + VW, at[1], m1);
+		s1 = vadd(s1, vadd(low, high));
+		_mm512_storeu_si512(to + TILE, join(low, high));
+	}
+	vstore(a->sums, s0);
+	vstore(a->sums + VW, s1);
+	_mm256_zeroupper();
+}
+
+// cell joins 16 values of two pixels that follow each other.
+INLINE __m512i cell(const float *x, const int32_t *at, vm m) { return join(pixel(x, at[0], m), pixel(x, at[1], m)); }
+
+// framePlanes writes each value of 32·n pixels to its own plane, a half cell a pixel.
+KERNEL(framePlanes, frameArgs) {
+	for (int64_t k = 0; k < a->at.len; k += 2 * TILE) {
+		for (int64_t i = 0; i < a->c; i += TILE) {
+			vm m = vmask(a->c - i);
+			__m512i t[TILE];
+			const float *x = a->x + i;
+			const int32_t *at = a->at.at + k;
+			unroll for (int j = 0; j < TILE; j += 4) {
+				forget();
+				__m512i r0 = cell(x, at, m), r1 = cell(x, at + 2, m), r2 = cell(x, at + 4, m), r3 = cell(x, at + 6, m);
+				at += 8;
+				hide(at);
+				__m512i u0 = _mm512_unpacklo_epi32(r0, r1), u1 = _mm512_unpackhi_epi32(r0, r1);
+				__m512i u2 = _mm512_unpacklo_epi32(r2, r3), u3 = _mm512_unpackhi_epi32(r2, r3);
+				t[j] = _mm512_unpacklo_epi64(u0, u2);
+				t[j + 1] = _mm512_unpackhi_epi64(u0, u2);
+				t[j + 2] = _mm512_unpacklo_epi64(u1, u3);
+				t[j + 3] = _mm512_unpackhi_epi64(u1, u3);
+			}
+			// t[4q+c] has columns c, 4+c, 8+c and 12+c of rows 4q to 4q+3.
+			float *to = a->to + k / 2 + i * a->cells;
+			unroll for (int c = 0; c < 4; c++, to += a->cells) {
+				hide(to);
+				__m512i low = _mm512_shuffle_i32x4(t[c], t[4 + c], 0x44), high = _mm512_shuffle_i32x4(t[c], t[4 + c], 0xee);
+				__m512i low2 = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0x44), high2 = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0xee);
+				_mm512_storeu_si512(to, _mm512_shuffle_i32x4(low, low2, 0x88));
+				_mm512_storeu_si512(to + 4 * a->cells, _mm512_shuffle_i32x4(low, low2, 0xdd));
+				_mm512_storeu_si512(to + 8 * a->cells, _mm512_shuffle_i32x4(high, high2, 0x88));
+				_mm512_storeu_si512(to + 12 * a->cells, _mm512_shuffle_i32x4(high, high2, 0xdd));
+			}
+		}
+	}
+	_mm256_zeroupper();
+}

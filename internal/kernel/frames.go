@@ -1,0 +1,258 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// frame is how n images lie side by side for tiles, [padded h][padded w][n][cells]:
+// neighbours in it are a tile's rows however small an image is. Borders are zero,
+// and so are the cells behind a pixel's last channel.
+type frame struct {
+	images
+	padH, padW, cells int
+}
+
+// reach widens the border to all that a window sees to yield out.
+func (f *frame) reach(down, across axis, out images) {
+	f.padH, f.padW = max(f.padH, down.border(f.h, out.h)), max(f.padW, across.border(f.w, out.w))
+}
+
+// pitch is the distance of two pixel rows, in cells.
+func (f frame) pitch() int { return (f.w + 2*f.padW) * f.n * f.cells }
+
+// size is the frame's cells, with room to read beyond the last row.
+func (f frame) size() int { return (f.h+2*f.padH)*f.pitch() + maxWindow*f.n*f.cells }
+
+// frameArgs: pixels gathered by a table and rounded to bfloat16; one at an offset
+// below 0 is zeros.
+//
+//	rows:   to[k·cells+i] is the pair of values 2i and 2i+1 at x[at[k]], 0 beyond c
+//	planes: half cell k of to[i·cells:] is value i at x[at[k]]; len(at) is a multiple of tileTerms
+//	panel:  to[k·width+i] is the pair of values i at x[at[2k]] and x[at[2k+1]], 0 beyond c;
+//	        sums[i] grows by both
+type frameArgs struct {
+	to, x    *float32
+	at       []int32
+	c, cells int
+	sums     *float32
+}
+
+// fillFrame makes a frame of images x.
+func (s *Set) fillFrame(ws *Workspace, f frame, to, x []float32) {
+	if f.padH == 0 && f.padW == 0 && f.h*f.w == 1 && f.c == 2*f.cells {
+		inBlocks(len(x), func(i, j int) { s.gemm.narrow(to[i/2:], x[i:j]) })
+		return
+	}
+	at := ws.frame(f)
+	a := &ws.frameArgs
+	defer func() { *a = frameArgs{} }()
+	a.x, a.c, a.cells = &x[0], f.c, f.cells
+	inRows(len(at), f.cells, func(i, j int) {
+		a.to, a.at = &to[i], at[i/f.cells:j/f.cells]
+		s.gemm.amx.rows(a)
+	})
+}
+
+// fillPlanes makes planes of c channels, whole tiles of them.
+func (s *Set) fillPlanes(ws *Workspace, to, x []float32, t *gradientTable, c int) {
+	a := &ws.frameArgs
+	defer func() { *a = frameArgs{} }()
+	a.x, a.c, a.cells = &x[0], c, t.plane
+	step := max(block/roundUp(c, tileRows)/tileTerms, 1) * tileTerms
+	for k := 0; k < len(t.x); k += step {
+		a.to, a.at = &to[k/2], t.x[k:min(k+step, len(t.x))]
+		s.gemm.amx.planes(a)
+	}
+}
+
+// fillPanels makes the panels of c channels of gradients, and adds them up in sums.
+func (s *Set) fillPanels(ws *Workspace, to, sums, dy []float32, t *gradientTable, c int) {
+	a := &ws.frameArgs
+	defer func() { *a = frameArgs{} }()
+	width := s.gemm.width
+	panel := len(t.dy) / 2 * width
+	const step = block / 64
+	for j := 0; j < c; j += width {
+		a.c, a.x, a.sums = min(width, c-j), &dy[j], &sums[j]
+		for k := 0; k < len(t.dy); k += step {
+			a.to, a.at = &to[j/width*panel+k/2*width], t.dy[k:min(k+step, len(t.dy))]
+			s.gemm.amx.panel(a)
+		}
+	}
+}
+
+// productTable is where the rows of a product over a frame are read from and
+// written to; those written below 0 only fill up what lies evenly.
+type productTable struct {
+	x, y     []int32
+	segments []int32 // where the parts of a window begin
+	length   int     // of such a part
+}
+
+// gradientTable is the planes of a gradient, pixel by pixel, and how they are read.
+type gradientTable struct {
+	x     []int32 // the input's pixels in a plane
+	plane int     // cells of a plane
+	at    []int32 // where steps of tileTerms begin, in half cells
+	taps  []int32 // where a window's positions begin, likewise
+	dy    []int32 // the output's pixels of all steps
+}
+
+// tables are those that a Workspace has made, which the same layers ask for again.
+type tables struct {
+	frames    map[frame][]int32
+	products  map[productKey]*productTable
+	gradients map[planar]*gradientTable
+}
+
+type productKey struct {
+	down, across axis
+	out          images
+	frame        frame
+}
+
+// frame is the pixels of a frame: offsets in the images, or -1 for the border.
+func (ws *Workspace) frame(f frame) []int32 {
+	at, ok := ws.tables.frames[f]
+	if ok {
+		return at
+	}
+	if ws.tables.frames == nil {
+		ws.tables.frames = map[frame][]int32{}
+	}
+	mustCount(f.images)
+	for y := -f.padH; y < f.h+f.padH; y++ {
+		for x := -f.padW; x < f.w+f.padW; x++ {
+			for i := range f.n {
+				at = append(at, f.offset(i, y, x))
+			}
+		}
+	}
+	ws.tables.frames[f] = at
+	return at
+}
+
+// mustCount panics if offsets in the images would not fit.
+func mustCount(im images) {
+	if im.size(im.n) > math.MaxInt32 {
+		panic(fmt.Sprintf("kernel: an image of %d×%d pixels is too large", im.h, im.w))
+	}
+}
+
+// offset is where a pixel of image i begins, or -1 beside the image.
+func (im images) offset(i, y, x int) int32 {
+	if y < 0 || y >= im.h || x < 0 || x >= im.w {
+		return -1
+	}
+	return int32(im.size(i) + (y*im.w+x)*im.slot.width(im.c))
+}
+
+// products is the table of a pass over a frame.
+func (ws *Workspace) products(down, across axis, out images, f frame) *productTable {
+	out.n = f.n
+	key := productKey{down, across, out, f}
+	if t := ws.tables.products[key]; t != nil {
+		return t
+	}
+	if ws.tables.products == nil {
+		ws.tables.products = map[productKey]*productTable{}
+	}
+	mustCount(out)
+	if f.size() > math.MaxInt32 {
+		mustCount(images{n: f.size(), h: 1, w: 1, c: 1})
+	}
+	pixel := f.n * f.cells
+	t := &productTable{length: f.cells}
+	for ty := range down.count {
+		for tx := range across.count {
+			t.segments = append(t.segments, int32(ty*f.pitch()+tx*pixel))
+		}
+	}
+	if f.n == 1 { // a row of the window is one stretch
+		t.segments, t.length = t.segments[:0], across.count*f.cells
+		for ty := range down.count * min(across.count, 1) {
+			t.segments = append(t.segments, int32(ty*f.pitch()))
+		}
+	}
+	w := across.places(out.w)
+	wide := w
+	if w*f.n%tileRows != 0 && across.step == 1 {
+		wide = f.w + 2*f.padW // the next row follows evenly
+	}
+	for q := range down.places(out.h) {
+		for p := range wide {
+			x := (f.padH+down.first+down.step*q)*f.pitch() + (f.padW+across.first+across.step*p)*pixel
+			for i := range f.n {
+				y := int32(-1)
+				if p < w {
+					y = out.offset(i, down.at+down.spread*q, across.at+across.spread*p) + int32(out.slot.At)
+				}
+				t.x, t.y = append(t.x, int32(x+i*f.cells)), append(t.y, y)
+			}
+		}
+	}
+	ws.tables.products[key] = t
+	return t
+}
+
+// planar is how n images lie for the gradient of weights of one pass: each channel
+// a plane [rows][step classes of columns][n], so that what one position of the
+// window sees of a row is a stretch of half cells.
+type planar struct {
+	images
+	out          images
+	down, across axis
+}
+
+// gradients is the table of a gradient.
+func (ws *Workspace) gradients(f planar) *gradientTable {
+	f.out.n = f.n
+	if t := ws.tables.gradients[f]; t != nil {
+		return t
+	}
+	if ws.tables.gradients == nil {
+		ws.tables.gradients = map[planar]*gradientTable{}
+	}
+	mustCount(f.images)
+	mustCount(f.out)
+	t := &gradientTable{}
+	h, w, step := f.down.places(f.out.h), f.across.places(f.out.w), f.across.step
+	class := w + (f.across.count-1)/step // columns of a class
+	row := step * class * f.n
+	for y := range f.down.step*(h-1) + f.down.count {
+		for of := range step {
+			for x := range class {
+				for i := range f.n {
+					t.x = append(t.x, f.offset(i, f.down.first+y, f.across.first+of+step*x))
+				}
+			}
+		}
+	}
+	steps := (w*f.n-1)/tileTerms + 1
+	lines := (len(t.x)-1)/tileTerms + 2 // steps read beyond the last row
+	lines += 1 - lines%2                // an odd number: planes begin in different sets of a cache
+	for len(t.x) < lines*tileTerms {
+		t.x = append(t.x, -1)
+	}
+	t.plane = lines * tileCells
+	for ty := range f.down.count {
+		for tx := range f.across.count {
+			t.taps = append(t.taps, int32(ty*row+(tx%step*class+tx/step)*f.n))
+		}
+	}
+	for q := range h {
+		for k := range steps {
+			t.at = append(t.at, int32(f.down.step*q*row+k*tileTerms))
+			for p := k * tileTerms; p < (k+1)*tileTerms; p++ {
+				at := int32(-1)
+				if p < w*f.n {
+					at = f.out.offset(p%f.n, f.down.at+f.down.spread*q, f.across.at+f.across.spread*(p/f.n))
+				}
+				t.dy = append(t.dy, at)
+			}
+		}
+	}
+	ws.tables.gradients[f] = t
+	return t
+}
