@@ -15,6 +15,19 @@ type amxKernels struct {
 	gradient func(*amxGradientArgs)
 
 	rows, planes, panel func(*frameArgs)
+
+	attention *amxAttention
+}
+
+// suited is the Set for a convolution: float32 where its channels leave three quarters
+// of the tiles empty. Such are a net's first and last layers, whose rounding all others
+// would pass on.
+func (s *Set) suited(c Conv) *Set {
+	padded := roundUp(c.Cin, tileTerms) * roundUp(c.Cout, tileTerms)
+	if s.gemm.amx != nil && 4*c.Cin*c.Cout <= padded {
+		return s.fp32
+	}
+	return s
 }
 
 // amxProductArgs: one panel of output channels for a table of rows,
@@ -133,7 +146,7 @@ func (s *Set) multiplyAMX(ws *Workspace, p pass, y, from, x []float32, f frame, 
 // stays in the nearest one, which pays for reading dw.
 const (
 	amxPixels = 1024
-	amxSteps  = 16
+	amxSteps  = 8
 )
 
 // correlateAMX is correlateImages for tiles.

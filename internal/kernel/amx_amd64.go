@@ -6,9 +6,10 @@ func (i isa) amxPairs() *gemm {
 	g.amx = &amxKernels{
 		product: i.amxProductKernel, gradient: i.amxGradientKernel,
 		rows: i.frameRowsKernel, planes: i.framePlanesKernel, panel: i.framePanelKernel,
+		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel},
 	}
 	g.most = 1 << 20
-	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows
+	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows*tileCells
 	return g
 }
 

@@ -20,6 +20,10 @@ const dimLanes = 8
 // lse, [n][heads][tokens], gets each query's log Σ exp of its scaled scores
 // for the gradient.
 func (s *Set) Attention(ws *Workspace, o, lse, q, k, v []float32, n, tokens, heads, dim int) {
+	if a := s.tileAttention(dim); a != nil {
+		s.attendByTiles(ws, a, o, lse, q, k, v, n, tokens, heads)
+		return
+	}
 	m := ws.mark()
 	defer ws.release(m)
 	h := s.newHead(tokens, heads, dim)

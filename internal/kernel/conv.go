@@ -101,6 +101,7 @@ func (s *Set) ConvForward(ws *Workspace, y, x []float32, p *Packed, start Start,
 	if start.From != nil && c.Into != (Slot{}) {
 		panic("kernel: a part of wider pixels cannot start from other values")
 	}
+	s = s.suited(c)
 	if p.few != nil {
 		s.fewForward(ws, y, x, p, start, c)
 		return
@@ -130,6 +131,7 @@ func (s *Set) ConvBackwardData(ws *Workspace, dx, dy []float32, p *Packed, from 
 	if p.backward == nil {
 		panic("kernel: weights packed without their backward form")
 	}
+	s = s.suited(c)
 	if p.tiled {
 		down, across := c.backward(0)
 		s.slideTiles(ws, c.input(), dx, c.output(), dy, p.backward, down, across, Start{From: from}, false)

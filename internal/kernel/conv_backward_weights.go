@@ -14,6 +14,7 @@ const (
 // over an enlarged input, first over those that see the same input pixels.
 func (s *Set) ConvBackwardWeights(ws *Workspace, dw, db []float32, x, dy []float32, c Conv) {
 	c.checkGradient()
+	s = s.suited(c)
 	in, out := c.input(), c.output()
 	mustHave("weights' gradient", dw, c.Weights())
 	mustHave("input", x, in.size(in.n))

@@ -29,9 +29,13 @@ var benchShapes = []Conv{
 // for every product in the layer's definition, borders of zeros counted: a
 // layer that enlarges its input needs fewer and may exceed the machine's peak.
 func onShapes(b *testing.B, pass func(s *Set, ws *Workspace, l *benchLayer)) {
+	var all []*Set
 	for _, s := range Sets() {
+		all = append(all, s.In(FP32), s.In(BF16))
+	}
+	for _, s := range all {
 		for _, c := range benchShapes {
-			b.Run(s.Name()+"/"+c.String(), func(b *testing.B) {
+			b.Run(s.Name()+"/"+string(s.Precision())+"/"+c.String(), func(b *testing.B) {
 				h, w := c.Out()
 				l := &benchLayer{Conv: c, p: s.NewPacked(c, true), w: normals(1, c.Weights(), 0, 1), bias: make([]float32, c.Cout),
 					x: normals(2, c.N*c.H*c.W*c.Cin, 0, 1), y: normals(3, c.N*h*w*c.Cout, 0, 1)}

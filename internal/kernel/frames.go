@@ -104,6 +104,30 @@ type tables struct {
 	frames    map[frame][]int32
 	products  map[productKey]*productTable
 	gradients map[planar]*gradientTable
+	tokens    map[tokens][]int32
+}
+
+// tokens is an image's, each of so many values.
+type tokens struct{ count, values int }
+
+// tokens is where tokens begin, padded to whole tiles with -1.
+func (ws *Workspace) tokens(count, values int) []int32 {
+	key := tokens{count, values}
+	at := ws.tables.tokens[key]
+	if at == nil {
+		for i := range roundUp(count, tileTerms) {
+			if i < count {
+				at = append(at, int32(i*values))
+			} else {
+				at = append(at, -1)
+			}
+		}
+		if ws.tables.tokens == nil {
+			ws.tables.tokens = map[tokens][]int32{}
+		}
+		ws.tables.tokens[key] = at
+	}
+	return at
 }
 
 type productKey struct {

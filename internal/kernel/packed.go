@@ -48,6 +48,7 @@ func (g *gemm) newForm(down, across axis, in, out int) *form {
 func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	c = c.sizeless()
 	c.check()
+	s = s.suited(c)
 	p := &Packed{conv: c, tiled: s.tiled(c)}
 	if p.tiled {
 		p.forward = s.tiles.newTileForms(c.Cin, c.Cout)
@@ -90,6 +91,7 @@ func (p *Packed) check(c Conv) {
 // Pack fills p from w, [ky][kx][Cin][Cout].
 func (s *Set) Pack(p *Packed, w []float32) {
 	mustHave("weights", w, p.conv.Weights())
+	s = s.suited(p.conv)
 	if p.tiled {
 		s.packTiles(p, w)
 		return

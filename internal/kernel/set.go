@@ -28,6 +28,7 @@ type Set struct {
 	attention  *pairAttention // in bfloat16; nil where float32 is as fast
 
 	gemm  *gemm // full or half
+	fp32  *Set  // of half: for what tiles do not suit
 	tiles *gemm // what multiplies Winograd's tiles, in float32; nil where sums of pairs are faster
 }
 
@@ -64,7 +65,7 @@ func (s *Set) In(p Precision) *Set {
 	other := *s
 	other.gemm, other.tiles = s.full, s.full
 	if p == BF16 {
-		other.gemm = s.half
+		other.gemm, other.fp32 = s.half, s.In(FP32)
 		if s.bf16 != emulated {
 			other.tiles = nil
 		}

@@ -21,8 +21,9 @@ type Workspace struct {
 	gradientArgs  gradientArgs
 	pairHeadArgs  pairHeadArgs
 
-	amxProductArgs  amxProductArgs
-	amxGradientArgs amxGradientArgs
+	amxProductArgs   amxProductArgs
+	amxGradientArgs  amxGradientArgs
+	amxAttentionArgs amxAttentionArgs
 	frameArgs        frameArgs
 	tables           tables
 }

@@ -30,14 +30,14 @@ var isas = []isa{
 		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16",
 		"-mprefer-vector-width=512", "-mno-stv", "-mtune=icelake-server", "-DVW=16",
 	}},
-	{name: "amx", title: "AMX", only: []string{"amx.c", "frames.c"}, flags: []string{
+	{name: "amx", title: "AMX", only: []string{"amx.c", "amx_attention.c", "frames.c"}, flags: []string{
 		"-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16",
 		"-mprefer-vector-width=512", "-mno-stv", "-mtune=sapphirerapids", "-DVW=16",
 	}},
 }
 
 // single are the sources that make sense for one instruction set only.
-var single = map[string]string{"attention_pairs.c": "avx512bf16", "amx.c": "amx", "frames.c": "amx"}
+var single = map[string]string{"attention_pairs.c": "avx512bf16", "amx.c": "amx", "amx_attention.c": "amx", "frames.c": "amx"}
 
 // builds says whether source is built for the instruction set.
 func (set isa) builds(source string) bool {
