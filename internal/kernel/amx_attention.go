@@ -70,7 +70,7 @@ func (h *tileHeads) columns(s *Set, ws *Workspace, x []float32) []float32 {
 
 // planes is [stride][padTokens/2] pairs of tokens.
 func (h *tileHeads) planes(s *Set, ws *Workspace, x []float32) []float32 {
-	cells := ws.float32s(h.padTokens * roundUp(h.stride, tileRows) / 2)
+	cells := ws.float32s(h.padTokens * (roundUp(h.stride, tileRows) + tileRows) / 2) // a tile may read the next head's
 	s.fillPlanes(ws, cells, x, &gradientTable{x: ws.tokens(h.tokens, h.stride), plane: h.padTokens / 2}, h.stride)
 	return cells
 }
@@ -105,7 +105,7 @@ func (s *Set) attendByTiles(ws *Workspace, a *amxAttention, o, lse, q, k, v []fl
 	h := newTileHeads(tokens, heads)
 	args := &ws.amxAttentionArgs
 	defer func() { *args = amxAttentionArgs{} }()
-	panel, joined := ws.float32s((h.padTokens+1)*amxQueries), ws.float32s(h.padTokens/2*amxQueries)
+	panel, joined := ws.float32s(h.padTokens*amxQueries), ws.float32s(2*amxQueries*amxQueries)
 	top, sum, logs, out := ws.float32s(h.padTokens), ws.float32s(h.padTokens), ws.float32s(h.padTokens), ws.float32s(h.stride*h.padTokens)
 	for i := range n {
 		m, image := ws.mark(), i*tokens*h.stride
@@ -153,9 +153,7 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 	args := &ws.amxAttentionArgs
 	defer func() { *args = amxAttentionArgs{} }()
 	size := h.padTokens * amxQueries
-	panel, dpanel, joined, pairs := ws.float32s(size+amxQueries), ws.float32s(size), ws.float32s(size/2), ws.float32s(3*size)
-	clear(joined) // behind the last key they stay zero
-	clear(pairs)
+	panel, dpanel, joined, pairs := ws.float32s(size), ws.float32s(size), ws.float32s(2*amxQueries*amxQueries), ws.float32s(3*size)
 	logs, dqueries := ws.float32s(h.padTokens), ws.float32s(h.stride*h.padTokens)
 	dkeys, dvalues := ws.float32s(h.padTokens*h.stride), ws.float32s(h.padTokens*h.stride)
 	clear(logs)
@@ -168,7 +166,7 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 		clear(dkeys)
 		clear(dvalues)
 		for head := range heads {
-			s.vec.scale(logs[:tokens], math.Log2E, lse[(i*heads+head)*tokens:][:tokens])
+			s.vec.scale(logs[:tokens], -math.Log2E, lse[(i*heads+head)*tokens:][:tokens])
 			row, column := head*dimLanes, head*dimLanes*h.padTokens
 			*args = amxAttentionArgs{
 				panel: &panel[0], dpanel: &dpanel[0], joined: &joined[0], pairs: &pairs[0], size: size,

@@ -13,489 +13,669 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	QUAD $0x000434054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x434(%rip) # 440 <forward>
-	WORD $0x3145; BYTE $0xc9 // 000c: xor %r9d,%r9d
-	QUAD $0x00000000a8bf8348 // 000f: cmpq $0x0,0xa8(%rdi)
-	QUAD $0x049f0518487de262; WORD $0x0000 // 0017: vbroadcastss 0x49f(%rip),%zmm16 # 4c0 <forward+0x80>
-	LONG $0x03468e0f; WORD $0x0000 // 0021: jle 36d <amxAttention+0x36d>
-	QUAD $0x04932d18487d7262; WORD $0x0000 // 0027: vbroadcastss 0x493(%rip),%zmm13 # 4c4 <forward+0x84>
-	QUAD $0x048d2518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x48d(%rip),%zmm12 # 4c8 <forward+0x88>
-	QUAD $0x04871d18487d7262; WORD $0x0000 // 003b: vbroadcastss 0x487(%rip),%zmm11 # 4cc <forward+0x8c>
-	QUAD $0x04811518487d7262; WORD $0x0000 // 0045: vbroadcastss 0x481(%rip),%zmm10 # 4d0 <forward+0x90>
-	QUAD $0x047b0d18487d7262; WORD $0x0000 // 004f: vbroadcastss 0x47b(%rip),%zmm9 # 4d4 <forward+0x94>
-	QUAD $0x04750518487d7262; WORD $0x0000 // 0059: vbroadcastss 0x475(%rip),%zmm8 # 4d8 <forward+0x98>
-	QUAD $0x0413356f48fd7162; WORD $0x0000 // 0063: vmovdqa64 0x413(%rip),%zmm14 # 480 <forward+0x40>
-	LONG $0x000040bf; BYTE $0x00 // 006d: mov $0x40,%edi
-	LONG $0x570041c4; BYTE $0xff // 0072: vxorps %xmm15,%xmm15,%xmm15
-	QUAD $0x00000000841f0f66; BYTE $0x00 // 0077: nopw 0x0(%rax,%rax,1)
-	LONG $0x384b8b48 // 0080: mov 0x38(%rbx),%rcx
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0084: mov 0x90(%rbx),%rax
-	WORD $0x894d; BYTE $0xc8 // 008b: mov %r9,%r8
-	LONG $0x06e0c149 // 008e: shl $0x6,%r8
-	WORD $0x8b48; BYTE $0x13 // 0092: mov (%rbx),%rdx
-	WORD $0x014c; BYTE $0xc1 // 0095: add %r8,%rcx
-	LONG $0x02e0c148 // 0098: shl $0x2,%rax
-	LONG $0x4b7be2c4; WORD $0x0134 // 009c: tileloadd (%rcx,%rax,1),%tmm6
-	LONG $0xa0b38b48; WORD $0x0000; BYTE $0x00 // 00a2: mov 0xa0(%rbx),%rsi
-	LONG $0x204b8b48 // 00a9: mov 0x20(%rbx),%rcx
-	WORD $0x8548; BYTE $0xf6 // 00ad: test %rsi,%rsi
-	WORD $0x717e // 00b0: jle 123 <amxAttention+0x123>
-	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 00b2: mov 0x80(%rbx),%rax
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 00b9: nopl 0x0(%rax)
-	LONG $0x497be2c4; BYTE $0xc0 // 00c0: tilezero %tmm0
-	LONG $0x497be2c4; BYTE $0xc8 // 00c5: tilezero %tmm1
-	QUAD $0x0000000085148d4c // 00ca: lea 0x0(,%rax,4),%r10
-	LONG $0x4b7ba2c4; WORD $0x1124 // 00d2: tileloadd (%rcx,%r10,1),%tmm4
-	LONG $0x06e0c148 // 00d8: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc8 // 00dc: add %rcx,%rax
-	LONG $0x4b7ba2c4; WORD $0x102c // 00df: tileloadd (%rax,%r10,1),%tmm5
-	LONG $0x5c4ae2c4; BYTE $0xc4 // 00e5: tdpbf16ps %tmm6,%tmm4,%tmm0
-	LONG $0x5c4ae2c4; BYTE $0xcd // 00ea: tdpbf16ps %tmm6,%tmm5,%tmm1
-	LONG $0x4b7ae2c4; WORD $0x3a04 // 00ef: tilestored %tmm0,(%rdx,%rdi,1)
-	LONG $0x00828d48; WORD $0x0004; BYTE $0x00 // 00f5: lea 0x400(%rdx),%rax
-	LONG $0x4b7ae2c4; WORD $0x380c // 00fc: tilestored %tmm1,(%rax,%rdi,1)
-	LONG $0x80838b48; WORD $0x0000; BYTE $0x00 // 0102: mov 0x80(%rbx),%rax
-	LONG $0x20ee8348 // 0109: sub $0x20,%rsi
-	WORD $0x8949; BYTE $0xc2 // 010d: mov %rax,%r10
-	LONG $0x07e2c149 // 0110: shl $0x7,%r10
-	LONG $0x00c28148; WORD $0x0008; BYTE $0x00 // 0114: add $0x800,%rdx
-	WORD $0x014c; BYTE $0xd1 // 011b: add %r10,%rcx
-	WORD $0x8548; BYTE $0xf6 // 011e: test %rsi,%rsi
-	WORD $0x9d7f // 0121: jg c0 <amxAttention+0xc0>
-	LONG $0xa0938b48; WORD $0x0000; BYTE $0x00 // 0123: mov 0xa0(%rbx),%rdx
-	WORD $0x8b48; BYTE $0x03 // 012a: mov (%rbx),%rax
-	LONG $0x06e2c148 // 012d: shl $0x6,%rdx
-	LONG $0x487ce162; WORD $0x0411; BYTE $0x10 // 0131: vmovups %zmm16,(%rax,%rdx,1)
-	LONG $0xa0938b48; WORD $0x0000; BYTE $0x00 // 0138: mov 0xa0(%rbx),%rdx
-	LONG $0x487cb162; WORD $0xc028 // 013f: vmovaps %zmm16,%zmm0
-	LONG $0x487cb162; WORD $0xe028 // 0145: vmovaps %zmm16,%zmm4
-	WORD $0x8548; BYTE $0xd2 // 014b: test %rdx,%rdx
-	WORD $0x2a7e // 014e: jle 17a <amxAttention+0x17a>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0150: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00441f0f; BYTE $0x00 // 015b: nopl 0x0(%rax,%rax,1)
-	LONG $0x02ea8348 // 0160: sub $0x2,%rdx
-	LONG $0x485cf162; WORD $0x205f // 0164: vmaxps (%rax),%zmm4,%zmm4
-	LONG $0x487cf162; WORD $0x405f; BYTE $0x01 // 016a: vmaxps 0x40(%rax),%zmm0,%zmm0
-	LONG $0x80e88348 // 0171: sub $0xffffffffffffff80,%rax
-	WORD $0x8548; BYTE $0xd2 // 0175: test %rdx,%rdx
-	WORD $0xe67f // 0178: jg 160 <amxAttention+0x160>
-	LONG $0x485cf162; WORD $0xe05f // 017a: vmaxps %zmm0,%zmm4,%zmm4
-	LONG $0x70438b48 // 0180: mov 0x70(%rbx),%rax
-	LONG $0x487cb162; WORD $0x2411; BYTE $0x00 // 0184: vmovups %zmm4,(%rax,%r8,1)
-	LONG $0xa0938b4c; WORD $0x0000; BYTE $0x00 // 018b: mov 0xa0(%rbx),%r10
-	WORD $0x8b48; BYTE $0x13 // 0192: mov (%rbx),%rdx
-	LONG $0x10438b48 // 0195: mov 0x10(%rbx),%rax
-	WORD $0x854d; BYTE $0xd2 // 0199: test %r10,%r10
-	LONG $0x01de8e0f; WORD $0x0000 // 019c: jle 380 <amxAttention+0x380>
-	LONG $0xf657c8c5 // 01a2: vxorps %xmm6,%xmm6,%xmm6
-	QUAD $0x032c3d18487df262; WORD $0x0000 // 01a6: vbroadcastss 0x32c(%rip),%zmm7 # 4dc <forward+0x9c>
-	WORD $0x894c; BYTE $0xd6 // 01b0: mov %r10,%rsi
-	WORD $0x8948; BYTE $0xc1 // 01b3: mov %rax,%rcx
-	LONG $0x487cf162; WORD $0xee28 // 01b6: vmovaps %zmm6,%zmm5
-	LONG $0x00401f0f // 01bc: nopl 0x0(%rax)
-	LONG $0x487cf162; WORD $0x1a10 // 01c0: vmovups (%rdx),%zmm3
-	LONG $0x02ee8348 // 01c6: sub $0x2,%rsi
-	LONG $0x4864f162; WORD $0xc45c // 01ca: vsubps %zmm4,%zmm3,%zmm0
-	LONG $0x487cf162; WORD $0x5a10; BYTE $0x01 // 01d0: vmovups 0x40(%rdx),%zmm3
-	LONG $0x40c18348 // 01d7: add $0x40,%rcx
-	LONG $0x4814f162; WORD $0xc05f // 01db: vmaxps %zmm0,%zmm13,%zmm0
-	LONG $0x80ea8348 // 01e1: sub $0xffffffffffffff80,%rdx
-	LONG $0x487cd162; WORD $0xcc58 // 01e5: vaddps %zmm12,%zmm0,%zmm1
-	LONG $0x4874d162; WORD $0xd358 // 01eb: vaddps %zmm11,%zmm1,%zmm2
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x17 // 01f1: vpslld $0x17,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc25c // 01f8: vsubps %zmm2,%zmm0,%zmm0
-	LONG $0x487cd162; WORD $0xd228 // 01fe: vmovaps %zmm10,%zmm2
-	LONG $0x4835f262; WORD $0xd098 // 0204: vfmadd132ps %zmm0,%zmm9,%zmm2
-	LONG $0x483df262; WORD $0xd098 // 020a: vfmadd132ps %zmm0,%zmm8,%zmm2
-	LONG $0x4845f262; WORD $0xd098 // 0210: vfmadd132ps %zmm0,%zmm7,%zmm2
-	LONG $0x486cf162; WORD $0xd159 // 0216: vmulps %zmm1,%zmm2,%zmm2
-	LONG $0x4864f162; WORD $0xcc5c // 021c: vsubps %zmm4,%zmm3,%zmm1
-	LONG $0x4814f162; WORD $0xc95f // 0222: vmaxps %zmm1,%zmm13,%zmm1
-	LONG $0x4854f162; WORD $0xea58 // 0228: vaddps %zmm2,%zmm5,%zmm5
-	LONG $0x4874d162; WORD $0xdc58 // 022e: vaddps %zmm12,%zmm1,%zmm3
-	LONG $0x4864d162; WORD $0xc358 // 0234: vaddps %zmm11,%zmm3,%zmm0
-	LONG $0x4865f162; WORD $0xf372; BYTE $0x17 // 023a: vpslld $0x17,%zmm3,%zmm3
-	LONG $0x4874f162; WORD $0xc85c // 0241: vsubps %zmm0,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc228 // 0247: vmovaps %zmm10,%zmm0
-	LONG $0x4835f262; WORD $0xc198 // 024d: vfmadd132ps %zmm1,%zmm9,%zmm0
-	LONG $0x483df262; WORD $0xc198 // 0253: vfmadd132ps %zmm1,%zmm8,%zmm0
-	LONG $0x4845f262; WORD $0xc198 // 0259: vfmadd132ps %zmm1,%zmm7,%zmm0
-	LONG $0x487cf162; WORD $0xc359 // 025f: vmulps %zmm3,%zmm0,%zmm0
-	LONG $0x484cf162; WORD $0xf058 // 0265: vaddps %zmm0,%zmm6,%zmm6
-	LONG $0x487ff262; WORD $0xc272 // 026b: vcvtne2ps2bf16 %zmm2,%zmm0,%zmm0
-	LONG $0x488df262; WORD $0xc08d // 0271: vpermw %zmm0,%zmm14,%zmm0
-	LONG $0x48fef162; WORD $0x417f; BYTE $0xff // 0277: vmovdqu64 %zmm0,-0x40(%rcx)
-	WORD $0x8548; BYTE $0xf6 // 027e: test %rsi,%rsi
-	LONG $0xff398f0f; WORD $0xffff // 0281: jg 1c0 <amxAttention+0x1c0>
-	WORD $0xff49; BYTE $0xca // 0287: dec %r10
-	WORD $0xd149; BYTE $0xea // 028a: shr %r10
-	WORD $0xff49; BYTE $0xc2 // 028d: inc %r10
-	LONG $0x06e2c149 // 0290: shl $0x6,%r10
-	LONG $0x4854f162; WORD $0xee58 // 0294: vaddps %zmm6,%zmm5,%zmm5
-	WORD $0x014c; BYTE $0xd0 // 029a: add %r10,%rax
-	LONG $0x10538b48 // 029d: mov 0x10(%rbx),%rdx
-	LONG $0xa0938b4c; WORD $0x0000; BYTE $0x00 // 02a1: mov 0xa0(%rbx),%r10
-	LONG $0x3e4a8d49 // 02a8: lea 0x3e(%r10),%rcx
-	LONG $0x1fc28349 // 02ac: add $0x1f,%r10
-	LONG $0xca490f49 // 02b0: cmovns %r10,%rcx
-	LONG $0x05f9c148 // 02b4: sar $0x5,%rcx
-	LONG $0x0ae1c148 // 02b8: shl $0xa,%rcx
-	WORD $0x0148; BYTE $0xca // 02bc: add %rcx,%rdx
-	WORD $0x3948; BYTE $0xd0 // 02bf: cmp %rdx,%rax
-	WORD $0x2b73 // 02c2: jae 2ef <amxAttention+0x2ef>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02c4: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02cf: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x441f0f66; WORD $0x0000 // 02da: nopw 0x0(%rax,%rax,1)
-	LONG $0x487c7162; WORD $0x3811 // 02e0: vmovups %zmm15,(%rax)
-	LONG $0x40c08348 // 02e6: add $0x40,%rax
-	WORD $0x3948; BYTE $0xd0 // 02ea: cmp %rdx,%rax
-	WORD $0xf172 // 02ed: jb 2e0 <amxAttention+0x2e0>
-	LONG $0x78438b48 // 02ef: mov 0x78(%rbx),%rax
-	LONG $0x487cb162; WORD $0x2c11; BYTE $0x00 // 02f3: vmovups %zmm5,(%rax,%r8,1)
-	LONG $0x10538b48 // 02fa: mov 0x10(%rbx),%rdx
-	LONG $0x304b8b48 // 02fe: mov 0x30(%rbx),%rcx
-	LONG $0x497be2c4; BYTE $0xd0 // 0302: tilezero %tmm2
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0307: mov 0xa0(%rbx),%rax
-	WORD $0x8548; BYTE $0xc0 // 030e: test %rax,%rax
-	WORD $0x327e // 0311: jle 345 <amxAttention+0x345>
-	LONG $0x88b38b48; WORD $0x0000; BYTE $0x00 // 0313: mov 0x88(%rbx),%rsi
-	LONG $0x02e6c148 // 031a: shl $0x2,%rsi
-	WORD $0x9066 // 031e: xchg %ax,%ax
-	LONG $0x4b7be2c4; WORD $0x311c // 0320: tileloadd (%rcx,%rsi,1),%tmm3
-	LONG $0x4b7be2c4; WORD $0x3a3c // 0326: tileloadd (%rdx,%rdi,1),%tmm7
-	LONG $0x5c42e2c4; BYTE $0xd3 // 032c: tdpbf16ps %tmm7,%tmm3,%tmm2
-	LONG $0x20e88348 // 0331: sub $0x20,%rax
-	LONG $0x00c28148; WORD $0x0004; BYTE $0x00 // 0335: add $0x400,%rdx
-	LONG $0x40c18348 // 033c: add $0x40,%rcx
-	WORD $0x8548; BYTE $0xc0 // 0340: test %rax,%rax
-	WORD $0xdb7f // 0343: jg 320 <amxAttention+0x320>
-	LONG $0x90838b48; WORD $0x0000; BYTE $0x00 // 0345: mov 0x90(%rbx),%rax
-	LONG $0x5843034c // 034c: add 0x58(%rbx),%r8
-	LONG $0x02e0c148 // 0350: shl $0x2,%rax
-	LONG $0x4b7ac2c4; WORD $0x0014 // 0354: tilestored %tmm2,(%r8,%rax,1)
-	WORD $0xff49; BYTE $0xc1 // 035a: inc %r9
-	LONG $0xa88b394c; WORD $0x0000; BYTE $0x00 // 035d: cmp %r9,0xa8(%rbx)
-	LONG $0xfd168f0f; WORD $0xffff // 0364: jg 80 <amxAttention+0x80>
-	WORD $0xf8c5; BYTE $0x77 // 036a: vzeroupper
-	LONG $0x4978e2c4; BYTE $0xc0 // 036d: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 0372: vzeroupper
-	BYTE $0xc3 // 0375: ret
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0376: cs nopw 0x0(%rax,%rax,1)
-	WORD $0x8948; BYTE $0xc2 // 0380: mov %rax,%rdx
-	LONG $0xed57d0c5 // 0383: vxorps %xmm5,%xmm5,%xmm5
-	LONG $0xffff1ce9; BYTE $0xff // 0387: jmp 2a8 <amxAttention+0x2a8>
-	LONG $0x1f0f2e66 // 038c
-	QUAD $0x2e66000000000084 // 0390
-	QUAD $0x0000000000841f0f // 0398
-	QUAD $0x000000841f0f2e66 // 03a0
-	QUAD $0x00841f0f2e660000 // 03a8
-	QUAD $0x1f0f2e6600000000 // 03b0
-	QUAD $0x9066000000000084 // 03b8
-	QUAD $0x0000000000000001 // 03c0
-	QUAD $0x0000000000000000 // 03c8
-	QUAD $0x0020004000400040 // 03d0
-	QUAD $0x0020002000200040 // 03d8
-	QUAD $0x0000000000000000 // 03e0
-	QUAD $0x0000000000000000 // 03e8
-	QUAD $0x1010101010100808 // 03f0
-	QUAD $0x0000000000000000 // 03f8
-	QUAD $0x0000000000000001 // 0400
-	QUAD $0x0000000000000000 // 0408
-	QUAD $0x0000000000400040 // 0410
-	QUAD $0x0040004000100010 // 0418
-	QUAD $0x0000000000000000 // 0420
-	QUAD $0x0000000000000000 // 0428
-	QUAD $0x0404101000001010 // 0430
-	QUAD $0x0000000000000000 // 0438
-	QUAD $0x0000000000000001 // 0440
-	QUAD $0x0000000000000000 // 0448
-	QUAD $0x0040004000400040 // 0450
-	QUAD $0x0040004000100010 // 0458
-	QUAD $0x0000000000000000 // 0460
-	QUAD $0x0000000000000000 // 0468
-	QUAD $0x1004101008081010 // 0470
-	QUAD $0x0000000000000000 // 0478
-	QUAD $0x0011000100100000 // 0480
-	QUAD $0x0013000300120002 // 0488
-	QUAD $0x0015000500140004 // 0490
-	QUAD $0x0017000700160006 // 0498
-	QUAD $0x0019000900180008 // 04a0
-	QUAD $0x001b000b001a000a // 04a8
-	QUAD $0x001d000d001c000c // 04b0
-	QUAD $0x001f000f001e000e // 04b8
-	QUAD $0xc2fc0000ff7fffff // 04c0
-	QUAD $0xcb40007f4b40007f // 04c8
-	QUAD $0x3e786f0d3d61fbb0 // 04d0
-	QUAD $0x3f7ffb493f31798d // 04d8
+	QUAD $0x0004f4054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x4f4(%rip) # 500 <forward>
+	WORD $0xc031 // 000c: xor %eax,%eax
+	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
+	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
+	QUAD $0x05553518487d7262; WORD $0x0000 // 0021: vbroadcastss 0x555(%rip),%zmm14 # 580 <forward+0x80>
+	LONG $0x03a78e0f; WORD $0x0000 // 002b: jle 3d8 <amxAttention+0x3d8>
+	QUAD $0x05492518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x549(%rip),%zmm12 # 584 <forward+0x84>
+	QUAD $0x05431d18487d7262; WORD $0x0000 // 003b: vbroadcastss 0x543(%rip),%zmm11 # 588 <forward+0x88>
+	QUAD $0x053d1518487d7262; WORD $0x0000 // 0045: vbroadcastss 0x53d(%rip),%zmm10 # 58c <forward+0x8c>
+	QUAD $0x05370d18487d7262; WORD $0x0000 // 004f: vbroadcastss 0x537(%rip),%zmm9 # 590 <forward+0x90>
+	QUAD $0x05310518487d7262; WORD $0x0000 // 0059: vbroadcastss 0x531(%rip),%zmm8 # 594 <forward+0x94>
+	QUAD $0x04d32d6f48fd7162; WORD $0x0000 // 0063: vmovdqa64 0x4d3(%rip),%zmm13 # 540 <forward+0x40>
+	LONG $0x000040be; BYTE $0x00 // 006d: mov $0x40,%esi
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0072: mov 0x90(%rbx),%rdi
+	LONG $0x06e0c148 // 0079: shl $0x6,%rax
+	LONG $0x38430348 // 007d: add 0x38(%rbx),%rax
+	QUAD $0x00000000bd148d48 // 0081: lea 0x0(,%rdi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x1034 // 0089: tileloadd (%rax,%rdx,1),%tmm6
+	LONG $0x20538b48 // 008f: mov 0x20(%rbx),%rdx
+	WORD $0x8b48; BYTE $0x03 // 0093: mov (%rbx),%rax
+	LONG $0x497be2c4; BYTE $0xc0 // 0096: tilezero %tmm0
+	LONG $0x80bb8b48; WORD $0x0000; BYTE $0x00 // 009b: mov 0x80(%rbx),%rdi
+	QUAD $0x00000000bd0c8d48 // 00a2: lea 0x0(,%rdi,4),%rcx
+	LONG $0x4b7be2c4; WORD $0x0a24 // 00aa: tileloadd (%rdx,%rcx,1),%tmm4
+	LONG $0x5c4ae2c4; BYTE $0xc4 // 00b0: tdpbf16ps %tmm6,%tmm4,%tmm0
+	LONG $0x4b7ae2c4; WORD $0x3004 // 00b5: tilestored %tmm0,(%rax,%rsi,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 00bb: tilezero %tmm1
+	LONG $0x808b8b48; WORD $0x0000; BYTE $0x00 // 00c0: mov 0x80(%rbx),%rcx
+	WORD $0x8948; BYTE $0xcf // 00c7: mov %rcx,%rdi
+	LONG $0x06e7c148 // 00ca: shl $0x6,%rdi
+	WORD $0x0148; BYTE $0xfa // 00ce: add %rdi,%rdx
+	LONG $0x02e1c148 // 00d1: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0a2c // 00d5: tileloadd (%rdx,%rcx,1),%tmm5
+	LONG $0x5c4ae2c4; BYTE $0xcd // 00db: tdpbf16ps %tmm6,%tmm5,%tmm1
+	LONG $0x04000548; WORD $0x0000 // 00e0: add $0x400,%rax
+	LONG $0x4b7ae2c4; WORD $0x300c // 00e6: tilestored %tmm1,(%rax,%rsi,1)
+	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 00ec: mov 0xa0(%rbx),%rcx
+	WORD $0x8548; BYTE $0xc9 // 00f3: test %rcx,%rcx
+	LONG $0x038b8e0f; WORD $0x0000 // 00f6: jle 487 <amxAttention+0x487>
+	WORD $0x8b4c; BYTE $0x0b // 00fc: mov (%rbx),%r9
+	WORD $0xff31 // 00ff: xor %edi,%edi
+	LONG $0x487cd162; WORD $0xc628 // 0101: vmovaps %zmm14,%zmm0
+	LONG $0x487cd162; WORD $0xe628 // 0107: vmovaps %zmm14,%zmm4
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 010d: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000000000841f0f // 0118: nopl 0x0(%rax,%rax,1)
+	WORD $0x8948; BYTE $0xf8 // 0120: mov %rdi,%rax
+	LONG $0x20c78348 // 0123: add $0x20,%rdi
+	WORD $0x3948; BYTE $0xcf // 0127: cmp %rcx,%rdi
+	LONG $0x03008d0f; WORD $0x0000 // 012a: jge 430 <amxAttention+0x430>
+	LONG $0x80838b4c; WORD $0x0000; BYTE $0x00 // 0130: mov 0x80(%rbx),%r8
+	WORD $0x8948; BYTE $0xf9 // 0137: mov %rdi,%rcx
+	LONG $0xc8af0f49 // 013a: imul %r8,%rcx
+	LONG $0x20538b48 // 013e: mov 0x20(%rbx),%rdx
+	LONG $0x8a0c8d48 // 0142: lea (%rdx,%rcx,4),%rcx
+	WORD $0x8948; BYTE $0xfa // 0146: mov %rdi,%rdx
+	LONG $0x06e2c148 // 0149: shl $0x6,%rdx
+	WORD $0x014c; BYTE $0xca // 014d: add %r9,%rdx
+	LONG $0x497be2c4; BYTE $0xc0 // 0150: tilezero %tmm0
+	LONG $0x02e0c149 // 0155: shl $0x2,%r8
+	LONG $0x4b7ba2c4; WORD $0x0124 // 0159: tileloadd (%rcx,%r8,1),%tmm4
+	LONG $0x5c4ae2c4; BYTE $0xc4 // 015f: tdpbf16ps %tmm6,%tmm4,%tmm0
+	LONG $0x4b7ae2c4; WORD $0x3204 // 0164: tilestored %tmm0,(%rdx,%rsi,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 016a: tilezero %tmm1
+	LONG $0x80838b4c; WORD $0x0000; BYTE $0x00 // 016f: mov 0x80(%rbx),%r8
+	WORD $0x894d; BYTE $0xc1 // 0176: mov %r8,%r9
+	LONG $0x06e1c149 // 0179: shl $0x6,%r9
+	WORD $0x014c; BYTE $0xc9 // 017d: add %r9,%rcx
+	LONG $0x02e0c149 // 0180: shl $0x2,%r8
+	LONG $0x4b7ba2c4; WORD $0x012c // 0184: tileloadd (%rcx,%r8,1),%tmm5
+	LONG $0x5c4ae2c4; BYTE $0xcd // 018a: tdpbf16ps %tmm6,%tmm5,%tmm1
+	LONG $0x00c28148; WORD $0x0004; BYTE $0x00 // 018f: add $0x400,%rdx
+	LONG $0x4b7ae2c4; WORD $0x320c // 0196: tilestored %tmm1,(%rdx,%rsi,1)
+	WORD $0x8b4c; BYTE $0x0b // 019c: mov (%rbx),%r9
+	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 019f: mov 0xa0(%rbx),%rcx
+	LONG $0x06e0c148 // 01a6: shl $0x6,%rax
+	WORD $0x014c; BYTE $0xc8 // 01aa: add %r9,%rax
+	LONG $0x000010ba; BYTE $0x00 // 01ad: mov $0x10,%edx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01b2: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 01bd: nopl (%rax)
+	LONG $0x485cf162; WORD $0x205f // 01c0: vmaxps (%rax),%zmm4,%zmm4
+	LONG $0x487cf162; WORD $0x405f; BYTE $0x01 // 01c6: vmaxps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x80e88348 // 01cd: sub $0xffffffffffffff80,%rax
+	WORD $0xff48; BYTE $0xca // 01d1: dec %rdx
+	WORD $0xea75 // 01d4: jne 1c0 <amxAttention+0x1c0>
+	WORD $0x3948; BYTE $0xcf // 01d6: cmp %rcx,%rdi
+	LONG $0xff418c0f; WORD $0xffff // 01d9: jl 120 <amxAttention+0x120>
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 01df: mov 0xb0(%rbx),%rax
+	LONG $0x485cf162; WORD $0xe05f // 01e6: vmaxps %zmm0,%zmm4,%zmm4
+	LONG $0x06e0c148 // 01ec: shl $0x6,%rax
+	LONG $0x70430348 // 01f0: add 0x70(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2011 // 01f4: vmovups %zmm4,(%rax)
+	LONG $0x497be2c4; BYTE $0xd0 // 01fa: tilezero %tmm2
+	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 01ff: mov 0xa0(%rbx),%rax
+	LONG $0x104b8b48 // 0206: mov 0x10(%rbx),%rcx
+	WORD $0x8548; BYTE $0xc0 // 020a: test %rax,%rax
+	LONG $0x02858e0f; WORD $0x0000 // 020d: jle 498 <amxAttention+0x498>
+	LONG $0xed57d0c5 // 0213: vxorps %xmm5,%xmm5,%xmm5
+	QUAD $0x03773d18487df262; WORD $0x0000 // 0217: vbroadcastss 0x377(%rip),%zmm7 # 598 <forward+0x98>
+	WORD $0xff31 // 0221: xor %edi,%edi
+	LONG $0x487cf162; WORD $0xf528 // 0223: vmovaps %zmm5,%zmm6
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0229: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0234: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 023f: nop
+	WORD $0x8948; BYTE $0xfa // 0240: mov %rdi,%rdx
+	WORD $0x8948; BYTE $0xf8 // 0243: mov %rdi,%rax
+	LONG $0x05e2c148 // 0246: shl $0x5,%rdx
+	LONG $0x06e0c148 // 024a: shl $0x6,%rax
+	LONG $0x0400e281; WORD $0x0000 // 024e: and $0x400,%edx
+	WORD $0x0148; BYTE $0xca // 0254: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x03 // 0257: add (%rbx),%rax
+	LONG $0x000010b9; BYTE $0x00 // 025a: mov $0x10,%ecx
+	BYTE $0x90 // 025f: nop
+	LONG $0x487cf162; WORD $0x1810 // 0260: vmovups (%rax),%zmm3
+	LONG $0x487cd162; WORD $0xca28 // 0266: vmovaps %zmm10,%zmm1
+	LONG $0x4864f162; WORD $0xc45c // 026c: vsubps %zmm4,%zmm3,%zmm0
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0272: vmovups 0x40(%rax),%zmm3
+	LONG $0x40c28348 // 0279: add $0x40,%rdx
+	LONG $0x487cd162; WORD $0xd458 // 027d: vaddps %zmm12,%zmm0,%zmm2
+	LONG $0x80e88348 // 0283: sub $0xffffffffffffff80,%rax
+	LONG $0x486cd162; WORD $0xd358 // 0287: vaddps %zmm11,%zmm2,%zmm2
+	LONG $0x487cf162; WORD $0xc25c // 028d: vsubps %zmm2,%zmm0,%zmm0
+	LONG $0x4835f262; WORD $0xc898 // 0293: vfmadd132ps %zmm0,%zmm9,%zmm1
+	LONG $0x483df262; WORD $0xc898 // 0299: vfmadd132ps %zmm0,%zmm8,%zmm1
+	LONG $0x4845f262; WORD $0xc898 // 029f: vfmadd132ps %zmm0,%zmm7,%zmm1
+	LONG $0x487cd162; WORD $0xc228 // 02a5: vmovaps %zmm10,%zmm0
+	LONG $0x4875f262; WORD $0xca2c // 02ab: vscalefps %zmm2,%zmm1,%zmm1
+	LONG $0x4864f162; WORD $0xd45c // 02b1: vsubps %zmm4,%zmm3,%zmm2
+	LONG $0x486cd162; WORD $0xdc58 // 02b7: vaddps %zmm12,%zmm2,%zmm3
+	LONG $0x484cf162; WORD $0xf158 // 02bd: vaddps %zmm1,%zmm6,%zmm6
+	LONG $0x4864d162; WORD $0xdb58 // 02c3: vaddps %zmm11,%zmm3,%zmm3
+	LONG $0x486cf162; WORD $0xd35c // 02c9: vsubps %zmm3,%zmm2,%zmm2
+	LONG $0x4835f262; WORD $0xc298 // 02cf: vfmadd132ps %zmm2,%zmm9,%zmm0
+	LONG $0x483df262; WORD $0xc298 // 02d5: vfmadd132ps %zmm2,%zmm8,%zmm0
+	LONG $0x4845f262; WORD $0xc298 // 02db: vfmadd132ps %zmm2,%zmm7,%zmm0
+	LONG $0x487df262; WORD $0xc32c // 02e1: vscalefps %zmm3,%zmm0,%zmm0
+	LONG $0x4854f162; WORD $0xe858 // 02e7: vaddps %zmm0,%zmm5,%zmm5
+	LONG $0x487ff262; WORD $0xc172 // 02ed: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0x4895f262; WORD $0xc08d // 02f3: vpermw %zmm0,%zmm13,%zmm0
+	LONG $0x48fef162; WORD $0x427f; BYTE $0xff // 02f9: vmovdqu64 %zmm0,-0x40(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 0300: dec %rcx
+	LONG $0xff57850f; WORD $0xffff // 0303: jne 260 <amxAttention+0x260>
+	WORD $0x8548; BYTE $0xff // 0309: test %rdi,%rdi
+	LONG $0x00d6850f; WORD $0x0000 // 030c: jne 3e8 <amxAttention+0x3e8>
+	LONG $0x104b8b48 // 0312: mov 0x10(%rbx),%rcx
+	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0316: mov 0xa0(%rbx),%rax
+	LONG $0x20c78348 // 031d: add $0x20,%rdi
+	WORD $0x3948; BYTE $0xf8 // 0321: cmp %rdi,%rax
+	LONG $0xff168f0f; WORD $0xffff // 0324: jg 240 <amxAttention+0x240>
+	LONG $0x4854f162; WORD $0xee58 // 032a: vaddps %zmm6,%zmm5,%zmm5
+	LONG $0x1e508d48 // 0330: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 0334: dec %rax
+	LONG $0xd0490f48 // 0337: cmovns %rax,%rdx
+	LONG $0x307b8b48 // 033b: mov 0x30(%rbx),%rdi
+	WORD $0x8949; BYTE $0xd0 // 033f: mov %rdx,%r8
+	LONG $0xe0e08349 // 0342: and $0xffffffffffffffe0,%r8
+	LONG $0x47048d4e // 0346: lea (%rdi,%r8,2),%r8
+	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 034a: mov 0x88(%rbx),%rdi
+	WORD $0x8948; BYTE $0xd0 // 0351: mov %rdx,%rax
+	LONG $0x05f8c148 // 0354: sar $0x5,%rax
+	LONG $0x02e7c148 // 0358: shl $0x2,%rdi
+	LONG $0x4b7bc2c4; WORD $0x381c // 035c: tileloadd (%r8,%rdi,1),%tmm3
+	LONG $0x3feac148 // 0362: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0366: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 0369: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 036c: sub %rdx,%rax
+	LONG $0x0ae0c148 // 036f: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xc1 // 0373: add %rax,%rcx
+	LONG $0x4b7be2c4; WORD $0x313c // 0376: tileloadd (%rcx,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 037c: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0381: mov 0xb0(%rbx),%rax
+	LONG $0x06e0c148 // 0388: shl $0x6,%rax
+	LONG $0x78430348 // 038c: add 0x78(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2811 // 0390: vmovups %zmm5,(%rax)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0396: mov 0xb0(%rbx),%rax
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 039d: mov 0x90(%rbx),%rdi
+	LONG $0x06e0c148 // 03a4: shl $0x6,%rax
+	LONG $0x58430348 // 03a8: add 0x58(%rbx),%rax
+	QUAD $0x00000000bd148d48 // 03ac: lea 0x0(,%rdi,4),%rdx
+	LONG $0x4b7ae2c4; WORD $0x1014 // 03b4: tilestored %tmm2,(%rax,%rdx,1)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 03ba: mov 0xb0(%rbx),%rax
+	WORD $0xff48; BYTE $0xc0 // 03c1: inc %rax
+	LONG $0xb0838948; WORD $0x0000; BYTE $0x00 // 03c4: mov %rax,0xb0(%rbx)
+	LONG $0xa8833b48; WORD $0x0000; BYTE $0x00 // 03cb: cmp 0xa8(%rbx),%rax
+	LONG $0xfc9a8c0f; WORD $0xffff // 03d2: jl 72 <amxAttention+0x72>
+	LONG $0x4978e2c4; BYTE $0xc0 // 03d8: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 03dd: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 03e0: vzeroupper
+	BYTE $0xc3 // 03e3: ret
+	LONG $0x00401f0f // 03e4: nopl 0x0(%rax)
+	LONG $0xe0478d48 // 03e8: lea -0x20(%rdi),%rax
+	LONG $0x30538b48 // 03ec: mov 0x30(%rbx),%rdx
+	WORD $0x8948; BYTE $0xc1 // 03f0: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 03f3: sar %rcx
+	LONG $0x8a0c8d48 // 03f6: lea (%rdx,%rcx,4),%rcx
+	LONG $0x88938b48; WORD $0x0000; BYTE $0x00 // 03fa: mov 0x88(%rbx),%rdx
+	LONG $0x02e2c148 // 0401: shl $0x2,%rdx
+	LONG $0x4b7be2c4; WORD $0x111c // 0405: tileloadd (%rcx,%rdx,1),%tmm3
+	LONG $0x104b8b48 // 040b: mov 0x10(%rbx),%rcx
+	LONG $0x05e0c148 // 040f: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 0413: and $0x400,%eax
+	WORD $0x0148; BYTE $0xc8 // 0418: add %rcx,%rax
+	LONG $0x4b7be2c4; WORD $0x303c // 041b: tileloadd (%rax,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 0421: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xfffeebe9; BYTE $0xff // 0426: jmp 316 <amxAttention+0x316>
+	LONG $0x00441f0f; BYTE $0x00 // 042b: nopl 0x0(%rax,%rax,1)
+	LONG $0x1f408d4c // 0430: lea 0x1f(%rax),%r8
+	WORD $0x394c; BYTE $0xc1 // 0434: cmp %r8,%rcx
+	LONG $0xfd698f0f; WORD $0xffff // 0437: jg 1a6 <amxAttention+0x1a6>
+	WORD $0x8948; BYTE $0xca // 043d: mov %rcx,%rdx
+	LONG $0x06e2c148 // 0440: shl $0x6,%rdx
+	LONG $0x487c5162; WORD $0x3411; BYTE $0x11 // 0444: vmovups %zmm14,(%r9,%rdx,1)
+	LONG $0x01518d48 // 044b: lea 0x1(%rcx),%rdx
+	WORD $0x3949; BYTE $0xd0 // 044f: cmp %rdx,%r8
+	WORD $0x247c // 0452: jl 478 <amxAttention+0x478>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0454: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 045f: nop
+	WORD $0x8948; BYTE $0xd1 // 0460: mov %rdx,%rcx
+	LONG $0x06e1c148 // 0463: shl $0x6,%rcx
+	WORD $0x0348; BYTE $0x0b // 0467: add (%rbx),%rcx
+	WORD $0xff48; BYTE $0xc2 // 046a: inc %rdx
+	LONG $0x487c7162; WORD $0x3111 // 046d: vmovups %zmm14,(%rcx)
+	WORD $0x394c; BYTE $0xc2 // 0473: cmp %r8,%rdx
+	WORD $0xe87e // 0476: jle 460 <amxAttention+0x460>
+	WORD $0x8b4c; BYTE $0x0b // 0478: mov (%rbx),%r9
+	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 047b: mov 0xa0(%rbx),%rcx
+	LONG $0xfffd1fe9; BYTE $0xff // 0482: jmp 1a6 <amxAttention+0x1a6>
+	LONG $0x487cd162; WORD $0xc628 // 0487: vmovaps %zmm14,%zmm0
+	LONG $0x487cd162; WORD $0xe628 // 048d: vmovaps %zmm14,%zmm4
+	LONG $0xfffd47e9; BYTE $0xff // 0493: jmp 1df <amxAttention+0x1df>
+	LONG $0xed57d0c5 // 0498: vxorps %xmm5,%xmm5,%xmm5
+	LONG $0xfffe8fe9; BYTE $0xff // 049c: jmp 330 <amxAttention+0x330>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 04a1
+	QUAD $0x841f0f2e66000000 // 04a8
+	QUAD $0x0f2e660000000000 // 04b0
+	QUAD $0x900000000000841f // 04b8
+	QUAD $0x0000000000000001 // 04c0
+	QUAD $0x0000000000000000 // 04c8
+	QUAD $0x0010004000400040 // 04d0
+	QUAD $0x0020002000400040 // 04d8
+	QUAD $0x0000000000000000 // 04e0
+	QUAD $0x0000000000000000 // 04e8
+	QUAD $0x1010040410101010 // 04f0
+	QUAD $0x0000000000000000 // 04f8
+	QUAD $0x0000000000000001 // 0500
+	QUAD $0x0000000000000000 // 0508
+	QUAD $0x0040004000400040 // 0510
+	QUAD $0x0040004000100010 // 0518
+	QUAD $0x0000000000000000 // 0520
+	QUAD $0x0000000000000000 // 0528
+	QUAD $0x1004101008081010 // 0530
+	QUAD $0x0000000000000000 // 0538
+	QUAD $0x0011000100100000 // 0540
+	QUAD $0x0013000300120002 // 0548
+	QUAD $0x0015000500140004 // 0550
+	QUAD $0x0017000700160006 // 0558
+	QUAD $0x0019000900180008 // 0560
+	QUAD $0x001b000b001a000a // 0568
+	QUAD $0x001d000d001c000c // 0570
+	QUAD $0x001f000f001e000e // 0578
+	QUAD $0x4b400000ff000000 // 0580
+	QUAD $0x3d61fbb0cb400000 // 0588
+	QUAD $0x3f31798d3e786f0d // 0590
+	LONG $0x3f7ffb49 // 0598
 
 // func amxAttentionGradientAMX(a *amxAttentionArgs)
 // amxAttentionGradient of csrc/amx_attention.c
 TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	WORD $0xd231 // 0000: xor %edx,%edx
-	QUAD $0x00000000a8bf8348 // 0002: cmpq $0x0,0xa8(%rdi)
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 000a: movq $0x0,0xb0(%rdi)
-	WORD $0x8948; BYTE $0xf8 // 0015: mov %rdi,%rax
-	LONG $0x03918e0f; WORD $0x0000 // 0018: jle 3af <amxAttentionGradient+0x3af>
-	QUAD $0x059c2518487d7262; WORD $0x0000 // 001e: vbroadcastss 0x59c(%rip),%zmm12 # 5c4 <forward+0x84>
-	QUAD $0x05961d18487d7262; WORD $0x0000 // 0028: vbroadcastss 0x596(%rip),%zmm11 # 5c8 <forward+0x88>
-	QUAD $0x05901518487d7262; WORD $0x0000 // 0032: vbroadcastss 0x590(%rip),%zmm10 # 5cc <forward+0x8c>
-	QUAD $0x058a0d18487d7262; WORD $0x0000 // 003c: vbroadcastss 0x58a(%rip),%zmm9 # 5d0 <forward+0x90>
-	QUAD $0x05840518487d7262; WORD $0x0000 // 0046: vbroadcastss 0x584(%rip),%zmm8 # 5d4 <forward+0x94>
-	QUAD $0x057e3d18487df262; WORD $0x0000 // 0050: vbroadcastss 0x57e(%rip),%zmm7 # 5d8 <forward+0x98>
-	QUAD $0x05783518487df262; WORD $0x0000 // 005a: vbroadcastss 0x578(%rip),%zmm6 # 5dc <forward+0x9c>
-	QUAD $0x05122d6f48fdf162; WORD $0x0000 // 0064: vmovdqa64 0x512(%rip),%zmm5 # 580 <forward+0x40>
-	LONG $0x000040b9; BYTE $0x00 // 006e: mov $0x40,%ecx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0073: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x9066 // 007e: xchg %ax,%ax
-	QUAD $0x000477054978e2c4; BYTE $0x00 // 0080: ldtilecfg 0x477(%rip) # 500 <scoring>
-	LONG $0x90b88b48; WORD $0x0000; BYTE $0x00 // 0089: mov 0x90(%rax),%rdi
-	LONG $0x38708b48 // 0090: mov 0x38(%rax),%rsi
-	LONG $0x06e2c148 // 0094: shl $0x6,%rdx
-	QUAD $0x00000000bd1c8d48 // 0098: lea 0x0(,%rdi,4),%rbx
-	WORD $0x0148; BYTE $0xd6 // 00a0: add %rdx,%rsi
-	LONG $0x4b7be2c4; WORD $0x1e34 // 00a3: tileloadd (%rsi,%rbx,1),%tmm6
-	LONG $0x40500348 // 00a9: add 0x40(%rax),%rdx
-	LONG $0x4b7be2c4; WORD $0x1a3c // 00ad: tileloadd (%rdx,%rbx,1),%tmm7
-	LONG $0xa0988b48; WORD $0x0000; BYTE $0x00 // 00b3: mov 0xa0(%rax),%rbx
-	WORD $0x8b4c; BYTE $0x00 // 00ba: mov (%rax),%r8
-	LONG $0x08488b4c // 00bd: mov 0x8(%rax),%r9
-	LONG $0x20708b48 // 00c1: mov 0x20(%rax),%rsi
-	LONG $0x28788b48 // 00c5: mov 0x28(%rax),%rdi
-	WORD $0x8548; BYTE $0xdb // 00c9: test %rbx,%rbx
-	WORD $0x6d7e // 00cc: jle 13b <amxAttentionGradient+0x13b>
-	LONG $0x80908b48; WORD $0x0000; BYTE $0x00 // 00ce: mov 0x80(%rax),%rdx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 00d5: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x497be2c4; BYTE $0xc0 // 00e0: tilezero %tmm0
-	LONG $0x497be2c4; BYTE $0xc8 // 00e5: tilezero %tmm1
-	LONG $0x02e2c148 // 00ea: shl $0x2,%rdx
-	LONG $0x4b7be2c4; WORD $0x1624 // 00ee: tileloadd (%rsi,%rdx,1),%tmm4
-	LONG $0x4b7be2c4; WORD $0x172c // 00f4: tileloadd (%rdi,%rdx,1),%tmm5
-	LONG $0x5c4ae2c4; BYTE $0xc4 // 00fa: tdpbf16ps %tmm6,%tmm4,%tmm0
-	LONG $0x5c42e2c4; BYTE $0xcd // 00ff: tdpbf16ps %tmm7,%tmm5,%tmm1
-	LONG $0x4b7ac2c4; WORD $0x0804 // 0104: tilestored %tmm0,(%r8,%rcx,1)
-	LONG $0x4b7ac2c4; WORD $0x090c // 010a: tilestored %tmm1,(%r9,%rcx,1)
-	LONG $0x80908b48; WORD $0x0000; BYTE $0x00 // 0110: mov 0x80(%rax),%rdx
-	LONG $0x10eb8348 // 0117: sub $0x10,%rbx
-	WORD $0x8949; BYTE $0xd2 // 011b: mov %rdx,%r10
-	LONG $0x06e2c149 // 011e: shl $0x6,%r10
-	WORD $0x014c; BYTE $0xd6 // 0122: add %r10,%rsi
-	WORD $0x014c; BYTE $0xd7 // 0125: add %r10,%rdi
-	LONG $0x00c08149; WORD $0x0004; BYTE $0x00 // 0128: add $0x400,%r8
-	LONG $0x00c18149; WORD $0x0004; BYTE $0x00 // 012f: add $0x400,%r9
-	WORD $0x8548; BYTE $0xdb // 0136: test %rbx,%rbx
-	WORD $0xa57f // 0139: jg e0 <amxAttentionGradient+0xe0>
-	LONG $0xb0908b48; WORD $0x0000; BYTE $0x00 // 013b: mov 0xb0(%rax),%rdx
-	WORD $0x8b4c; BYTE $0x00 // 0142: mov (%rax),%r8
-	LONG $0xa0b88b48; WORD $0x0000; BYTE $0x00 // 0145: mov 0xa0(%rax),%rdi
-	LONG $0x06e2c148 // 014c: shl $0x6,%rdx
-	LONG $0x70500348 // 0150: add 0x70(%rax),%rdx
-	LONG $0x487cf162; WORD $0x1a10 // 0154: vmovups (%rdx),%zmm3
-	LONG $0x08708b48 // 015a: mov 0x8(%rax),%rsi
-	WORD $0x8948; BYTE $0xfb // 015e: mov %rdi,%rbx
-	WORD $0x894c; BYTE $0xc2 // 0161: mov %r8,%rdx
-	LONG $0xe457d8c5 // 0164: vxorps %xmm4,%xmm4,%xmm4
-	WORD $0x8548; BYTE $0xff // 0168: test %rdi,%rdi
-	WORD $0x7e7e // 016b: jle 1eb <amxAttentionGradient+0x1eb>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 016d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0178: nopl 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x1210 // 0180: vmovups (%rdx),%zmm2
-	LONG $0x40c68348 // 0186: add $0x40,%rsi
-	LONG $0x486cf162; WORD $0xc35c // 018a: vsubps %zmm3,%zmm2,%zmm0
-	LONG $0x40c28348 // 0190: add $0x40,%rdx
-	LONG $0x481cf162; WORD $0xc05f // 0194: vmaxps %zmm0,%zmm12,%zmm0
-	LONG $0x487cd162; WORD $0xd358 // 019a: vaddps %zmm11,%zmm0,%zmm2
-	LONG $0x486cd162; WORD $0xca58 // 01a0: vaddps %zmm10,%zmm2,%zmm1
-	LONG $0x486df162; WORD $0xf272; BYTE $0x17 // 01a6: vpslld $0x17,%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0xc15c // 01ad: vsubps %zmm1,%zmm0,%zmm0
-	LONG $0x487cd162; WORD $0xc928 // 01b3: vmovaps %zmm9,%zmm1
-	LONG $0x483df262; WORD $0xc898 // 01b9: vfmadd132ps %zmm0,%zmm8,%zmm1
-	LONG $0x4845f262; WORD $0xc898 // 01bf: vfmadd132ps %zmm0,%zmm7,%zmm1
-	LONG $0x484df262; WORD $0xc198 // 01c5: vfmadd132ps %zmm1,%zmm6,%zmm0
-	LONG $0x487cf162; WORD $0xc259 // 01cb: vmulps %zmm2,%zmm0,%zmm0
-	LONG $0x487df262; WORD $0x66b8; BYTE $0xff // 01d1: vfmadd231ps -0x40(%rsi),%zmm0,%zmm4
-	LONG $0x487cf162; WORD $0x4211; BYTE $0xff // 01d8: vmovups %zmm0,-0x40(%rdx)
-	WORD $0xff48; BYTE $0xcb // 01df: dec %rbx
-	WORD $0x9c75 // 01e2: jne 180 <amxAttentionGradient+0x180>
-	LONG $0x06e7c148 // 01e4: shl $0x6,%rdi
-	WORD $0x0149; BYTE $0xf8 // 01e8: add %rdi,%r8
-	LONG $0xc057f8c5 // 01eb: vxorps %xmm0,%xmm0,%xmm0
-	LONG $0x487cd162; WORD $0x0011 // 01ef: vmovups %zmm0,(%r8)
-	LONG $0xb0908b48; WORD $0x0000; BYTE $0x00 // 01f5: mov 0xb0(%rax),%rdx
-	LONG $0xa0808b4c; WORD $0x0000; BYTE $0x00 // 01fc: mov 0xa0(%rax),%r8
-	WORD $0x8948; BYTE $0xd7 // 0203: mov %rdx,%rdi
-	LONG $0x3fefc148 // 0206: shr $0x3f,%rdi
-	WORD $0x0148; BYTE $0xfa // 020a: add %rdi,%rdx
-	WORD $0xe283; BYTE $0x01 // 020d: and $0x1,%edx
-	WORD $0x2948; BYTE $0xfa // 0210: sub %rdi,%rdx
-	LONG $0x98b88b48; WORD $0x0000; BYTE $0x00 // 0213: mov 0x98(%rax),%rdi
-	LONG $0x05e2c148 // 021a: shl $0x5,%rdx
-	LONG $0x02e7c148 // 021e: shl $0x2,%rdi
-	WORD $0x8b48; BYTE $0x30 // 0222: mov (%rax),%rsi
-	LONG $0x08588b48 // 0225: mov 0x8(%rax),%rbx
-	LONG $0x10488b4c // 0229: mov 0x10(%rax),%r9
-	LONG $0x18500348 // 022d: add 0x18(%rax),%rdx
-	LONG $0x405f8d4c // 0231: lea 0x40(%rdi),%r11
-	WORD $0x854d; BYTE $0xc0 // 0235: test %r8,%r8
-	LONG $0x00d58e0f; WORD $0x0000 // 0238: jle 313 <amxAttentionGradient+0x313>
-	WORD $0x9066 // 023e: xchg %ax,%ax
-	LONG $0x487cf162; WORD $0x1310 // 0240: vmovups (%rbx),%zmm2
-	LONG $0x487c7162; WORD $0x2e10 // 0246: vmovups (%rsi),%zmm13
-	LONG $0x486cf162; WORD $0xcc5c // 024c: vsubps %zmm4,%zmm2,%zmm1
-	LONG $0x487cf162; WORD $0x5310; BYTE $0x01 // 0252: vmovups 0x40(%rbx),%zmm2
-	LONG $0x487cf162; WORD $0x5e10; BYTE $0x01 // 0259: vmovups 0x40(%rsi),%zmm3
-	LONG $0x486cf162; WORD $0xc45c // 0260: vsubps %zmm4,%zmm2,%zmm0
-	LONG $0x4874d162; WORD $0xcd59 // 0266: vmulps %zmm13,%zmm1,%zmm1
-	LONG $0x487e5262; WORD $0xed72 // 026c: vcvtneps2bf16 %zmm13,%ymm13
-	LONG $0x487cf162; WORD $0xc359 // 0272: vmulps %zmm3,%zmm0,%zmm0
-	LONG $0x3a148d4c // 0278: lea (%rdx,%rdi,1),%r10
-	LONG $0x487ef262; WORD $0xdb72 // 027c: vcvtneps2bf16 %zmm3,%ymm3
-	LONG $0x02e88349 // 0282: sub $0x2,%r8
-	LONG $0x80ee8348 // 0286: sub $0xffffffffffffff80,%rsi
-	LONG $0x487ff262; WORD $0xd172 // 028a: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm2
-	LONG $0x80eb8348 // 0290: sub $0xffffffffffffff80,%rbx
-	LONG $0x40c18349 // 0294: add $0x40,%r9
-	LONG $0x48d5f262; WORD $0xd28d // 0298: vpermw %zmm2,%zmm5,%zmm2
-	LONG $0x48fed162; WORD $0x517f; BYTE $0xff // 029e: vmovdqu64 %zmm2,-0x40(%r9)
-	LONG $0x487ef262; WORD $0xd172 // 02a5: vcvtneps2bf16 %zmm1,%ymm2
-	LONG $0x2a7f7ec5 // 02ab: vmovdqu %ymm13,(%rdx)
-	LONG $0x7f7ec1c4; BYTE $0x12 // 02af: vmovdqu %ymm2,(%r10)
-	LONG $0x487df262; WORD $0xd233 // 02b4: vpmovzxwd %ymm2,%zmm2
-	LONG $0x486df162; WORD $0xf272; BYTE $0x10 // 02ba: vpslld $0x10,%zmm2,%zmm2
-	LONG $0x4874f162; WORD $0xca5c // 02c1: vsubps %zmm2,%zmm1,%zmm1
-	LONG $0x487ef262; WORD $0xc972 // 02c7: vcvtneps2bf16 %zmm1,%ymm1
-	LONG $0x7f7ec1c4; WORD $0x3a0c // 02cd: vmovdqu %ymm1,(%r10,%rdi,1)
-	LONG $0x487ef262; WORD $0xc872 // 02d3: vcvtneps2bf16 %zmm0,%ymm1
-	LONG $0x1a148d4e // 02d9: lea (%rdx,%r11,1),%r10
-	LONG $0x5a7ffec5; BYTE $0x40 // 02dd: vmovdqu %ymm3,0x40(%rdx)
-	LONG $0x80ea8348 // 02e2: sub $0xffffffffffffff80,%rdx
-	LONG $0x7f7ec1c4; BYTE $0x0a // 02e6: vmovdqu %ymm1,(%r10)
-	LONG $0x487df262; WORD $0xc933 // 02eb: vpmovzxwd %ymm1,%zmm1
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x10 // 02f1: vpslld $0x10,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc15c // 02f8: vsubps %zmm1,%zmm0,%zmm0
-	LONG $0x487ef262; WORD $0xc072 // 02fe: vcvtneps2bf16 %zmm0,%ymm0
-	LONG $0x7f7ec1c4; WORD $0x3a04 // 0304: vmovdqu %ymm0,(%r10,%rdi,1)
-	WORD $0x854d; BYTE $0xc0 // 030a: test %r8,%r8
-	LONG $0xff2d8f0f; WORD $0xffff // 030d: jg 240 <amxAttentionGradient+0x240>
-	QUAD $0x0001a4054978e2c4; BYTE $0x00 // 0313: ldtilecfg 0x1a4(%rip) # 4c0 <adding>
-	LONG $0x10588b48 // 031c: mov 0x10(%rax),%rbx
-	LONG $0x30708b48 // 0320: mov 0x30(%rax),%rsi
-	LONG $0x497be2c4; BYTE $0xc0 // 0324: tilezero %tmm0
-	LONG $0xa0908b48; WORD $0x0000; BYTE $0x00 // 0329: mov 0xa0(%rax),%rdx
-	WORD $0x8548; BYTE $0xd2 // 0330: test %rdx,%rdx
-	WORD $0x307e // 0333: jle 365 <amxAttentionGradient+0x365>
-	LONG $0x88b88b48; WORD $0x0000; BYTE $0x00 // 0335: mov 0x88(%rax),%rdi
-	LONG $0x02e7c148 // 033c: shl $0x2,%rdi
-	LONG $0x4b7be2c4; WORD $0x3e0c // 0340: tileloadd (%rsi,%rdi,1),%tmm1
-	LONG $0x4b7be2c4; WORD $0x0b14 // 0346: tileloadd (%rbx,%rcx,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 034c: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0x20ea8348 // 0351: sub $0x20,%rdx
-	LONG $0x00c38148; WORD $0x0004; BYTE $0x00 // 0355: add $0x400,%rbx
-	LONG $0x40c68348 // 035c: add $0x40,%rsi
-	WORD $0x8548; BYTE $0xd2 // 0360: test %rdx,%rdx
-	WORD $0xdb7f // 0363: jg 340 <amxAttentionGradient+0x340>
-	LONG $0xb0908b48; WORD $0x0000; BYTE $0x00 // 0365: mov 0xb0(%rax),%rdx
-	LONG $0x90b88b48; WORD $0x0000; BYTE $0x00 // 036c: mov 0x90(%rax),%rdi
-	LONG $0x06e2c148 // 0373: shl $0x6,%rdx
-	LONG $0x58500348 // 0377: add 0x58(%rax),%rdx
-	QUAD $0x00000000bd1c8d48 // 037b: lea 0x0(,%rdi,4),%rbx
-	LONG $0x4b7ae2c4; WORD $0x1a04 // 0383: tilestored %tmm0,(%rdx,%rbx,1)
-	LONG $0xb0908b48; WORD $0x0000; BYTE $0x00 // 0389: mov 0xb0(%rax),%rdx
-	WORD $0xc2f6; BYTE $0x01 // 0390: test $0x1,%dl
-	WORD $0x2b75 // 0393: jne 3c0 <amxAttentionGradient+0x3c0>
-	WORD $0xff48; BYTE $0xc2 // 0395: inc %rdx
-	LONG $0xb0908948; WORD $0x0000; BYTE $0x00 // 0398: mov %rdx,0xb0(%rax)
-	LONG $0xa8903b48; WORD $0x0000; BYTE $0x00 // 039f: cmp 0xa8(%rax),%rdx
-	LONG $0xfcd48c0f; WORD $0xffff // 03a6: jl 80 <amxAttentionGradient+0x80>
-	WORD $0xf8c5; BYTE $0x77 // 03ac: vzeroupper
-	LONG $0x4978e2c4; BYTE $0xc0 // 03af: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 03b4: vzeroupper
-	BYTE $0xc3 // 03b7: ret
-	QUAD $0x0000000000841f0f // 03b8: nopl 0x0(%rax,%rax,1)
-	LONG $0x80a08b4c; WORD $0x0000; BYTE $0x00 // 03c0: mov 0x80(%rax),%r12
-	WORD $0xff48; BYTE $0xca // 03c7: dec %rdx
-	LONG $0xd4af0f49 // 03ca: imul %r12,%rdx
-	LONG $0x50588b48 // 03ce: mov 0x50(%rax),%rbx
-	QUAD $0x00000000e5348d4a // 03d2: lea 0x0(,%r12,8),%rsi
-	LONG $0x06e2c148 // 03da: shl $0x6,%rdx
-	WORD $0x0148; BYTE $0xd3 // 03de: add %rdx,%rbx
-	LONG $0x4b7be2c4; WORD $0x332c // 03e1: tileloadd (%rbx,%rsi,1),%tmm5
-	LONG $0x48500348 // 03e7: add 0x48(%rax),%rdx
-	LONG $0x4b7be2c4; WORD $0x3234 // 03eb: tileloadd (%rdx,%rsi,1),%tmm6
-	LONG $0xa0808b4c; WORD $0x0000; BYTE $0x00 // 03f1: mov 0xa0(%rax),%r8
-	LONG $0x05e4c149 // 03f8: shl $0x5,%r12
-	WORD $0x3145; BYTE $0xc9 // 03fc: xor %r9d,%r9d
-	WORD $0xff31 // 03ff: xor %edi,%edi
-	WORD $0x854d; BYTE $0xc0 // 0401: test %r8,%r8
-	LONG $0x00a38e0f; WORD $0x0000 // 0404: jle 4ad <amxAttentionGradient+0x4ad>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 040a: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0415: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x68588b48 // 0420: mov 0x68(%rax),%rbx
-	QUAD $0x000000008d148d4a // 0424: lea 0x0(,%r9,4),%rdx
-	WORD $0x0148; BYTE $0xd3 // 042c: add %rdx,%rbx
-	LONG $0x4b7be2c4; WORD $0x331c // 042f: tileloadd (%rbx,%rsi,1),%tmm3
-	LONG $0x60508b4c // 0435: mov 0x60(%rax),%r10
-	WORD $0x0149; BYTE $0xd2 // 0439: add %rdx,%r10
-	LONG $0x4b7bc2c4; WORD $0x323c // 043c: tileloadd (%r10,%rsi,1),%tmm7
-	LONG $0x18508b4c // 0442: mov 0x18(%rax),%r10
-	LONG $0xba148d4d // 0446: lea (%r10,%rdi,4),%r10
-	LONG $0x4b7bc2c4; WORD $0x0a24 // 044a: tileloadd (%r10,%rcx,1),%tmm4
-	LONG $0x5c52e2c4; BYTE $0xdc // 0450: tdpbf16ps %tmm5,%tmm4,%tmm3
-	LONG $0x4b7ae2c4; WORD $0x331c // 0455: tilestored %tmm3,(%rbx,%rsi,1)
-	LONG $0x98988b48; WORD $0x0000; BYTE $0x00 // 045b: mov 0x98(%rax),%rbx
-	LONG $0x18508b4c // 0462: mov 0x18(%rax),%r10
-	LONG $0x1f1c8d4c // 0466: lea (%rdi,%rbx,1),%r11
-	LONG $0x9a2c8d4f // 046a: lea (%r10,%r11,4),%r13
-	LONG $0x4b7bc2c4; WORD $0x0d64; BYTE $0x00 // 046e: tileloadd 0x0(%r13,%rcx,1),%tmm4
-	LONG $0x5c4ae2c4; BYTE $0xfc // 0475: tdpbf16ps %tmm6,%tmm4,%tmm7
-	WORD $0x014c; BYTE $0xdb // 047a: add %r11,%rbx
-	LONG $0x9a1c8d49 // 047d: lea (%r10,%rbx,4),%rbx
-	LONG $0x4b7be2c4; WORD $0x0b24 // 0481: tileloadd (%rbx,%rcx,1),%tmm4
-	LONG $0x5c4ae2c4; BYTE $0xfc // 0487: tdpbf16ps %tmm6,%tmm4,%tmm7
-	LONG $0x60500348 // 048c: add 0x60(%rax),%rdx
-	LONG $0x4b7ae2c4; WORD $0x323c // 0490: tilestored %tmm7,(%rdx,%rsi,1)
-	LONG $0x10e88349 // 0496: sub $0x10,%r8
-	LONG $0x00c78148; WORD $0x0001; BYTE $0x00 // 049a: add $0x100,%rdi
-	WORD $0x014d; BYTE $0xe1 // 04a1: add %r12,%r9
-	WORD $0x854d; BYTE $0xc0 // 04a4: test %r8,%r8
-	LONG $0xff738f0f; WORD $0xffff // 04a7: jg 420 <amxAttentionGradient+0x420>
-	LONG $0xb0908b48; WORD $0x0000; BYTE $0x00 // 04ad: mov 0xb0(%rax),%rdx
-	LONG $0xfffedce9; BYTE $0xff // 04b4: jmp 395 <amxAttentionGradient+0x395>
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 04b9
-	QUAD $0x0000000000000001 // 04c0
-	QUAD $0x0000000000000000 // 04c8
-	QUAD $0x0020004000400040 // 04d0
-	QUAD $0x0020002000200040 // 04d8
-	QUAD $0x0000000000000000 // 04e0
-	QUAD $0x0000000000000000 // 04e8
-	QUAD $0x1010101010100808 // 04f0
-	QUAD $0x0000000000000000 // 04f8
-	QUAD $0x0000000000000001 // 0500
-	QUAD $0x0000000000000000 // 0508
-	QUAD $0x0000000000400040 // 0510
-	QUAD $0x0040004000100010 // 0518
-	QUAD $0x0000000000000000 // 0520
-	QUAD $0x0000000000000000 // 0528
-	QUAD $0x0404101000001010 // 0530
-	QUAD $0x0000000000000000 // 0538
-	QUAD $0x0000000000000001 // 0540
-	QUAD $0x0000000000000000 // 0548
-	QUAD $0x0040004000400040 // 0550
-	QUAD $0x0040004000100010 // 0558
-	QUAD $0x0000000000000000 // 0560
-	QUAD $0x0000000000000000 // 0568
-	QUAD $0x1004101008081010 // 0570
-	QUAD $0x0000000000000000 // 0578
-	QUAD $0x0011000100100000 // 0580
-	QUAD $0x0013000300120002 // 0588
-	QUAD $0x0015000500140004 // 0590
-	QUAD $0x0017000700160006 // 0598
-	QUAD $0x0019000900180008 // 05a0
-	QUAD $0x001b000b001a000a // 05a8
-	QUAD $0x001d000d001c000c // 05b0
-	QUAD $0x001f000f001e000e // 05b8
-	QUAD $0xc2fc0000ff7fffff // 05c0
-	QUAD $0xcb40007f4b40007f // 05c8
-	QUAD $0x3e786f0d3d61fbb0 // 05d0
-	QUAD $0x3f7ffb493f31798d // 05d8
+	QUAD $0x000737054978e2c4; BYTE $0x00 // 0000: ldtilecfg 0x737(%rip) # 740 <backward>
+	WORD $0xc031 // 0009: xor %eax,%eax
+	WORD $0x3145; BYTE $0xc9 // 000b: xor %r9d,%r9d
+	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
+	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
+	LONG $0x0040b841; WORD $0x0000 // 0021: mov $0x40,%r8d
+	LONG $0x047b8e0f; WORD $0x0000 // 0027: jle 4a8 <amxAttentionGradient+0x4a8>
+	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 002d: mov 0x90(%rdi),%rsi
+	LONG $0x385f8b48 // 0034: mov 0x38(%rdi),%rbx
+	WORD $0x8948; BYTE $0xc2 // 0038: mov %rax,%rdx
+	LONG $0x06e2c148 // 003b: shl $0x6,%rdx
+	QUAD $0x00000000b50c8d48 // 003f: lea 0x0(,%rsi,4),%rcx
+	WORD $0x0148; BYTE $0xd3 // 0047: add %rdx,%rbx
+	LONG $0x4b7be2c4; WORD $0x0b24 // 004a: tileloadd (%rbx,%rcx,1),%tmm4
+	LONG $0x40570348 // 0050: add 0x40(%rdi),%rdx
+	LONG $0x4b7be2c4; WORD $0x0a2c // 0054: tileloadd (%rdx,%rcx,1),%tmm5
+	LONG $0x000002bb; BYTE $0x00 // 005a: mov $0x2,%ebx
+	WORD $0xc931 // 005f: xor %ecx,%ecx
+	LONG $0x06e0c148 // 0061: shl $0x6,%rax
+	LONG $0x70470348 // 0065: add 0x70(%rdi),%rax
+	LONG $0x4b7ba2c4; WORD $0x0804 // 0069: tileloadd (%rax,%r9,1),%tmm0
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 006f: mov 0x80(%rdi),%rax
+	LONG $0x20578b48 // 0076: mov 0x20(%rdi),%rdx
+	WORD $0x8948; BYTE $0xc6 // 007a: mov %rax,%rsi
+	LONG $0xf1af0f48 // 007d: imul %rcx,%rsi
+	LONG $0x02e0c148 // 0081: shl $0x2,%rax
+	LONG $0xb2148d48 // 0085: lea (%rdx,%rsi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x021c // 0089: tileloadd (%rdx,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 008f: tdpbf16ps %tmm4,%tmm3,%tmm0
+	WORD $0x8b48; BYTE $0x17 // 0094: mov (%rdi),%rdx
+	WORD $0x8948; BYTE $0xc8 // 0097: mov %rcx,%rax
+	LONG $0x06e0c148 // 009a: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc2 // 009e: add %rax,%rdx
+	LONG $0x4b7aa2c4; WORD $0x0204 // 00a1: tilestored %tmm0,(%rdx,%r8,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 00a7: tilezero %tmm1
+	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 00ac: mov 0x80(%rdi),%rdx
+	LONG $0x28778b48 // 00b3: mov 0x28(%rdi),%rsi
+	WORD $0x8949; BYTE $0xd2 // 00b7: mov %rdx,%r10
+	LONG $0xd1af0f4c // 00ba: imul %rcx,%r10
+	LONG $0x02e2c148 // 00be: shl $0x2,%rdx
+	LONG $0x96348d4a // 00c2: lea (%rsi,%r10,4),%rsi
+	LONG $0x4b7be2c4; WORD $0x161c // 00c6: tileloadd (%rsi,%rdx,1),%tmm3
+	LONG $0x5c52e2c4; BYTE $0xcb // 00cc: tdpbf16ps %tmm5,%tmm3,%tmm1
+	LONG $0x08470348 // 00d1: add 0x8(%rdi),%rax
+	LONG $0x4b7aa2c4; WORD $0x000c // 00d5: tilestored %tmm1,(%rax,%r8,1)
+	LONG $0x01fb8348 // 00db: cmp $0x1,%rbx
+	WORD $0x1574 // 00df: je f6 <amxAttentionGradient+0xf6>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 00e1: mov 0xb0(%rdi),%rax
+	LONG $0x10c18348 // 00e8: add $0x10,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 00ec: mov $0x1,%ebx
+	LONG $0xffff6be9; BYTE $0xff // 00f1: jmp 61 <amxAttentionGradient+0x61>
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 00f6: mov 0xa0(%rdi),%rax
+	LONG $0xed57d0c5 // 00fd: vxorps %xmm5,%xmm5,%xmm5
+	WORD $0x8548; BYTE $0xc0 // 0101: test %rax,%rax
+	LONG $0x01668e0f; WORD $0x0000 // 0104: jle 270 <amxAttentionGradient+0x270>
+	QUAD $0x06f01d18487d7262; WORD $0x0000 // 010a: vbroadcastss 0x6f0(%rip),%zmm11 # 804 <forward+0x84>
+	QUAD $0x06ea1518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6ea(%rip),%zmm10 # 808 <forward+0x88>
+	QUAD $0x06e40d18487d7262; WORD $0x0000 // 011e: vbroadcastss 0x6e4(%rip),%zmm9 # 80c <forward+0x8c>
+	QUAD $0x06de0518487d7262; WORD $0x0000 // 0128: vbroadcastss 0x6de(%rip),%zmm8 # 810 <forward+0x90>
+	QUAD $0x06d83d18487df262; WORD $0x0000 // 0132: vbroadcastss 0x6d8(%rip),%zmm7 # 814 <forward+0x94>
+	QUAD $0x06d23518487df262; WORD $0x0000 // 013c: vbroadcastss 0x6d2(%rip),%zmm6 # 818 <forward+0x98>
+	QUAD $0x06b02518487d7262; WORD $0x0000 // 0146: vbroadcastss 0x6b0(%rip),%zmm12 # 800 <forward+0x80>
+	LONG $0x487cf162; WORD $0xe528 // 0150: vmovaps %zmm5,%zmm4
+	WORD $0xdb31 // 0156: xor %ebx,%ebx
+	QUAD $0x0000000000841f0f // 0158: nopl 0x0(%rax,%rax,1)
+	WORD $0x8948; BYTE $0xda // 0160: mov %rbx,%rdx
+	LONG $0x20c38348 // 0163: add $0x20,%rbx
+	WORD $0x3948; BYTE $0xc3 // 0167: cmp %rax,%rbx
+	LONG $0x03908c0f; WORD $0x0000 // 016a: jl 500 <amxAttentionGradient+0x500>
+	LONG $0x1f728d48 // 0170: lea 0x1f(%rdx),%rsi
+	WORD $0x3948; BYTE $0xc6 // 0174: cmp %rax,%rsi
+	WORD $0x1f7c // 0177: jl 198 <amxAttentionGradient+0x198>
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0179: nopl 0x0(%rax)
+	WORD $0x8948; BYTE $0xc1 // 0180: mov %rax,%rcx
+	LONG $0x06e1c148 // 0183: shl $0x6,%rcx
+	WORD $0x0348; BYTE $0x0f // 0187: add (%rdi),%rcx
+	WORD $0xff48; BYTE $0xc0 // 018a: inc %rax
+	LONG $0x487c7162; WORD $0x2111 // 018d: vmovups %zmm12,(%rcx)
+	WORD $0x3948; BYTE $0xf0 // 0193: cmp %rsi,%rax
+	WORD $0xe87e // 0196: jle 180 <amxAttentionGradient+0x180>
+	WORD $0x8b48; BYTE $0x07 // 0198: mov (%rdi),%rax
+	LONG $0x06e2c148 // 019b: shl $0x6,%rdx
+	WORD $0x0148; BYTE $0xd0 // 019f: add %rdx,%rax
+	LONG $0x000010b9; BYTE $0x00 // 01a2: mov $0x10,%ecx
+	LONG $0x08570348 // 01a7: add 0x8(%rdi),%rdx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ab: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 01b6: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x0010 // 01c0: vmovups (%rax),%zmm0
+	LONG $0x487cd162; WORD $0xc928 // 01c6: vmovaps %zmm9,%zmm1
+	LONG $0x487cd162; WORD $0xd358 // 01cc: vaddps %zmm11,%zmm0,%zmm2
+	LONG $0x80e88348 // 01d2: sub $0xffffffffffffff80,%rax
+	LONG $0x80ea8348 // 01d6: sub $0xffffffffffffff80,%rdx
+	LONG $0x486cd162; WORD $0xd258 // 01da: vaddps %zmm10,%zmm2,%zmm2
+	LONG $0x487cf162; WORD $0xc25c // 01e0: vsubps %zmm2,%zmm0,%zmm0
+	LONG $0x483df262; WORD $0xc898 // 01e6: vfmadd132ps %zmm0,%zmm8,%zmm1
+	LONG $0x4845f262; WORD $0xc898 // 01ec: vfmadd132ps %zmm0,%zmm7,%zmm1
+	LONG $0x484df262; WORD $0xc898 // 01f2: vfmadd132ps %zmm0,%zmm6,%zmm1
+	LONG $0x487cd162; WORD $0xc128 // 01f8: vmovaps %zmm9,%zmm0
+	LONG $0x4875f262; WORD $0xca2c // 01fe: vscalefps %zmm2,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x5010; BYTE $0xff // 0204: vmovups -0x40(%rax),%zmm2
+	LONG $0x486cd162; WORD $0xdb58 // 020b: vaddps %zmm11,%zmm2,%zmm3
+	LONG $0x4864d162; WORD $0xda58 // 0211: vaddps %zmm10,%zmm3,%zmm3
+	LONG $0x4875f262; WORD $0x62b8; BYTE $0xfe // 0217: vfmadd231ps -0x80(%rdx),%zmm1,%zmm4
+	LONG $0x486cf162; WORD $0xd35c // 021e: vsubps %zmm3,%zmm2,%zmm2
+	LONG $0x483df262; WORD $0xc298 // 0224: vfmadd132ps %zmm2,%zmm8,%zmm0
+	LONG $0x4845f262; WORD $0xc298 // 022a: vfmadd132ps %zmm2,%zmm7,%zmm0
+	LONG $0x484df262; WORD $0xc298 // 0230: vfmadd132ps %zmm2,%zmm6,%zmm0
+	LONG $0x487df262; WORD $0xc32c // 0236: vscalefps %zmm3,%zmm0,%zmm0
+	LONG $0x487df262; WORD $0x6ab8; BYTE $0xff // 023c: vfmadd231ps -0x40(%rdx),%zmm0,%zmm5
+	LONG $0x487cf162; WORD $0x4811; BYTE $0xfe // 0243: vmovups %zmm1,-0x80(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 024a: vmovups %zmm0,-0x40(%rax)
+	WORD $0xff48; BYTE $0xc9 // 0251: dec %rcx
+	LONG $0xff66850f; WORD $0xffff // 0254: jne 1c0 <amxAttentionGradient+0x1c0>
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 025a: mov 0xa0(%rdi),%rax
+	WORD $0x3948; BYTE $0xc3 // 0261: cmp %rax,%rbx
+	LONG $0xfef68c0f; WORD $0xffff // 0264: jl 160 <amxAttentionGradient+0x160>
+	LONG $0x485cf162; WORD $0xed58 // 026a: vaddps %zmm5,%zmm4,%zmm5
+	LONG $0x497be2c4; BYTE $0xc0 // 0270: tilezero %tmm0
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0275: mov 0xa0(%rdi),%rax
+	LONG $0x10778b48 // 027c: mov 0x10(%rdi),%rsi
+	WORD $0x8548; BYTE $0xc0 // 0280: test %rax,%rax
+	LONG $0x01688e0f; WORD $0x0000 // 0283: jle 3f1 <amxAttentionGradient+0x3f1>
+	WORD $0x3145; BYTE $0xe4 // 0289: xor %r12d,%r12d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 028c: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0297: nopw 0x0(%rax,%rax,1)
+	WORD $0x894c; BYTE $0xe0 // 02a0: mov %r12,%rax
+	LONG $0x05e0c148 // 02a3: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 02a7: and $0x400,%eax
+	WORD $0x0148; BYTE $0xc6 // 02ac: add %rax,%rsi
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 02af: mov 0xb0(%rdi),%rax
+	WORD $0x8b48; BYTE $0x0f // 02b6: mov (%rdi),%rcx
+	WORD $0x8948; BYTE $0xc3 // 02b9: mov %rax,%rbx
+	LONG $0x3febc148 // 02bc: shr $0x3f,%rbx
+	WORD $0x0148; BYTE $0xd8 // 02c0: add %rbx,%rax
+	WORD $0xe083; BYTE $0x01 // 02c3: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd8 // 02c6: sub %rbx,%rax
+	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 02c9: mov 0x98(%rdi),%rbx
+	WORD $0x894c; BYTE $0xe2 // 02d0: mov %r12,%rdx
+	LONG $0x60048d4a // 02d3: lea (%rax,%r12,2),%rax
+	LONG $0x06e2c148 // 02d7: shl $0x6,%rdx
+	LONG $0x05e0c148 // 02db: shl $0x5,%rax
+	LONG $0x02e3c148 // 02df: shl $0x2,%rbx
+	WORD $0x0148; BYTE $0xd1 // 02e3: add %rdx,%rcx
+	LONG $0x18470348 // 02e6: add 0x18(%rdi),%rax
+	LONG $0x08570348 // 02ea: add 0x8(%rdi),%rdx
+	LONG $0x0010ba41; WORD $0x0000 // 02ee: mov $0x10,%r10d
+	LONG $0x406b8d4c // 02f4: lea 0x40(%rbx),%r13
+	QUAD $0x0000000000841f0f // 02f8: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x3a10 // 0300: vmovups (%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x2110 // 0306: vmovups (%rcx),%zmm4
+	LONG $0x4844f162; WORD $0xcd5c // 030c: vsubps %zmm5,%zmm7,%zmm1
+	LONG $0x487cf162; WORD $0x7a10; BYTE $0x01 // 0312: vmovups 0x40(%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x5910; BYTE $0x01 // 0319: vmovups 0x40(%rcx),%zmm3
+	LONG $0x4874f162; WORD $0xcc59 // 0320: vmulps %zmm4,%zmm1,%zmm1
+	LONG $0x4844f162; WORD $0xc55c // 0326: vsubps %zmm5,%zmm7,%zmm0
+	LONG $0x487ef262; WORD $0xe472 // 032c: vcvtneps2bf16 %zmm4,%ymm4
+	LONG $0x181c8d4c // 0332: lea (%rax,%rbx,1),%r11
+	LONG $0x487cf162; WORD $0xc359 // 0336: vmulps %zmm3,%zmm0,%zmm0
+	LONG $0x487ef262; WORD $0xf172 // 033c: vcvtneps2bf16 %zmm1,%ymm6
+	LONG $0x487ef262; WORD $0xdb72 // 0342: vcvtneps2bf16 %zmm3,%ymm3
+	LONG $0x80e98348 // 0348: sub $0xffffffffffffff80,%rcx
+	LONG $0x207ffec5 // 034c: vmovdqu %ymm4,(%rax)
+	LONG $0x487ef262; WORD $0xe072 // 0350: vcvtneps2bf16 %zmm0,%ymm4
+	LONG $0x80ea8348 // 0356: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0xd633 // 035a: vpmovzxwd %ymm6,%zmm2
+	LONG $0x486df162; WORD $0xf272; BYTE $0x10 // 0360: vpslld $0x10,%zmm2,%zmm2
+	LONG $0x4874f162; WORD $0xca5c // 0367: vsubps %zmm2,%zmm1,%zmm1
+	LONG $0x7f7ec1c4; BYTE $0x33 // 036d: vmovdqu %ymm6,(%r11)
+	LONG $0x486df162; WORD $0xd272; BYTE $0x10 // 0372: vpsrld $0x10,%zmm2,%zmm2
+	LONG $0x487ef262; WORD $0xc972 // 0379: vcvtneps2bf16 %zmm1,%ymm1
+	LONG $0x40c68348 // 037f: add $0x40,%rsi
+	LONG $0x7f7ec1c4; WORD $0x1b0c // 0383: vmovdqu %ymm1,(%r11,%rbx,1)
+	LONG $0x487df262; WORD $0xcc33 // 0389: vpmovzxwd %ymm4,%zmm1
+	LONG $0x4875f162; WORD $0xf172; BYTE $0x10 // 038f: vpslld $0x10,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0xc15c // 0396: vsubps %zmm1,%zmm0,%zmm0
+	LONG $0x281c8d4e // 039c: lea (%rax,%r13,1),%r11
+	LONG $0x486df162; WORD $0xd1eb // 03a0: vpord %zmm1,%zmm2,%zmm2
+	LONG $0x487ef262; WORD $0xc072 // 03a6: vcvtneps2bf16 %zmm0,%ymm0
+	LONG $0x587ffec5; BYTE $0x40 // 03ac: vmovdqu %ymm3,0x40(%rax)
+	LONG $0x7f7ec1c4; BYTE $0x23 // 03b1: vmovdqu %ymm4,(%r11)
+	LONG $0x80e88348 // 03b6: sub $0xffffffffffffff80,%rax
+	LONG $0x7f7ec1c4; WORD $0x1b04 // 03ba: vmovdqu %ymm0,(%r11,%rbx,1)
+	LONG $0x48fef162; WORD $0x567f; BYTE $0xff // 03c0: vmovdqu64 %zmm2,-0x40(%rsi)
+	WORD $0xff49; BYTE $0xca // 03c7: dec %r10
+	LONG $0xff30850f; WORD $0xffff // 03ca: jne 300 <amxAttentionGradient+0x300>
+	WORD $0x854d; BYTE $0xe4 // 03d0: test %r12,%r12
+	LONG $0x00df850f; WORD $0x0000 // 03d3: jne 4b8 <amxAttentionGradient+0x4b8>
+	LONG $0x10778b48 // 03d9: mov 0x10(%rdi),%rsi
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 03dd: mov 0xa0(%rdi),%rax
+	LONG $0x20c48349 // 03e4: add $0x20,%r12
+	WORD $0x3949; BYTE $0xc4 // 03e8: cmp %rax,%r12
+	LONG $0xfeaf8c0f; WORD $0xffff // 03eb: jl 2a0 <amxAttentionGradient+0x2a0>
+	LONG $0x1e508d48 // 03f1: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 03f5: dec %rax
+	LONG $0xd0490f48 // 03f8: cmovns %rax,%rdx
+	LONG $0x304f8b48 // 03fc: mov 0x30(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd3 // 0400: mov %rdx,%rbx
+	LONG $0xe0e38348 // 0403: and $0xffffffffffffffe0,%rbx
+	LONG $0x591c8d48 // 0407: lea (%rcx,%rbx,2),%rbx
+	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 040b: mov 0x88(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd0 // 0412: mov %rdx,%rax
+	LONG $0x05f8c148 // 0415: sar $0x5,%rax
+	LONG $0x02e1c148 // 0419: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0b0c // 041d: tileloadd (%rbx,%rcx,1),%tmm1
+	LONG $0x3feac148 // 0423: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0427: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 042a: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 042d: sub %rdx,%rax
+	LONG $0x0ae0c148 // 0430: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xf0 // 0434: add %rsi,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 0437: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 043d: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0x4b7aa2c4; WORD $0x0604 // 0442: tilestored %tmm0,(%rsi,%r8,1)
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0448: mov 0xb0(%rdi),%rax
+	LONG $0x104f8b48 // 044f: mov 0x10(%rdi),%rcx
+	LONG $0x06e0c148 // 0453: shl $0x6,%rax
+	LONG $0x58470348 // 0457: add 0x58(%rdi),%rax
+	LONG $0x000008ba; BYTE $0x00 // 045b: mov $0x8,%edx
+	LONG $0x487cf162; WORD $0x2910 // 0460: vmovups (%rcx),%zmm5
+	LONG $0x40c18348 // 0466: add $0x40,%rcx
+	LONG $0x487cf162; WORD $0x2811 // 046a: vmovups %zmm5,(%rax)
+	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0470: mov 0x90(%rdi),%rbx
+	LONG $0x98048d48 // 0477: lea (%rax,%rbx,4),%rax
+	WORD $0xcaff // 047b: dec %edx
+	WORD $0xe175 // 047d: jne 460 <amxAttentionGradient+0x460>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 047f: mov 0xb0(%rdi),%rax
+	WORD $0x01a8 // 0486: test $0x1,%al
+	LONG $0x0117850f; WORD $0x0000 // 0488: jne 5a5 <amxAttentionGradient+0x5a5>
+	WORD $0xff48; BYTE $0xc0 // 048e: inc %rax
+	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0491: mov %rax,0xb0(%rdi)
+	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0498: cmp 0xa8(%rdi),%rax
+	LONG $0xfb888c0f; WORD $0xffff // 049f: jl 2d <amxAttentionGradient+0x2d>
+	WORD $0xf8c5; BYTE $0x77 // 04a5: vzeroupper
+	LONG $0x4978e2c4; BYTE $0xc0 // 04a8: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 04ad: vzeroupper
+	BYTE $0xc3 // 04b0: ret
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 04b1: nopl 0x0(%rax)
+	LONG $0x24448d49; BYTE $0xe0 // 04b8: lea -0x20(%r12),%rax
+	LONG $0x30578b48 // 04bd: mov 0x30(%rdi),%rdx
+	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 04c1: mov 0x88(%rdi),%rsi
+	WORD $0x8948; BYTE $0xc1 // 04c8: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 04cb: sar %rcx
+	LONG $0x8a0c8d48 // 04ce: lea (%rdx,%rcx,4),%rcx
+	QUAD $0x00000000b5148d48 // 04d2: lea 0x0(,%rsi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x110c // 04da: tileloadd (%rcx,%rdx,1),%tmm1
+	LONG $0x10778b48 // 04e0: mov 0x10(%rdi),%rsi
+	LONG $0x05e0c148 // 04e4: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 04e8: and $0x400,%eax
+	WORD $0x0148; BYTE $0xf0 // 04ed: add %rsi,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 04f0: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 04f6: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0xfffedde9; BYTE $0xff // 04fb: jmp 3dd <amxAttentionGradient+0x3dd>
+	WORD $0x8948; BYTE $0xd9 // 0500: mov %rbx,%rcx
+	LONG $0x0002ba41; WORD $0x0000 // 0503: mov $0x2,%r10d
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0509: mov 0xb0(%rdi),%rax
+	LONG $0x06e0c148 // 0510: shl $0x6,%rax
+	LONG $0x70470348 // 0514: add 0x70(%rdi),%rax
+	LONG $0x4b7ba2c4; WORD $0x0804 // 0518: tileloadd (%rax,%r9,1),%tmm0
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 051e: mov 0x80(%rdi),%rax
+	LONG $0x20778b48 // 0525: mov 0x20(%rdi),%rsi
+	WORD $0x8949; BYTE $0xc3 // 0529: mov %rax,%r11
+	LONG $0xd9af0f4c // 052c: imul %rcx,%r11
+	LONG $0x02e0c148 // 0530: shl $0x2,%rax
+	LONG $0x9e348d4a // 0534: lea (%rsi,%r11,4),%rsi
+	LONG $0x4b7be2c4; WORD $0x061c // 0538: tileloadd (%rsi,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 053e: tdpbf16ps %tmm4,%tmm3,%tmm0
+	WORD $0x8b48; BYTE $0x37 // 0543: mov (%rdi),%rsi
+	WORD $0x8948; BYTE $0xc8 // 0546: mov %rcx,%rax
+	LONG $0x06e0c148 // 0549: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc6 // 054d: add %rax,%rsi
+	LONG $0x4b7aa2c4; WORD $0x0604 // 0550: tilestored %tmm0,(%rsi,%r8,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 0556: tilezero %tmm1
+	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 055b: mov 0x80(%rdi),%rsi
+	LONG $0x285f8b4c // 0562: mov 0x28(%rdi),%r11
+	WORD $0x8949; BYTE $0xf4 // 0566: mov %rsi,%r12
+	LONG $0xe1af0f4c // 0569: imul %rcx,%r12
+	LONG $0x02e6c148 // 056d: shl $0x2,%rsi
+	LONG $0xa31c8d4f // 0571: lea (%r11,%r12,4),%r11
+	LONG $0x4b7bc2c4; WORD $0x331c // 0575: tileloadd (%r11,%rsi,1),%tmm3
+	LONG $0x5c52e2c4; BYTE $0xcb // 057b: tdpbf16ps %tmm5,%tmm3,%tmm1
+	LONG $0x08470348 // 0580: add 0x8(%rdi),%rax
+	LONG $0x4b7aa2c4; WORD $0x000c // 0584: tilestored %tmm1,(%rax,%r8,1)
+	LONG $0x10c18348 // 058a: add $0x10,%rcx
+	LONG $0x01fa8349 // 058e: cmp $0x1,%r10
+	WORD $0x0c74 // 0592: je 5a0 <amxAttentionGradient+0x5a0>
+	LONG $0x0001ba41; WORD $0x0000 // 0594: mov $0x1,%r10d
+	LONG $0xffff6ae9; BYTE $0xff // 059a: jmp 509 <amxAttentionGradient+0x509>
+	BYTE $0x90 // 059f: nop
+	LONG $0xfffbf3e9; BYTE $0xff // 05a0: jmp 198 <amxAttentionGradient+0x198>
+	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 05a5: mov 0x80(%rdi),%rdx
+	WORD $0xff48; BYTE $0xc8 // 05ac: dec %rax
+	LONG $0xc2af0f48 // 05af: imul %rdx,%rax
+	QUAD $0x00000000d50c8d48 // 05b3: lea 0x0(,%rdx,8),%rcx
+	LONG $0x50578b48 // 05bb: mov 0x50(%rdi),%rdx
+	LONG $0x06e0c148 // 05bf: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc2 // 05c3: add %rax,%rdx
+	LONG $0x4b7be2c4; WORD $0x0a34 // 05c6: tileloadd (%rdx,%rcx,1),%tmm6
+	QUAD $0x00000000a0bf8348 // 05cc: cmpq $0x0,0xa0(%rdi)
+	LONG $0x01318e0f; WORD $0x0000 // 05d4: jle 70b <amxAttentionGradient+0x70b>
+	LONG $0x68478b48 // 05da: mov 0x68(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x083c // 05de: tileloadd (%rax,%rcx,1),%tmm7
+	LONG $0x18578b48 // 05e4: mov 0x18(%rdi),%rdx
+	LONG $0x4b7ba2c4; WORD $0x0214 // 05e8: tileloadd (%rdx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 05ee: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x083c // 05f3: tilestored %tmm7,(%rax,%rcx,1)
+	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 05f9: mov 0xa0(%rdi),%rbx
+	LONG $0x000010b8; BYTE $0x00 // 0600: mov $0x10,%eax
+	LONG $0x10fb8348 // 0605: cmp $0x10,%rbx
+	WORD $0x5a7e // 0609: jle 665 <amxAttentionGradient+0x665>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 060b: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0616: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0620: mov 0x80(%rdi),%rbx
+	LONG $0x68578b48 // 0627: mov 0x68(%rdi),%rdx
+	LONG $0xd8af0f48 // 062b: imul %rax,%rbx
+	LONG $0xda1c8d48 // 062f: lea (%rdx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x0b3c // 0633: tileloadd (%rbx,%rcx,1),%tmm7
+	WORD $0x8948; BYTE $0xc2 // 0639: mov %rax,%rdx
+	LONG $0x06e2c148 // 063c: shl $0x6,%rdx
+	LONG $0x18570348 // 0640: add 0x18(%rdi),%rdx
+	LONG $0x4b7ba2c4; WORD $0x0214 // 0644: tileloadd (%rdx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 064a: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x0b3c // 064f: tilestored %tmm7,(%rbx,%rcx,1)
+	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 0655: mov 0xa0(%rdi),%rbx
+	LONG $0x10c08348 // 065c: add $0x10,%rax
+	WORD $0x3948; BYTE $0xc3 // 0660: cmp %rax,%rbx
+	WORD $0xbb7f // 0663: jg 620 <amxAttentionGradient+0x620>
+	LONG $0xb0b78b48; WORD $0x0000; BYTE $0x00 // 0665: mov 0xb0(%rdi),%rsi
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 066c: mov 0x80(%rdi),%rax
+	LONG $0xff568d48 // 0673: lea -0x1(%rsi),%rdx
+	LONG $0xd0af0f48 // 0677: imul %rax,%rdx
+	LONG $0x06e2c148 // 067b: shl $0x6,%rdx
+	LONG $0x48570348 // 067f: add 0x48(%rdi),%rdx
+	LONG $0x4b7be2c4; WORD $0x0a34 // 0683: tileloadd (%rdx,%rcx,1),%tmm6
+	WORD $0xd231 // 0689: xor %edx,%edx
+	WORD $0x8548; BYTE $0xdb // 068b: test %rbx,%rbx
+	WORD $0x0f7f // 068e: jg 69f <amxAttentionGradient+0x69f>
+	WORD $0x6deb // 0690: jmp 6ff <amxAttentionGradient+0x6ff>
+	LONG $0x441f0f66; WORD $0x0000 // 0692: nopw 0x0(%rax,%rax,1)
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0698: mov 0x80(%rdi),%rax
+	LONG $0xc2af0f48 // 069f: imul %rdx,%rax
+	LONG $0x605f8b48 // 06a3: mov 0x60(%rdi),%rbx
+	LONG $0xc31c8d48 // 06a7: lea (%rbx,%rax,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x0b3c // 06ab: tileloadd (%rbx,%rcx,1),%tmm7
+	WORD $0x8948; BYTE $0xd0 // 06b1: mov %rdx,%rax
+	LONG $0x18778b48 // 06b4: mov 0x18(%rdi),%rsi
+	LONG $0x04e0c148 // 06b8: shl $0x4,%rax
+	LONG $0x98870348; WORD $0x0000; BYTE $0x00 // 06bc: add 0x98(%rdi),%rax
+	LONG $0x86148d4c // 06c3: lea (%rsi,%rax,4),%r10
+	LONG $0x4b7b82c4; WORD $0x0214 // 06c7: tileloadd (%r10,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 06cd: tdpbf16ps %tmm6,%tmm2,%tmm7
+	QUAD $0x00000000d5148d4c // 06d2: lea 0x0(,%rdx,8),%r10
+	WORD $0x294c; BYTE $0xd0 // 06da: sub %r10,%rax
+	LONG $0xc6048d48 // 06dd: lea (%rsi,%rax,8),%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 06e1: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 06e7: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x0b3c // 06ec: tilestored %tmm7,(%rbx,%rcx,1)
+	LONG $0x10c28348 // 06f2: add $0x10,%rdx
+	LONG $0xa0973948; WORD $0x0000; BYTE $0x00 // 06f6: cmp %rdx,0xa0(%rdi)
+	WORD $0x997f // 06fd: jg 698 <amxAttentionGradient+0x698>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06ff: mov 0xb0(%rdi),%rax
+	LONG $0xfffd83e9; BYTE $0xff // 0706: jmp 48e <amxAttentionGradient+0x48e>
+	LONG $0x48470348 // 070b: add 0x48(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x0834 // 070f: tileloadd (%rax,%rcx,1),%tmm6
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0715: mov 0xb0(%rdi),%rax
+	LONG $0xfffd6de9; BYTE $0xff // 071c: jmp 48e <amxAttentionGradient+0x48e>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0721
+	QUAD $0x841f0f2e66000000 // 0728
+	QUAD $0x0f2e660000000000 // 0730
+	QUAD $0x900000000000841f // 0738
+	QUAD $0x0000000000000001 // 0740
+	QUAD $0x0000000000000000 // 0748
+	QUAD $0x0010004000400040 // 0750
+	QUAD $0x0020002000400040 // 0758
+	QUAD $0x0000000000000000 // 0760
+	QUAD $0x0000000000000000 // 0768
+	QUAD $0x1010040410101010 // 0770
+	QUAD $0x0000000000000000 // 0778
+	QUAD $0x0000000000000001 // 0780
+	QUAD $0x0000000000000000 // 0788
+	QUAD $0x0040004000400040 // 0790
+	QUAD $0x0040004000100010 // 0798
+	QUAD $0x0000000000000000 // 07a0
+	QUAD $0x0000000000000000 // 07a8
+	QUAD $0x1004101008081010 // 07b0
+	QUAD $0x0000000000000000 // 07b8
+	QUAD $0x0011000100100000 // 07c0
+	QUAD $0x0013000300120002 // 07c8
+	QUAD $0x0015000500140004 // 07d0
+	QUAD $0x0017000700160006 // 07d8
+	QUAD $0x0019000900180008 // 07e0
+	QUAD $0x001b000b001a000a // 07e8
+	QUAD $0x001d000d001c000c // 07f0
+	QUAD $0x001f000f001e000e // 07f8
+	QUAD $0x4b400000ff000000 // 0800
+	QUAD $0x3d61fbb0cb400000 // 0808
+	QUAD $0x3f31798d3e786f0d // 0810
+	LONG $0x3f7ffb49 // 0818
