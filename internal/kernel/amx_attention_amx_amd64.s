@@ -13,55 +13,55 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
-	QUAD $0x0004f4054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x4f4(%rip) # 500 <forward>
+	QUAD $0x0004b4054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x4b4(%rip) # 4c0 <forward>
 	WORD $0xc031 // 000c: xor %eax,%eax
 	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
 	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
-	QUAD $0x05553518487d7262; WORD $0x0000 // 0021: vbroadcastss 0x555(%rip),%zmm14 # 580 <forward+0x80>
-	LONG $0x03a78e0f; WORD $0x0000 // 002b: jle 3d8 <amxAttention+0x3d8>
-	QUAD $0x05492518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x549(%rip),%zmm12 # 584 <forward+0x84>
-	QUAD $0x05431d18487d7262; WORD $0x0000 // 003b: vbroadcastss 0x543(%rip),%zmm11 # 588 <forward+0x88>
-	QUAD $0x053d1518487d7262; WORD $0x0000 // 0045: vbroadcastss 0x53d(%rip),%zmm10 # 58c <forward+0x8c>
-	QUAD $0x05370d18487d7262; WORD $0x0000 // 004f: vbroadcastss 0x537(%rip),%zmm9 # 590 <forward+0x90>
-	QUAD $0x05310518487d7262; WORD $0x0000 // 0059: vbroadcastss 0x531(%rip),%zmm8 # 594 <forward+0x94>
-	QUAD $0x04d32d6f48fd7162; WORD $0x0000 // 0063: vmovdqa64 0x4d3(%rip),%zmm13 # 540 <forward+0x40>
-	LONG $0x000040be; BYTE $0x00 // 006d: mov $0x40,%esi
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0072: mov 0x90(%rbx),%rdi
-	LONG $0x06e0c148 // 0079: shl $0x6,%rax
-	LONG $0x38430348 // 007d: add 0x38(%rbx),%rax
-	QUAD $0x00000000bd148d48 // 0081: lea 0x0(,%rdi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x1034 // 0089: tileloadd (%rax,%rdx,1),%tmm6
-	LONG $0x20538b48 // 008f: mov 0x20(%rbx),%rdx
-	WORD $0x8b48; BYTE $0x03 // 0093: mov (%rbx),%rax
-	LONG $0x497be2c4; BYTE $0xc0 // 0096: tilezero %tmm0
-	LONG $0x80bb8b48; WORD $0x0000; BYTE $0x00 // 009b: mov 0x80(%rbx),%rdi
-	QUAD $0x00000000bd0c8d48 // 00a2: lea 0x0(,%rdi,4),%rcx
-	LONG $0x4b7be2c4; WORD $0x0a24 // 00aa: tileloadd (%rdx,%rcx,1),%tmm4
-	LONG $0x5c4ae2c4; BYTE $0xc4 // 00b0: tdpbf16ps %tmm6,%tmm4,%tmm0
-	LONG $0x4b7ae2c4; WORD $0x3004 // 00b5: tilestored %tmm0,(%rax,%rsi,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 00bb: tilezero %tmm1
-	LONG $0x808b8b48; WORD $0x0000; BYTE $0x00 // 00c0: mov 0x80(%rbx),%rcx
-	WORD $0x8948; BYTE $0xcf // 00c7: mov %rcx,%rdi
-	LONG $0x06e7c148 // 00ca: shl $0x6,%rdi
-	WORD $0x0148; BYTE $0xfa // 00ce: add %rdi,%rdx
-	LONG $0x02e1c148 // 00d1: shl $0x2,%rcx
-	LONG $0x4b7be2c4; WORD $0x0a2c // 00d5: tileloadd (%rdx,%rcx,1),%tmm5
-	LONG $0x5c4ae2c4; BYTE $0xcd // 00db: tdpbf16ps %tmm6,%tmm5,%tmm1
-	LONG $0x04000548; WORD $0x0000 // 00e0: add $0x400,%rax
-	LONG $0x4b7ae2c4; WORD $0x300c // 00e6: tilestored %tmm1,(%rax,%rsi,1)
-	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 00ec: mov 0xa0(%rbx),%rcx
-	WORD $0x8548; BYTE $0xc9 // 00f3: test %rcx,%rcx
-	LONG $0x038b8e0f; WORD $0x0000 // 00f6: jle 487 <amxAttention+0x487>
-	WORD $0x8b4c; BYTE $0x0b // 00fc: mov (%rbx),%r9
-	WORD $0xff31 // 00ff: xor %edi,%edi
-	LONG $0x487cd162; WORD $0xc628 // 0101: vmovaps %zmm14,%zmm0
-	LONG $0x487cd162; WORD $0xe628 // 0107: vmovaps %zmm14,%zmm4
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 010d: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000000000841f0f // 0118: nopl 0x0(%rax,%rax,1)
+	QUAD $0x05152518487d7262; WORD $0x0000 // 0021: vbroadcastss 0x515(%rip),%zmm12 # 540 <forward+0x80>
+	LONG $0x03718e0f; WORD $0x0000 // 002b: jle 3a2 <amxAttention+0x3a2>
+	QUAD $0x05091518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x509(%rip),%zmm10 # 544 <forward+0x84>
+	QUAD $0x05030d18487d7262; WORD $0x0000 // 003b: vbroadcastss 0x503(%rip),%zmm9 # 548 <forward+0x88>
+	QUAD $0x04fd0518487d7262; WORD $0x0000 // 0045: vbroadcastss 0x4fd(%rip),%zmm8 # 54c <forward+0x8c>
+	QUAD $0x04f73d18487df262; WORD $0x0000 // 004f: vbroadcastss 0x4f7(%rip),%zmm7 # 550 <forward+0x90>
+	QUAD $0x049d1d6f48fd7162; WORD $0x0000 // 0059: vmovdqa64 0x49d(%rip),%zmm11 # 500 <forward+0x40>
+	LONG $0x000040be; BYTE $0x00 // 0063: mov $0x40,%esi
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0068: mov 0x90(%rbx),%rdi
+	LONG $0x06e0c148 // 006f: shl $0x6,%rax
+	LONG $0x38430348 // 0073: add 0x38(%rbx),%rax
+	QUAD $0x00000000bd148d48 // 0077: lea 0x0(,%rdi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x1034 // 007f: tileloadd (%rax,%rdx,1),%tmm6
+	LONG $0x20538b48 // 0085: mov 0x20(%rbx),%rdx
+	WORD $0x8b48; BYTE $0x03 // 0089: mov (%rbx),%rax
+	LONG $0x497be2c4; BYTE $0xc0 // 008c: tilezero %tmm0
+	LONG $0x80bb8b48; WORD $0x0000; BYTE $0x00 // 0091: mov 0x80(%rbx),%rdi
+	QUAD $0x00000000bd0c8d48 // 0098: lea 0x0(,%rdi,4),%rcx
+	LONG $0x4b7be2c4; WORD $0x0a24 // 00a0: tileloadd (%rdx,%rcx,1),%tmm4
+	LONG $0x5c4ae2c4; BYTE $0xc4 // 00a6: tdpbf16ps %tmm6,%tmm4,%tmm0
+	LONG $0x4b7ae2c4; WORD $0x3004 // 00ab: tilestored %tmm0,(%rax,%rsi,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 00b1: tilezero %tmm1
+	LONG $0x808b8b48; WORD $0x0000; BYTE $0x00 // 00b6: mov 0x80(%rbx),%rcx
+	WORD $0x8948; BYTE $0xcf // 00bd: mov %rcx,%rdi
+	LONG $0x06e7c148 // 00c0: shl $0x6,%rdi
+	WORD $0x0148; BYTE $0xfa // 00c4: add %rdi,%rdx
+	LONG $0x02e1c148 // 00c7: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0a2c // 00cb: tileloadd (%rdx,%rcx,1),%tmm5
+	LONG $0x5c4ae2c4; BYTE $0xcd // 00d1: tdpbf16ps %tmm6,%tmm5,%tmm1
+	LONG $0x04000548; WORD $0x0000 // 00d6: add $0x400,%rax
+	LONG $0x4b7ae2c4; WORD $0x300c // 00dc: tilestored %tmm1,(%rax,%rsi,1)
+	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 00e2: mov 0xa0(%rbx),%rcx
+	WORD $0x8548; BYTE $0xc9 // 00e9: test %rcx,%rcx
+	LONG $0x03558e0f; WORD $0x0000 // 00ec: jle 447 <amxAttention+0x447>
+	WORD $0x8b4c; BYTE $0x0b // 00f2: mov (%rbx),%r9
+	WORD $0xff31 // 00f5: xor %edi,%edi
+	LONG $0x487cd162; WORD $0xc428 // 00f7: vmovaps %zmm12,%zmm0
+	LONG $0x487cd162; WORD $0xdc28 // 00fd: vmovaps %zmm12,%zmm3
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0103: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 010e: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0119: nopl 0x0(%rax)
 	WORD $0x8948; BYTE $0xf8 // 0120: mov %rdi,%rax
 	LONG $0x20c78348 // 0123: add $0x20,%rdi
 	WORD $0x3948; BYTE $0xcf // 0127: cmp %rcx,%rdi
-	LONG $0x03008d0f; WORD $0x0000 // 012a: jge 430 <amxAttention+0x430>
+	LONG $0x02c88d0f; WORD $0x0000 // 012a: jge 3f8 <amxAttention+0x3f8>
 	LONG $0x80838b4c; WORD $0x0000; BYTE $0x00 // 0130: mov 0x80(%rbx),%r8
 	WORD $0x8948; BYTE $0xf9 // 0137: mov %rdi,%rcx
 	LONG $0xc8af0f49 // 013a: imul %r8,%rcx
@@ -92,7 +92,7 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 	LONG $0x000010ba; BYTE $0x00 // 01ad: mov $0x10,%edx
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01b2: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x1f0f; BYTE $0x00 // 01bd: nopl (%rax)
-	LONG $0x485cf162; WORD $0x205f // 01c0: vmaxps (%rax),%zmm4,%zmm4
+	LONG $0x4864f162; WORD $0x185f // 01c0: vmaxps (%rax),%zmm3,%zmm3
 	LONG $0x487cf162; WORD $0x405f; BYTE $0x01 // 01c6: vmaxps 0x40(%rax),%zmm0,%zmm0
 	LONG $0x80e88348 // 01cd: sub $0xffffffffffffff80,%rax
 	WORD $0xff48; BYTE $0xca // 01d1: dec %rdx
@@ -100,182 +100,173 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 	WORD $0x3948; BYTE $0xcf // 01d6: cmp %rcx,%rdi
 	LONG $0xff418c0f; WORD $0xffff // 01d9: jl 120 <amxAttention+0x120>
 	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 01df: mov 0xb0(%rbx),%rax
-	LONG $0x485cf162; WORD $0xe05f // 01e6: vmaxps %zmm0,%zmm4,%zmm4
+	LONG $0x4864f162; WORD $0xd85f // 01e6: vmaxps %zmm0,%zmm3,%zmm3
 	LONG $0x06e0c148 // 01ec: shl $0x6,%rax
 	LONG $0x70430348 // 01f0: add 0x70(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2011 // 01f4: vmovups %zmm4,(%rax)
+	LONG $0x487cf162; WORD $0x1811 // 01f4: vmovups %zmm3,(%rax)
 	LONG $0x497be2c4; BYTE $0xd0 // 01fa: tilezero %tmm2
 	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 01ff: mov 0xa0(%rbx),%rax
 	LONG $0x104b8b48 // 0206: mov 0x10(%rbx),%rcx
 	WORD $0x8548; BYTE $0xc0 // 020a: test %rax,%rax
-	LONG $0x02858e0f; WORD $0x0000 // 020d: jle 498 <amxAttention+0x498>
+	LONG $0x02458e0f; WORD $0x0000 // 020d: jle 458 <amxAttention+0x458>
 	LONG $0xed57d0c5 // 0213: vxorps %xmm5,%xmm5,%xmm5
-	QUAD $0x03773d18487df262; WORD $0x0000 // 0217: vbroadcastss 0x377(%rip),%zmm7 # 598 <forward+0x98>
-	WORD $0xff31 // 0221: xor %edi,%edi
-	LONG $0x487cf162; WORD $0xf528 // 0223: vmovaps %zmm5,%zmm6
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0229: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0234: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0xff31 // 0217: xor %edi,%edi
+	LONG $0x487cf162; WORD $0xf528 // 0219: vmovaps %zmm5,%zmm6
+	BYTE $0x90 // 021f: nop
+	WORD $0x8948; BYTE $0xfa // 0220: mov %rdi,%rdx
+	WORD $0x8948; BYTE $0xf8 // 0223: mov %rdi,%rax
+	LONG $0x05e2c148 // 0226: shl $0x5,%rdx
+	LONG $0x06e0c148 // 022a: shl $0x6,%rax
+	LONG $0x0400e281; WORD $0x0000 // 022e: and $0x400,%edx
+	WORD $0x0148; BYTE $0xca // 0234: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x03 // 0237: add (%rbx),%rax
+	LONG $0x000010b9; BYTE $0x00 // 023a: mov $0x10,%ecx
 	BYTE $0x90 // 023f: nop
-	WORD $0x8948; BYTE $0xfa // 0240: mov %rdi,%rdx
-	WORD $0x8948; BYTE $0xf8 // 0243: mov %rdi,%rax
-	LONG $0x05e2c148 // 0246: shl $0x5,%rdx
-	LONG $0x06e0c148 // 024a: shl $0x6,%rax
-	LONG $0x0400e281; WORD $0x0000 // 024e: and $0x400,%edx
-	WORD $0x0148; BYTE $0xca // 0254: add %rcx,%rdx
-	WORD $0x0348; BYTE $0x03 // 0257: add (%rbx),%rax
-	LONG $0x000010b9; BYTE $0x00 // 025a: mov $0x10,%ecx
-	BYTE $0x90 // 025f: nop
-	LONG $0x487cf162; WORD $0x1810 // 0260: vmovups (%rax),%zmm3
-	LONG $0x487cd162; WORD $0xca28 // 0266: vmovaps %zmm10,%zmm1
-	LONG $0x4864f162; WORD $0xc45c // 026c: vsubps %zmm4,%zmm3,%zmm0
-	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 0272: vmovups 0x40(%rax),%zmm3
-	LONG $0x40c28348 // 0279: add $0x40,%rdx
-	LONG $0x487cd162; WORD $0xd458 // 027d: vaddps %zmm12,%zmm0,%zmm2
-	LONG $0x80e88348 // 0283: sub $0xffffffffffffff80,%rax
-	LONG $0x486cd162; WORD $0xd358 // 0287: vaddps %zmm11,%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0xc25c // 028d: vsubps %zmm2,%zmm0,%zmm0
-	LONG $0x4835f262; WORD $0xc898 // 0293: vfmadd132ps %zmm0,%zmm9,%zmm1
-	LONG $0x483df262; WORD $0xc898 // 0299: vfmadd132ps %zmm0,%zmm8,%zmm1
-	LONG $0x4845f262; WORD $0xc898 // 029f: vfmadd132ps %zmm0,%zmm7,%zmm1
-	LONG $0x487cd162; WORD $0xc228 // 02a5: vmovaps %zmm10,%zmm0
-	LONG $0x4875f262; WORD $0xca2c // 02ab: vscalefps %zmm2,%zmm1,%zmm1
-	LONG $0x4864f162; WORD $0xd45c // 02b1: vsubps %zmm4,%zmm3,%zmm2
-	LONG $0x486cd162; WORD $0xdc58 // 02b7: vaddps %zmm12,%zmm2,%zmm3
-	LONG $0x484cf162; WORD $0xf158 // 02bd: vaddps %zmm1,%zmm6,%zmm6
-	LONG $0x4864d162; WORD $0xdb58 // 02c3: vaddps %zmm11,%zmm3,%zmm3
-	LONG $0x486cf162; WORD $0xd35c // 02c9: vsubps %zmm3,%zmm2,%zmm2
-	LONG $0x4835f262; WORD $0xc298 // 02cf: vfmadd132ps %zmm2,%zmm9,%zmm0
-	LONG $0x483df262; WORD $0xc298 // 02d5: vfmadd132ps %zmm2,%zmm8,%zmm0
-	LONG $0x4845f262; WORD $0xc298 // 02db: vfmadd132ps %zmm2,%zmm7,%zmm0
-	LONG $0x487df262; WORD $0xc32c // 02e1: vscalefps %zmm3,%zmm0,%zmm0
-	LONG $0x4854f162; WORD $0xe858 // 02e7: vaddps %zmm0,%zmm5,%zmm5
-	LONG $0x487ff262; WORD $0xc172 // 02ed: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
-	LONG $0x4895f262; WORD $0xc08d // 02f3: vpermw %zmm0,%zmm13,%zmm0
-	LONG $0x48fef162; WORD $0x427f; BYTE $0xff // 02f9: vmovdqu64 %zmm0,-0x40(%rdx)
-	WORD $0xff48; BYTE $0xc9 // 0300: dec %rcx
-	LONG $0xff57850f; WORD $0xffff // 0303: jne 260 <amxAttention+0x260>
-	WORD $0x8548; BYTE $0xff // 0309: test %rdi,%rdi
-	LONG $0x00d6850f; WORD $0x0000 // 030c: jne 3e8 <amxAttention+0x3e8>
-	LONG $0x104b8b48 // 0312: mov 0x10(%rbx),%rcx
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 0316: mov 0xa0(%rbx),%rax
-	LONG $0x20c78348 // 031d: add $0x20,%rdi
-	WORD $0x3948; BYTE $0xf8 // 0321: cmp %rdi,%rax
-	LONG $0xff168f0f; WORD $0xffff // 0324: jg 240 <amxAttention+0x240>
-	LONG $0x4854f162; WORD $0xee58 // 032a: vaddps %zmm6,%zmm5,%zmm5
-	LONG $0x1e508d48 // 0330: lea 0x1e(%rax),%rdx
-	WORD $0xff48; BYTE $0xc8 // 0334: dec %rax
-	LONG $0xd0490f48 // 0337: cmovns %rax,%rdx
-	LONG $0x307b8b48 // 033b: mov 0x30(%rbx),%rdi
-	WORD $0x8949; BYTE $0xd0 // 033f: mov %rdx,%r8
-	LONG $0xe0e08349 // 0342: and $0xffffffffffffffe0,%r8
-	LONG $0x47048d4e // 0346: lea (%rdi,%r8,2),%r8
-	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 034a: mov 0x88(%rbx),%rdi
-	WORD $0x8948; BYTE $0xd0 // 0351: mov %rdx,%rax
-	LONG $0x05f8c148 // 0354: sar $0x5,%rax
-	LONG $0x02e7c148 // 0358: shl $0x2,%rdi
-	LONG $0x4b7bc2c4; WORD $0x381c // 035c: tileloadd (%r8,%rdi,1),%tmm3
-	LONG $0x3feac148 // 0362: shr $0x3f,%rdx
-	WORD $0x0148; BYTE $0xd0 // 0366: add %rdx,%rax
-	WORD $0xe083; BYTE $0x01 // 0369: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd0 // 036c: sub %rdx,%rax
-	LONG $0x0ae0c148 // 036f: shl $0xa,%rax
-	WORD $0x0148; BYTE $0xc1 // 0373: add %rax,%rcx
-	LONG $0x4b7be2c4; WORD $0x313c // 0376: tileloadd (%rcx,%rsi,1),%tmm7
-	LONG $0x5c42e2c4; BYTE $0xd3 // 037c: tdpbf16ps %tmm7,%tmm3,%tmm2
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0381: mov 0xb0(%rbx),%rax
-	LONG $0x06e0c148 // 0388: shl $0x6,%rax
-	LONG $0x78430348 // 038c: add 0x78(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2811 // 0390: vmovups %zmm5,(%rax)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0396: mov 0xb0(%rbx),%rax
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 039d: mov 0x90(%rbx),%rdi
-	LONG $0x06e0c148 // 03a4: shl $0x6,%rax
-	LONG $0x58430348 // 03a8: add 0x58(%rbx),%rax
-	QUAD $0x00000000bd148d48 // 03ac: lea 0x0(,%rdi,4),%rdx
-	LONG $0x4b7ae2c4; WORD $0x1014 // 03b4: tilestored %tmm2,(%rax,%rdx,1)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 03ba: mov 0xb0(%rbx),%rax
-	WORD $0xff48; BYTE $0xc0 // 03c1: inc %rax
-	LONG $0xb0838948; WORD $0x0000; BYTE $0x00 // 03c4: mov %rax,0xb0(%rbx)
-	LONG $0xa8833b48; WORD $0x0000; BYTE $0x00 // 03cb: cmp 0xa8(%rbx),%rax
-	LONG $0xfc9a8c0f; WORD $0xffff // 03d2: jl 72 <amxAttention+0x72>
-	LONG $0x4978e2c4; BYTE $0xc0 // 03d8: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 03dd: vzeroupper
-	WORD $0xf8c5; BYTE $0x77 // 03e0: vzeroupper
-	BYTE $0xc3 // 03e3: ret
-	LONG $0x00401f0f // 03e4: nopl 0x0(%rax)
-	LONG $0xe0478d48 // 03e8: lea -0x20(%rdi),%rax
-	LONG $0x30538b48 // 03ec: mov 0x30(%rbx),%rdx
-	WORD $0x8948; BYTE $0xc1 // 03f0: mov %rax,%rcx
-	WORD $0xd148; BYTE $0xf9 // 03f3: sar %rcx
-	LONG $0x8a0c8d48 // 03f6: lea (%rdx,%rcx,4),%rcx
-	LONG $0x88938b48; WORD $0x0000; BYTE $0x00 // 03fa: mov 0x88(%rbx),%rdx
-	LONG $0x02e2c148 // 0401: shl $0x2,%rdx
-	LONG $0x4b7be2c4; WORD $0x111c // 0405: tileloadd (%rcx,%rdx,1),%tmm3
-	LONG $0x104b8b48 // 040b: mov 0x10(%rbx),%rcx
-	LONG $0x05e0c148 // 040f: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 0413: and $0x400,%eax
-	WORD $0x0148; BYTE $0xc8 // 0418: add %rcx,%rax
-	LONG $0x4b7be2c4; WORD $0x303c // 041b: tileloadd (%rax,%rsi,1),%tmm7
-	LONG $0x5c42e2c4; BYTE $0xd3 // 0421: tdpbf16ps %tmm7,%tmm3,%tmm2
-	LONG $0xfffeebe9; BYTE $0xff // 0426: jmp 316 <amxAttention+0x316>
-	LONG $0x00441f0f; BYTE $0x00 // 042b: nopl 0x0(%rax,%rax,1)
-	LONG $0x1f408d4c // 0430: lea 0x1f(%rax),%r8
-	WORD $0x394c; BYTE $0xc1 // 0434: cmp %r8,%rcx
-	LONG $0xfd698f0f; WORD $0xffff // 0437: jg 1a6 <amxAttention+0x1a6>
-	WORD $0x8948; BYTE $0xca // 043d: mov %rcx,%rdx
-	LONG $0x06e2c148 // 0440: shl $0x6,%rdx
-	LONG $0x487c5162; WORD $0x3411; BYTE $0x11 // 0444: vmovups %zmm14,(%r9,%rdx,1)
-	LONG $0x01518d48 // 044b: lea 0x1(%rcx),%rdx
-	WORD $0x3949; BYTE $0xd0 // 044f: cmp %rdx,%r8
-	WORD $0x247c // 0452: jl 478 <amxAttention+0x478>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0454: data16 cs nopw 0x0(%rax,%rax,1)
-	BYTE $0x90 // 045f: nop
-	WORD $0x8948; BYTE $0xd1 // 0460: mov %rdx,%rcx
-	LONG $0x06e1c148 // 0463: shl $0x6,%rcx
-	WORD $0x0348; BYTE $0x0b // 0467: add (%rbx),%rcx
-	WORD $0xff48; BYTE $0xc2 // 046a: inc %rdx
-	LONG $0x487c7162; WORD $0x3111 // 046d: vmovups %zmm14,(%rcx)
-	WORD $0x394c; BYTE $0xc2 // 0473: cmp %r8,%rdx
-	WORD $0xe87e // 0476: jle 460 <amxAttention+0x460>
-	WORD $0x8b4c; BYTE $0x0b // 0478: mov (%rbx),%r9
-	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 047b: mov 0xa0(%rbx),%rcx
-	LONG $0xfffd1fe9; BYTE $0xff // 0482: jmp 1a6 <amxAttention+0x1a6>
-	LONG $0x487cd162; WORD $0xc628 // 0487: vmovaps %zmm14,%zmm0
-	LONG $0x487cd162; WORD $0xe628 // 048d: vmovaps %zmm14,%zmm4
-	LONG $0xfffd47e9; BYTE $0xff // 0493: jmp 1df <amxAttention+0x1df>
-	LONG $0xed57d0c5 // 0498: vxorps %xmm5,%xmm5,%xmm5
-	LONG $0xfffe8fe9; BYTE $0xff // 049c: jmp 330 <amxAttention+0x330>
-	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 04a1
-	QUAD $0x841f0f2e66000000 // 04a8
-	QUAD $0x0f2e660000000000 // 04b0
-	QUAD $0x900000000000841f // 04b8
+	LONG $0x487cf162; WORD $0x2010 // 0240: vmovups (%rax),%zmm4
+	LONG $0x487cd162; WORD $0xca28 // 0246: vmovaps %zmm10,%zmm1
+	LONG $0x485cf162; WORD $0xc35c // 024c: vsubps %zmm3,%zmm4,%zmm0
+	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 0252: vmovups 0x40(%rax),%zmm4
+	LONG $0x40c28348 // 0259: add $0x40,%rdx
+	LONG $0x487df362; WORD $0xd056; BYTE $0x09 // 025d: vreduceps $0x9,%zmm0,%zmm2
+	LONG $0x4835f262; WORD $0xca98 // 0264: vfmadd132ps %zmm2,%zmm9,%zmm1
+	LONG $0x80e88348 // 026a: sub $0xffffffffffffff80,%rax
+	LONG $0x483df262; WORD $0xca98 // 026e: vfmadd132ps %zmm2,%zmm8,%zmm1
+	LONG $0x4845f262; WORD $0xca98 // 0274: vfmadd132ps %zmm2,%zmm7,%zmm1
+	LONG $0x485cf162; WORD $0xd35c // 027a: vsubps %zmm3,%zmm4,%zmm2
+	LONG $0x487df362; WORD $0xe256; BYTE $0x09 // 0280: vreduceps $0x9,%zmm2,%zmm4
+	LONG $0x4875f262; WORD $0xc82c // 0287: vscalefps %zmm0,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc228 // 028d: vmovaps %zmm10,%zmm0
+	LONG $0x4835f262; WORD $0xc498 // 0293: vfmadd132ps %zmm4,%zmm9,%zmm0
+	LONG $0x484cf162; WORD $0xf158 // 0299: vaddps %zmm1,%zmm6,%zmm6
+	LONG $0x483df262; WORD $0xc498 // 029f: vfmadd132ps %zmm4,%zmm8,%zmm0
+	LONG $0x4845f262; WORD $0xc498 // 02a5: vfmadd132ps %zmm4,%zmm7,%zmm0
+	LONG $0x487df262; WORD $0xc22c // 02ab: vscalefps %zmm2,%zmm0,%zmm0
+	LONG $0x4854f162; WORD $0xe858 // 02b1: vaddps %zmm0,%zmm5,%zmm5
+	LONG $0x487ff262; WORD $0xc172 // 02b7: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0x48a5f262; WORD $0xc08d // 02bd: vpermw %zmm0,%zmm11,%zmm0
+	LONG $0x48fef162; WORD $0x427f; BYTE $0xff // 02c3: vmovdqu64 %zmm0,-0x40(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 02ca: dec %rcx
+	LONG $0xff6d850f; WORD $0xffff // 02cd: jne 240 <amxAttention+0x240>
+	WORD $0x8548; BYTE $0xff // 02d3: test %rdi,%rdi
+	LONG $0x00d4850f; WORD $0x0000 // 02d6: jne 3b0 <amxAttention+0x3b0>
+	LONG $0x104b8b48 // 02dc: mov 0x10(%rbx),%rcx
+	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 02e0: mov 0xa0(%rbx),%rax
+	LONG $0x20c78348 // 02e7: add $0x20,%rdi
+	WORD $0x3948; BYTE $0xf8 // 02eb: cmp %rdi,%rax
+	LONG $0xff2c8f0f; WORD $0xffff // 02ee: jg 220 <amxAttention+0x220>
+	LONG $0x4854f162; WORD $0xee58 // 02f4: vaddps %zmm6,%zmm5,%zmm5
+	LONG $0x1e508d48 // 02fa: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 02fe: dec %rax
+	LONG $0xd0490f48 // 0301: cmovns %rax,%rdx
+	LONG $0x307b8b48 // 0305: mov 0x30(%rbx),%rdi
+	WORD $0x8949; BYTE $0xd0 // 0309: mov %rdx,%r8
+	LONG $0xe0e08349 // 030c: and $0xffffffffffffffe0,%r8
+	LONG $0x47048d4e // 0310: lea (%rdi,%r8,2),%r8
+	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 0314: mov 0x88(%rbx),%rdi
+	WORD $0x8948; BYTE $0xd0 // 031b: mov %rdx,%rax
+	LONG $0x05f8c148 // 031e: sar $0x5,%rax
+	LONG $0x02e7c148 // 0322: shl $0x2,%rdi
+	LONG $0x4b7bc2c4; WORD $0x381c // 0326: tileloadd (%r8,%rdi,1),%tmm3
+	LONG $0x3feac148 // 032c: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0330: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 0333: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 0336: sub %rdx,%rax
+	LONG $0x0ae0c148 // 0339: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xc1 // 033d: add %rax,%rcx
+	LONG $0x4b7be2c4; WORD $0x313c // 0340: tileloadd (%rcx,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 0346: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 034b: mov 0xb0(%rbx),%rax
+	LONG $0x06e0c148 // 0352: shl $0x6,%rax
+	LONG $0x78430348 // 0356: add 0x78(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2811 // 035a: vmovups %zmm5,(%rax)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0360: mov 0xb0(%rbx),%rax
+	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0367: mov 0x90(%rbx),%rdi
+	LONG $0x06e0c148 // 036e: shl $0x6,%rax
+	LONG $0x58430348 // 0372: add 0x58(%rbx),%rax
+	QUAD $0x00000000bd148d48 // 0376: lea 0x0(,%rdi,4),%rdx
+	LONG $0x4b7ae2c4; WORD $0x1014 // 037e: tilestored %tmm2,(%rax,%rdx,1)
+	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0384: mov 0xb0(%rbx),%rax
+	WORD $0xff48; BYTE $0xc0 // 038b: inc %rax
+	LONG $0xb0838948; WORD $0x0000; BYTE $0x00 // 038e: mov %rax,0xb0(%rbx)
+	LONG $0xa8833b48; WORD $0x0000; BYTE $0x00 // 0395: cmp 0xa8(%rbx),%rax
+	LONG $0xfcc68c0f; WORD $0xffff // 039c: jl 68 <amxAttention+0x68>
+	LONG $0x4978e2c4; BYTE $0xc0 // 03a2: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 03a7: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 03aa: vzeroupper
+	BYTE $0xc3 // 03ad: ret
+	WORD $0x9066 // 03ae: xchg %ax,%ax
+	LONG $0xe0478d48 // 03b0: lea -0x20(%rdi),%rax
+	LONG $0x30538b48 // 03b4: mov 0x30(%rbx),%rdx
+	WORD $0x8948; BYTE $0xc1 // 03b8: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 03bb: sar %rcx
+	LONG $0x8a0c8d48 // 03be: lea (%rdx,%rcx,4),%rcx
+	LONG $0x88938b48; WORD $0x0000; BYTE $0x00 // 03c2: mov 0x88(%rbx),%rdx
+	LONG $0x02e2c148 // 03c9: shl $0x2,%rdx
+	LONG $0x4b7be2c4; WORD $0x111c // 03cd: tileloadd (%rcx,%rdx,1),%tmm3
+	LONG $0x104b8b48 // 03d3: mov 0x10(%rbx),%rcx
+	LONG $0x05e0c148 // 03d7: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 03db: and $0x400,%eax
+	WORD $0x0148; BYTE $0xc8 // 03e0: add %rcx,%rax
+	LONG $0x4b7be2c4; WORD $0x303c // 03e3: tileloadd (%rax,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 03e9: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xfffeede9; BYTE $0xff // 03ee: jmp 2e0 <amxAttention+0x2e0>
+	LONG $0x00441f0f; BYTE $0x00 // 03f3: nopl 0x0(%rax,%rax,1)
+	LONG $0x1f408d4c // 03f8: lea 0x1f(%rax),%r8
+	WORD $0x394c; BYTE $0xc1 // 03fc: cmp %r8,%rcx
+	LONG $0xfda18f0f; WORD $0xffff // 03ff: jg 1a6 <amxAttention+0x1a6>
+	WORD $0x8948; BYTE $0xca // 0405: mov %rcx,%rdx
+	LONG $0x06e2c148 // 0408: shl $0x6,%rdx
+	LONG $0x487c5162; WORD $0x2411; BYTE $0x11 // 040c: vmovups %zmm12,(%r9,%rdx,1)
+	LONG $0x01518d48 // 0413: lea 0x1(%rcx),%rdx
+	WORD $0x3949; BYTE $0xd0 // 0417: cmp %rdx,%r8
+	WORD $0x1c7c // 041a: jl 438 <amxAttention+0x438>
+	LONG $0x00401f0f // 041c: nopl 0x0(%rax)
+	WORD $0x8948; BYTE $0xd1 // 0420: mov %rdx,%rcx
+	LONG $0x06e1c148 // 0423: shl $0x6,%rcx
+	WORD $0x0348; BYTE $0x0b // 0427: add (%rbx),%rcx
+	WORD $0xff48; BYTE $0xc2 // 042a: inc %rdx
+	LONG $0x487c7162; WORD $0x2111 // 042d: vmovups %zmm12,(%rcx)
+	WORD $0x394c; BYTE $0xc2 // 0433: cmp %r8,%rdx
+	WORD $0xe87e // 0436: jle 420 <amxAttention+0x420>
+	WORD $0x8b4c; BYTE $0x0b // 0438: mov (%rbx),%r9
+	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 043b: mov 0xa0(%rbx),%rcx
+	LONG $0xfffd5fe9; BYTE $0xff // 0442: jmp 1a6 <amxAttention+0x1a6>
+	LONG $0x487cd162; WORD $0xc428 // 0447: vmovaps %zmm12,%zmm0
+	LONG $0x487cd162; WORD $0xdc28 // 044d: vmovaps %zmm12,%zmm3
+	LONG $0xfffd87e9; BYTE $0xff // 0453: jmp 1df <amxAttention+0x1df>
+	LONG $0xed57d0c5 // 0458: vxorps %xmm5,%xmm5,%xmm5
+	LONG $0xfffe99e9; BYTE $0xff // 045c: jmp 2fa <amxAttention+0x2fa>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0461
+	QUAD $0x841f0f2e66000000 // 0468
+	QUAD $0x0f2e660000000000 // 0470
+	QUAD $0x900000000000841f // 0478
+	QUAD $0x0000000000000001 // 0480
+	QUAD $0x0000000000000000 // 0488
+	QUAD $0x0010004000400040 // 0490
+	QUAD $0x0020002000400040 // 0498
+	QUAD $0x0000000000000000 // 04a0
+	QUAD $0x0000000000000000 // 04a8
+	QUAD $0x1010040410101010 // 04b0
+	QUAD $0x0000000000000000 // 04b8
 	QUAD $0x0000000000000001 // 04c0
 	QUAD $0x0000000000000000 // 04c8
-	QUAD $0x0010004000400040 // 04d0
-	QUAD $0x0020002000400040 // 04d8
+	QUAD $0x0040004000400040 // 04d0
+	QUAD $0x0040004000100010 // 04d8
 	QUAD $0x0000000000000000 // 04e0
 	QUAD $0x0000000000000000 // 04e8
-	QUAD $0x1010040410101010 // 04f0
+	QUAD $0x1004101008081010 // 04f0
 	QUAD $0x0000000000000000 // 04f8
-	QUAD $0x0000000000000001 // 0500
-	QUAD $0x0000000000000000 // 0508
-	QUAD $0x0040004000400040 // 0510
-	QUAD $0x0040004000100010 // 0518
-	QUAD $0x0000000000000000 // 0520
-	QUAD $0x0000000000000000 // 0528
-	QUAD $0x1004101008081010 // 0530
-	QUAD $0x0000000000000000 // 0538
-	QUAD $0x0011000100100000 // 0540
-	QUAD $0x0013000300120002 // 0548
-	QUAD $0x0015000500140004 // 0550
-	QUAD $0x0017000700160006 // 0558
-	QUAD $0x0019000900180008 // 0560
-	QUAD $0x001b000b001a000a // 0568
-	QUAD $0x001d000d001c000c // 0570
-	QUAD $0x001f000f001e000e // 0578
-	QUAD $0x4b400000ff000000 // 0580
-	QUAD $0x3d61fbb0cb400000 // 0588
-	QUAD $0x3f31798d3e786f0d // 0590
-	LONG $0x3f7ffb49 // 0598
+	QUAD $0x0011000100100000 // 0500
+	QUAD $0x0013000300120002 // 0508
+	QUAD $0x0015000500140004 // 0510
+	QUAD $0x0017000700160006 // 0518
+	QUAD $0x0019000900180008 // 0520
+	QUAD $0x001b000b001a000a // 0528
+	QUAD $0x001d000d001c000c // 0530
+	QUAD $0x001f000f001e000e // 0538
+	QUAD $0x3d9fcb52ff000000 // 0540
+	QUAD $0x3f3222263e677e26 // 0548
+	LONG $0x3f7ffb19 // 0550
 
 // func amxAttentionGradientAMX(a *amxAttentionArgs)
 // amxAttentionGradient of csrc/amx_attention.c
@@ -288,7 +279,7 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
 	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
 	LONG $0x0040b841; WORD $0x0000 // 0021: mov $0x40,%r8d
-	LONG $0x047b8e0f; WORD $0x0000 // 0027: jle 4a8 <amxAttentionGradient+0x4a8>
+	LONG $0x045b8e0f; WORD $0x0000 // 0027: jle 488 <amxAttentionGradient+0x488>
 	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 002d: mov 0x90(%rdi),%rsi
 	LONG $0x385f8b48 // 0034: mov 0x38(%rdi),%rbx
 	WORD $0x8948; BYTE $0xc2 // 0038: mov %rax,%rdx
@@ -336,21 +327,21 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 00f6: mov 0xa0(%rdi),%rax
 	LONG $0xed57d0c5 // 00fd: vxorps %xmm5,%xmm5,%xmm5
 	WORD $0x8548; BYTE $0xc0 // 0101: test %rax,%rax
-	LONG $0x01668e0f; WORD $0x0000 // 0104: jle 270 <amxAttentionGradient+0x270>
-	QUAD $0x06f01d18487d7262; WORD $0x0000 // 010a: vbroadcastss 0x6f0(%rip),%zmm11 # 804 <forward+0x84>
-	QUAD $0x06ea1518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6ea(%rip),%zmm10 # 808 <forward+0x88>
-	QUAD $0x06e40d18487d7262; WORD $0x0000 // 011e: vbroadcastss 0x6e4(%rip),%zmm9 # 80c <forward+0x8c>
-	QUAD $0x06de0518487d7262; WORD $0x0000 // 0128: vbroadcastss 0x6de(%rip),%zmm8 # 810 <forward+0x90>
-	QUAD $0x06d83d18487df262; WORD $0x0000 // 0132: vbroadcastss 0x6d8(%rip),%zmm7 # 814 <forward+0x94>
-	QUAD $0x06d23518487df262; WORD $0x0000 // 013c: vbroadcastss 0x6d2(%rip),%zmm6 # 818 <forward+0x98>
-	QUAD $0x06b02518487d7262; WORD $0x0000 // 0146: vbroadcastss 0x6b0(%rip),%zmm12 # 800 <forward+0x80>
-	LONG $0x487cf162; WORD $0xe528 // 0150: vmovaps %zmm5,%zmm4
-	WORD $0xdb31 // 0156: xor %ebx,%ebx
-	QUAD $0x0000000000841f0f // 0158: nopl 0x0(%rax,%rax,1)
+	LONG $0x014c8e0f; WORD $0x0000 // 0104: jle 256 <amxAttentionGradient+0x256>
+	QUAD $0x06f00d18487d7262; WORD $0x0000 // 010a: vbroadcastss 0x6f0(%rip),%zmm9 # 804 <forward+0x84>
+	QUAD $0x06ea0518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6ea(%rip),%zmm8 # 808 <forward+0x88>
+	QUAD $0x06e43d18487df262; WORD $0x0000 // 011e: vbroadcastss 0x6e4(%rip),%zmm7 # 80c <forward+0x8c>
+	QUAD $0x06de3518487df262; WORD $0x0000 // 0128: vbroadcastss 0x6de(%rip),%zmm6 # 810 <forward+0x90>
+	QUAD $0x06c41518487d7262; WORD $0x0000 // 0132: vbroadcastss 0x6c4(%rip),%zmm10 # 800 <forward+0x80>
+	LONG $0x487cf162; WORD $0xd528 // 013c: vmovaps %zmm5,%zmm2
+	WORD $0xdb31 // 0142: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0144: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014f: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x441f0f66; WORD $0x0000 // 015a: nopw 0x0(%rax,%rax,1)
 	WORD $0x8948; BYTE $0xda // 0160: mov %rbx,%rdx
 	LONG $0x20c38348 // 0163: add $0x20,%rbx
 	WORD $0x3948; BYTE $0xc3 // 0167: cmp %rax,%rbx
-	LONG $0x03908c0f; WORD $0x0000 // 016a: jl 500 <amxAttentionGradient+0x500>
+	LONG $0x03708c0f; WORD $0x0000 // 016a: jl 4e0 <amxAttentionGradient+0x4e0>
 	LONG $0x1f728d48 // 0170: lea 0x1f(%rdx),%rsi
 	WORD $0x3948; BYTE $0xc6 // 0174: cmp %rax,%rsi
 	WORD $0x1f7c // 0177: jl 198 <amxAttentionGradient+0x198>
@@ -359,7 +350,7 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0x06e1c148 // 0183: shl $0x6,%rcx
 	WORD $0x0348; BYTE $0x0f // 0187: add (%rdi),%rcx
 	WORD $0xff48; BYTE $0xc0 // 018a: inc %rax
-	LONG $0x487c7162; WORD $0x2111 // 018d: vmovups %zmm12,(%rcx)
+	LONG $0x487c7162; WORD $0x1111 // 018d: vmovups %zmm10,(%rcx)
 	WORD $0x3948; BYTE $0xf0 // 0193: cmp %rsi,%rax
 	WORD $0xe87e // 0196: jle 180 <amxAttentionGradient+0x180>
 	WORD $0x8b48; BYTE $0x07 // 0198: mov (%rdi),%rax
@@ -369,288 +360,288 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0x08570348 // 01a7: add 0x8(%rdi),%rdx
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ab: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x000000841f0f2e66; WORD $0x0000 // 01b6: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x0010 // 01c0: vmovups (%rax),%zmm0
+	LONG $0x487cf162; WORD $0x1810 // 01c0: vmovups (%rax),%zmm3
 	LONG $0x487cd162; WORD $0xc928 // 01c6: vmovaps %zmm9,%zmm1
-	LONG $0x487cd162; WORD $0xd358 // 01cc: vaddps %zmm11,%zmm0,%zmm2
-	LONG $0x80e88348 // 01d2: sub $0xffffffffffffff80,%rax
-	LONG $0x80ea8348 // 01d6: sub $0xffffffffffffff80,%rdx
-	LONG $0x486cd162; WORD $0xd258 // 01da: vaddps %zmm10,%zmm2,%zmm2
-	LONG $0x487cf162; WORD $0xc25c // 01e0: vsubps %zmm2,%zmm0,%zmm0
-	LONG $0x483df262; WORD $0xc898 // 01e6: vfmadd132ps %zmm0,%zmm8,%zmm1
-	LONG $0x4845f262; WORD $0xc898 // 01ec: vfmadd132ps %zmm0,%zmm7,%zmm1
-	LONG $0x484df262; WORD $0xc898 // 01f2: vfmadd132ps %zmm0,%zmm6,%zmm1
-	LONG $0x487cd162; WORD $0xc128 // 01f8: vmovaps %zmm9,%zmm0
-	LONG $0x4875f262; WORD $0xca2c // 01fe: vscalefps %zmm2,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0x5010; BYTE $0xff // 0204: vmovups -0x40(%rax),%zmm2
-	LONG $0x486cd162; WORD $0xdb58 // 020b: vaddps %zmm11,%zmm2,%zmm3
-	LONG $0x4864d162; WORD $0xda58 // 0211: vaddps %zmm10,%zmm3,%zmm3
-	LONG $0x4875f262; WORD $0x62b8; BYTE $0xfe // 0217: vfmadd231ps -0x80(%rdx),%zmm1,%zmm4
-	LONG $0x486cf162; WORD $0xd35c // 021e: vsubps %zmm3,%zmm2,%zmm2
-	LONG $0x483df262; WORD $0xc298 // 0224: vfmadd132ps %zmm2,%zmm8,%zmm0
-	LONG $0x4845f262; WORD $0xc298 // 022a: vfmadd132ps %zmm2,%zmm7,%zmm0
-	LONG $0x484df262; WORD $0xc298 // 0230: vfmadd132ps %zmm2,%zmm6,%zmm0
-	LONG $0x487df262; WORD $0xc32c // 0236: vscalefps %zmm3,%zmm0,%zmm0
-	LONG $0x487df262; WORD $0x6ab8; BYTE $0xff // 023c: vfmadd231ps -0x40(%rdx),%zmm0,%zmm5
-	LONG $0x487cf162; WORD $0x4811; BYTE $0xfe // 0243: vmovups %zmm1,-0x80(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 024a: vmovups %zmm0,-0x40(%rax)
-	WORD $0xff48; BYTE $0xc9 // 0251: dec %rcx
-	LONG $0xff66850f; WORD $0xffff // 0254: jne 1c0 <amxAttentionGradient+0x1c0>
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 025a: mov 0xa0(%rdi),%rax
-	WORD $0x3948; BYTE $0xc3 // 0261: cmp %rax,%rbx
-	LONG $0xfef68c0f; WORD $0xffff // 0264: jl 160 <amxAttentionGradient+0x160>
-	LONG $0x485cf162; WORD $0xed58 // 026a: vaddps %zmm5,%zmm4,%zmm5
-	LONG $0x497be2c4; BYTE $0xc0 // 0270: tilezero %tmm0
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0275: mov 0xa0(%rdi),%rax
-	LONG $0x10778b48 // 027c: mov 0x10(%rdi),%rsi
-	WORD $0x8548; BYTE $0xc0 // 0280: test %rax,%rax
-	LONG $0x01688e0f; WORD $0x0000 // 0283: jle 3f1 <amxAttentionGradient+0x3f1>
-	WORD $0x3145; BYTE $0xe4 // 0289: xor %r12d,%r12d
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 028c: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x00000000841f0f66; BYTE $0x00 // 0297: nopw 0x0(%rax,%rax,1)
-	WORD $0x894c; BYTE $0xe0 // 02a0: mov %r12,%rax
-	LONG $0x05e0c148 // 02a3: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 02a7: and $0x400,%eax
-	WORD $0x0148; BYTE $0xc6 // 02ac: add %rax,%rsi
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 02af: mov 0xb0(%rdi),%rax
-	WORD $0x8b48; BYTE $0x0f // 02b6: mov (%rdi),%rcx
-	WORD $0x8948; BYTE $0xc3 // 02b9: mov %rax,%rbx
-	LONG $0x3febc148 // 02bc: shr $0x3f,%rbx
-	WORD $0x0148; BYTE $0xd8 // 02c0: add %rbx,%rax
-	WORD $0xe083; BYTE $0x01 // 02c3: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd8 // 02c6: sub %rbx,%rax
-	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 02c9: mov 0x98(%rdi),%rbx
-	WORD $0x894c; BYTE $0xe2 // 02d0: mov %r12,%rdx
-	LONG $0x60048d4a // 02d3: lea (%rax,%r12,2),%rax
-	LONG $0x06e2c148 // 02d7: shl $0x6,%rdx
-	LONG $0x05e0c148 // 02db: shl $0x5,%rax
-	LONG $0x02e3c148 // 02df: shl $0x2,%rbx
-	WORD $0x0148; BYTE $0xd1 // 02e3: add %rdx,%rcx
-	LONG $0x18470348 // 02e6: add 0x18(%rdi),%rax
-	LONG $0x08570348 // 02ea: add 0x8(%rdi),%rdx
-	LONG $0x0010ba41; WORD $0x0000 // 02ee: mov $0x10,%r10d
-	LONG $0x406b8d4c // 02f4: lea 0x40(%rbx),%r13
-	QUAD $0x0000000000841f0f // 02f8: nopl 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x3a10 // 0300: vmovups (%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x2110 // 0306: vmovups (%rcx),%zmm4
-	LONG $0x4844f162; WORD $0xcd5c // 030c: vsubps %zmm5,%zmm7,%zmm1
-	LONG $0x487cf162; WORD $0x7a10; BYTE $0x01 // 0312: vmovups 0x40(%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x5910; BYTE $0x01 // 0319: vmovups 0x40(%rcx),%zmm3
-	LONG $0x4874f162; WORD $0xcc59 // 0320: vmulps %zmm4,%zmm1,%zmm1
-	LONG $0x4844f162; WORD $0xc55c // 0326: vsubps %zmm5,%zmm7,%zmm0
-	LONG $0x487ef262; WORD $0xe472 // 032c: vcvtneps2bf16 %zmm4,%ymm4
-	LONG $0x181c8d4c // 0332: lea (%rax,%rbx,1),%r11
-	LONG $0x487cf162; WORD $0xc359 // 0336: vmulps %zmm3,%zmm0,%zmm0
-	LONG $0x487ef262; WORD $0xf172 // 033c: vcvtneps2bf16 %zmm1,%ymm6
-	LONG $0x487ef262; WORD $0xdb72 // 0342: vcvtneps2bf16 %zmm3,%ymm3
-	LONG $0x80e98348 // 0348: sub $0xffffffffffffff80,%rcx
-	LONG $0x207ffec5 // 034c: vmovdqu %ymm4,(%rax)
-	LONG $0x487ef262; WORD $0xe072 // 0350: vcvtneps2bf16 %zmm0,%ymm4
-	LONG $0x80ea8348 // 0356: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0xd633 // 035a: vpmovzxwd %ymm6,%zmm2
-	LONG $0x486df162; WORD $0xf272; BYTE $0x10 // 0360: vpslld $0x10,%zmm2,%zmm2
-	LONG $0x4874f162; WORD $0xca5c // 0367: vsubps %zmm2,%zmm1,%zmm1
-	LONG $0x7f7ec1c4; BYTE $0x33 // 036d: vmovdqu %ymm6,(%r11)
-	LONG $0x486df162; WORD $0xd272; BYTE $0x10 // 0372: vpsrld $0x10,%zmm2,%zmm2
-	LONG $0x487ef262; WORD $0xc972 // 0379: vcvtneps2bf16 %zmm1,%ymm1
-	LONG $0x40c68348 // 037f: add $0x40,%rsi
-	LONG $0x7f7ec1c4; WORD $0x1b0c // 0383: vmovdqu %ymm1,(%r11,%rbx,1)
-	LONG $0x487df262; WORD $0xcc33 // 0389: vpmovzxwd %ymm4,%zmm1
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x10 // 038f: vpslld $0x10,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc15c // 0396: vsubps %zmm1,%zmm0,%zmm0
-	LONG $0x281c8d4e // 039c: lea (%rax,%r13,1),%r11
-	LONG $0x486df162; WORD $0xd1eb // 03a0: vpord %zmm1,%zmm2,%zmm2
-	LONG $0x487ef262; WORD $0xc072 // 03a6: vcvtneps2bf16 %zmm0,%ymm0
-	LONG $0x587ffec5; BYTE $0x40 // 03ac: vmovdqu %ymm3,0x40(%rax)
-	LONG $0x7f7ec1c4; BYTE $0x23 // 03b1: vmovdqu %ymm4,(%r11)
-	LONG $0x80e88348 // 03b6: sub $0xffffffffffffff80,%rax
-	LONG $0x7f7ec1c4; WORD $0x1b04 // 03ba: vmovdqu %ymm0,(%r11,%rbx,1)
-	LONG $0x48fef162; WORD $0x567f; BYTE $0xff // 03c0: vmovdqu64 %zmm2,-0x40(%rsi)
-	WORD $0xff49; BYTE $0xca // 03c7: dec %r10
-	LONG $0xff30850f; WORD $0xffff // 03ca: jne 300 <amxAttentionGradient+0x300>
-	WORD $0x854d; BYTE $0xe4 // 03d0: test %r12,%r12
-	LONG $0x00df850f; WORD $0x0000 // 03d3: jne 4b8 <amxAttentionGradient+0x4b8>
-	LONG $0x10778b48 // 03d9: mov 0x10(%rdi),%rsi
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 03dd: mov 0xa0(%rdi),%rax
-	LONG $0x20c48349 // 03e4: add $0x20,%r12
-	WORD $0x3949; BYTE $0xc4 // 03e8: cmp %rax,%r12
-	LONG $0xfeaf8c0f; WORD $0xffff // 03eb: jl 2a0 <amxAttentionGradient+0x2a0>
-	LONG $0x1e508d48 // 03f1: lea 0x1e(%rax),%rdx
-	WORD $0xff48; BYTE $0xc8 // 03f5: dec %rax
-	LONG $0xd0490f48 // 03f8: cmovns %rax,%rdx
-	LONG $0x304f8b48 // 03fc: mov 0x30(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd3 // 0400: mov %rdx,%rbx
-	LONG $0xe0e38348 // 0403: and $0xffffffffffffffe0,%rbx
-	LONG $0x591c8d48 // 0407: lea (%rcx,%rbx,2),%rbx
-	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 040b: mov 0x88(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd0 // 0412: mov %rdx,%rax
-	LONG $0x05f8c148 // 0415: sar $0x5,%rax
-	LONG $0x02e1c148 // 0419: shl $0x2,%rcx
-	LONG $0x4b7be2c4; WORD $0x0b0c // 041d: tileloadd (%rbx,%rcx,1),%tmm1
-	LONG $0x3feac148 // 0423: shr $0x3f,%rdx
-	WORD $0x0148; BYTE $0xd0 // 0427: add %rdx,%rax
-	WORD $0xe083; BYTE $0x01 // 042a: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd0 // 042d: sub %rdx,%rax
-	LONG $0x0ae0c148 // 0430: shl $0xa,%rax
-	WORD $0x0148; BYTE $0xf0 // 0434: add %rsi,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 0437: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 043d: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0x4b7aa2c4; WORD $0x0604 // 0442: tilestored %tmm0,(%rsi,%r8,1)
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0448: mov 0xb0(%rdi),%rax
-	LONG $0x104f8b48 // 044f: mov 0x10(%rdi),%rcx
-	LONG $0x06e0c148 // 0453: shl $0x6,%rax
-	LONG $0x58470348 // 0457: add 0x58(%rdi),%rax
-	LONG $0x000008ba; BYTE $0x00 // 045b: mov $0x8,%edx
-	LONG $0x487cf162; WORD $0x2910 // 0460: vmovups (%rcx),%zmm5
-	LONG $0x40c18348 // 0466: add $0x40,%rcx
-	LONG $0x487cf162; WORD $0x2811 // 046a: vmovups %zmm5,(%rax)
-	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0470: mov 0x90(%rdi),%rbx
-	LONG $0x98048d48 // 0477: lea (%rax,%rbx,4),%rax
-	WORD $0xcaff // 047b: dec %edx
-	WORD $0xe175 // 047d: jne 460 <amxAttentionGradient+0x460>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 047f: mov 0xb0(%rdi),%rax
-	WORD $0x01a8 // 0486: test $0x1,%al
-	LONG $0x0117850f; WORD $0x0000 // 0488: jne 5a5 <amxAttentionGradient+0x5a5>
-	WORD $0xff48; BYTE $0xc0 // 048e: inc %rax
-	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0491: mov %rax,0xb0(%rdi)
-	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0498: cmp 0xa8(%rdi),%rax
-	LONG $0xfb888c0f; WORD $0xffff // 049f: jl 2d <amxAttentionGradient+0x2d>
-	WORD $0xf8c5; BYTE $0x77 // 04a5: vzeroupper
-	LONG $0x4978e2c4; BYTE $0xc0 // 04a8: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 04ad: vzeroupper
-	BYTE $0xc3 // 04b0: ret
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 04b1: nopl 0x0(%rax)
-	LONG $0x24448d49; BYTE $0xe0 // 04b8: lea -0x20(%r12),%rax
-	LONG $0x30578b48 // 04bd: mov 0x30(%rdi),%rdx
-	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 04c1: mov 0x88(%rdi),%rsi
-	WORD $0x8948; BYTE $0xc1 // 04c8: mov %rax,%rcx
-	WORD $0xd148; BYTE $0xf9 // 04cb: sar %rcx
-	LONG $0x8a0c8d48 // 04ce: lea (%rdx,%rcx,4),%rcx
-	QUAD $0x00000000b5148d48 // 04d2: lea 0x0(,%rsi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x110c // 04da: tileloadd (%rcx,%rdx,1),%tmm1
-	LONG $0x10778b48 // 04e0: mov 0x10(%rdi),%rsi
-	LONG $0x05e0c148 // 04e4: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 04e8: and $0x400,%eax
-	WORD $0x0148; BYTE $0xf0 // 04ed: add %rsi,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 04f0: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 04f6: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0xfffedde9; BYTE $0xff // 04fb: jmp 3dd <amxAttentionGradient+0x3dd>
-	WORD $0x8948; BYTE $0xd9 // 0500: mov %rbx,%rcx
-	LONG $0x0002ba41; WORD $0x0000 // 0503: mov $0x2,%r10d
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0509: mov 0xb0(%rdi),%rax
-	LONG $0x06e0c148 // 0510: shl $0x6,%rax
-	LONG $0x70470348 // 0514: add 0x70(%rdi),%rax
-	LONG $0x4b7ba2c4; WORD $0x0804 // 0518: tileloadd (%rax,%r9,1),%tmm0
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 051e: mov 0x80(%rdi),%rax
-	LONG $0x20778b48 // 0525: mov 0x20(%rdi),%rsi
-	WORD $0x8949; BYTE $0xc3 // 0529: mov %rax,%r11
-	LONG $0xd9af0f4c // 052c: imul %rcx,%r11
-	LONG $0x02e0c148 // 0530: shl $0x2,%rax
-	LONG $0x9e348d4a // 0534: lea (%rsi,%r11,4),%rsi
-	LONG $0x4b7be2c4; WORD $0x061c // 0538: tileloadd (%rsi,%rax,1),%tmm3
-	LONG $0x5c5ae2c4; BYTE $0xc3 // 053e: tdpbf16ps %tmm4,%tmm3,%tmm0
-	WORD $0x8b48; BYTE $0x37 // 0543: mov (%rdi),%rsi
-	WORD $0x8948; BYTE $0xc8 // 0546: mov %rcx,%rax
-	LONG $0x06e0c148 // 0549: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc6 // 054d: add %rax,%rsi
-	LONG $0x4b7aa2c4; WORD $0x0604 // 0550: tilestored %tmm0,(%rsi,%r8,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 0556: tilezero %tmm1
-	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 055b: mov 0x80(%rdi),%rsi
-	LONG $0x285f8b4c // 0562: mov 0x28(%rdi),%r11
-	WORD $0x8949; BYTE $0xf4 // 0566: mov %rsi,%r12
-	LONG $0xe1af0f4c // 0569: imul %rcx,%r12
-	LONG $0x02e6c148 // 056d: shl $0x2,%rsi
-	LONG $0xa31c8d4f // 0571: lea (%r11,%r12,4),%r11
-	LONG $0x4b7bc2c4; WORD $0x331c // 0575: tileloadd (%r11,%rsi,1),%tmm3
-	LONG $0x5c52e2c4; BYTE $0xcb // 057b: tdpbf16ps %tmm5,%tmm3,%tmm1
-	LONG $0x08470348 // 0580: add 0x8(%rdi),%rax
-	LONG $0x4b7aa2c4; WORD $0x000c // 0584: tilestored %tmm1,(%rax,%r8,1)
-	LONG $0x10c18348 // 058a: add $0x10,%rcx
-	LONG $0x01fa8349 // 058e: cmp $0x1,%r10
-	WORD $0x0c74 // 0592: je 5a0 <amxAttentionGradient+0x5a0>
-	LONG $0x0001ba41; WORD $0x0000 // 0594: mov $0x1,%r10d
-	LONG $0xffff6ae9; BYTE $0xff // 059a: jmp 509 <amxAttentionGradient+0x509>
-	BYTE $0x90 // 059f: nop
-	LONG $0xfffbf3e9; BYTE $0xff // 05a0: jmp 198 <amxAttentionGradient+0x198>
-	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 05a5: mov 0x80(%rdi),%rdx
-	WORD $0xff48; BYTE $0xc8 // 05ac: dec %rax
-	LONG $0xc2af0f48 // 05af: imul %rdx,%rax
-	QUAD $0x00000000d50c8d48 // 05b3: lea 0x0(,%rdx,8),%rcx
-	LONG $0x50578b48 // 05bb: mov 0x50(%rdi),%rdx
-	LONG $0x06e0c148 // 05bf: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc2 // 05c3: add %rax,%rdx
-	LONG $0x4b7be2c4; WORD $0x0a34 // 05c6: tileloadd (%rdx,%rcx,1),%tmm6
-	QUAD $0x00000000a0bf8348 // 05cc: cmpq $0x0,0xa0(%rdi)
-	LONG $0x01318e0f; WORD $0x0000 // 05d4: jle 70b <amxAttentionGradient+0x70b>
-	LONG $0x68478b48 // 05da: mov 0x68(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x083c // 05de: tileloadd (%rax,%rcx,1),%tmm7
-	LONG $0x18578b48 // 05e4: mov 0x18(%rdi),%rdx
-	LONG $0x4b7ba2c4; WORD $0x0214 // 05e8: tileloadd (%rdx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 05ee: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x083c // 05f3: tilestored %tmm7,(%rax,%rcx,1)
-	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 05f9: mov 0xa0(%rdi),%rbx
-	LONG $0x000010b8; BYTE $0x00 // 0600: mov $0x10,%eax
-	LONG $0x10fb8348 // 0605: cmp $0x10,%rbx
-	WORD $0x5a7e // 0609: jle 665 <amxAttentionGradient+0x665>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 060b: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0616: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0620: mov 0x80(%rdi),%rbx
-	LONG $0x68578b48 // 0627: mov 0x68(%rdi),%rdx
-	LONG $0xd8af0f48 // 062b: imul %rax,%rbx
-	LONG $0xda1c8d48 // 062f: lea (%rdx,%rbx,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x0b3c // 0633: tileloadd (%rbx,%rcx,1),%tmm7
-	WORD $0x8948; BYTE $0xc2 // 0639: mov %rax,%rdx
-	LONG $0x06e2c148 // 063c: shl $0x6,%rdx
-	LONG $0x18570348 // 0640: add 0x18(%rdi),%rdx
-	LONG $0x4b7ba2c4; WORD $0x0214 // 0644: tileloadd (%rdx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 064a: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x0b3c // 064f: tilestored %tmm7,(%rbx,%rcx,1)
-	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 0655: mov 0xa0(%rdi),%rbx
-	LONG $0x10c08348 // 065c: add $0x10,%rax
-	WORD $0x3948; BYTE $0xc3 // 0660: cmp %rax,%rbx
-	WORD $0xbb7f // 0663: jg 620 <amxAttentionGradient+0x620>
-	LONG $0xb0b78b48; WORD $0x0000; BYTE $0x00 // 0665: mov 0xb0(%rdi),%rsi
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 066c: mov 0x80(%rdi),%rax
-	LONG $0xff568d48 // 0673: lea -0x1(%rsi),%rdx
-	LONG $0xd0af0f48 // 0677: imul %rax,%rdx
-	LONG $0x06e2c148 // 067b: shl $0x6,%rdx
-	LONG $0x48570348 // 067f: add 0x48(%rdi),%rdx
-	LONG $0x4b7be2c4; WORD $0x0a34 // 0683: tileloadd (%rdx,%rcx,1),%tmm6
-	WORD $0xd231 // 0689: xor %edx,%edx
-	WORD $0x8548; BYTE $0xdb // 068b: test %rbx,%rbx
-	WORD $0x0f7f // 068e: jg 69f <amxAttentionGradient+0x69f>
-	WORD $0x6deb // 0690: jmp 6ff <amxAttentionGradient+0x6ff>
-	LONG $0x441f0f66; WORD $0x0000 // 0692: nopw 0x0(%rax,%rax,1)
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0698: mov 0x80(%rdi),%rax
-	LONG $0xc2af0f48 // 069f: imul %rdx,%rax
-	LONG $0x605f8b48 // 06a3: mov 0x60(%rdi),%rbx
-	LONG $0xc31c8d48 // 06a7: lea (%rbx,%rax,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x0b3c // 06ab: tileloadd (%rbx,%rcx,1),%tmm7
-	WORD $0x8948; BYTE $0xd0 // 06b1: mov %rdx,%rax
-	LONG $0x18778b48 // 06b4: mov 0x18(%rdi),%rsi
-	LONG $0x04e0c148 // 06b8: shl $0x4,%rax
-	LONG $0x98870348; WORD $0x0000; BYTE $0x00 // 06bc: add 0x98(%rdi),%rax
-	LONG $0x86148d4c // 06c3: lea (%rsi,%rax,4),%r10
-	LONG $0x4b7b82c4; WORD $0x0214 // 06c7: tileloadd (%r10,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 06cd: tdpbf16ps %tmm6,%tmm2,%tmm7
-	QUAD $0x00000000d5148d4c // 06d2: lea 0x0(,%rdx,8),%r10
-	WORD $0x294c; BYTE $0xd0 // 06da: sub %r10,%rax
-	LONG $0xc6048d48 // 06dd: lea (%rsi,%rax,8),%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 06e1: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 06e7: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x0b3c // 06ec: tilestored %tmm7,(%rbx,%rcx,1)
-	LONG $0x10c28348 // 06f2: add $0x10,%rdx
-	LONG $0xa0973948; WORD $0x0000; BYTE $0x00 // 06f6: cmp %rdx,0xa0(%rdi)
-	WORD $0x997f // 06fd: jg 698 <amxAttentionGradient+0x698>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06ff: mov 0xb0(%rdi),%rax
-	LONG $0xfffd83e9; BYTE $0xff // 0706: jmp 48e <amxAttentionGradient+0x48e>
-	LONG $0x48470348 // 070b: add 0x48(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x0834 // 070f: tileloadd (%rax,%rcx,1),%tmm6
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0715: mov 0xb0(%rdi),%rax
-	LONG $0xfffd6de9; BYTE $0xff // 071c: jmp 48e <amxAttentionGradient+0x48e>
-	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0721
-	QUAD $0x841f0f2e66000000 // 0728
-	QUAD $0x0f2e660000000000 // 0730
-	QUAD $0x900000000000841f // 0738
+	LONG $0x487df362; WORD $0xc356; BYTE $0x09 // 01cc: vreduceps $0x9,%zmm3,%zmm0
+	LONG $0x483df262; WORD $0xc898 // 01d3: vfmadd132ps %zmm0,%zmm8,%zmm1
+	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 01d9: vmovups 0x40(%rax),%zmm4
+	LONG $0x80ea8348 // 01e0: sub $0xffffffffffffff80,%rdx
+	LONG $0x80e88348 // 01e4: sub $0xffffffffffffff80,%rax
+	LONG $0x4845f262; WORD $0xc898 // 01e8: vfmadd132ps %zmm0,%zmm7,%zmm1
+	LONG $0x484df262; WORD $0xc898 // 01ee: vfmadd132ps %zmm0,%zmm6,%zmm1
+	LONG $0x487cd162; WORD $0xc128 // 01f4: vmovaps %zmm9,%zmm0
+	LONG $0x4875f262; WORD $0xcb2c // 01fa: vscalefps %zmm3,%zmm1,%zmm1
+	LONG $0x487df362; WORD $0xdc56; BYTE $0x09 // 0200: vreduceps $0x9,%zmm4,%zmm3
+	LONG $0x483df262; WORD $0xc398 // 0207: vfmadd132ps %zmm3,%zmm8,%zmm0
+	LONG $0x4875f262; WORD $0x52b8; BYTE $0xfe // 020d: vfmadd231ps -0x80(%rdx),%zmm1,%zmm2
+	LONG $0x4845f262; WORD $0xc398 // 0214: vfmadd132ps %zmm3,%zmm7,%zmm0
+	LONG $0x484df262; WORD $0xc398 // 021a: vfmadd132ps %zmm3,%zmm6,%zmm0
+	LONG $0x487df262; WORD $0xc42c // 0220: vscalefps %zmm4,%zmm0,%zmm0
+	LONG $0x487df262; WORD $0x6ab8; BYTE $0xff // 0226: vfmadd231ps -0x40(%rdx),%zmm0,%zmm5
+	LONG $0x487cf162; WORD $0x4811; BYTE $0xfe // 022d: vmovups %zmm1,-0x80(%rax)
+	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 0234: vmovups %zmm0,-0x40(%rax)
+	WORD $0xff48; BYTE $0xc9 // 023b: dec %rcx
+	WORD $0x8075 // 023e: jne 1c0 <amxAttentionGradient+0x1c0>
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0240: mov 0xa0(%rdi),%rax
+	WORD $0x3948; BYTE $0xc3 // 0247: cmp %rax,%rbx
+	LONG $0xff108c0f; WORD $0xffff // 024a: jl 160 <amxAttentionGradient+0x160>
+	LONG $0x486cf162; WORD $0xed58 // 0250: vaddps %zmm5,%zmm2,%zmm5
+	LONG $0x497be2c4; BYTE $0xc0 // 0256: tilezero %tmm0
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 025b: mov 0xa0(%rdi),%rax
+	LONG $0x10778b48 // 0262: mov 0x10(%rdi),%rsi
+	WORD $0x8548; BYTE $0xc0 // 0266: test %rax,%rax
+	LONG $0x01628e0f; WORD $0x0000 // 0269: jle 3d1 <amxAttentionGradient+0x3d1>
+	WORD $0x3145; BYTE $0xe4 // 026f: xor %r12d,%r12d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0272: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 027d: nopl (%rax)
+	WORD $0x894c; BYTE $0xe0 // 0280: mov %r12,%rax
+	LONG $0x05e0c148 // 0283: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 0287: and $0x400,%eax
+	WORD $0x0148; BYTE $0xc6 // 028c: add %rax,%rsi
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 028f: mov 0xb0(%rdi),%rax
+	WORD $0x8b48; BYTE $0x0f // 0296: mov (%rdi),%rcx
+	WORD $0x8948; BYTE $0xc3 // 0299: mov %rax,%rbx
+	LONG $0x3febc148 // 029c: shr $0x3f,%rbx
+	WORD $0x0148; BYTE $0xd8 // 02a0: add %rbx,%rax
+	WORD $0xe083; BYTE $0x01 // 02a3: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd8 // 02a6: sub %rbx,%rax
+	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 02a9: mov 0x98(%rdi),%rbx
+	WORD $0x894c; BYTE $0xe2 // 02b0: mov %r12,%rdx
+	LONG $0x60048d4a // 02b3: lea (%rax,%r12,2),%rax
+	LONG $0x06e2c148 // 02b7: shl $0x6,%rdx
+	LONG $0x05e0c148 // 02bb: shl $0x5,%rax
+	LONG $0x02e3c148 // 02bf: shl $0x2,%rbx
+	WORD $0x0148; BYTE $0xd1 // 02c3: add %rdx,%rcx
+	LONG $0x18470348 // 02c6: add 0x18(%rdi),%rax
+	LONG $0x08570348 // 02ca: add 0x8(%rdi),%rdx
+	LONG $0x0010ba41; WORD $0x0000 // 02ce: mov $0x10,%r10d
+	LONG $0x406b8d4c // 02d4: lea 0x40(%rbx),%r13
+	QUAD $0x0000000000841f0f // 02d8: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x3a10 // 02e0: vmovups (%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x2110 // 02e6: vmovups (%rcx),%zmm4
+	LONG $0x4844f162; WORD $0xcd5c // 02ec: vsubps %zmm5,%zmm7,%zmm1
+	LONG $0x487cf162; WORD $0x7a10; BYTE $0x01 // 02f2: vmovups 0x40(%rdx),%zmm7
+	LONG $0x487cf162; WORD $0x5910; BYTE $0x01 // 02f9: vmovups 0x40(%rcx),%zmm3
+	LONG $0x4874f162; WORD $0xcc59 // 0300: vmulps %zmm4,%zmm1,%zmm1
+	LONG $0x4844f162; WORD $0xc55c // 0306: vsubps %zmm5,%zmm7,%zmm0
+	LONG $0x487ef262; WORD $0xe472 // 030c: vcvtneps2bf16 %zmm4,%ymm4
+	LONG $0x181c8d4c // 0312: lea (%rax,%rbx,1),%r11
+	LONG $0x487cf162; WORD $0xc359 // 0316: vmulps %zmm3,%zmm0,%zmm0
+	LONG $0x487ef262; WORD $0xf172 // 031c: vcvtneps2bf16 %zmm1,%ymm6
+	LONG $0x487ef262; WORD $0xdb72 // 0322: vcvtneps2bf16 %zmm3,%ymm3
+	LONG $0x80e98348 // 0328: sub $0xffffffffffffff80,%rcx
+	LONG $0x207ffec5 // 032c: vmovdqu %ymm4,(%rax)
+	LONG $0x487ef262; WORD $0xe072 // 0330: vcvtneps2bf16 %zmm0,%ymm4
+	LONG $0x80ea8348 // 0336: sub $0xffffffffffffff80,%rdx
+	LONG $0x487df262; WORD $0xd633 // 033a: vpmovzxwd %ymm6,%zmm2
+	LONG $0x486df162; WORD $0xf272; BYTE $0x10 // 0340: vpslld $0x10,%zmm2,%zmm2
+	LONG $0x4874f162; WORD $0xca5c // 0347: vsubps %zmm2,%zmm1,%zmm1
+	LONG $0x7f7ec1c4; BYTE $0x33 // 034d: vmovdqu %ymm6,(%r11)
+	LONG $0x486df162; WORD $0xd272; BYTE $0x10 // 0352: vpsrld $0x10,%zmm2,%zmm2
+	LONG $0x487ef262; WORD $0xc972 // 0359: vcvtneps2bf16 %zmm1,%ymm1
+	LONG $0x40c68348 // 035f: add $0x40,%rsi
+	LONG $0x7f7ec1c4; WORD $0x1b0c // 0363: vmovdqu %ymm1,(%r11,%rbx,1)
+	LONG $0x487df262; WORD $0xcc33 // 0369: vpmovzxwd %ymm4,%zmm1
+	LONG $0x4875f162; WORD $0xf172; BYTE $0x10 // 036f: vpslld $0x10,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0xc15c // 0376: vsubps %zmm1,%zmm0,%zmm0
+	LONG $0x281c8d4e // 037c: lea (%rax,%r13,1),%r11
+	LONG $0x486df162; WORD $0xd1eb // 0380: vpord %zmm1,%zmm2,%zmm2
+	LONG $0x487ef262; WORD $0xc072 // 0386: vcvtneps2bf16 %zmm0,%ymm0
+	LONG $0x587ffec5; BYTE $0x40 // 038c: vmovdqu %ymm3,0x40(%rax)
+	LONG $0x7f7ec1c4; BYTE $0x23 // 0391: vmovdqu %ymm4,(%r11)
+	LONG $0x80e88348 // 0396: sub $0xffffffffffffff80,%rax
+	LONG $0x7f7ec1c4; WORD $0x1b04 // 039a: vmovdqu %ymm0,(%r11,%rbx,1)
+	LONG $0x48fef162; WORD $0x567f; BYTE $0xff // 03a0: vmovdqu64 %zmm2,-0x40(%rsi)
+	WORD $0xff49; BYTE $0xca // 03a7: dec %r10
+	LONG $0xff30850f; WORD $0xffff // 03aa: jne 2e0 <amxAttentionGradient+0x2e0>
+	WORD $0x854d; BYTE $0xe4 // 03b0: test %r12,%r12
+	LONG $0x00df850f; WORD $0x0000 // 03b3: jne 498 <amxAttentionGradient+0x498>
+	LONG $0x10778b48 // 03b9: mov 0x10(%rdi),%rsi
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 03bd: mov 0xa0(%rdi),%rax
+	LONG $0x20c48349 // 03c4: add $0x20,%r12
+	WORD $0x3949; BYTE $0xc4 // 03c8: cmp %rax,%r12
+	LONG $0xfeaf8c0f; WORD $0xffff // 03cb: jl 280 <amxAttentionGradient+0x280>
+	LONG $0x1e508d48 // 03d1: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 03d5: dec %rax
+	LONG $0xd0490f48 // 03d8: cmovns %rax,%rdx
+	LONG $0x304f8b48 // 03dc: mov 0x30(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd3 // 03e0: mov %rdx,%rbx
+	LONG $0xe0e38348 // 03e3: and $0xffffffffffffffe0,%rbx
+	LONG $0x591c8d48 // 03e7: lea (%rcx,%rbx,2),%rbx
+	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 03eb: mov 0x88(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd0 // 03f2: mov %rdx,%rax
+	LONG $0x05f8c148 // 03f5: sar $0x5,%rax
+	LONG $0x02e1c148 // 03f9: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0b0c // 03fd: tileloadd (%rbx,%rcx,1),%tmm1
+	LONG $0x3feac148 // 0403: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0407: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 040a: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 040d: sub %rdx,%rax
+	LONG $0x0ae0c148 // 0410: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xf0 // 0414: add %rsi,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 0417: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 041d: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0x4b7aa2c4; WORD $0x0604 // 0422: tilestored %tmm0,(%rsi,%r8,1)
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0428: mov 0xb0(%rdi),%rax
+	LONG $0x104f8b48 // 042f: mov 0x10(%rdi),%rcx
+	LONG $0x06e0c148 // 0433: shl $0x6,%rax
+	LONG $0x58470348 // 0437: add 0x58(%rdi),%rax
+	LONG $0x000008ba; BYTE $0x00 // 043b: mov $0x8,%edx
+	LONG $0x487cf162; WORD $0x2910 // 0440: vmovups (%rcx),%zmm5
+	LONG $0x40c18348 // 0446: add $0x40,%rcx
+	LONG $0x487cf162; WORD $0x2811 // 044a: vmovups %zmm5,(%rax)
+	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0450: mov 0x90(%rdi),%rbx
+	LONG $0x98048d48 // 0457: lea (%rax,%rbx,4),%rax
+	WORD $0xcaff // 045b: dec %edx
+	WORD $0xe175 // 045d: jne 440 <amxAttentionGradient+0x440>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 045f: mov 0xb0(%rdi),%rax
+	WORD $0x01a8 // 0466: test $0x1,%al
+	LONG $0x0117850f; WORD $0x0000 // 0468: jne 585 <amxAttentionGradient+0x585>
+	WORD $0xff48; BYTE $0xc0 // 046e: inc %rax
+	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0471: mov %rax,0xb0(%rdi)
+	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0478: cmp 0xa8(%rdi),%rax
+	LONG $0xfba88c0f; WORD $0xffff // 047f: jl 2d <amxAttentionGradient+0x2d>
+	WORD $0xf8c5; BYTE $0x77 // 0485: vzeroupper
+	LONG $0x4978e2c4; BYTE $0xc0 // 0488: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 048d: vzeroupper
+	BYTE $0xc3 // 0490: ret
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0491: nopl 0x0(%rax)
+	LONG $0x24448d49; BYTE $0xe0 // 0498: lea -0x20(%r12),%rax
+	LONG $0x30578b48 // 049d: mov 0x30(%rdi),%rdx
+	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 04a1: mov 0x88(%rdi),%rsi
+	WORD $0x8948; BYTE $0xc1 // 04a8: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 04ab: sar %rcx
+	LONG $0x8a0c8d48 // 04ae: lea (%rdx,%rcx,4),%rcx
+	QUAD $0x00000000b5148d48 // 04b2: lea 0x0(,%rsi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x110c // 04ba: tileloadd (%rcx,%rdx,1),%tmm1
+	LONG $0x10778b48 // 04c0: mov 0x10(%rdi),%rsi
+	LONG $0x05e0c148 // 04c4: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 04c8: and $0x400,%eax
+	WORD $0x0148; BYTE $0xf0 // 04cd: add %rsi,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 04d0: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 04d6: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0xfffedde9; BYTE $0xff // 04db: jmp 3bd <amxAttentionGradient+0x3bd>
+	WORD $0x8948; BYTE $0xd9 // 04e0: mov %rbx,%rcx
+	LONG $0x0002ba41; WORD $0x0000 // 04e3: mov $0x2,%r10d
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 04e9: mov 0xb0(%rdi),%rax
+	LONG $0x06e0c148 // 04f0: shl $0x6,%rax
+	LONG $0x70470348 // 04f4: add 0x70(%rdi),%rax
+	LONG $0x4b7ba2c4; WORD $0x0804 // 04f8: tileloadd (%rax,%r9,1),%tmm0
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 04fe: mov 0x80(%rdi),%rax
+	LONG $0x20778b48 // 0505: mov 0x20(%rdi),%rsi
+	WORD $0x8949; BYTE $0xc3 // 0509: mov %rax,%r11
+	LONG $0xd9af0f4c // 050c: imul %rcx,%r11
+	LONG $0x02e0c148 // 0510: shl $0x2,%rax
+	LONG $0x9e348d4a // 0514: lea (%rsi,%r11,4),%rsi
+	LONG $0x4b7be2c4; WORD $0x061c // 0518: tileloadd (%rsi,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 051e: tdpbf16ps %tmm4,%tmm3,%tmm0
+	WORD $0x8b48; BYTE $0x37 // 0523: mov (%rdi),%rsi
+	WORD $0x8948; BYTE $0xc8 // 0526: mov %rcx,%rax
+	LONG $0x06e0c148 // 0529: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc6 // 052d: add %rax,%rsi
+	LONG $0x4b7aa2c4; WORD $0x0604 // 0530: tilestored %tmm0,(%rsi,%r8,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 0536: tilezero %tmm1
+	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 053b: mov 0x80(%rdi),%rsi
+	LONG $0x285f8b4c // 0542: mov 0x28(%rdi),%r11
+	WORD $0x8949; BYTE $0xf4 // 0546: mov %rsi,%r12
+	LONG $0xe1af0f4c // 0549: imul %rcx,%r12
+	LONG $0x02e6c148 // 054d: shl $0x2,%rsi
+	LONG $0xa31c8d4f // 0551: lea (%r11,%r12,4),%r11
+	LONG $0x4b7bc2c4; WORD $0x331c // 0555: tileloadd (%r11,%rsi,1),%tmm3
+	LONG $0x5c52e2c4; BYTE $0xcb // 055b: tdpbf16ps %tmm5,%tmm3,%tmm1
+	LONG $0x08470348 // 0560: add 0x8(%rdi),%rax
+	LONG $0x4b7aa2c4; WORD $0x000c // 0564: tilestored %tmm1,(%rax,%r8,1)
+	LONG $0x10c18348 // 056a: add $0x10,%rcx
+	LONG $0x01fa8349 // 056e: cmp $0x1,%r10
+	WORD $0x0c74 // 0572: je 580 <amxAttentionGradient+0x580>
+	LONG $0x0001ba41; WORD $0x0000 // 0574: mov $0x1,%r10d
+	LONG $0xffff6ae9; BYTE $0xff // 057a: jmp 4e9 <amxAttentionGradient+0x4e9>
+	BYTE $0x90 // 057f: nop
+	LONG $0xfffc13e9; BYTE $0xff // 0580: jmp 198 <amxAttentionGradient+0x198>
+	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 0585: mov 0x80(%rdi),%rdx
+	WORD $0xff48; BYTE $0xc8 // 058c: dec %rax
+	LONG $0xc2af0f48 // 058f: imul %rdx,%rax
+	QUAD $0x00000000d50c8d48 // 0593: lea 0x0(,%rdx,8),%rcx
+	LONG $0x50578b48 // 059b: mov 0x50(%rdi),%rdx
+	LONG $0x06e0c148 // 059f: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc2 // 05a3: add %rax,%rdx
+	LONG $0x4b7be2c4; WORD $0x0a34 // 05a6: tileloadd (%rdx,%rcx,1),%tmm6
+	QUAD $0x00000000a0bf8348 // 05ac: cmpq $0x0,0xa0(%rdi)
+	LONG $0x01318e0f; WORD $0x0000 // 05b4: jle 6eb <amxAttentionGradient+0x6eb>
+	LONG $0x68478b48 // 05ba: mov 0x68(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x083c // 05be: tileloadd (%rax,%rcx,1),%tmm7
+	LONG $0x18578b48 // 05c4: mov 0x18(%rdi),%rdx
+	LONG $0x4b7ba2c4; WORD $0x0214 // 05c8: tileloadd (%rdx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 05ce: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x083c // 05d3: tilestored %tmm7,(%rax,%rcx,1)
+	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 05d9: mov 0xa0(%rdi),%rbx
+	LONG $0x000010b8; BYTE $0x00 // 05e0: mov $0x10,%eax
+	LONG $0x10fb8348 // 05e5: cmp $0x10,%rbx
+	WORD $0x5a7e // 05e9: jle 645 <amxAttentionGradient+0x645>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 05eb: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 05f6: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0600: mov 0x80(%rdi),%rbx
+	LONG $0x68578b48 // 0607: mov 0x68(%rdi),%rdx
+	LONG $0xd8af0f48 // 060b: imul %rax,%rbx
+	LONG $0xda1c8d48 // 060f: lea (%rdx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x0b3c // 0613: tileloadd (%rbx,%rcx,1),%tmm7
+	WORD $0x8948; BYTE $0xc2 // 0619: mov %rax,%rdx
+	LONG $0x06e2c148 // 061c: shl $0x6,%rdx
+	LONG $0x18570348 // 0620: add 0x18(%rdi),%rdx
+	LONG $0x4b7ba2c4; WORD $0x0214 // 0624: tileloadd (%rdx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 062a: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x0b3c // 062f: tilestored %tmm7,(%rbx,%rcx,1)
+	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 0635: mov 0xa0(%rdi),%rbx
+	LONG $0x10c08348 // 063c: add $0x10,%rax
+	WORD $0x3948; BYTE $0xc3 // 0640: cmp %rax,%rbx
+	WORD $0xbb7f // 0643: jg 600 <amxAttentionGradient+0x600>
+	LONG $0xb0b78b48; WORD $0x0000; BYTE $0x00 // 0645: mov 0xb0(%rdi),%rsi
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 064c: mov 0x80(%rdi),%rax
+	LONG $0xff568d48 // 0653: lea -0x1(%rsi),%rdx
+	LONG $0xd0af0f48 // 0657: imul %rax,%rdx
+	LONG $0x06e2c148 // 065b: shl $0x6,%rdx
+	LONG $0x48570348 // 065f: add 0x48(%rdi),%rdx
+	LONG $0x4b7be2c4; WORD $0x0a34 // 0663: tileloadd (%rdx,%rcx,1),%tmm6
+	WORD $0xd231 // 0669: xor %edx,%edx
+	WORD $0x8548; BYTE $0xdb // 066b: test %rbx,%rbx
+	WORD $0x0f7f // 066e: jg 67f <amxAttentionGradient+0x67f>
+	WORD $0x6deb // 0670: jmp 6df <amxAttentionGradient+0x6df>
+	LONG $0x441f0f66; WORD $0x0000 // 0672: nopw 0x0(%rax,%rax,1)
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0678: mov 0x80(%rdi),%rax
+	LONG $0xc2af0f48 // 067f: imul %rdx,%rax
+	LONG $0x605f8b48 // 0683: mov 0x60(%rdi),%rbx
+	LONG $0xc31c8d48 // 0687: lea (%rbx,%rax,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x0b3c // 068b: tileloadd (%rbx,%rcx,1),%tmm7
+	WORD $0x8948; BYTE $0xd0 // 0691: mov %rdx,%rax
+	LONG $0x18778b48 // 0694: mov 0x18(%rdi),%rsi
+	LONG $0x04e0c148 // 0698: shl $0x4,%rax
+	LONG $0x98870348; WORD $0x0000; BYTE $0x00 // 069c: add 0x98(%rdi),%rax
+	LONG $0x86148d4c // 06a3: lea (%rsi,%rax,4),%r10
+	LONG $0x4b7b82c4; WORD $0x0214 // 06a7: tileloadd (%r10,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 06ad: tdpbf16ps %tmm6,%tmm2,%tmm7
+	QUAD $0x00000000d5148d4c // 06b2: lea 0x0(,%rdx,8),%r10
+	WORD $0x294c; BYTE $0xd0 // 06ba: sub %r10,%rax
+	LONG $0xc6048d48 // 06bd: lea (%rsi,%rax,8),%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 06c1: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 06c7: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x0b3c // 06cc: tilestored %tmm7,(%rbx,%rcx,1)
+	LONG $0x10c28348 // 06d2: add $0x10,%rdx
+	LONG $0xa0973948; WORD $0x0000; BYTE $0x00 // 06d6: cmp %rdx,0xa0(%rdi)
+	WORD $0x997f // 06dd: jg 678 <amxAttentionGradient+0x678>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06df: mov 0xb0(%rdi),%rax
+	LONG $0xfffd83e9; BYTE $0xff // 06e6: jmp 46e <amxAttentionGradient+0x46e>
+	LONG $0x48470348 // 06eb: add 0x48(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x0834 // 06ef: tileloadd (%rax,%rcx,1),%tmm6
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06f5: mov 0xb0(%rdi),%rax
+	LONG $0xfffd6de9; BYTE $0xff // 06fc: jmp 46e <amxAttentionGradient+0x46e>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0701
+	QUAD $0x841f0f2e66000000 // 0708
+	QUAD $0x0f2e660000000000 // 0710
+	QUAD $0x660000000000841f // 0718
+	QUAD $0x00000000841f0f2e // 0720
+	QUAD $0x0000841f0f2e6600 // 0728
+	QUAD $0x841f0f2e66000000 // 0730
+	QUAD $0x001f0f0000000000 // 0738
 	QUAD $0x0000000000000001 // 0740
 	QUAD $0x0000000000000000 // 0748
 	QUAD $0x0010004000400040 // 0750
@@ -675,7 +666,6 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	QUAD $0x001b000b001a000a // 07e8
 	QUAD $0x001d000d001c000c // 07f0
 	QUAD $0x001f000f001e000e // 07f8
-	QUAD $0x4b400000ff000000 // 0800
-	QUAD $0x3d61fbb0cb400000 // 0808
-	QUAD $0x3f31798d3e786f0d // 0810
-	LONG $0x3f7ffb49 // 0818
+	QUAD $0x3d9fcb52ff000000 // 0800
+	QUAD $0x3f3222263e677e26 // 0808
+	LONG $0x3f7ffb19 // 0810

@@ -35,14 +35,13 @@ struct amxAttentionArgs {
 	int64_t block;          // the kernel's own
 };
 
-// exp2bf16 is 2^t for t <= 0 within 1e-4, a twentieth of what rounding to bfloat16
-// does: the minimax polynomial of 2^f, |f| <= 1/2, of degree 3.
+// exp2bf16 is 2^t within 1e-4, a twentieth of what rounding to bfloat16 does: the
+// minimax polynomial of 2^f, 0 <= f < 1, of degree 3, f being what t is above an integer.
 INLINE vf exp2bf16(vf t) {
-	const vf shifter = vset(0x1.8p23f);
-	vf n = vsub(vadd(t, shifter), shifter), f = vsub(t, n);
-	vf p = vfma(vset(0.0551716691f), f, vset(0.2426111222f));
-	p = vfma(p, f, vset(0.6932609855f));
-	return _mm512_scalef_ps(vfma(p, f, vset(0.9999280735f)), n);
+	vf f = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+	vf p = vfma(vset(0.0780245227f), f, vset(0.2260671554f));
+	p = vfma(p, f, vset(0.6958335405f));
+	return _mm512_scalef_ps(vfma(p, f, vset(0.9999252186f)), t);
 }
 
 // least is a score whose power is 0.
