@@ -30,6 +30,16 @@ func (s *Set) suited(c Conv) *Set {
 	return s
 }
 
+// parts is 2 for windows of one pixel, such as linear layers: that costs little where
+// few terms are added up, and the rounding of these weights was half of the error of a
+// net's gradients (docs/engine.md).
+func (g *gemm) parts(down, across axis) int {
+	if g.amx != nil && down.count*across.count == 1 {
+		return 2
+	}
+	return 1
+}
+
 // amxProductArgs: one panel of output channels for a table of rows,
 //
 //	y[yat[r]+j] = bias[j] + from[yat[r]+j] + Σ_s Σ_k x[xat[r]+segments[s]+k] · b[(s·length+k)·width+j]
@@ -119,7 +129,7 @@ func (s *Set) multiplyAMX(ws *Workspace, p pass, y, from, x []float32, f frame, 
 	if g != s.gemm {
 		panic("kernel: weights packed by another set")
 	}
-	t := ws.products(p.down, p.across, out, f)
+	t := ws.products(p.down, p.across, out, f, p.form.parts)
 	a := &ws.amxProductArgs
 	defer func() { *a = amxProductArgs{} }()
 	a.x, a.segments, a.length, a.scratch = x, t.segments, t.length, &ws.float32s(productScratch)[0]

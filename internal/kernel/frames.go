@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // frame is how n images lie side by side for tiles, [padded h][padded w][n][cells]:
@@ -134,6 +135,7 @@ type productKey struct {
 	down, across axis
 	out          images
 	frame        frame
+	parts        int
 }
 
 // frame is the pixels of a frame: offsets in the images, or -1 for the border.
@@ -172,10 +174,10 @@ func (im images) offset(i, y, x int) int32 {
 	return int32(im.size(i) + (y*im.w+x)*im.slot.width(im.c))
 }
 
-// products is the table of a pass over a frame.
-func (ws *Workspace) products(down, across axis, out images, f frame) *productTable {
+// products is the table of a pass over a frame, with weights in so many parts.
+func (ws *Workspace) products(down, across axis, out images, f frame, parts int) *productTable {
 	out.n = f.n
-	key := productKey{down, across, out, f}
+	key := productKey{down, across, out, f, parts}
 	if t := ws.tables.products[key]; t != nil {
 		return t
 	}
@@ -199,6 +201,7 @@ func (ws *Workspace) products(down, across axis, out images, f frame) *productTa
 			t.segments = append(t.segments, int32(ty*f.pitch()))
 		}
 	}
+	t.segments = slices.Repeat(t.segments, parts)
 	w := across.places(out.w)
 	wide := w
 	if w*f.n%tileRows != 0 && across.step == 1 {

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Packed is the weights of a convolution in the forms the kernels read. Many
 // goroutines may use one while nobody packs it anew.
@@ -11,12 +14,12 @@ type Packed struct {
 	forward  []*form   // one for each of the Conv's forward passes
 	backward []*form   // one for each backward pass; nil without gradient
 	sum      []float32 // scratch: of weights, [Cin][Cout]; or a panel's planes; or few's weights
-	rows     []float32 // of cells, a panel's width of the widest
+	rows     []float32 // of cells, a panel's width of the widest; and one of values
 	tileArgs tileArgs  // the transform's, here so that a call allocates nothing
 }
 
 // form is weights packed for one pass: for each panel of width output channels
-// the cells of the sums in order, [out/width][down][across][cells][width].
+// the cells of the sums in order, [out/width][parts][down][across][cells][width].
 // Channels that fill up the last panel have zero weights.
 type form struct {
 	gemm         *gemm
@@ -24,22 +27,23 @@ type form struct {
 	down, across int
 	in, out      int
 	cells        int // that hold in terms
+	parts        int // of a weight, whose sum it is: its rounding, then that of what this leaves
 	weights      []float32
 }
 
 // panel is the part for the output channels from j on, a multiple of width.
 func (f *form) panel(j int) []float32 {
-	n := f.down * f.across * f.cells
+	n := f.parts * f.down * f.across * f.cells
 	return f.weights[j*n:][:n*f.width]
 }
 
 // newForm allocates an all-zero form.
 func (g *gemm) newForm(down, across axis, in, out int) *form {
-	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in)}
+	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in), parts: g.parts(down, across)}
 	if f.down*f.across == 0 {
 		f.down, f.across = 0, 0 // sees nothing
 	}
-	f.weights = aligned[float32](g.padded(out) * f.down * f.across * f.cells)
+	f.weights = aligned[float32](g.padded(out) * f.parts * f.down * f.across * f.cells)
 	return f
 }
 
@@ -76,7 +80,7 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	if c.Upsample {
 		p.sum = make([]float32, c.Cin*c.Cout)
 	}
-	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout, 2*s.gemm.cells(1)))
+	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout, 3)+max(c.Cin, c.Cout))
 	return p
 }
 
@@ -151,18 +155,36 @@ func (f *form) filled() int {
 	return f.in
 }
 
-// tap is the part of a form for the output channels from j on and one input
-// that the window sees.
-func (f *form) tap(j, ty, tx int) []float32 {
+// tap is a part of a form for the output channels from j on and one input that
+// the window sees.
+func (f *form) tap(part, j, ty, tx int) []float32 {
 	n := f.cells * f.width
-	return f.panel(j)[(ty*f.across+tx)*n:][:n]
+	return f.panel(j)[((part*f.down+ty)*f.across+tx)*n:][:n]
 }
 
-// copyTap fills one tap from w, [in][out]. scratch has room for a row.
+// left is a row of the weights x or, for the second part, what rounding leaves of
+// it, in scratch.
+func left(part int, x, scratch []float32) []float32 {
+	if part == 0 {
+		return x
+	}
+	for i, v := range x {
+		scratch[i] = v - math.Float32frombits(upper(v))
+	}
+	return scratch[:len(x)]
+}
+
+// copyTap fills one tap from w, [in][out]. scratch has room for three rows.
 func (f *form) copyTap(ty, tx int, w, scratch []float32) {
+	for part := range f.parts {
+		f.copyPart(part, ty, tx, w, scratch)
+	}
+}
+
+func (f *form) copyPart(part, ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
-		to, cols := f.tap(j, ty, tx), min(f.width, f.out-j)
-		row := func(i int) []float32 { return w[i*f.out+j:][:cols] }
+		to, cols := f.tap(part, j, ty, tx), min(f.width, f.out-j)
+		row := func(i int) []float32 { return left(part, w[i*f.out+j:][:cols], scratch[i%2*f.width:]) }
 		for i := range f.filled() {
 			cell := to[i*f.width:][:cols]
 			switch {
@@ -171,7 +193,7 @@ func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 			case 2*i+1 < f.in:
 				f.gemm.zip(cell, row(2*i), row(2*i+1))
 			default:
-				zeros := scratch[:cols]
+				zeros := scratch[2*f.width:][:cols]
 				clear(zeros)
 				f.gemm.zip(cell, row(2*i), zeros)
 			}
@@ -182,13 +204,19 @@ func (f *form) copyTap(ty, tx int, w, scratch []float32) {
 // transposeTap fills one tap of f from w, [out][in]. scratch has room for a
 // panel's rows.
 func (s *Set) transposeTap(f *form, ty, tx int, w, scratch []float32) {
+	for part := range f.parts {
+		s.transposePart(f, part, ty, tx, w, scratch)
+	}
+}
+
+func (s *Set) transposePart(f *form, part, ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
-		to, rows := f.tap(j, ty, tx), min(f.width, f.out-j)
+		to, rows := f.tap(part, j, ty, tx), min(f.width, f.out-j)
 		from, cells := w[j*f.in:], f.filled()
 		if f.gemm.pairs {
 			from = scratch
 			for r := range rows {
-				f.gemm.pairRow(scratch[r*cells:], w[(j+r)*f.in:][:f.in])
+				f.gemm.pairRow(scratch[r*cells:], left(part, w[(j+r)*f.in:][:f.in], scratch[f.width*cells:]))
 			}
 		}
 		s.vec.turn(to, f.width, from, cells, rows, cells)

@@ -11,6 +11,7 @@ var portablePairs = gemm{
 	zip:       zipPortable,
 	peak:      func(rounds int) { peakPortable(rounds, dotPairs) },
 	terms:     2,
+	products:  peakProducts,
 }
 
 // halves are the two bfloat16 values of a cell, exactly.
