@@ -6,9 +6,8 @@ import "math"
 // image's operands are narrowed at once, for all heads: a head's part of a row of
 // tokens is a tile's row.
 //
-// In bfloat16 are all products. What a query's dS add up to is 0 by its true value,
-// and the gradient of the keys' bias such a sum; csrc/amx_attention.c says how it
-// stays one.
+// In bfloat16 are all products. A query's dS add up to 0, and the gradient of the
+// keys' bias is such a sum; csrc/amx_attention.c says how it stays one.
 type amxAttention struct {
 	forward, gradient func(*amxAttentionArgs)
 }
@@ -153,7 +152,7 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 	args := &ws.amxAttentionArgs
 	defer func() { *args = amxAttentionArgs{} }()
 	size := h.padTokens * amxQueries
-	panel, dpanel, joined, pairs := ws.float32s(size), ws.float32s(size), ws.float32s(2*amxQueries*amxQueries), ws.float32s(3*size)
+	panel, dpanel, joined, pairs := ws.float32s(size), ws.float32s(size), ws.float32s(2*amxQueries*amxQueries), ws.float32s(2*size)
 	logs, dqueries := ws.float32s(h.padTokens), ws.float32s(h.stride*h.padTokens)
 	dkeys, dvalues := ws.float32s(h.padTokens*h.stride), ws.float32s(h.padTokens*h.stride)
 	clear(logs)

@@ -273,75 +273,75 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	QUAD $0x000737054978e2c4; BYTE $0x00 // 0000: ldtilecfg 0x737(%rip) # 740 <backward>
+	QUAD $0x0006f7054978e2c4; BYTE $0x00 // 0000: ldtilecfg 0x6f7(%rip) # 700 <backward>
 	WORD $0xc031 // 0009: xor %eax,%eax
-	WORD $0x3145; BYTE $0xc9 // 000b: xor %r9d,%r9d
-	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
-	LONG $0x0040b841; WORD $0x0000 // 0021: mov $0x40,%r8d
-	LONG $0x045b8e0f; WORD $0x0000 // 0027: jle 488 <amxAttentionGradient+0x488>
-	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 002d: mov 0x90(%rdi),%rsi
-	LONG $0x385f8b48 // 0034: mov 0x38(%rdi),%rbx
-	WORD $0x8948; BYTE $0xc2 // 0038: mov %rax,%rdx
-	LONG $0x06e2c148 // 003b: shl $0x6,%rdx
-	QUAD $0x00000000b50c8d48 // 003f: lea 0x0(,%rsi,4),%rcx
-	WORD $0x0148; BYTE $0xd3 // 0047: add %rdx,%rbx
-	LONG $0x4b7be2c4; WORD $0x0b24 // 004a: tileloadd (%rbx,%rcx,1),%tmm4
-	LONG $0x40570348 // 0050: add 0x40(%rdi),%rdx
-	LONG $0x4b7be2c4; WORD $0x0a2c // 0054: tileloadd (%rdx,%rcx,1),%tmm5
-	LONG $0x000002bb; BYTE $0x00 // 005a: mov $0x2,%ebx
-	WORD $0xc931 // 005f: xor %ecx,%ecx
-	LONG $0x06e0c148 // 0061: shl $0x6,%rax
-	LONG $0x70470348 // 0065: add 0x70(%rdi),%rax
-	LONG $0x4b7ba2c4; WORD $0x0804 // 0069: tileloadd (%rax,%r9,1),%tmm0
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 006f: mov 0x80(%rdi),%rax
-	LONG $0x20578b48 // 0076: mov 0x20(%rdi),%rdx
-	WORD $0x8948; BYTE $0xc6 // 007a: mov %rax,%rsi
-	LONG $0xf1af0f48 // 007d: imul %rcx,%rsi
-	LONG $0x02e0c148 // 0081: shl $0x2,%rax
-	LONG $0xb2148d48 // 0085: lea (%rdx,%rsi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x021c // 0089: tileloadd (%rdx,%rax,1),%tmm3
-	LONG $0x5c5ae2c4; BYTE $0xc3 // 008f: tdpbf16ps %tmm4,%tmm3,%tmm0
-	WORD $0x8b48; BYTE $0x17 // 0094: mov (%rdi),%rdx
-	WORD $0x8948; BYTE $0xc8 // 0097: mov %rcx,%rax
-	LONG $0x06e0c148 // 009a: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc2 // 009e: add %rax,%rdx
-	LONG $0x4b7aa2c4; WORD $0x0204 // 00a1: tilestored %tmm0,(%rdx,%r8,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 00a7: tilezero %tmm1
-	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 00ac: mov 0x80(%rdi),%rdx
-	LONG $0x28778b48 // 00b3: mov 0x28(%rdi),%rsi
-	WORD $0x8949; BYTE $0xd2 // 00b7: mov %rdx,%r10
-	LONG $0xd1af0f4c // 00ba: imul %rcx,%r10
-	LONG $0x02e2c148 // 00be: shl $0x2,%rdx
-	LONG $0x96348d4a // 00c2: lea (%rsi,%r10,4),%rsi
-	LONG $0x4b7be2c4; WORD $0x161c // 00c6: tileloadd (%rsi,%rdx,1),%tmm3
-	LONG $0x5c52e2c4; BYTE $0xcb // 00cc: tdpbf16ps %tmm5,%tmm3,%tmm1
-	LONG $0x08470348 // 00d1: add 0x8(%rdi),%rax
-	LONG $0x4b7aa2c4; WORD $0x000c // 00d5: tilestored %tmm1,(%rax,%r8,1)
-	LONG $0x01fb8348 // 00db: cmp $0x1,%rbx
-	WORD $0x1574 // 00df: je f6 <amxAttentionGradient+0xf6>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 00e1: mov 0xb0(%rdi),%rax
-	LONG $0x10c18348 // 00e8: add $0x10,%rcx
-	LONG $0x000001bb; BYTE $0x00 // 00ec: mov $0x1,%ebx
-	LONG $0xffff6be9; BYTE $0xff // 00f1: jmp 61 <amxAttentionGradient+0x61>
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 00f6: mov 0xa0(%rdi),%rax
-	LONG $0xed57d0c5 // 00fd: vxorps %xmm5,%xmm5,%xmm5
-	WORD $0x8548; BYTE $0xc0 // 0101: test %rax,%rax
-	LONG $0x014c8e0f; WORD $0x0000 // 0104: jle 256 <amxAttentionGradient+0x256>
-	QUAD $0x06f00d18487d7262; WORD $0x0000 // 010a: vbroadcastss 0x6f0(%rip),%zmm9 # 804 <forward+0x84>
-	QUAD $0x06ea0518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6ea(%rip),%zmm8 # 808 <forward+0x88>
-	QUAD $0x06e43d18487df262; WORD $0x0000 // 011e: vbroadcastss 0x6e4(%rip),%zmm7 # 80c <forward+0x8c>
-	QUAD $0x06de3518487df262; WORD $0x0000 // 0128: vbroadcastss 0x6de(%rip),%zmm6 # 810 <forward+0x90>
-	QUAD $0x06c41518487d7262; WORD $0x0000 // 0132: vbroadcastss 0x6c4(%rip),%zmm10 # 800 <forward+0x80>
-	LONG $0x487cf162; WORD $0xd528 // 013c: vmovaps %zmm5,%zmm2
-	WORD $0xdb31 // 0142: xor %ebx,%ebx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0144: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014f: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x441f0f66; WORD $0x0000 // 015a: nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000a8bf8348 // 000b: cmpq $0x0,0xa8(%rdi)
+	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0013: movq $0x0,0xb0(%rdi)
+	LONG $0x04248e0f; WORD $0x0000 // 001e: jle 448 <amxAttentionGradient+0x448>
+	QUAD $0x07520d6f48fd7162; WORD $0x0000 // 0024: vmovdqa64 0x752(%rip),%zmm9 # 780 <forward+0x40>
+	WORD $0x3145; BYTE $0xc9 // 002e: xor %r9d,%r9d
+	LONG $0x0040b841; WORD $0x0000 // 0031: mov $0x40,%r8d
+	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 0037: mov 0x90(%rdi),%rsi
+	LONG $0x385f8b48 // 003e: mov 0x38(%rdi),%rbx
+	WORD $0x8948; BYTE $0xc2 // 0042: mov %rax,%rdx
+	LONG $0x06e2c148 // 0045: shl $0x6,%rdx
+	QUAD $0x00000000b50c8d48 // 0049: lea 0x0(,%rsi,4),%rcx
+	WORD $0x0148; BYTE $0xd3 // 0051: add %rdx,%rbx
+	LONG $0x4b7be2c4; WORD $0x0b24 // 0054: tileloadd (%rbx,%rcx,1),%tmm4
+	LONG $0x40570348 // 005a: add 0x40(%rdi),%rdx
+	LONG $0x4b7be2c4; WORD $0x0a2c // 005e: tileloadd (%rdx,%rcx,1),%tmm5
+	LONG $0x000002bb; BYTE $0x00 // 0064: mov $0x2,%ebx
+	WORD $0xc931 // 0069: xor %ecx,%ecx
+	LONG $0x06e0c148 // 006b: shl $0x6,%rax
+	LONG $0x70470348 // 006f: add 0x70(%rdi),%rax
+	LONG $0x4b7ba2c4; WORD $0x0804 // 0073: tileloadd (%rax,%r9,1),%tmm0
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0079: mov 0x80(%rdi),%rax
+	LONG $0x20578b48 // 0080: mov 0x20(%rdi),%rdx
+	WORD $0x8948; BYTE $0xc6 // 0084: mov %rax,%rsi
+	LONG $0xf1af0f48 // 0087: imul %rcx,%rsi
+	LONG $0x02e0c148 // 008b: shl $0x2,%rax
+	LONG $0xb2148d48 // 008f: lea (%rdx,%rsi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x021c // 0093: tileloadd (%rdx,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 0099: tdpbf16ps %tmm4,%tmm3,%tmm0
+	WORD $0x8b48; BYTE $0x17 // 009e: mov (%rdi),%rdx
+	WORD $0x8948; BYTE $0xc8 // 00a1: mov %rcx,%rax
+	LONG $0x06e0c148 // 00a4: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc2 // 00a8: add %rax,%rdx
+	LONG $0x4b7aa2c4; WORD $0x0204 // 00ab: tilestored %tmm0,(%rdx,%r8,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 00b1: tilezero %tmm1
+	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 00b6: mov 0x80(%rdi),%rdx
+	LONG $0x28778b48 // 00bd: mov 0x28(%rdi),%rsi
+	WORD $0x8949; BYTE $0xd2 // 00c1: mov %rdx,%r10
+	LONG $0xd1af0f4c // 00c4: imul %rcx,%r10
+	LONG $0x02e2c148 // 00c8: shl $0x2,%rdx
+	LONG $0x96348d4a // 00cc: lea (%rsi,%r10,4),%rsi
+	LONG $0x4b7be2c4; WORD $0x161c // 00d0: tileloadd (%rsi,%rdx,1),%tmm3
+	LONG $0x5c52e2c4; BYTE $0xcb // 00d6: tdpbf16ps %tmm5,%tmm3,%tmm1
+	LONG $0x08470348 // 00db: add 0x8(%rdi),%rax
+	LONG $0x4b7aa2c4; WORD $0x000c // 00df: tilestored %tmm1,(%rax,%r8,1)
+	LONG $0x01fb8348 // 00e5: cmp $0x1,%rbx
+	WORD $0x1574 // 00e9: je 100 <amxAttentionGradient+0x100>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 00eb: mov 0xb0(%rdi),%rax
+	LONG $0x10c18348 // 00f2: add $0x10,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 00f6: mov $0x1,%ebx
+	LONG $0xffff6be9; BYTE $0xff // 00fb: jmp 6b <amxAttentionGradient+0x6b>
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0100: mov 0xa0(%rdi),%rax
+	WORD $0x8548; BYTE $0xc0 // 0107: test %rax,%rax
+	LONG $0x05c98e0f; WORD $0x0000 // 010a: jle 6d9 <amxAttentionGradient+0x6d9>
+	LONG $0xed57d0c5 // 0110: vxorps %xmm5,%xmm5,%xmm5
+	QUAD $0x06a61518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6a6(%rip),%zmm10 # 7c4 <forward+0x84>
+	QUAD $0x06a00518487d7262; WORD $0x0000 // 011e: vbroadcastss 0x6a0(%rip),%zmm8 # 7c8 <forward+0x88>
+	QUAD $0x069a3d18487df262; WORD $0x0000 // 0128: vbroadcastss 0x69a(%rip),%zmm7 # 7cc <forward+0x8c>
+	QUAD $0x06943518487df262; WORD $0x0000 // 0132: vbroadcastss 0x694(%rip),%zmm6 # 7d0 <forward+0x90>
+	QUAD $0x067a1d18487d7262; WORD $0x0000 // 013c: vbroadcastss 0x67a(%rip),%zmm11 # 7c0 <forward+0x80>
+	LONG $0x487cf162; WORD $0xd528 // 0146: vmovaps %zmm5,%zmm2
+	WORD $0xdb31 // 014c: xor %ebx,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014e: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0159: nopl 0x0(%rax)
 	WORD $0x8948; BYTE $0xda // 0160: mov %rbx,%rdx
 	LONG $0x20c38348 // 0163: add $0x20,%rbx
 	WORD $0x3948; BYTE $0xc3 // 0167: cmp %rax,%rbx
-	LONG $0x03708c0f; WORD $0x0000 // 016a: jl 4e0 <amxAttentionGradient+0x4e0>
+	LONG $0x03308c0f; WORD $0x0000 // 016a: jl 4a0 <amxAttentionGradient+0x4a0>
 	LONG $0x1f728d48 // 0170: lea 0x1f(%rdx),%rsi
 	WORD $0x3948; BYTE $0xc6 // 0174: cmp %rax,%rsi
 	WORD $0x1f7c // 0177: jl 198 <amxAttentionGradient+0x198>
@@ -350,7 +350,7 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0x06e1c148 // 0183: shl $0x6,%rcx
 	WORD $0x0348; BYTE $0x0f // 0187: add (%rdi),%rcx
 	WORD $0xff48; BYTE $0xc0 // 018a: inc %rax
-	LONG $0x487c7162; WORD $0x1111 // 018d: vmovups %zmm10,(%rcx)
+	LONG $0x487c7162; WORD $0x1911 // 018d: vmovups %zmm11,(%rcx)
 	WORD $0x3948; BYTE $0xf0 // 0193: cmp %rsi,%rax
 	WORD $0xe87e // 0196: jle 180 <amxAttentionGradient+0x180>
 	WORD $0x8b48; BYTE $0x07 // 0198: mov (%rdi),%rax
@@ -361,7 +361,7 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ab: data16 cs nopw 0x0(%rax,%rax,1)
 	QUAD $0x000000841f0f2e66; WORD $0x0000 // 01b6: cs nopw 0x0(%rax,%rax,1)
 	LONG $0x487cf162; WORD $0x1810 // 01c0: vmovups (%rax),%zmm3
-	LONG $0x487cd162; WORD $0xc928 // 01c6: vmovaps %zmm9,%zmm1
+	LONG $0x487cd162; WORD $0xca28 // 01c6: vmovaps %zmm10,%zmm1
 	LONG $0x487df362; WORD $0xc356; BYTE $0x09 // 01cc: vreduceps $0x9,%zmm3,%zmm0
 	LONG $0x483df262; WORD $0xc898 // 01d3: vfmadd132ps %zmm0,%zmm8,%zmm1
 	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 01d9: vmovups 0x40(%rax),%zmm4
@@ -369,7 +369,7 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0x80e88348 // 01e4: sub $0xffffffffffffff80,%rax
 	LONG $0x4845f262; WORD $0xc898 // 01e8: vfmadd132ps %zmm0,%zmm7,%zmm1
 	LONG $0x484df262; WORD $0xc898 // 01ee: vfmadd132ps %zmm0,%zmm6,%zmm1
-	LONG $0x487cd162; WORD $0xc128 // 01f4: vmovaps %zmm9,%zmm0
+	LONG $0x487cd162; WORD $0xc228 // 01f4: vmovaps %zmm10,%zmm0
 	LONG $0x4875f262; WORD $0xcb2c // 01fa: vscalefps %zmm3,%zmm1,%zmm1
 	LONG $0x487df362; WORD $0xdc56; BYTE $0x09 // 0200: vreduceps $0x9,%zmm4,%zmm3
 	LONG $0x483df262; WORD $0xc398 // 0207: vfmadd132ps %zmm3,%zmm8,%zmm0
@@ -385,287 +385,276 @@ TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0240: mov 0xa0(%rdi),%rax
 	WORD $0x3948; BYTE $0xc3 // 0247: cmp %rax,%rbx
 	LONG $0xff108c0f; WORD $0xffff // 024a: jl 160 <amxAttentionGradient+0x160>
-	LONG $0x486cf162; WORD $0xed58 // 0250: vaddps %zmm5,%zmm2,%zmm5
+	LONG $0x486cf162; WORD $0xe558 // 0250: vaddps %zmm5,%zmm2,%zmm4
 	LONG $0x497be2c4; BYTE $0xc0 // 0256: tilezero %tmm0
 	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 025b: mov 0xa0(%rdi),%rax
-	LONG $0x10778b48 // 0262: mov 0x10(%rdi),%rsi
+	LONG $0x105f8b48 // 0262: mov 0x10(%rdi),%rbx
 	WORD $0x8548; BYTE $0xc0 // 0266: test %rax,%rax
-	LONG $0x01628e0f; WORD $0x0000 // 0269: jle 3d1 <amxAttentionGradient+0x3d1>
+	LONG $0x011e8e0f; WORD $0x0000 // 0269: jle 38d <amxAttentionGradient+0x38d>
 	WORD $0x3145; BYTE $0xe4 // 026f: xor %r12d,%r12d
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0272: data16 cs nopw 0x0(%rax,%rax,1)
 	WORD $0x1f0f; BYTE $0x00 // 027d: nopl (%rax)
 	WORD $0x894c; BYTE $0xe0 // 0280: mov %r12,%rax
 	LONG $0x05e0c148 // 0283: shl $0x5,%rax
 	LONG $0x00040025; BYTE $0x00 // 0287: and $0x400,%eax
-	WORD $0x0148; BYTE $0xc6 // 028c: add %rax,%rsi
+	WORD $0x0148; BYTE $0xc3 // 028c: add %rax,%rbx
 	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 028f: mov 0xb0(%rdi),%rax
 	WORD $0x8b48; BYTE $0x0f // 0296: mov (%rdi),%rcx
-	WORD $0x8948; BYTE $0xc3 // 0299: mov %rax,%rbx
-	LONG $0x3febc148 // 029c: shr $0x3f,%rbx
-	WORD $0x0148; BYTE $0xd8 // 02a0: add %rbx,%rax
+	WORD $0x8948; BYTE $0xc6 // 0299: mov %rax,%rsi
+	LONG $0x3feec148 // 029c: shr $0x3f,%rsi
+	WORD $0x0148; BYTE $0xf0 // 02a0: add %rsi,%rax
 	WORD $0xe083; BYTE $0x01 // 02a3: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd8 // 02a6: sub %rbx,%rax
-	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 02a9: mov 0x98(%rdi),%rbx
+	WORD $0x2948; BYTE $0xf0 // 02a6: sub %rsi,%rax
+	LONG $0x98b78b48; WORD $0x0000; BYTE $0x00 // 02a9: mov 0x98(%rdi),%rsi
 	WORD $0x894c; BYTE $0xe2 // 02b0: mov %r12,%rdx
 	LONG $0x60048d4a // 02b3: lea (%rax,%r12,2),%rax
 	LONG $0x06e2c148 // 02b7: shl $0x6,%rdx
-	LONG $0x05e0c148 // 02bb: shl $0x5,%rax
-	LONG $0x02e3c148 // 02bf: shl $0x2,%rbx
-	WORD $0x0148; BYTE $0xd1 // 02c3: add %rdx,%rcx
-	LONG $0x18470348 // 02c6: add 0x18(%rdi),%rax
-	LONG $0x08570348 // 02ca: add 0x8(%rdi),%rdx
-	LONG $0x0010ba41; WORD $0x0000 // 02ce: mov $0x10,%r10d
-	LONG $0x406b8d4c // 02d4: lea 0x40(%rbx),%r13
-	QUAD $0x0000000000841f0f // 02d8: nopl 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x3a10 // 02e0: vmovups (%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x2110 // 02e6: vmovups (%rcx),%zmm4
-	LONG $0x4844f162; WORD $0xcd5c // 02ec: vsubps %zmm5,%zmm7,%zmm1
-	LONG $0x487cf162; WORD $0x7a10; BYTE $0x01 // 02f2: vmovups 0x40(%rdx),%zmm7
-	LONG $0x487cf162; WORD $0x5910; BYTE $0x01 // 02f9: vmovups 0x40(%rcx),%zmm3
-	LONG $0x4874f162; WORD $0xcc59 // 0300: vmulps %zmm4,%zmm1,%zmm1
-	LONG $0x4844f162; WORD $0xc55c // 0306: vsubps %zmm5,%zmm7,%zmm0
-	LONG $0x487ef262; WORD $0xe472 // 030c: vcvtneps2bf16 %zmm4,%ymm4
-	LONG $0x181c8d4c // 0312: lea (%rax,%rbx,1),%r11
-	LONG $0x487cf162; WORD $0xc359 // 0316: vmulps %zmm3,%zmm0,%zmm0
-	LONG $0x487ef262; WORD $0xf172 // 031c: vcvtneps2bf16 %zmm1,%ymm6
-	LONG $0x487ef262; WORD $0xdb72 // 0322: vcvtneps2bf16 %zmm3,%ymm3
-	LONG $0x80e98348 // 0328: sub $0xffffffffffffff80,%rcx
-	LONG $0x207ffec5 // 032c: vmovdqu %ymm4,(%rax)
-	LONG $0x487ef262; WORD $0xe072 // 0330: vcvtneps2bf16 %zmm0,%ymm4
-	LONG $0x80ea8348 // 0336: sub $0xffffffffffffff80,%rdx
-	LONG $0x487df262; WORD $0xd633 // 033a: vpmovzxwd %ymm6,%zmm2
-	LONG $0x486df162; WORD $0xf272; BYTE $0x10 // 0340: vpslld $0x10,%zmm2,%zmm2
-	LONG $0x4874f162; WORD $0xca5c // 0347: vsubps %zmm2,%zmm1,%zmm1
-	LONG $0x7f7ec1c4; BYTE $0x33 // 034d: vmovdqu %ymm6,(%r11)
-	LONG $0x486df162; WORD $0xd272; BYTE $0x10 // 0352: vpsrld $0x10,%zmm2,%zmm2
-	LONG $0x487ef262; WORD $0xc972 // 0359: vcvtneps2bf16 %zmm1,%ymm1
-	LONG $0x40c68348 // 035f: add $0x40,%rsi
-	LONG $0x7f7ec1c4; WORD $0x1b0c // 0363: vmovdqu %ymm1,(%r11,%rbx,1)
-	LONG $0x487df262; WORD $0xcc33 // 0369: vpmovzxwd %ymm4,%zmm1
-	LONG $0x4875f162; WORD $0xf172; BYTE $0x10 // 036f: vpslld $0x10,%zmm1,%zmm1
-	LONG $0x487cf162; WORD $0xc15c // 0376: vsubps %zmm1,%zmm0,%zmm0
-	LONG $0x281c8d4e // 037c: lea (%rax,%r13,1),%r11
-	LONG $0x486df162; WORD $0xd1eb // 0380: vpord %zmm1,%zmm2,%zmm2
-	LONG $0x487ef262; WORD $0xc072 // 0386: vcvtneps2bf16 %zmm0,%ymm0
-	LONG $0x587ffec5; BYTE $0x40 // 038c: vmovdqu %ymm3,0x40(%rax)
-	LONG $0x7f7ec1c4; BYTE $0x23 // 0391: vmovdqu %ymm4,(%r11)
-	LONG $0x80e88348 // 0396: sub $0xffffffffffffff80,%rax
-	LONG $0x7f7ec1c4; WORD $0x1b04 // 039a: vmovdqu %ymm0,(%r11,%rbx,1)
-	LONG $0x48fef162; WORD $0x567f; BYTE $0xff // 03a0: vmovdqu64 %zmm2,-0x40(%rsi)
-	WORD $0xff49; BYTE $0xca // 03a7: dec %r10
-	LONG $0xff30850f; WORD $0xffff // 03aa: jne 2e0 <amxAttentionGradient+0x2e0>
-	WORD $0x854d; BYTE $0xe4 // 03b0: test %r12,%r12
-	LONG $0x00df850f; WORD $0x0000 // 03b3: jne 498 <amxAttentionGradient+0x498>
-	LONG $0x10778b48 // 03b9: mov 0x10(%rdi),%rsi
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 03bd: mov 0xa0(%rdi),%rax
-	LONG $0x20c48349 // 03c4: add $0x20,%r12
-	WORD $0x3949; BYTE $0xc4 // 03c8: cmp %rax,%r12
-	LONG $0xfeaf8c0f; WORD $0xffff // 03cb: jl 280 <amxAttentionGradient+0x280>
-	LONG $0x1e508d48 // 03d1: lea 0x1e(%rax),%rdx
-	WORD $0xff48; BYTE $0xc8 // 03d5: dec %rax
-	LONG $0xd0490f48 // 03d8: cmovns %rax,%rdx
-	LONG $0x304f8b48 // 03dc: mov 0x30(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd3 // 03e0: mov %rdx,%rbx
-	LONG $0xe0e38348 // 03e3: and $0xffffffffffffffe0,%rbx
-	LONG $0x591c8d48 // 03e7: lea (%rcx,%rbx,2),%rbx
-	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 03eb: mov 0x88(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd0 // 03f2: mov %rdx,%rax
-	LONG $0x05f8c148 // 03f5: sar $0x5,%rax
-	LONG $0x02e1c148 // 03f9: shl $0x2,%rcx
-	LONG $0x4b7be2c4; WORD $0x0b0c // 03fd: tileloadd (%rbx,%rcx,1),%tmm1
-	LONG $0x3feac148 // 0403: shr $0x3f,%rdx
-	WORD $0x0148; BYTE $0xd0 // 0407: add %rdx,%rax
-	WORD $0xe083; BYTE $0x01 // 040a: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd0 // 040d: sub %rdx,%rax
-	LONG $0x0ae0c148 // 0410: shl $0xa,%rax
-	WORD $0x0148; BYTE $0xf0 // 0414: add %rsi,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 0417: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 041d: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0x4b7aa2c4; WORD $0x0604 // 0422: tilestored %tmm0,(%rsi,%r8,1)
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0428: mov 0xb0(%rdi),%rax
-	LONG $0x104f8b48 // 042f: mov 0x10(%rdi),%rcx
-	LONG $0x06e0c148 // 0433: shl $0x6,%rax
-	LONG $0x58470348 // 0437: add 0x58(%rdi),%rax
-	LONG $0x000008ba; BYTE $0x00 // 043b: mov $0x8,%edx
-	LONG $0x487cf162; WORD $0x2910 // 0440: vmovups (%rcx),%zmm5
-	LONG $0x40c18348 // 0446: add $0x40,%rcx
-	LONG $0x487cf162; WORD $0x2811 // 044a: vmovups %zmm5,(%rax)
-	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0450: mov 0x90(%rdi),%rbx
-	LONG $0x98048d48 // 0457: lea (%rax,%rbx,4),%rax
-	WORD $0xcaff // 045b: dec %edx
-	WORD $0xe175 // 045d: jne 440 <amxAttentionGradient+0x440>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 045f: mov 0xb0(%rdi),%rax
-	WORD $0x01a8 // 0466: test $0x1,%al
-	LONG $0x0117850f; WORD $0x0000 // 0468: jne 585 <amxAttentionGradient+0x585>
-	WORD $0xff48; BYTE $0xc0 // 046e: inc %rax
-	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0471: mov %rax,0xb0(%rdi)
-	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0478: cmp 0xa8(%rdi),%rax
-	LONG $0xfba88c0f; WORD $0xffff // 047f: jl 2d <amxAttentionGradient+0x2d>
-	WORD $0xf8c5; BYTE $0x77 // 0485: vzeroupper
-	LONG $0x4978e2c4; BYTE $0xc0 // 0488: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 048d: vzeroupper
-	BYTE $0xc3 // 0490: ret
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0491: nopl 0x0(%rax)
-	LONG $0x24448d49; BYTE $0xe0 // 0498: lea -0x20(%r12),%rax
-	LONG $0x30578b48 // 049d: mov 0x30(%rdi),%rdx
-	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 04a1: mov 0x88(%rdi),%rsi
-	WORD $0x8948; BYTE $0xc1 // 04a8: mov %rax,%rcx
-	WORD $0xd148; BYTE $0xf9 // 04ab: sar %rcx
-	LONG $0x8a0c8d48 // 04ae: lea (%rdx,%rcx,4),%rcx
-	QUAD $0x00000000b5148d48 // 04b2: lea 0x0(,%rsi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x110c // 04ba: tileloadd (%rcx,%rdx,1),%tmm1
-	LONG $0x10778b48 // 04c0: mov 0x10(%rdi),%rsi
-	LONG $0x05e0c148 // 04c4: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 04c8: and $0x400,%eax
-	WORD $0x0148; BYTE $0xf0 // 04cd: add %rsi,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 04d0: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 04d6: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0xfffedde9; BYTE $0xff // 04db: jmp 3bd <amxAttentionGradient+0x3bd>
-	WORD $0x8948; BYTE $0xd9 // 04e0: mov %rbx,%rcx
-	LONG $0x0002ba41; WORD $0x0000 // 04e3: mov $0x2,%r10d
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 04e9: mov 0xb0(%rdi),%rax
-	LONG $0x06e0c148 // 04f0: shl $0x6,%rax
-	LONG $0x70470348 // 04f4: add 0x70(%rdi),%rax
-	LONG $0x4b7ba2c4; WORD $0x0804 // 04f8: tileloadd (%rax,%r9,1),%tmm0
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 04fe: mov 0x80(%rdi),%rax
-	LONG $0x20778b48 // 0505: mov 0x20(%rdi),%rsi
-	WORD $0x8949; BYTE $0xc3 // 0509: mov %rax,%r11
-	LONG $0xd9af0f4c // 050c: imul %rcx,%r11
-	LONG $0x02e0c148 // 0510: shl $0x2,%rax
-	LONG $0x9e348d4a // 0514: lea (%rsi,%r11,4),%rsi
-	LONG $0x4b7be2c4; WORD $0x061c // 0518: tileloadd (%rsi,%rax,1),%tmm3
-	LONG $0x5c5ae2c4; BYTE $0xc3 // 051e: tdpbf16ps %tmm4,%tmm3,%tmm0
-	WORD $0x8b48; BYTE $0x37 // 0523: mov (%rdi),%rsi
-	WORD $0x8948; BYTE $0xc8 // 0526: mov %rcx,%rax
-	LONG $0x06e0c148 // 0529: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc6 // 052d: add %rax,%rsi
-	LONG $0x4b7aa2c4; WORD $0x0604 // 0530: tilestored %tmm0,(%rsi,%r8,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 0536: tilezero %tmm1
-	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 053b: mov 0x80(%rdi),%rsi
-	LONG $0x285f8b4c // 0542: mov 0x28(%rdi),%r11
-	WORD $0x8949; BYTE $0xf4 // 0546: mov %rsi,%r12
-	LONG $0xe1af0f4c // 0549: imul %rcx,%r12
-	LONG $0x02e6c148 // 054d: shl $0x2,%rsi
-	LONG $0xa31c8d4f // 0551: lea (%r11,%r12,4),%r11
-	LONG $0x4b7bc2c4; WORD $0x331c // 0555: tileloadd (%r11,%rsi,1),%tmm3
-	LONG $0x5c52e2c4; BYTE $0xcb // 055b: tdpbf16ps %tmm5,%tmm3,%tmm1
-	LONG $0x08470348 // 0560: add 0x8(%rdi),%rax
-	LONG $0x4b7aa2c4; WORD $0x000c // 0564: tilestored %tmm1,(%rax,%r8,1)
-	LONG $0x10c18348 // 056a: add $0x10,%rcx
-	LONG $0x01fa8349 // 056e: cmp $0x1,%r10
-	WORD $0x0c74 // 0572: je 580 <amxAttentionGradient+0x580>
-	LONG $0x0001ba41; WORD $0x0000 // 0574: mov $0x1,%r10d
-	LONG $0xffff6ae9; BYTE $0xff // 057a: jmp 4e9 <amxAttentionGradient+0x4e9>
-	BYTE $0x90 // 057f: nop
-	LONG $0xfffc13e9; BYTE $0xff // 0580: jmp 198 <amxAttentionGradient+0x198>
-	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 0585: mov 0x80(%rdi),%rdx
-	WORD $0xff48; BYTE $0xc8 // 058c: dec %rax
-	LONG $0xc2af0f48 // 058f: imul %rdx,%rax
-	QUAD $0x00000000d50c8d48 // 0593: lea 0x0(,%rdx,8),%rcx
-	LONG $0x50578b48 // 059b: mov 0x50(%rdi),%rdx
-	LONG $0x06e0c148 // 059f: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc2 // 05a3: add %rax,%rdx
-	LONG $0x4b7be2c4; WORD $0x0a34 // 05a6: tileloadd (%rdx,%rcx,1),%tmm6
-	QUAD $0x00000000a0bf8348 // 05ac: cmpq $0x0,0xa0(%rdi)
-	LONG $0x01318e0f; WORD $0x0000 // 05b4: jle 6eb <amxAttentionGradient+0x6eb>
-	LONG $0x68478b48 // 05ba: mov 0x68(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x083c // 05be: tileloadd (%rax,%rcx,1),%tmm7
-	LONG $0x18578b48 // 05c4: mov 0x18(%rdi),%rdx
-	LONG $0x4b7ba2c4; WORD $0x0214 // 05c8: tileloadd (%rdx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 05ce: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x083c // 05d3: tilestored %tmm7,(%rax,%rcx,1)
-	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 05d9: mov 0xa0(%rdi),%rbx
-	LONG $0x000010b8; BYTE $0x00 // 05e0: mov $0x10,%eax
-	LONG $0x10fb8348 // 05e5: cmp $0x10,%rbx
-	WORD $0x5a7e // 05e9: jle 645 <amxAttentionGradient+0x645>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 05eb: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 05f6: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0600: mov 0x80(%rdi),%rbx
-	LONG $0x68578b48 // 0607: mov 0x68(%rdi),%rdx
-	LONG $0xd8af0f48 // 060b: imul %rax,%rbx
-	LONG $0xda1c8d48 // 060f: lea (%rdx,%rbx,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x0b3c // 0613: tileloadd (%rbx,%rcx,1),%tmm7
-	WORD $0x8948; BYTE $0xc2 // 0619: mov %rax,%rdx
-	LONG $0x06e2c148 // 061c: shl $0x6,%rdx
-	LONG $0x18570348 // 0620: add 0x18(%rdi),%rdx
-	LONG $0x4b7ba2c4; WORD $0x0214 // 0624: tileloadd (%rdx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 062a: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x0b3c // 062f: tilestored %tmm7,(%rbx,%rcx,1)
-	LONG $0xa09f8b48; WORD $0x0000; BYTE $0x00 // 0635: mov 0xa0(%rdi),%rbx
-	LONG $0x10c08348 // 063c: add $0x10,%rax
-	WORD $0x3948; BYTE $0xc3 // 0640: cmp %rax,%rbx
-	WORD $0xbb7f // 0643: jg 600 <amxAttentionGradient+0x600>
-	LONG $0xb0b78b48; WORD $0x0000; BYTE $0x00 // 0645: mov 0xb0(%rdi),%rsi
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 064c: mov 0x80(%rdi),%rax
-	LONG $0xff568d48 // 0653: lea -0x1(%rsi),%rdx
-	LONG $0xd0af0f48 // 0657: imul %rax,%rdx
-	LONG $0x06e2c148 // 065b: shl $0x6,%rdx
-	LONG $0x48570348 // 065f: add 0x48(%rdi),%rdx
-	LONG $0x4b7be2c4; WORD $0x0a34 // 0663: tileloadd (%rdx,%rcx,1),%tmm6
-	WORD $0xd231 // 0669: xor %edx,%edx
-	WORD $0x8548; BYTE $0xdb // 066b: test %rbx,%rbx
-	WORD $0x0f7f // 066e: jg 67f <amxAttentionGradient+0x67f>
-	WORD $0x6deb // 0670: jmp 6df <amxAttentionGradient+0x6df>
-	LONG $0x441f0f66; WORD $0x0000 // 0672: nopw 0x0(%rax,%rax,1)
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0678: mov 0x80(%rdi),%rax
-	LONG $0xc2af0f48 // 067f: imul %rdx,%rax
-	LONG $0x605f8b48 // 0683: mov 0x60(%rdi),%rbx
-	LONG $0xc31c8d48 // 0687: lea (%rbx,%rax,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x0b3c // 068b: tileloadd (%rbx,%rcx,1),%tmm7
-	WORD $0x8948; BYTE $0xd0 // 0691: mov %rdx,%rax
-	LONG $0x18778b48 // 0694: mov 0x18(%rdi),%rsi
-	LONG $0x04e0c148 // 0698: shl $0x4,%rax
-	LONG $0x98870348; WORD $0x0000; BYTE $0x00 // 069c: add 0x98(%rdi),%rax
-	LONG $0x86148d4c // 06a3: lea (%rsi,%rax,4),%r10
-	LONG $0x4b7b82c4; WORD $0x0214 // 06a7: tileloadd (%r10,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 06ad: tdpbf16ps %tmm6,%tmm2,%tmm7
-	QUAD $0x00000000d5148d4c // 06b2: lea 0x0(,%rdx,8),%r10
-	WORD $0x294c; BYTE $0xd0 // 06ba: sub %r10,%rax
-	LONG $0xc6048d48 // 06bd: lea (%rsi,%rax,8),%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 06c1: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 06c7: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x0b3c // 06cc: tilestored %tmm7,(%rbx,%rcx,1)
-	LONG $0x10c28348 // 06d2: add $0x10,%rdx
-	LONG $0xa0973948; WORD $0x0000; BYTE $0x00 // 06d6: cmp %rdx,0xa0(%rdi)
-	WORD $0x997f // 06dd: jg 678 <amxAttentionGradient+0x678>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06df: mov 0xb0(%rdi),%rax
-	LONG $0xfffd83e9; BYTE $0xff // 06e6: jmp 46e <amxAttentionGradient+0x46e>
-	LONG $0x48470348 // 06eb: add 0x48(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x0834 // 06ef: tileloadd (%rax,%rcx,1),%tmm6
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06f5: mov 0xb0(%rdi),%rax
-	LONG $0xfffd6de9; BYTE $0xff // 06fc: jmp 46e <amxAttentionGradient+0x46e>
-	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0701
-	QUAD $0x841f0f2e66000000 // 0708
-	QUAD $0x0f2e660000000000 // 0710
-	QUAD $0x660000000000841f // 0718
-	QUAD $0x00000000841f0f2e // 0720
-	QUAD $0x0000841f0f2e6600 // 0728
-	QUAD $0x841f0f2e66000000 // 0730
-	QUAD $0x001f0f0000000000 // 0738
+	QUAD $0x00000000b5148d4c // 02bb: lea 0x0(,%rsi,4),%r10
+	LONG $0x05e0c148 // 02c3: shl $0x5,%rax
+	WORD $0x0148; BYTE $0xd1 // 02c7: add %rdx,%rcx
+	LONG $0x18470348 // 02ca: add 0x18(%rdi),%rax
+	LONG $0x08570348 // 02ce: add 0x8(%rdi),%rdx
+	LONG $0x405a8d4d // 02d2: lea 0x40(%r10),%r11
+	LONG $0x000010be; BYTE $0x00 // 02d6: mov $0x10,%esi
+	LONG $0x00441f0f; BYTE $0x00 // 02db: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x2a10 // 02e0: vmovups (%rdx),%zmm5
+	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 02e6: vmovups 0x40(%rdx),%zmm6
+	LONG $0x4854f162; WORD $0xc45c // 02ed: vsubps %zmm4,%zmm5,%zmm0
+	LONG $0x484cf162; WORD $0xcc5c // 02f3: vsubps %zmm4,%zmm6,%zmm1
+	LONG $0x487cf162; WORD $0x1910 // 02f9: vmovups (%rcx),%zmm3
+	LONG $0x487cf162; WORD $0x5110; BYTE $0x01 // 02ff: vmovups 0x40(%rcx),%zmm2
+	LONG $0x487cf162; WORD $0xc359 // 0306: vmulps %zmm3,%zmm0,%zmm0
+	LONG $0x4874f162; WORD $0xca59 // 030c: vmulps %zmm2,%zmm1,%zmm1
+	LONG $0x487ef262; WORD $0xdb72 // 0312: vcvtneps2bf16 %zmm3,%ymm3
+	LONG $0x487ef262; WORD $0xd272 // 0318: vcvtneps2bf16 %zmm2,%ymm2
+	LONG $0x80e98348 // 031e: sub $0xffffffffffffff80,%rcx
+	LONG $0x487ef262; WORD $0xc072 // 0322: vcvtneps2bf16 %zmm0,%ymm0
+	LONG $0x487ef262; WORD $0xc972 // 0328: vcvtneps2bf16 %zmm1,%ymm1
+	LONG $0x80ea8348 // 032e: sub $0xffffffffffffff80,%rdx
+	LONG $0x187ffec5 // 0332: vmovdqu %ymm3,(%rax)
+	LONG $0x507ffec5; BYTE $0x40 // 0336: vmovdqu %ymm2,0x40(%rax)
+	LONG $0x40c38348 // 033b: add $0x40,%rbx
+	LONG $0x7f7ea1c4; WORD $0x1004 // 033f: vmovdqu %ymm0,(%rax,%r10,1)
+	LONG $0x48fdf362; WORD $0xc13a; BYTE $0x01 // 0345: vinserti64x4 $0x1,%ymm1,%zmm0,%zmm0
+	LONG $0x48b5f262; WORD $0xc08d // 034c: vpermw %zmm0,%zmm9,%zmm0
+	LONG $0x7f7ea1c4; WORD $0x180c // 0352: vmovdqu %ymm1,(%rax,%r11,1)
+	LONG $0x48fef162; WORD $0x437f; BYTE $0xff // 0358: vmovdqu64 %zmm0,-0x40(%rbx)
+	LONG $0x80e88348 // 035f: sub $0xffffffffffffff80,%rax
+	WORD $0xff48; BYTE $0xce // 0363: dec %rsi
+	LONG $0xff74850f; WORD $0xffff // 0366: jne 2e0 <amxAttentionGradient+0x2e0>
+	WORD $0x854d; BYTE $0xe4 // 036c: test %r12,%r12
+	LONG $0x00e3850f; WORD $0x0000 // 036f: jne 458 <amxAttentionGradient+0x458>
+	LONG $0x105f8b48 // 0375: mov 0x10(%rdi),%rbx
+	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0379: mov 0xa0(%rdi),%rax
+	LONG $0x20c48349 // 0380: add $0x20,%r12
+	WORD $0x3949; BYTE $0xc4 // 0384: cmp %rax,%r12
+	LONG $0xfef38c0f; WORD $0xffff // 0387: jl 280 <amxAttentionGradient+0x280>
+	LONG $0x1e508d48 // 038d: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 0391: dec %rax
+	LONG $0xd0490f48 // 0394: cmovns %rax,%rdx
+	LONG $0x304f8b48 // 0398: mov 0x30(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd6 // 039c: mov %rdx,%rsi
+	LONG $0xe0e68348 // 039f: and $0xffffffffffffffe0,%rsi
+	LONG $0x71348d48 // 03a3: lea (%rcx,%rsi,2),%rsi
+	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 03a7: mov 0x88(%rdi),%rcx
+	WORD $0x8948; BYTE $0xd0 // 03ae: mov %rdx,%rax
+	LONG $0x05f8c148 // 03b1: sar $0x5,%rax
+	LONG $0x02e1c148 // 03b5: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0e0c // 03b9: tileloadd (%rsi,%rcx,1),%tmm1
+	LONG $0x3feac148 // 03bf: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 03c3: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 03c6: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 03c9: sub %rdx,%rax
+	LONG $0x0ae0c148 // 03cc: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xd8 // 03d0: add %rbx,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 03d3: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 03d9: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0x4b7aa2c4; WORD $0x0304 // 03de: tilestored %tmm0,(%rbx,%r8,1)
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 03e4: mov 0xb0(%rdi),%rax
+	LONG $0x104f8b48 // 03eb: mov 0x10(%rdi),%rcx
+	LONG $0x06e0c148 // 03ef: shl $0x6,%rax
+	LONG $0x58470348 // 03f3: add 0x58(%rdi),%rax
+	LONG $0x000008ba; BYTE $0x00 // 03f7: mov $0x8,%edx
+	LONG $0x00401f0f // 03fc: nopl 0x0(%rax)
+	LONG $0x487cf162; WORD $0x3910 // 0400: vmovups (%rcx),%zmm7
+	LONG $0x40c18348 // 0406: add $0x40,%rcx
+	LONG $0x487cf162; WORD $0x3811 // 040a: vmovups %zmm7,(%rax)
+	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0410: mov 0x90(%rdi),%rbx
+	LONG $0x98048d48 // 0417: lea (%rax,%rbx,4),%rax
+	WORD $0xcaff // 041b: dec %edx
+	WORD $0xe175 // 041d: jne 400 <amxAttentionGradient+0x400>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 041f: mov 0xb0(%rdi),%rax
+	WORD $0x01a8 // 0426: test $0x1,%al
+	LONG $0x0117850f; WORD $0x0000 // 0428: jne 545 <amxAttentionGradient+0x545>
+	WORD $0xff48; BYTE $0xc0 // 042e: inc %rax
+	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0431: mov %rax,0xb0(%rdi)
+	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0438: cmp 0xa8(%rdi),%rax
+	LONG $0xfbf28c0f; WORD $0xffff // 043f: jl 37 <amxAttentionGradient+0x37>
+	WORD $0xf8c5; BYTE $0x77 // 0445: vzeroupper
+	LONG $0x4978e2c4; BYTE $0xc0 // 0448: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 044d: vzeroupper
+	BYTE $0xc3 // 0450: ret
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0451: nopl 0x0(%rax)
+	LONG $0x24448d49; BYTE $0xe0 // 0458: lea -0x20(%r12),%rax
+	LONG $0x30578b48 // 045d: mov 0x30(%rdi),%rdx
+	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 0461: mov 0x88(%rdi),%rsi
+	WORD $0x8948; BYTE $0xc1 // 0468: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 046b: sar %rcx
+	LONG $0x8a0c8d48 // 046e: lea (%rdx,%rcx,4),%rcx
+	QUAD $0x00000000b5148d48 // 0472: lea 0x0(,%rsi,4),%rdx
+	LONG $0x4b7be2c4; WORD $0x110c // 047a: tileloadd (%rcx,%rdx,1),%tmm1
+	LONG $0x105f8b48 // 0480: mov 0x10(%rdi),%rbx
+	LONG $0x05e0c148 // 0484: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 0488: and $0x400,%eax
+	WORD $0x0148; BYTE $0xd8 // 048d: add %rbx,%rax
+	LONG $0x4b7ba2c4; WORD $0x0014 // 0490: tileloadd (%rax,%r8,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xc1 // 0496: tdpbf16ps %tmm2,%tmm1,%tmm0
+	LONG $0xfffed9e9; BYTE $0xff // 049b: jmp 379 <amxAttentionGradient+0x379>
+	WORD $0x8948; BYTE $0xd9 // 04a0: mov %rbx,%rcx
+	LONG $0x0002ba41; WORD $0x0000 // 04a3: mov $0x2,%r10d
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 04a9: mov 0xb0(%rdi),%rax
+	LONG $0x06e0c148 // 04b0: shl $0x6,%rax
+	LONG $0x70470348 // 04b4: add 0x70(%rdi),%rax
+	LONG $0x4b7ba2c4; WORD $0x0804 // 04b8: tileloadd (%rax,%r9,1),%tmm0
+	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 04be: mov 0x80(%rdi),%rax
+	LONG $0x20778b48 // 04c5: mov 0x20(%rdi),%rsi
+	WORD $0x8949; BYTE $0xc3 // 04c9: mov %rax,%r11
+	LONG $0xd9af0f4c // 04cc: imul %rcx,%r11
+	LONG $0x02e0c148 // 04d0: shl $0x2,%rax
+	LONG $0x9e348d4a // 04d4: lea (%rsi,%r11,4),%rsi
+	LONG $0x4b7be2c4; WORD $0x061c // 04d8: tileloadd (%rsi,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 04de: tdpbf16ps %tmm4,%tmm3,%tmm0
+	WORD $0x8b48; BYTE $0x37 // 04e3: mov (%rdi),%rsi
+	WORD $0x8948; BYTE $0xc8 // 04e6: mov %rcx,%rax
+	LONG $0x06e0c148 // 04e9: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc6 // 04ed: add %rax,%rsi
+	LONG $0x4b7aa2c4; WORD $0x0604 // 04f0: tilestored %tmm0,(%rsi,%r8,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 04f6: tilezero %tmm1
+	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 04fb: mov 0x80(%rdi),%rsi
+	LONG $0x285f8b4c // 0502: mov 0x28(%rdi),%r11
+	WORD $0x8949; BYTE $0xf4 // 0506: mov %rsi,%r12
+	LONG $0xe1af0f4c // 0509: imul %rcx,%r12
+	LONG $0x02e6c148 // 050d: shl $0x2,%rsi
+	LONG $0xa31c8d4f // 0511: lea (%r11,%r12,4),%r11
+	LONG $0x4b7bc2c4; WORD $0x331c // 0515: tileloadd (%r11,%rsi,1),%tmm3
+	LONG $0x5c52e2c4; BYTE $0xcb // 051b: tdpbf16ps %tmm5,%tmm3,%tmm1
+	LONG $0x08470348 // 0520: add 0x8(%rdi),%rax
+	LONG $0x4b7aa2c4; WORD $0x000c // 0524: tilestored %tmm1,(%rax,%r8,1)
+	LONG $0x10c18348 // 052a: add $0x10,%rcx
+	LONG $0x01fa8349 // 052e: cmp $0x1,%r10
+	WORD $0x0c74 // 0532: je 540 <amxAttentionGradient+0x540>
+	LONG $0x0001ba41; WORD $0x0000 // 0534: mov $0x1,%r10d
+	LONG $0xffff6ae9; BYTE $0xff // 053a: jmp 4a9 <amxAttentionGradient+0x4a9>
+	BYTE $0x90 // 053f: nop
+	LONG $0xfffc53e9; BYTE $0xff // 0540: jmp 198 <amxAttentionGradient+0x198>
+	LONG $0x808f8b48; WORD $0x0000; BYTE $0x00 // 0545: mov 0x80(%rdi),%rcx
+	WORD $0xff48; BYTE $0xc8 // 054c: dec %rax
+	LONG $0xc1af0f48 // 054f: imul %rcx,%rax
+	QUAD $0x00000000cd148d48 // 0553: lea 0x0(,%rcx,8),%rdx
+	LONG $0x504f8b48 // 055b: mov 0x50(%rdi),%rcx
+	LONG $0x06e0c148 // 055f: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc1 // 0563: add %rax,%rcx
+	LONG $0x4b7be2c4; WORD $0x1134 // 0566: tileloadd (%rcx,%rdx,1),%tmm6
+	QUAD $0x00000000a0bf8348 // 056c: cmpq $0x0,0xa0(%rdi)
+	LONG $0x01688e0f; WORD $0x0000 // 0574: jle 6e2 <amxAttentionGradient+0x6e2>
+	LONG $0x68478b48 // 057a: mov 0x68(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x103c // 057e: tileloadd (%rax,%rdx,1),%tmm7
+	LONG $0x184f8b48 // 0584: mov 0x18(%rdi),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0114 // 0588: tileloadd (%rcx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 058e: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x103c // 0593: tilestored %tmm7,(%rax,%rdx,1)
+	LONG $0xa08f8b48; WORD $0x0000; BYTE $0x00 // 0599: mov 0xa0(%rdi),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 05a0: mov $0x10,%eax
+	LONG $0x10f98348 // 05a5: cmp $0x10,%rcx
+	WORD $0x5a7e // 05a9: jle 605 <amxAttentionGradient+0x605>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 05ab: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 05b6: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 05c0: mov 0x80(%rdi),%rbx
+	LONG $0x684f8b48 // 05c7: mov 0x68(%rdi),%rcx
+	LONG $0xd8af0f48 // 05cb: imul %rax,%rbx
+	LONG $0xd91c8d48 // 05cf: lea (%rcx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x133c // 05d3: tileloadd (%rbx,%rdx,1),%tmm7
+	WORD $0x8948; BYTE $0xc1 // 05d9: mov %rax,%rcx
+	LONG $0x06e1c148 // 05dc: shl $0x6,%rcx
+	LONG $0x184f0348 // 05e0: add 0x18(%rdi),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0114 // 05e4: tileloadd (%rcx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 05ea: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x133c // 05ef: tilestored %tmm7,(%rbx,%rdx,1)
+	LONG $0xa08f8b48; WORD $0x0000; BYTE $0x00 // 05f5: mov 0xa0(%rdi),%rcx
+	LONG $0x10c08348 // 05fc: add $0x10,%rax
+	WORD $0x3948; BYTE $0xc1 // 0600: cmp %rax,%rcx
+	WORD $0xbb7f // 0603: jg 5c0 <amxAttentionGradient+0x5c0>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0605: mov 0xb0(%rdi),%rax
+	WORD $0xff48; BYTE $0xc8 // 060c: dec %rax
+	QUAD $0x0000008087af0f48 // 060f: imul 0x80(%rdi),%rax
+	LONG $0x06e0c148 // 0617: shl $0x6,%rax
+	LONG $0x48470348 // 061b: add 0x48(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x1034 // 061f: tileloadd (%rax,%rdx,1),%tmm6
+	WORD $0x8548; BYTE $0xc9 // 0625: test %rcx,%rcx
+	LONG $0x009f8e0f; WORD $0x0000 // 0628: jle 6cd <amxAttentionGradient+0x6cd>
+	LONG $0x60478b48 // 062e: mov 0x60(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x103c // 0632: tileloadd (%rax,%rdx,1),%tmm7
+	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 0638: mov 0x98(%rdi),%rbx
+	LONG $0x184f8b48 // 063f: mov 0x18(%rdi),%rcx
+	LONG $0x990c8d48 // 0643: lea (%rcx,%rbx,4),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0114 // 0647: tileloadd (%rcx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 064d: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x103c // 0652: tilestored %tmm7,(%rax,%rdx,1)
+	QUAD $0x10000000a0bf8348 // 0658: cmpq $0x10,0xa0(%rdi)
+	WORD $0x6b7e // 0660: jle 6cd <amxAttentionGradient+0x6cd>
+	LONG $0x000010b8; BYTE $0x00 // 0662: mov $0x10,%eax
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0667: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0672: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x1f0f; BYTE $0x00 // 067d: nopl (%rax)
+	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0680: mov 0x80(%rdi),%rbx
+	LONG $0x604f8b48 // 0687: mov 0x60(%rdi),%rcx
+	LONG $0xd8af0f48 // 068b: imul %rax,%rbx
+	LONG $0xd91c8d48 // 068f: lea (%rcx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x133c // 0693: tileloadd (%rbx,%rdx,1),%tmm7
+	WORD $0x8948; BYTE $0xc1 // 0699: mov %rax,%rcx
+	LONG $0x18778b48 // 069c: mov 0x18(%rdi),%rsi
+	LONG $0x04e1c148 // 06a0: shl $0x4,%rcx
+	LONG $0x988f0348; WORD $0x0000; BYTE $0x00 // 06a4: add 0x98(%rdi),%rcx
+	LONG $0x8e0c8d48 // 06ab: lea (%rsi,%rcx,4),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0114 // 06af: tileloadd (%rcx,%r8,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 06b5: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x133c // 06ba: tilestored %tmm7,(%rbx,%rdx,1)
+	LONG $0x10c08348 // 06c0: add $0x10,%rax
+	LONG $0xa0873948; WORD $0x0000; BYTE $0x00 // 06c4: cmp %rax,0xa0(%rdi)
+	WORD $0xb37f // 06cb: jg 680 <amxAttentionGradient+0x680>
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06cd: mov 0xb0(%rdi),%rax
+	LONG $0xfffd55e9; BYTE $0xff // 06d4: jmp 42e <amxAttentionGradient+0x42e>
+	LONG $0xe457d8c5 // 06d9: vxorps %xmm4,%xmm4,%xmm4
+	LONG $0xfffb74e9; BYTE $0xff // 06dd: jmp 256 <amxAttentionGradient+0x256>
+	LONG $0x48470348 // 06e2: add 0x48(%rdi),%rax
+	LONG $0x4b7be2c4; WORD $0x1034 // 06e6: tileloadd (%rax,%rdx,1),%tmm6
+	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06ec: mov 0xb0(%rdi),%rax
+	LONG $0xfffd36e9; BYTE $0xff // 06f3: jmp 42e <amxAttentionGradient+0x42e>
+	QUAD $0x0000000000841f0f // 06f8
+	QUAD $0x0000000000000001 // 0700
+	QUAD $0x0000000000000000 // 0708
+	QUAD $0x0010004000400040 // 0710
+	QUAD $0x0020002000400040 // 0718
+	QUAD $0x0000000000000000 // 0720
+	QUAD $0x0000000000000000 // 0728
+	QUAD $0x1010040410101010 // 0730
+	QUAD $0x0000000000000000 // 0738
 	QUAD $0x0000000000000001 // 0740
 	QUAD $0x0000000000000000 // 0748
-	QUAD $0x0010004000400040 // 0750
-	QUAD $0x0020002000400040 // 0758
+	QUAD $0x0040004000400040 // 0750
+	QUAD $0x0040004000100010 // 0758
 	QUAD $0x0000000000000000 // 0760
 	QUAD $0x0000000000000000 // 0768
-	QUAD $0x1010040410101010 // 0770
+	QUAD $0x1004101008081010 // 0770
 	QUAD $0x0000000000000000 // 0778
-	QUAD $0x0000000000000001 // 0780
-	QUAD $0x0000000000000000 // 0788
-	QUAD $0x0040004000400040 // 0790
-	QUAD $0x0040004000100010 // 0798
-	QUAD $0x0000000000000000 // 07a0
-	QUAD $0x0000000000000000 // 07a8
-	QUAD $0x1004101008081010 // 07b0
-	QUAD $0x0000000000000000 // 07b8
-	QUAD $0x0011000100100000 // 07c0
-	QUAD $0x0013000300120002 // 07c8
-	QUAD $0x0015000500140004 // 07d0
-	QUAD $0x0017000700160006 // 07d8
-	QUAD $0x0019000900180008 // 07e0
-	QUAD $0x001b000b001a000a // 07e8
-	QUAD $0x001d000d001c000c // 07f0
-	QUAD $0x001f000f001e000e // 07f8
-	QUAD $0x3d9fcb52ff000000 // 0800
-	QUAD $0x3f3222263e677e26 // 0808
-	LONG $0x3f7ffb19 // 0810
+	QUAD $0x0011000100100000 // 0780
+	QUAD $0x0013000300120002 // 0788
+	QUAD $0x0015000500140004 // 0790
+	QUAD $0x0017000700160006 // 0798
+	QUAD $0x0019000900180008 // 07a0
+	QUAD $0x001b000b001a000a // 07a8
+	QUAD $0x001d000d001c000c // 07b0
+	QUAD $0x001f000f001e000e // 07b8
+	QUAD $0x3d9fcb52ff000000 // 07c0
+	QUAD $0x3f3222263e677e26 // 07c8
+	LONG $0x3f7ffb19 // 07d0

@@ -18,7 +18,7 @@ struct amxAttentionArgs {
 	float *panel;           // [padded count][16] scores, then P in the gradient
 	float *dpanel;          // the same of dP
 	float *joined;          // 2·[16][16] pairs of keys: P, or dS in the gradient
-	float *pairs;           // 3·[padded count][16] pairs of 32 queries: P, and dS as the sum of two
+	float *pairs;           // 2·[padded count][16] pairs of 32 queries: P and dS
 	const float *keys;      // [padded count][DIMS/2] pairs of dims
 	const float *values;    // the same, in the gradient
 	const float *planes;    // [DIMS][padded count/2] pairs of keys of the values, in the gradient of the keys
@@ -47,10 +47,11 @@ INLINE vf exp2bf16(vf t) {
 // least is a score whose power is 0.
 INLINE vf least(void) { return vset(-0x1p127f); }
 
-INLINE __m512i join(vf low, vf high) {
+// join makes cells of lane i of both halves of x.
+INLINE __m512i join(__m512i x) {
 	const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
 					     23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	return _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+	return _mm512_permutexvar_epi16(zip, x);
 }
 
 // slot is the half of joined for the keys from j on: tiles are loaded from one while
@@ -121,7 +122,7 @@ KERNEL(amxAttention, amxAttentionArgs) {
 				vf p0 = exp2bf16(vsub(vload(panel), top)), p1 = exp2bf16(vsub(vload(panel + TILE), top));
 				sum = vadd(sum, p0);
 				rest = vadd(rest, p1);
-				_mm512_storeu_si512(joined, join(p0, p1));
+				_mm512_storeu_si512(joined, join((__m512i)_mm512_cvtne2ps_pbh(p1, p0)));
 			}
 			forget();
 			if (j > 0) weigh(a, j - BLOCK);
@@ -160,23 +161,7 @@ INLINE void scoreBoth(const struct amxAttentionArgs *a, int64_t j) {
 }
 
 INLINE __m256i narrow(vf x) { return (__m256i)_mm512_cvtneps_pbh(x); }
-INLINE vf widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
 INLINE void store16(float *p, __m256i x) { _mm256_storeu_si256((__m256i *)p, x); }
-
-// keep writes pairs of P, and of dS as the sum of two; the first of these it returns.
-INLINE vf keep(float *pairs, int64_t size, vf p, vf ds) {
-	__m256i narrowed = narrow(ds);
-	vf high = widen(narrowed);
-	store16(pairs, narrow(p));
-	store16(pairs + size, narrowed);
-	store16(pairs + 2 * size, narrow(vsub(ds, high)));
-	return high;
-}
-
-// joinHalves is join of what is rounded already.
-INLINE __m512i joinHalves(vf low, vf high) {
-	return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(low), 16), _mm512_castps_si512(high));
-}
 
 // weighKeys adds the keys from j on to dq.
 INLINE void weighKeys(const struct amxAttentionArgs *a, int64_t j) {
@@ -188,8 +173,6 @@ INLINE void weighKeys(const struct amxAttentionArgs *a, int64_t j) {
 // differentiate turns the scores and dP of 16 queries into P and dS, and multiplies
 // these by the keys. A query's mean of dP is taken from these very values, so that its
 // dS add up to 0: the gradient of the keys' bias is such a sum, and its true value 0.
-// For the same reason dS is kept as the sum of two values of bfloat16 where it is
-// added up over queries.
 INLINE void differentiate(const struct amxAttentionArgs *a) {
 	scoreBoth(a, 0);
 	vf mean = vzero(), other = mean;
@@ -217,8 +200,12 @@ INLINE void differentiate(const struct amxAttentionArgs *a) {
 		for (const float *end = panel + TILE * BLOCK; panel < end; panel += 2 * TILE, dpanel += 2 * TILE, joined += TILE, pairs += 2 * TILE) {
 			vf p0 = vload(panel), p1 = vload(panel + TILE);
 			vf ds0 = vmul(p0, vsub(vload(dpanel), mean)), ds1 = vmul(p1, vsub(vload(dpanel + TILE), mean));
-			vf high0 = keep(pairs, size, p0, ds0), high1 = keep(pairs + TILE, size, p1, ds1);
-			_mm512_storeu_si512(joined, joinHalves(high0, high1));
+			__m256i low = narrow(ds0), high = narrow(ds1);
+			store16(pairs, narrow(p0));
+			store16(pairs + TILE, narrow(p1));
+			store16(pairs + size, low);
+			store16(pairs + size + TILE, high);
+			_mm512_storeu_si512(joined, join(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)));
 		}
 		forget();
 		if (j > 0) weighKeys(a, j - BLOCK);
@@ -252,8 +239,6 @@ KERNEL(amxAttentionGradient, amxAttentionArgs) {
 		for (int64_t j = 0; j < a->count; j += TILE) {
 			_tile_loadd(7, a->dkeys + 2 * j * a->ldrows, apart);
 			_tile_loadd(2, a->pairs + a->size + TILE * j, LINE);
-			_tile_dpbf16ps(7, 2, 6);
-			_tile_loadd(2, a->pairs + 2 * a->size + TILE * j, LINE);
 			_tile_dpbf16ps(7, 2, 6);
 			_tile_stored(7, a->dkeys + 2 * j * a->ldrows, apart);
 		}
