@@ -102,6 +102,12 @@ func (c Conv) seen(f func(position, to, from, n int)) {
 
 // addPixels adds c channels of n pixels of x, distance apart, to y, stride apart.
 func addPixels(y []float32, stride int, x []float32, distance, n, c int) {
+	if c == 1 {
+		for p := range n {
+			y[p*stride] += x[p*distance]
+		}
+		return
+	}
 	for p := range n {
 		from := x[p*distance:][:c]
 		for j, v := range from {

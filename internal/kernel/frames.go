@@ -256,7 +256,6 @@ func (ws *Workspace) gradients(f planar) *gradientTable {
 			}
 		}
 	}
-	steps := (w*f.n-1)/tileTerms + 1
 	lines := (len(t.x)-1)/tileTerms + 2 // steps read beyond the last row
 	lines += 1 - lines%2                // an odd number: planes begin in different sets of a cache
 	for len(t.x) < lines*tileTerms {
@@ -268,18 +267,37 @@ func (ws *Workspace) gradients(f planar) *gradientTable {
 			t.taps = append(t.taps, int32(ty*row+(tx%step*class+tx/step)*f.n))
 		}
 	}
+	t.walk(f, h, w, row)
+	ws.tables.gradients[f] = t
+	return t
+}
+
+// walk lists the steps over h rows of w outputs, whose inputs' rows are so many half
+// cells apart: each row by itself, or all in one with the border between them, whose
+// outputs are zeros, where that takes fewer.
+func (t *gradientTable) walk(f planar, h, w, row int) {
+	of := func(q, p int) int32 {
+		if q >= h || p >= w*f.n {
+			return -1
+		}
+		return f.out.offset(p%f.n, f.down.at+f.down.spread*q, f.across.at+f.across.spread*(p/f.n))
+	}
+	apart, together := (w*f.n-1)/tileTerms+1, ((h-1)*row+w*f.n-1)/tileTerms+1
+	if f.down.step == 1 && f.across.step == 1 && together < h*apart {
+		for p := range together * tileTerms {
+			t.dy = append(t.dy, of(p/row, p%row))
+			if p%tileTerms == 0 {
+				t.at = append(t.at, int32(p))
+			}
+		}
+		return
+	}
 	for q := range h {
-		for k := range steps {
-			t.at = append(t.at, int32(f.down.step*q*row+k*tileTerms))
-			for p := k * tileTerms; p < (k+1)*tileTerms; p++ {
-				at := int32(-1)
-				if p < w*f.n {
-					at = f.out.offset(p%f.n, f.down.at+f.down.spread*q, f.across.at+f.across.spread*(p/f.n))
-				}
-				t.dy = append(t.dy, at)
+		for p := range apart * tileTerms {
+			t.dy = append(t.dy, of(q, p))
+			if p%tileTerms == 0 {
+				t.at = append(t.at, int32(f.down.step*q*row+p))
 			}
 		}
 	}
-	ws.tables.gradients[f] = t
-	return t
 }
