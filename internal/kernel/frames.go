@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// frame is how n images lie side by side for tiles, [padded h][padded w][n][cells]:
-// neighbours in it are a tile's rows however small an image is. Borders are zero,
-// and so are the cells behind a pixel's last channel.
+// frame is how n images lie side by side for tiles, [padded h][border and w][n][cells]:
+// neighbours in it are a tile's rows however small an image is. Borders are zero, the
+// one on the right being the next row's on the left, and so are the cells behind a
+// pixel's last channel.
 type frame struct {
 	images
 	padH, padW, cells int
@@ -20,10 +21,10 @@ func (f *frame) reach(down, across axis, out images) {
 }
 
 // pitch is the distance of two pixel rows, in cells.
-func (f frame) pitch() int { return (f.w + 2*f.padW) * f.n * f.cells }
+func (f frame) pitch() int { return (f.padW + f.w) * f.n * f.cells }
 
 // size is the frame's cells, with room to read beyond the last row.
-func (f frame) size() int { return (f.h+2*f.padH)*f.pitch() + maxWindow*f.n*f.cells }
+func (f frame) size() int { return (f.h+2*f.padH)*f.pitch() + (f.padW+maxWindow)*f.n*f.cells }
 
 // frameArgs: pixels gathered by a table and rounded to bfloat16; one at an offset
 // below 0 is zeros.
@@ -149,11 +150,14 @@ func (ws *Workspace) frame(f frame) []int32 {
 	}
 	mustCount(f.images)
 	for y := -f.padH; y < f.h+f.padH; y++ {
-		for x := -f.padW; x < f.w+f.padW; x++ {
+		for x := -f.padW; x < f.w; x++ {
 			for i := range f.n {
 				at = append(at, f.offset(i, y, x))
 			}
 		}
+	}
+	for range f.padW * f.n {
+		at = append(at, -1)
 	}
 	ws.tables.frames[f] = at
 	return at
@@ -205,7 +209,7 @@ func (ws *Workspace) products(down, across axis, out images, f frame, parts int)
 	w := across.places(out.w)
 	wide := w
 	if w*f.n%tileRows != 0 && across.step == 1 {
-		wide = f.w + 2*f.padW // the next row follows evenly
+		wide = f.padW + f.w // the next row follows evenly
 	}
 	for q := range down.places(out.h) {
 		for p := range wide {

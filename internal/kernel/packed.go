@@ -39,7 +39,7 @@ func (f *form) panel(j int) []float32 {
 
 // newForm allocates an all-zero form.
 func (g *gemm) newForm(down, across axis, in, out int) *form {
-	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in), parts: g.parts(down, across)}
+	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in), parts: g.parts(down, across, in)}
 	if f.down*f.across == 0 {
 		f.down, f.across = 0, 0 // sees nothing
 	}
