@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// onAllSets runs a test on every kernel set of this machine.
+// onAllSets runs a test on every kernel set of this machine, and on tiles in Go.
 func onAllSets(t *testing.T, f func(t *testing.T, s *Set)) {
-	for _, s := range Sets() {
+	for _, s := range append(Sets(), tilesInGo()) {
 		t.Run(s.Name(), func(t *testing.T) { f(t, s) })
 	}
 }

@@ -213,13 +213,20 @@ var (
 	usesStack = regexp.MustCompile(`%[re]?spl?\b|%[re]?bpl?\b`)
 	forbidden = regexp.MustCompile(`^(push|pop|call|enter|leave|int|syscall|hlt|ud2|\(bad\))`)
 	wide      = regexp.MustCompile(`%[yz]mm`)
+	tiled     = regexp.MustCompile(`%tmm|^ldtilecfg`)
 )
 
-// checkCode refuses what a Go assembly function without a frame must not do.
+// checkCode refuses what a Go assembly function without a frame must not do. Tiles are
+// the thread's, and Go would carry them from one goroutine to the next.
 func checkCode(code []instruction) error {
-	usesWide := false
+	usesWide, usesTiles := false, false
 	for _, in := range code {
 		usesWide = usesWide || wide.MatchString(in.text)
+		usesTiles = usesTiles || tiled.MatchString(in.text)
+	}
+	// before says that one of the few instructions before the i-th is this one.
+	before := func(i int, text string) bool {
+		return slices.ContainsFunc(code[max(0, i-3):i], func(in instruction) bool { return in.text == text })
 	}
 	for i, in := range code {
 		switch {
@@ -229,6 +236,8 @@ func checkCode(code []instruction) error {
 			return fmt.Errorf("not allowed: %s", in.text)
 		case usesWide && strings.HasPrefix(in.text, "ret") && (i == 0 || code[i-1].text != "vzeroupper"):
 			return errors.New("returns without vzeroupper")
+		case usesTiles && strings.HasPrefix(in.text, "ret") && !before(i, "tilerelease"):
+			return errors.New("returns without tilerelease")
 		}
 	}
 	return nil

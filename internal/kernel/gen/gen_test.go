@@ -72,6 +72,8 @@ func TestCodeThatGoCannotHoldIsRefused(t *testing.T) {
 			"KERNEL(f, args) { __asm__ volatile(\"vxorps %%ymm0, %%ymm0, %%ymm0\" ::: \"memory\"); }", "vzeroupper"},
 		"the widest registers left dirty": {
 			"KERNEL(f, args) { __asm__ volatile(\"vpxord %%zmm0, %%zmm0, %%zmm0\" ::: \"memory\"); }", "vzeroupper"},
+		"tiles left in use": {
+			"KERNEL(f, args) { __asm__ volatile(\"tilezero %%tmm0\" ::: \"memory\"); }", "tilerelease"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files, err := generateFrom(t, "#define KERNEL(name, args) void name(struct args *a)\n"+args+c.source+"\n")
