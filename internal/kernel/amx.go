@@ -14,7 +14,7 @@ type amxKernels struct {
 	product  func(*amxProductArgs)
 	gradient func(*amxGradientArgs)
 
-	rows, planes, panel func(*frameArgs)
+	rows, planes, panel, turn, rest func(*frameArgs)
 
 	attention *amxAttention
 }

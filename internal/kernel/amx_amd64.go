@@ -6,6 +6,7 @@ func (i isa) amxPairs() *gemm {
 	g.amx = &amxKernels{
 		product: i.amxProductKernel, gradient: i.amxGradientKernel,
 		rows: i.frameRowsKernel, planes: i.framePlanesKernel, panel: i.framePanelKernel,
+		turn: i.frameTurnKernel, rest: i.frameRestKernel,
 		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel},
 	}
 	g.most = 1 << 20

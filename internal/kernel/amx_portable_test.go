@@ -16,6 +16,7 @@ func tilesInGo() *Set {
 	g.width, g.most = 2*tileRows, 1<<20
 	g.amx = &amxKernels{
 		product: productInGo, gradient: gradientInGo, rows: rowsInGo, planes: planesInGo, panel: panelInGo,
+		turn: turnInGo, rest: restInGo,
 		attention: &amxAttention{forward: attentionInGo, gradient: attentionGradientInGo},
 	}
 	s.name, s.half, s.bf16 = "amx in Go", &g, "by tiles in Go"
@@ -136,6 +137,23 @@ func panelInGo(a *frameArgs) {
 				sums[i] += a.value(2*k, i) + a.value(2*k+1, i)
 			}
 		}
+	}
+}
+
+func turnInGo(a *frameArgs) {
+	const width = 2 * tileRows
+	to := at(a.to, a.cells*width)
+	for k := range a.cells {
+		for j := range width {
+			to[k*width+j] = pair(a.value(j, 2*k), a.value(j, 2*k+1))
+		}
+	}
+}
+
+func restInGo(a *frameArgs) {
+	to := at(a.to, a.c)
+	for i, v := range at(a.x, a.c) {
+		to[i] = v - bf16Of(v)
 	}
 }
 

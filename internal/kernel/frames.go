@@ -31,6 +31,8 @@ func (f frame) size() int { return (f.h+2*f.padH)*f.pitch() + (f.padW+maxWindow)
 //
 //	rows:   to[k·cells+i] is the pair of values 2i and 2i+1 at x[at[k]], 0 beyond c
 //	planes: half cell k of to[i·cells:] is value i at x[at[k]]; len(at) is a multiple of tileTerms
+//	turn:   to[k·width+j] is the pair of values 2k and 2k+1 at x[at[j]], 0 beyond c; k < cells, j < width
+//	rest:   to[i] is what rounding leaves of x[i]
 //	panel:  to[k·width+i] is the pair of values i at x[at[2k]] and x[at[2k+1]], 0 beyond c;
 //	        sums[i] grows by both
 type frameArgs struct {

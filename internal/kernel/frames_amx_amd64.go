@@ -10,3 +10,9 @@ func framePanelAMX(a *frameArgs)
 
 //go:noescape
 func framePlanesAMX(a *frameArgs)
+
+//go:noescape
+func frameTurnAMX(a *frameArgs)
+
+//go:noescape
+func frameRestAMX(a *frameArgs)

@@ -189,9 +189,9 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	PCALIGN $64
 	LONG $0x187f8348; BYTE $0x00 // 0000: cmpq $0x0,0x18(%rdi)
 	WORD $0x8948; BYTE $0xfb // 0005: mov %rdi,%rbx
-	LONG $0x080e8e0f; WORD $0x0000 // 0008: jle 81c <framePlanes+0x81c>
+	LONG $0x07c48e0f; WORD $0x0000 // 0008: jle 7d2 <framePlanes+0x7d2>
 	LONG $0x284f8b48 // 000e: mov 0x28(%rdi),%rcx
-	QUAD $0x0824156f48fdf162; WORD $0x0000 // 0012: vmovdqa64 0x824(%rip),%zmm2 # 840 <framePlanes+0x840>
+	QUAD $0x07e4156f48fdf162; WORD $0x0000 // 0012: vmovdqa64 0x7e4(%rip),%zmm2 # 800 <framePlanes+0x800>
 	WORD $0x3145; BYTE $0xd2 // 001c: xor %r10d,%r10d
 	LONG $0x0001b941; WORD $0x0000 // 001f: mov $0x1,%r9d
 	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0025: data16 cs nopw 0x0(%rax,%rax,1)
@@ -202,7 +202,7 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0xd148; BYTE $0xff // 004b: sar %rdi
 	WORD $0xf631 // 004e: xor %esi,%esi
 	WORD $0x8548; BYTE $0xc9 // 0050: test %rcx,%rcx
-	LONG $0x07b28e0f; WORD $0x0000 // 0053: jle 80b <framePlanes+0x80b>
+	LONG $0x07688e0f; WORD $0x0000 // 0053: jle 7c1 <framePlanes+0x7c1>
 	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0059: nopl 0x0(%rax)
 	WORD $0x2948; BYTE $0xf1 // 0060: sub %rsi,%rcx
 	LONG $0x000010b8; BYTE $0x00 // 0063: mov $0x10,%eax
@@ -215,7 +215,7 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	LONG $0x10438b48 // 007c: mov 0x10(%rbx),%rax
 	WORD $0xcaff // 0080: dec %edx
 	WORD $0x014c; BYTE $0xc0 // 0082: add %r8,%rax
-	LONG $0x0460634c // 0085: movslq 0x4(%rax),%r12
+	LONG $0x1c60634c // 0085: movslq 0x1c(%rax),%r12
 	LONG $0x20c08348 // 0089: add $0x20,%rax
 	WORD $0x894d; BYTE $0xe3 // 008d: mov %r12,%r11
 	LONG $0x3ffbc149 // 0090: sar $0x3f,%r11
@@ -223,8 +223,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x214d; BYTE $0xdc // 0097: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 009a: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xcb // 009d: kmovw %r11d,%k1
-	LONG $0xc97cb162; WORD $0x0c10; BYTE $0xa1 // 00a2: vmovups (%rcx,%r12,4),%zmm1{%k1}{z}
-	LONG $0xe060634c // 00a9: movslq -0x20(%rax),%r12
+	LONG $0xc97cb162; WORD $0x1c10; BYTE $0xa1 // 00a2: vmovups (%rcx,%r12,4),%zmm3{%k1}{z}
+	LONG $0xf860634c // 00a9: movslq -0x8(%rax),%r12
 	WORD $0x894d; BYTE $0xe3 // 00ad: mov %r12,%r11
 	LONG $0x3ffbc149 // 00b0: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 00b4: not %r11
@@ -232,53 +232,53 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 00ba: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xd3 // 00bd: kmovw %r11d,%k2
 	LONG $0xca7cb162; WORD $0x0410; BYTE $0xa1 // 00c2: vmovups (%rcx,%r12,4),%zmm0{%k2}{z}
-	LONG $0xec60634c // 00c9: movslq -0x14(%rax),%r12
-	LONG $0x4877f262; WORD $0xc872 // 00cd: vcvtne2ps2bf16 %zmm0,%zmm1,%zmm1
+	LONG $0xf460634c // 00c9: movslq -0xc(%rax),%r12
+	LONG $0x4867f262; WORD $0xd872 // 00cd: vcvtne2ps2bf16 %zmm0,%zmm3,%zmm3
 	WORD $0x894d; BYTE $0xe3 // 00d3: mov %r12,%r11
 	LONG $0x3ffbc149 // 00d6: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 00da: not %r11
 	WORD $0x214d; BYTE $0xdc // 00dd: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 00e0: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xdb // 00e3: kmovw %r11d,%k3
-	LONG $0xcb7cb162; WORD $0x2410; BYTE $0xa1 // 00e8: vmovups (%rcx,%r12,4),%zmm4{%k3}{z}
-	LONG $0xe860634c // 00ef: movslq -0x18(%rax),%r12
-	LONG $0x48edf262; WORD $0xc98d // 00f3: vpermw %zmm1,%zmm2,%zmm1
+	LONG $0xcb7cb162; WORD $0x0410; BYTE $0xa1 // 00e8: vmovups (%rcx,%r12,4),%zmm0{%k3}{z}
+	LONG $0xf060634c // 00ef: movslq -0x10(%rax),%r12
+	LONG $0x48edf262; WORD $0xdb8d // 00f3: vpermw %zmm3,%zmm2,%zmm3
 	WORD $0x894d; BYTE $0xe3 // 00f9: mov %r12,%r11
 	LONG $0x3ffbc149 // 00fc: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0100: not %r11
 	WORD $0x214d; BYTE $0xdc // 0103: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0106: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xe3 // 0109: kmovw %r11d,%k4
-	LONG $0xcc7cb162; WORD $0x0410; BYTE $0xa1 // 010e: vmovups (%rcx,%r12,4),%zmm0{%k4}{z}
-	LONG $0xf460634c // 0115: movslq -0xc(%rax),%r12
-	LONG $0x485ff262; WORD $0xe072 // 0119: vcvtne2ps2bf16 %zmm0,%zmm4,%zmm4
+	LONG $0xcc7cb162; WORD $0x0c10; BYTE $0xa1 // 010e: vmovups (%rcx,%r12,4),%zmm1{%k4}{z}
+	LONG $0xec60634c // 0115: movslq -0x14(%rax),%r12
+	LONG $0x487ff262; WORD $0xc172 // 0119: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 011f: mov %r12,%r11
 	LONG $0x3ffbc149 // 0122: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0126: not %r11
 	WORD $0x214d; BYTE $0xdc // 0129: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 012c: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xeb // 012f: kmovw %r11d,%k5
-	LONG $0xcd7cb162; WORD $0x0410; BYTE $0xa1 // 0134: vmovups (%rcx,%r12,4),%zmm0{%k5}{z}
-	LONG $0xf060634c // 013b: movslq -0x10(%rax),%r12
-	LONG $0x48edf262; WORD $0xe48d // 013f: vpermw %zmm4,%zmm2,%zmm4
+	LONG $0xcd7cb162; WORD $0x2410; BYTE $0xa1 // 0134: vmovups (%rcx,%r12,4),%zmm4{%k5}{z}
+	LONG $0xe860634c // 013b: movslq -0x18(%rax),%r12
+	LONG $0x48edf262; WORD $0xc08d // 013f: vpermw %zmm0,%zmm2,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 0145: mov %r12,%r11
 	LONG $0x3ffbc149 // 0148: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 014c: not %r11
 	WORD $0x214d; BYTE $0xdc // 014f: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0152: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xf3 // 0155: kmovw %r11d,%k6
-	LONG $0xce7cb162; WORD $0x1c10; BYTE $0xa1 // 015a: vmovups (%rcx,%r12,4),%zmm3{%k6}{z}
-	LONG $0xfc60634c // 0161: movslq -0x4(%rax),%r12
-	LONG $0x487ff262; WORD $0xc372 // 0165: vcvtne2ps2bf16 %zmm3,%zmm0,%zmm0
+	LONG $0xce7cb162; WORD $0x0c10; BYTE $0xa1 // 015a: vmovups (%rcx,%r12,4),%zmm1{%k6}{z}
+	LONG $0xe460634c // 0161: movslq -0x1c(%rax),%r12
+	LONG $0x485ff262; WORD $0xe172 // 0165: vcvtne2ps2bf16 %zmm1,%zmm4,%zmm4
 	WORD $0x894d; BYTE $0xe3 // 016b: mov %r12,%r11
 	LONG $0x3ffbc149 // 016e: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0172: not %r11
 	WORD $0x214d; BYTE $0xdc // 0175: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0178: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xfb // 017b: kmovw %r11d,%k7
-	LONG $0xcf7cb162; WORD $0x1c10; BYTE $0xa1 // 0180: vmovups (%rcx,%r12,4),%zmm3{%k7}{z}
-	LONG $0xf860634c // 0187: movslq -0x8(%rax),%r12
-	LONG $0x48edf262; WORD $0xc08d // 018b: vpermw %zmm0,%zmm2,%zmm0
+	LONG $0xcf7cb162; WORD $0x0c10; BYTE $0xa1 // 0180: vmovups (%rcx,%r12,4),%zmm1{%k7}{z}
+	LONG $0xe060634c // 0187: movslq -0x20(%rax),%r12
+	LONG $0x48edf262; WORD $0xe48d // 018b: vpermw %zmm4,%zmm2,%zmm4
 	WORD $0x894d; BYTE $0xe3 // 0191: mov %r12,%r11
 	LONG $0x3ffbc149 // 0194: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0198: not %r11
@@ -286,8 +286,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 019e: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xcb // 01a1: kmovw %r11d,%k1
 	LONG $0xc97cb162; WORD $0x2c10; BYTE $0xa1 // 01a6: vmovups (%rcx,%r12,4),%zmm5{%k1}{z}
-	LONG $0x4867f262; WORD $0xdd72 // 01ad: vcvtne2ps2bf16 %zmm5,%zmm3,%zmm3
-	LONG $0x48edf262; WORD $0xdb8d // 01b3: vpermw %zmm3,%zmm2,%zmm3
+	LONG $0x4877f262; WORD $0xcd72 // 01ad: vcvtne2ps2bf16 %zmm5,%zmm1,%zmm1
+	LONG $0x48edf262; WORD $0xc98d // 01b3: vpermw %zmm1,%zmm2,%zmm1
 	LONG $0x4875f162; WORD $0xec62 // 01b9: vpunpckldq %zmm4,%zmm1,%zmm5
 	LONG $0x4875f162; WORD $0xcc6a // 01bf: vpunpckhdq %zmm4,%zmm1,%zmm1
 	LONG $0x487df162; WORD $0xe362 // 01c5: vpunpckldq %zmm3,%zmm0,%zmm4
@@ -296,7 +296,7 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	LONG $0x48f5f162; WORD $0xf06c // 01d7: vpunpcklqdq %zmm0,%zmm1,%zmm6
 	LONG $0x48d5f162; WORD $0xec6d // 01dd: vpunpckhqdq %zmm4,%zmm5,%zmm5
 	LONG $0x48f57162; WORD $0xc06d // 01e3: vpunpckhqdq %zmm0,%zmm1,%zmm8
-	LONG $0x0460634c // 01e9: movslq 0x4(%rax),%r12
+	LONG $0x1c60634c // 01e9: movslq 0x1c(%rax),%r12
 	LONG $0x20c08348 // 01ed: add $0x20,%rax
 	WORD $0x894d; BYTE $0xe3 // 01f1: mov %r12,%r11
 	LONG $0x3ffbc149 // 01f4: sar $0x3f,%r11
@@ -304,8 +304,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x214d; BYTE $0xdc // 01fb: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 01fe: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xd3 // 0201: kmovw %r11d,%k2
-	LONG $0xca7cb162; WORD $0x2410; BYTE $0xa1 // 0206: vmovups (%rcx,%r12,4),%zmm4{%k2}{z}
-	LONG $0xe060634c // 020d: movslq -0x20(%rax),%r12
+	LONG $0xca7cb162; WORD $0x0c10; BYTE $0xa1 // 0206: vmovups (%rcx,%r12,4),%zmm1{%k2}{z}
+	LONG $0xf860634c // 020d: movslq -0x8(%rax),%r12
 	WORD $0x894d; BYTE $0xe3 // 0211: mov %r12,%r11
 	LONG $0x3ffbc149 // 0214: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0218: not %r11
@@ -313,53 +313,53 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 021e: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xdb // 0221: kmovw %r11d,%k3
 	LONG $0xcb7cb162; WORD $0x0410; BYTE $0xa1 // 0226: vmovups (%rcx,%r12,4),%zmm0{%k3}{z}
-	LONG $0xec60634c // 022d: movslq -0x14(%rax),%r12
-	LONG $0x485ff262; WORD $0xe072 // 0231: vcvtne2ps2bf16 %zmm0,%zmm4,%zmm4
+	LONG $0xf460634c // 022d: movslq -0xc(%rax),%r12
+	LONG $0x4877f262; WORD $0xc872 // 0231: vcvtne2ps2bf16 %zmm0,%zmm1,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 0237: mov %r12,%r11
 	LONG $0x3ffbc149 // 023a: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 023e: not %r11
 	WORD $0x214d; BYTE $0xdc // 0241: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0244: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xe3 // 0247: kmovw %r11d,%k4
-	LONG $0xcc7cb162; WORD $0x1c10; BYTE $0xa1 // 024c: vmovups (%rcx,%r12,4),%zmm3{%k4}{z}
-	LONG $0xe860634c // 0253: movslq -0x18(%rax),%r12
-	LONG $0x48edf262; WORD $0xe48d // 0257: vpermw %zmm4,%zmm2,%zmm4
+	LONG $0xcc7cb162; WORD $0x0410; BYTE $0xa1 // 024c: vmovups (%rcx,%r12,4),%zmm0{%k4}{z}
+	LONG $0xf060634c // 0253: movslq -0x10(%rax),%r12
+	LONG $0x48edf262; WORD $0xc98d // 0257: vpermw %zmm1,%zmm2,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 025d: mov %r12,%r11
 	LONG $0x3ffbc149 // 0260: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0264: not %r11
 	WORD $0x214d; BYTE $0xdc // 0267: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 026a: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xeb // 026d: kmovw %r11d,%k5
-	LONG $0xcd7cb162; WORD $0x0410; BYTE $0xa1 // 0272: vmovups (%rcx,%r12,4),%zmm0{%k5}{z}
-	LONG $0xf460634c // 0279: movslq -0xc(%rax),%r12
-	LONG $0x4867f262; WORD $0xd872 // 027d: vcvtne2ps2bf16 %zmm0,%zmm3,%zmm3
+	LONG $0xcd7cb162; WORD $0x1c10; BYTE $0xa1 // 0272: vmovups (%rcx,%r12,4),%zmm3{%k5}{z}
+	LONG $0xec60634c // 0279: movslq -0x14(%rax),%r12
+	LONG $0x487ff262; WORD $0xc372 // 027d: vcvtne2ps2bf16 %zmm3,%zmm0,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 0283: mov %r12,%r11
 	LONG $0x3ffbc149 // 0286: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 028a: not %r11
 	WORD $0x214d; BYTE $0xdc // 028d: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0290: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xf3 // 0293: kmovw %r11d,%k6
-	LONG $0xce7cb162; WORD $0x0410; BYTE $0xa1 // 0298: vmovups (%rcx,%r12,4),%zmm0{%k6}{z}
-	LONG $0xf060634c // 029f: movslq -0x10(%rax),%r12
-	LONG $0x48edf262; WORD $0xdb8d // 02a3: vpermw %zmm3,%zmm2,%zmm3
+	LONG $0xce7cb162; WORD $0x1c10; BYTE $0xa1 // 0298: vmovups (%rcx,%r12,4),%zmm3{%k6}{z}
+	LONG $0xe860634c // 029f: movslq -0x18(%rax),%r12
+	LONG $0x48edf262; WORD $0xc08d // 02a3: vpermw %zmm0,%zmm2,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 02a9: mov %r12,%r11
 	LONG $0x3ffbc149 // 02ac: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 02b0: not %r11
 	WORD $0x214d; BYTE $0xdc // 02b3: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 02b6: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xfb // 02b9: kmovw %r11d,%k7
-	LONG $0xcf7cb162; WORD $0x0c10; BYTE $0xa1 // 02be: vmovups (%rcx,%r12,4),%zmm1{%k7}{z}
-	LONG $0xfc60634c // 02c5: movslq -0x4(%rax),%r12
-	LONG $0x487ff262; WORD $0xc172 // 02c9: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0xcf7cb162; WORD $0x2410; BYTE $0xa1 // 02be: vmovups (%rcx,%r12,4),%zmm4{%k7}{z}
+	LONG $0xe460634c // 02c5: movslq -0x1c(%rax),%r12
+	LONG $0x4867f262; WORD $0xdc72 // 02c9: vcvtne2ps2bf16 %zmm4,%zmm3,%zmm3
 	WORD $0x894d; BYTE $0xe3 // 02cf: mov %r12,%r11
 	LONG $0x3ffbc149 // 02d2: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 02d6: not %r11
 	WORD $0x214d; BYTE $0xdc // 02d9: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 02dc: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xcb // 02df: kmovw %r11d,%k1
-	LONG $0xc97cb162; WORD $0x0c10; BYTE $0xa1 // 02e4: vmovups (%rcx,%r12,4),%zmm1{%k1}{z}
-	LONG $0xf860634c // 02eb: movslq -0x8(%rax),%r12
-	LONG $0x48edf262; WORD $0xc08d // 02ef: vpermw %zmm0,%zmm2,%zmm0
+	LONG $0xc97cb162; WORD $0x2410; BYTE $0xa1 // 02e4: vmovups (%rcx,%r12,4),%zmm4{%k1}{z}
+	LONG $0xe060634c // 02eb: movslq -0x20(%rax),%r12
+	LONG $0x48edf262; WORD $0xdb8d // 02ef: vpermw %zmm3,%zmm2,%zmm3
 	WORD $0x894d; BYTE $0xe3 // 02f5: mov %r12,%r11
 	LONG $0x3ffbc149 // 02f8: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 02fc: not %r11
@@ -367,8 +367,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 0302: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xd3 // 0305: kmovw %r11d,%k2
 	LONG $0xca7c3162; WORD $0x0c10; BYTE $0xa1 // 030a: vmovups (%rcx,%r12,4),%zmm9{%k2}{z}
-	LONG $0x4877d262; WORD $0xc972 // 0311: vcvtne2ps2bf16 %zmm9,%zmm1,%zmm1
-	LONG $0x48edf262; WORD $0xc98d // 0317: vpermw %zmm1,%zmm2,%zmm1
+	LONG $0x485fd262; WORD $0xe172 // 0311: vcvtne2ps2bf16 %zmm9,%zmm4,%zmm4
+	LONG $0x48edf262; WORD $0xe48d // 0317: vpermw %zmm4,%zmm2,%zmm4
 	LONG $0x485d7162; WORD $0xdb62 // 031d: vpunpckldq %zmm3,%zmm4,%zmm11
 	LONG $0x485df162; WORD $0xe36a // 0323: vpunpckhdq %zmm3,%zmm4,%zmm4
 	LONG $0x487df162; WORD $0xd962 // 0329: vpunpckldq %zmm1,%zmm0,%zmm3
@@ -377,7 +377,7 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	LONG $0x48dd7162; WORD $0xd06c // 033b: vpunpcklqdq %zmm0,%zmm4,%zmm10
 	LONG $0x48a57162; WORD $0xdb6d // 0341: vpunpckhqdq %zmm3,%zmm11,%zmm11
 	LONG $0x48ddf162; WORD $0xe06d // 0347: vpunpckhqdq %zmm0,%zmm4,%zmm4
-	LONG $0x0460634c // 034d: movslq 0x4(%rax),%r12
+	LONG $0x1c60634c // 034d: movslq 0x1c(%rax),%r12
 	LONG $0x20c08348 // 0351: add $0x20,%rax
 	WORD $0x894d; BYTE $0xe3 // 0355: mov %r12,%r11
 	LONG $0x3ffbc149 // 0358: sar $0x3f,%r11
@@ -385,8 +385,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x214d; BYTE $0xdc // 035f: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0362: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xdb // 0365: kmovw %r11d,%k3
-	LONG $0xcb7cb162; WORD $0x1c10; BYTE $0xa1 // 036a: vmovups (%rcx,%r12,4),%zmm3{%k3}{z}
-	LONG $0xe060634c // 0371: movslq -0x20(%rax),%r12
+	LONG $0xcb7cb162; WORD $0x0c10; BYTE $0xa1 // 036a: vmovups (%rcx,%r12,4),%zmm1{%k3}{z}
+	LONG $0xf860634c // 0371: movslq -0x8(%rax),%r12
 	WORD $0x894d; BYTE $0xe3 // 0375: mov %r12,%r11
 	LONG $0x3ffbc149 // 0378: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 037c: not %r11
@@ -394,53 +394,53 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 0382: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xe3 // 0385: kmovw %r11d,%k4
 	LONG $0xcc7cb162; WORD $0x0410; BYTE $0xa1 // 038a: vmovups (%rcx,%r12,4),%zmm0{%k4}{z}
-	LONG $0xec60634c // 0391: movslq -0x14(%rax),%r12
-	LONG $0x4867f262; WORD $0xd872 // 0395: vcvtne2ps2bf16 %zmm0,%zmm3,%zmm3
+	LONG $0xf460634c // 0391: movslq -0xc(%rax),%r12
+	LONG $0x4877f262; WORD $0xc872 // 0395: vcvtne2ps2bf16 %zmm0,%zmm1,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 039b: mov %r12,%r11
 	LONG $0x3ffbc149 // 039e: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 03a2: not %r11
 	WORD $0x214d; BYTE $0xdc // 03a5: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 03a8: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xeb // 03ab: kmovw %r11d,%k5
-	LONG $0xcd7c3162; WORD $0x0c10; BYTE $0xa1 // 03b0: vmovups (%rcx,%r12,4),%zmm9{%k5}{z}
-	LONG $0xe860634c // 03b7: movslq -0x18(%rax),%r12
-	LONG $0x48edf262; WORD $0xdb8d // 03bb: vpermw %zmm3,%zmm2,%zmm3
+	LONG $0xcd7cb162; WORD $0x0410; BYTE $0xa1 // 03b0: vmovups (%rcx,%r12,4),%zmm0{%k5}{z}
+	LONG $0xf060634c // 03b7: movslq -0x10(%rax),%r12
+	LONG $0x48edf262; WORD $0xc98d // 03bb: vpermw %zmm1,%zmm2,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 03c1: mov %r12,%r11
 	LONG $0x3ffbc149 // 03c4: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 03c8: not %r11
 	WORD $0x214d; BYTE $0xdc // 03cb: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 03ce: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xf3 // 03d1: kmovw %r11d,%k6
-	LONG $0xce7cb162; WORD $0x0410; BYTE $0xa1 // 03d6: vmovups (%rcx,%r12,4),%zmm0{%k6}{z}
-	LONG $0xf460634c // 03dd: movslq -0xc(%rax),%r12
-	LONG $0x48377262; WORD $0xc872 // 03e1: vcvtne2ps2bf16 %zmm0,%zmm9,%zmm9
+	LONG $0xce7cb162; WORD $0x1c10; BYTE $0xa1 // 03d6: vmovups (%rcx,%r12,4),%zmm3{%k6}{z}
+	LONG $0xec60634c // 03dd: movslq -0x14(%rax),%r12
+	LONG $0x487ff262; WORD $0xc372 // 03e1: vcvtne2ps2bf16 %zmm3,%zmm0,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 03e7: mov %r12,%r11
 	LONG $0x3ffbc149 // 03ea: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 03ee: not %r11
 	WORD $0x214d; BYTE $0xdc // 03f1: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 03f4: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xfb // 03f7: kmovw %r11d,%k7
-	LONG $0xcf7cb162; WORD $0x0410; BYTE $0xa1 // 03fc: vmovups (%rcx,%r12,4),%zmm0{%k7}{z}
-	LONG $0xf060634c // 0403: movslq -0x10(%rax),%r12
-	LONG $0x48ed5262; WORD $0xc98d // 0407: vpermw %zmm9,%zmm2,%zmm9
+	LONG $0xcf7c3162; WORD $0x0c10; BYTE $0xa1 // 03fc: vmovups (%rcx,%r12,4),%zmm9{%k7}{z}
+	LONG $0xe860634c // 0403: movslq -0x18(%rax),%r12
+	LONG $0x48edf262; WORD $0xc08d // 0407: vpermw %zmm0,%zmm2,%zmm0
 	WORD $0x894d; BYTE $0xe3 // 040d: mov %r12,%r11
 	LONG $0x3ffbc149 // 0410: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0414: not %r11
 	WORD $0x214d; BYTE $0xdc // 0417: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 041a: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xcb // 041d: kmovw %r11d,%k1
-	LONG $0xc97cb162; WORD $0x0c10; BYTE $0xa1 // 0422: vmovups (%rcx,%r12,4),%zmm1{%k1}{z}
-	LONG $0xfc60634c // 0429: movslq -0x4(%rax),%r12
-	LONG $0x487ff262; WORD $0xc172 // 042d: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0xc97cb162; WORD $0x1c10; BYTE $0xa1 // 0422: vmovups (%rcx,%r12,4),%zmm3{%k1}{z}
+	LONG $0xe460634c // 0429: movslq -0x1c(%rax),%r12
+	LONG $0x48377262; WORD $0xcb72 // 042d: vcvtne2ps2bf16 %zmm3,%zmm9,%zmm9
 	WORD $0x894d; BYTE $0xe3 // 0433: mov %r12,%r11
 	LONG $0x3ffbc149 // 0436: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 043a: not %r11
 	WORD $0x214d; BYTE $0xdc // 043d: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0440: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xd3 // 0443: kmovw %r11d,%k2
-	LONG $0xca7cb162; WORD $0x0c10; BYTE $0xa1 // 0448: vmovups (%rcx,%r12,4),%zmm1{%k2}{z}
-	LONG $0xf860634c // 044f: movslq -0x8(%rax),%r12
-	LONG $0x48edf262; WORD $0xc08d // 0453: vpermw %zmm0,%zmm2,%zmm0
+	LONG $0xca7cb162; WORD $0x1c10; BYTE $0xa1 // 0448: vmovups (%rcx,%r12,4),%zmm3{%k2}{z}
+	LONG $0xe060634c // 044f: movslq -0x20(%rax),%r12
+	LONG $0x48ed5262; WORD $0xc98d // 0453: vpermw %zmm9,%zmm2,%zmm9
 	WORD $0x894d; BYTE $0xe3 // 0459: mov %r12,%r11
 	LONG $0x3ffbc149 // 045c: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0460: not %r11
@@ -448,8 +448,8 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2141; BYTE $0xd3 // 0466: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xdb // 0469: kmovw %r11d,%k3
 	LONG $0xcb7c3162; WORD $0x2c10; BYTE $0xa1 // 046e: vmovups (%rcx,%r12,4),%zmm13{%k3}{z}
-	LONG $0x4877d262; WORD $0xcd72 // 0475: vcvtne2ps2bf16 %zmm13,%zmm1,%zmm1
-	LONG $0x48edf262; WORD $0xc98d // 047b: vpermw %zmm1,%zmm2,%zmm1
+	LONG $0x4867d262; WORD $0xdd72 // 0475: vcvtne2ps2bf16 %zmm13,%zmm3,%zmm3
+	LONG $0x48edf262; WORD $0xdb8d // 047b: vpermw %zmm3,%zmm2,%zmm3
 	LONG $0x48655162; WORD $0xf962 // 0481: vpunpckldq %zmm9,%zmm3,%zmm15
 	LONG $0x4865d162; WORD $0xd96a // 0487: vpunpckhdq %zmm9,%zmm3,%zmm3
 	LONG $0x487d7162; WORD $0xc962 // 048d: vpunpckldq %zmm1,%zmm0,%zmm9
@@ -458,7 +458,7 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	LONG $0x48e57162; WORD $0xf06c // 049f: vpunpcklqdq %zmm0,%zmm3,%zmm14
 	LONG $0x48855162; WORD $0xf96d // 04a5: vpunpckhqdq %zmm9,%zmm15,%zmm15
 	LONG $0x48e5f162; WORD $0xd86d // 04ab: vpunpckhqdq %zmm0,%zmm3,%zmm3
-	LONG $0x0460634c // 04b1: movslq 0x4(%rax),%r12
+	LONG $0x1c60634c // 04b1: movslq 0x1c(%rax),%r12
 	LONG $0x20c08348 // 04b5: add $0x20,%rax
 	WORD $0x894d; BYTE $0xe3 // 04b9: mov %r12,%r11
 	LONG $0x3ffbc149 // 04bc: sar $0x3f,%r11
@@ -466,61 +466,61 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x214d; BYTE $0xdc // 04c3: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 04c6: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xe3 // 04c9: kmovw %r11d,%k4
-	LONG $0xcc7cb162; WORD $0x0410; BYTE $0xa1 // 04ce: vmovups (%rcx,%r12,4),%zmm0{%k4}{z}
-	LONG $0xe060634c // 04d5: movslq -0x20(%rax),%r12
+	LONG $0xcc7c3162; WORD $0x0c10; BYTE $0xa1 // 04ce: vmovups (%rcx,%r12,4),%zmm9{%k4}{z}
+	LONG $0xf860634c // 04d5: movslq -0x8(%rax),%r12
 	WORD $0x894d; BYTE $0xe3 // 04d9: mov %r12,%r11
 	LONG $0x3ffbc149 // 04dc: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 04e0: not %r11
 	WORD $0x214d; BYTE $0xdc // 04e3: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 04e6: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xeb // 04e9: kmovw %r11d,%k5
-	LONG $0xcd7cb162; WORD $0x0c10; BYTE $0xa1 // 04ee: vmovups (%rcx,%r12,4),%zmm1{%k5}{z}
-	LONG $0xec60634c // 04f5: movslq -0x14(%rax),%r12
-	LONG $0x487ff262; WORD $0xc172 // 04f9: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0xcd7cb162; WORD $0x0410; BYTE $0xa1 // 04ee: vmovups (%rcx,%r12,4),%zmm0{%k5}{z}
+	LONG $0xf460634c // 04f5: movslq -0xc(%rax),%r12
+	LONG $0x48377262; WORD $0xc872 // 04f9: vcvtne2ps2bf16 %zmm0,%zmm9,%zmm9
 	WORD $0x894d; BYTE $0xe3 // 04ff: mov %r12,%r11
 	LONG $0x3ffbc149 // 0502: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0506: not %r11
 	WORD $0x214d; BYTE $0xdc // 0509: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 050c: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xf3 // 050f: kmovw %r11d,%k6
-	LONG $0xce7c3162; WORD $0x2c10; BYTE $0xa1 // 0514: vmovups (%rcx,%r12,4),%zmm13{%k6}{z}
-	LONG $0xe860634c // 051b: movslq -0x18(%rax),%r12
-	LONG $0x48edf262; WORD $0xc08d // 051f: vpermw %zmm0,%zmm2,%zmm0
+	LONG $0xce7cb162; WORD $0x0c10; BYTE $0xa1 // 0514: vmovups (%rcx,%r12,4),%zmm1{%k6}{z}
+	LONG $0xf060634c // 051b: movslq -0x10(%rax),%r12
+	LONG $0x48ed5262; WORD $0xc98d // 051f: vpermw %zmm9,%zmm2,%zmm9
 	WORD $0x894d; BYTE $0xe3 // 0525: mov %r12,%r11
 	LONG $0x3ffbc149 // 0528: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 052c: not %r11
 	WORD $0x214d; BYTE $0xdc // 052f: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0532: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xfb // 0535: kmovw %r11d,%k7
-	LONG $0xcf7cb162; WORD $0x0c10; BYTE $0xa1 // 053a: vmovups (%rcx,%r12,4),%zmm1{%k7}{z}
-	LONG $0xf460634c // 0541: movslq -0xc(%rax),%r12
-	LONG $0x48177262; WORD $0xe972 // 0545: vcvtne2ps2bf16 %zmm1,%zmm13,%zmm13
+	LONG $0xcf7cb162; WORD $0x0410; BYTE $0xa1 // 053a: vmovups (%rcx,%r12,4),%zmm0{%k7}{z}
+	LONG $0xec60634c // 0541: movslq -0x14(%rax),%r12
+	LONG $0x4877f262; WORD $0xc872 // 0545: vcvtne2ps2bf16 %zmm0,%zmm1,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 054b: mov %r12,%r11
 	LONG $0x3ffbc149 // 054e: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0552: not %r11
 	WORD $0x214d; BYTE $0xdc // 0555: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 0558: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xcb // 055b: kmovw %r11d,%k1
-	LONG $0xc97cb162; WORD $0x0c10; BYTE $0xa1 // 0560: vmovups (%rcx,%r12,4),%zmm1{%k1}{z}
-	LONG $0xf060634c // 0567: movslq -0x10(%rax),%r12
-	LONG $0x48ed5262; WORD $0xed8d // 056b: vpermw %zmm13,%zmm2,%zmm13
+	LONG $0xc97c3162; WORD $0x2c10; BYTE $0xa1 // 0560: vmovups (%rcx,%r12,4),%zmm13{%k1}{z}
+	LONG $0xe860634c // 0567: movslq -0x18(%rax),%r12
+	LONG $0x48edf262; WORD $0xc98d // 056b: vpermw %zmm1,%zmm2,%zmm1
 	WORD $0x894d; BYTE $0xe3 // 0571: mov %r12,%r11
 	LONG $0x3ffbc149 // 0574: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 0578: not %r11
 	WORD $0x214d; BYTE $0xdc // 057b: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 057e: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xd3 // 0581: kmovw %r11d,%k2
-	LONG $0xca7c3162; WORD $0x0c10; BYTE $0xa1 // 0586: vmovups (%rcx,%r12,4),%zmm9{%k2}{z}
-	LONG $0xfc60634c // 058d: movslq -0x4(%rax),%r12
-	LONG $0x4877d262; WORD $0xc972 // 0591: vcvtne2ps2bf16 %zmm9,%zmm1,%zmm1
+	LONG $0xca7cb162; WORD $0x0410; BYTE $0xa1 // 0586: vmovups (%rcx,%r12,4),%zmm0{%k2}{z}
+	LONG $0xe460634c // 058d: movslq -0x1c(%rax),%r12
+	LONG $0x48177262; WORD $0xe872 // 0591: vcvtne2ps2bf16 %zmm0,%zmm13,%zmm13
 	WORD $0x894d; BYTE $0xe3 // 0597: mov %r12,%r11
 	LONG $0x3ffbc149 // 059a: sar $0x3f,%r11
 	WORD $0xf749; BYTE $0xd3 // 059e: not %r11
 	WORD $0x214d; BYTE $0xdc // 05a1: and %r11,%r12
 	WORD $0x2141; BYTE $0xd3 // 05a4: and %edx,%r11d
 	LONG $0x9278c1c4; BYTE $0xdb // 05a7: kmovw %r11d,%k3
-	LONG $0xf858634c // 05ac: movslq -0x8(%rax),%r11
-	LONG $0xcb7c3162; WORD $0x0c10; BYTE $0xa1 // 05b0: vmovups (%rcx,%r12,4),%zmm9{%k3}{z}
+	LONG $0xe058634c // 05ac: movslq -0x20(%rax),%r11
+	LONG $0xcb7cb162; WORD $0x0410; BYTE $0xa1 // 05b0: vmovups (%rcx,%r12,4),%zmm0{%k3}{z}
 	WORD $0x894d; BYTE $0xdc // 05b7: mov %r11,%r12
 	LONG $0x3ffcc149 // 05ba: sar $0x3f,%r12
 	WORD $0xf749; BYTE $0xd4 // 05be: not %r12
@@ -528,123 +528,517 @@ TEXT ·framePlanesAMX(SB), NOSPLIT, $0-8
 	WORD $0x2144; BYTE $0xe2 // 05c4: and %r12d,%edx
 	LONG $0xe292f8c5 // 05c7: kmovw %edx,%k4
 	LONG $0xcc7ca162; WORD $0x0c10; BYTE $0x99 // 05cb: vmovups (%rcx,%r11,4),%zmm17{%k4}{z}
-	LONG $0x48edf262; WORD $0xc98d // 05d2: vpermw %zmm1,%zmm2,%zmm1
-	LONG $0x48373262; WORD $0xc972 // 05d8: vcvtne2ps2bf16 %zmm17,%zmm9,%zmm9
-	LONG $0x48ed5262; WORD $0xc98d // 05de: vpermw %zmm9,%zmm2,%zmm9
-	LONG $0x30438b48 // 05e4: mov 0x30(%rbx),%rax
-	WORD $0x8b48; BYTE $0x13 // 05e8: mov (%rbx),%rdx
-	LONG $0xc6af0f48 // 05eb: imul %rsi,%rax
-	LONG $0x487dc162; WORD $0xcd62 // 05ef: vpunpckldq %zmm13,%zmm0,%zmm17
-	LONG $0x487dd162; WORD $0xc56a // 05f5: vpunpckhdq %zmm13,%zmm0,%zmm0
-	WORD $0x0148; BYTE $0xf8 // 05fb: add %rdi,%rax
-	LONG $0x48755162; WORD $0xe962 // 05fe: vpunpckldq %zmm9,%zmm1,%zmm13
-	LONG $0x4875d162; WORD $0xc96a // 0604: vpunpckhdq %zmm9,%zmm1,%zmm1
-	LONG $0x40f5c162; WORD $0xd56c // 060a: vpunpcklqdq %zmm13,%zmm17,%zmm18
-	LONG $0x40f55162; WORD $0xcd6d // 0610: vpunpckhqdq %zmm13,%zmm17,%zmm9
-	LONG $0x82048d48 // 0616: lea (%rdx,%rax,4),%rax
-	LONG $0x48fd7162; WORD $0xe96c // 061a: vpunpcklqdq %zmm1,%zmm0,%zmm13
-	LONG $0x48fdf162; WORD $0xc16d // 0620: vpunpckhqdq %zmm1,%zmm0,%zmm0
-	LONG $0x4845d362; WORD $0xcc43; BYTE $0x44 // 0626: vshufi32x4 $0x44,%zmm12,%zmm7,%zmm1
-	LONG $0x4845d362; WORD $0xfc43; BYTE $0xee // 062d: vshufi32x4 $0xee,%zmm12,%zmm7,%zmm7
-	LONG $0x407d3362; WORD $0xe243; BYTE $0x44 // 0634: vshufi32x4 $0x44,%zmm18,%zmm16,%zmm12
-	LONG $0x4875c362; WORD $0xcc43; BYTE $0x88 // 063b: vshufi32x4 $0x88,%zmm12,%zmm1,%zmm17
-	LONG $0x48fee162; WORD $0x087f // 0642: vmovdqu64 %zmm17,(%rax)
-	LONG $0x30538b48 // 0648: mov 0x30(%rbx),%rdx
-	LONG $0x4875d362; WORD $0xcc43; BYTE $0xdd // 064c: vshufi32x4 $0xdd,%zmm12,%zmm1,%zmm1
-	LONG $0x04e2c148 // 0653: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 0657: vmovdqu64 %zmm1,(%rax,%rdx,1)
-	LONG $0x30538b48 // 065e: mov 0x30(%rbx),%rdx
-	LONG $0x407da362; WORD $0xc243; BYTE $0xee // 0662: vshufi32x4 $0xee,%zmm18,%zmm16,%zmm16
-	LONG $0x4845b362; WORD $0xc843; BYTE $0x88 // 0669: vshufi32x4 $0x88,%zmm16,%zmm7,%zmm1
-	LONG $0x05e2c148 // 0670: shl $0x5,%rdx
-	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 0674: vmovdqu64 %zmm1,(%rax,%rdx,1)
-	LONG $0x30538b48 // 067b: mov 0x30(%rbx),%rdx
-	LONG $0x4845b362; WORD $0xf843; BYTE $0xdd // 067f: vshufi32x4 $0xdd,%zmm16,%zmm7,%zmm7
-	LONG $0x52148d48 // 0686: lea (%rdx,%rdx,2),%rdx
-	LONG $0x04e2c148 // 068a: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x3c7f; BYTE $0x10 // 068e: vmovdqu64 %zmm7,(%rax,%rdx,1)
-	LONG $0x30538b48 // 0695: mov 0x30(%rbx),%rdx
-	LONG $0x90048d48 // 0699: lea (%rax,%rdx,4),%rax
-	LONG $0x4855d362; WORD $0xfb43; BYTE $0x44 // 069d: vshufi32x4 $0x44,%zmm11,%zmm5,%zmm7
-	LONG $0x4855d362; WORD $0xeb43; BYTE $0xee // 06a4: vshufi32x4 $0xee,%zmm11,%zmm5,%zmm5
-	LONG $0x48055362; WORD $0xd943; BYTE $0x44 // 06ab: vshufi32x4 $0x44,%zmm9,%zmm15,%zmm11
-	LONG $0x4805d362; WORD $0xc943; BYTE $0xee // 06b2: vshufi32x4 $0xee,%zmm9,%zmm15,%zmm1
-	LONG $0x48455362; WORD $0xcb43; BYTE $0x88 // 06b9: vshufi32x4 $0x88,%zmm11,%zmm7,%zmm9
-	LONG $0x48fe7162; WORD $0x087f // 06c0: vmovdqu64 %zmm9,(%rax)
-	LONG $0x30538b48 // 06c6: mov 0x30(%rbx),%rdx
-	LONG $0x4845d362; WORD $0xfb43; BYTE $0xdd // 06ca: vshufi32x4 $0xdd,%zmm11,%zmm7,%zmm7
-	LONG $0x04e2c148 // 06d1: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x3c7f; BYTE $0x10 // 06d5: vmovdqu64 %zmm7,(%rax,%rdx,1)
-	LONG $0x30538b48 // 06dc: mov 0x30(%rbx),%rdx
-	LONG $0x4855f362; WORD $0xf943; BYTE $0x88 // 06e0: vshufi32x4 $0x88,%zmm1,%zmm5,%zmm7
-	LONG $0x05e2c148 // 06e7: shl $0x5,%rdx
-	LONG $0x48fef162; WORD $0x3c7f; BYTE $0x10 // 06eb: vmovdqu64 %zmm7,(%rax,%rdx,1)
-	LONG $0x30538b48 // 06f2: mov 0x30(%rbx),%rdx
-	LONG $0x4855f362; WORD $0xe943; BYTE $0xdd // 06f6: vshufi32x4 $0xdd,%zmm1,%zmm5,%zmm5
-	LONG $0x52148d48 // 06fd: lea (%rdx,%rdx,2),%rdx
-	LONG $0x04e2c148 // 0701: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x2c7f; BYTE $0x10 // 0705: vmovdqu64 %zmm5,(%rax,%rdx,1)
-	LONG $0x30538b48 // 070c: mov 0x30(%rbx),%rdx
-	LONG $0x90048d48 // 0710: lea (%rax,%rdx,4),%rax
-	LONG $0x484dd362; WORD $0xca43; BYTE $0x44 // 0714: vshufi32x4 $0x44,%zmm10,%zmm6,%zmm1
-	LONG $0x480dd362; WORD $0xed43; BYTE $0x44 // 071b: vshufi32x4 $0x44,%zmm13,%zmm14,%zmm5
-	LONG $0x4875f362; WORD $0xfd43; BYTE $0x88 // 0722: vshufi32x4 $0x88,%zmm5,%zmm1,%zmm7
-	LONG $0x48fef162; WORD $0x387f // 0729: vmovdqu64 %zmm7,(%rax)
-	LONG $0x30538b48 // 072f: mov 0x30(%rbx),%rdx
-	LONG $0x4875f362; WORD $0xcd43; BYTE $0xdd // 0733: vshufi32x4 $0xdd,%zmm5,%zmm1,%zmm1
-	LONG $0x04e2c148 // 073a: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 073e: vmovdqu64 %zmm1,(%rax,%rdx,1)
-	LONG $0x30538b48 // 0745: mov 0x30(%rbx),%rdx
-	LONG $0x484dd362; WORD $0xf243; BYTE $0xee // 0749: vshufi32x4 $0xee,%zmm10,%zmm6,%zmm6
-	LONG $0x480d5362; WORD $0xf543; BYTE $0xee // 0750: vshufi32x4 $0xee,%zmm13,%zmm14,%zmm14
-	LONG $0x484dd362; WORD $0xce43; BYTE $0x88 // 0757: vshufi32x4 $0x88,%zmm14,%zmm6,%zmm1
-	LONG $0x05e2c148 // 075e: shl $0x5,%rdx
-	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 0762: vmovdqu64 %zmm1,(%rax,%rdx,1)
-	LONG $0x30538b48 // 0769: mov 0x30(%rbx),%rdx
-	LONG $0x484dd362; WORD $0xf643; BYTE $0xdd // 076d: vshufi32x4 $0xdd,%zmm14,%zmm6,%zmm6
-	LONG $0x52148d48 // 0774: lea (%rdx,%rdx,2),%rdx
-	LONG $0x04e2c148 // 0778: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x347f; BYTE $0x10 // 077c: vmovdqu64 %zmm6,(%rax,%rdx,1)
-	LONG $0x30538b48 // 0783: mov 0x30(%rbx),%rdx
-	LONG $0x90048d48 // 0787: lea (%rax,%rdx,4),%rax
-	LONG $0x483df362; WORD $0xec43; BYTE $0x44 // 078b: vshufi32x4 $0x44,%zmm4,%zmm8,%zmm5
-	LONG $0x483df362; WORD $0xcc43; BYTE $0xee // 0792: vshufi32x4 $0xee,%zmm4,%zmm8,%zmm1
-	LONG $0x4865f362; WORD $0xe043; BYTE $0x44 // 0799: vshufi32x4 $0x44,%zmm0,%zmm3,%zmm4
-	LONG $0x4865f362; WORD $0xd843; BYTE $0xee // 07a0: vshufi32x4 $0xee,%zmm0,%zmm3,%zmm3
-	LONG $0x4855f362; WORD $0xc443; BYTE $0x88 // 07a7: vshufi32x4 $0x88,%zmm4,%zmm5,%zmm0
-	LONG $0x48fef162; WORD $0x007f // 07ae: vmovdqu64 %zmm0,(%rax)
-	LONG $0x30538b48 // 07b4: mov 0x30(%rbx),%rdx
-	LONG $0x4855f362; WORD $0xec43; BYTE $0xdd // 07b8: vshufi32x4 $0xdd,%zmm4,%zmm5,%zmm5
-	LONG $0x04e2c148 // 07bf: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x2c7f; BYTE $0x10 // 07c3: vmovdqu64 %zmm5,(%rax,%rdx,1)
-	LONG $0x30538b48 // 07ca: mov 0x30(%rbx),%rdx
-	LONG $0x4875f362; WORD $0xc343; BYTE $0x88 // 07ce: vshufi32x4 $0x88,%zmm3,%zmm1,%zmm0
-	LONG $0x05e2c148 // 07d5: shl $0x5,%rdx
-	LONG $0x48fef162; WORD $0x047f; BYTE $0x10 // 07d9: vmovdqu64 %zmm0,(%rax,%rdx,1)
-	LONG $0x30538b48 // 07e0: mov 0x30(%rbx),%rdx
-	LONG $0x4875f362; WORD $0xcb43; BYTE $0xdd // 07e4: vshufi32x4 $0xdd,%zmm3,%zmm1,%zmm1
-	LONG $0x52148d48 // 07eb: lea (%rdx,%rdx,2),%rdx
-	LONG $0x04e2c148 // 07ef: shl $0x4,%rdx
-	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 07f3: vmovdqu64 %zmm1,(%rax,%rdx,1)
-	LONG $0x284b8b48 // 07fa: mov 0x28(%rbx),%rcx
-	LONG $0x10c68348 // 07fe: add $0x10,%rsi
-	WORD $0x3948; BYTE $0xf1 // 0802: cmp %rsi,%rcx
-	LONG $0xf8558f0f; WORD $0xffff // 0805: jg 60 <framePlanes+0x60>
-	LONG $0x20c28349 // 080b: add $0x20,%r10
-	LONG $0x1853394c // 080f: cmp %r10,0x18(%rbx)
-	LONG $0xf8278f0f; WORD $0xffff // 0813: jg 40 <framePlanes+0x40>
-	WORD $0xf8c5; BYTE $0x77 // 0819: vzeroupper
-	WORD $0xf8c5; BYTE $0x77 // 081c: vzeroupper
-	BYTE $0xc3 // 081f: ret
-	QUAD $0x000000841f0f2e66 // 0820
-	QUAD $0x00841f0f2e660000 // 0828
-	QUAD $0x1f0f2e6600000000 // 0830
-	QUAD $0x9066000000000084 // 0838
-	QUAD $0x0011000100100000 // 0840
-	QUAD $0x0013000300120002 // 0848
-	QUAD $0x0015000500140004 // 0850
-	QUAD $0x0017000700160006 // 0858
-	QUAD $0x0019000900180008 // 0860
-	QUAD $0x001b000b001a000a // 0868
-	QUAD $0x001d000d001c000c // 0870
-	QUAD $0x001f000f001e000e // 0878
+	LONG $0x48ed5262; WORD $0xed8d // 05d2: vpermw %zmm13,%zmm2,%zmm13
+	LONG $0x487fb262; WORD $0xc172 // 05d8: vcvtne2ps2bf16 %zmm17,%zmm0,%zmm0
+	LONG $0x48edf262; WORD $0xc08d // 05de: vpermw %zmm0,%zmm2,%zmm0
+	LONG $0x487dc162; WORD $0xcd62 // 05e4: vpunpckldq %zmm13,%zmm0,%zmm17
+	LONG $0x487dd162; WORD $0xc56a // 05ea: vpunpckhdq %zmm13,%zmm0,%zmm0
+	LONG $0x48755162; WORD $0xe962 // 05f0: vpunpckldq %zmm9,%zmm1,%zmm13
+	LONG $0x4875d162; WORD $0xc96a // 05f6: vpunpckhdq %zmm9,%zmm1,%zmm1
+	LONG $0x40f5c162; WORD $0xd56c // 05fc: vpunpcklqdq %zmm13,%zmm17,%zmm18
+	LONG $0x40f55162; WORD $0xcd6d // 0602: vpunpckhqdq %zmm13,%zmm17,%zmm9
+	LONG $0x48fd7162; WORD $0xe96c // 0608: vpunpcklqdq %zmm1,%zmm0,%zmm13
+	LONG $0x48fdf162; WORD $0xc16d // 060e: vpunpckhqdq %zmm1,%zmm0,%zmm0
+	LONG $0x30538b48 // 0614: mov 0x30(%rbx),%rdx
+	WORD $0x8b48; BYTE $0x0b // 0618: mov (%rbx),%rcx
+	WORD $0x8948; BYTE $0xd0 // 061b: mov %rdx,%rax
+	LONG $0xc6af0f48 // 061e: imul %rsi,%rax
+	WORD $0x0148; BYTE $0xf8 // 0622: add %rdi,%rax
+	LONG $0x81048d48 // 0625: lea (%rcx,%rax,4),%rax
+	LONG $0x04e2c148 // 0629: shl $0x4,%rdx
+	LONG $0x4845d362; WORD $0xcc43; BYTE $0x44 // 062d: vshufi32x4 $0x44,%zmm12,%zmm7,%zmm1
+	LONG $0x4845d362; WORD $0xfc43; BYTE $0xee // 0634: vshufi32x4 $0xee,%zmm12,%zmm7,%zmm7
+	LONG $0x407d3362; WORD $0xe243; BYTE $0x44 // 063b: vshufi32x4 $0x44,%zmm18,%zmm16,%zmm12
+	LONG $0x100c8d48 // 0642: lea (%rax,%rdx,1),%rcx
+	LONG $0x407da362; WORD $0xc243; BYTE $0xee // 0646: vshufi32x4 $0xee,%zmm18,%zmm16,%zmm16
+	LONG $0x4875c362; WORD $0xcc43; BYTE $0x88 // 064d: vshufi32x4 $0x88,%zmm12,%zmm1,%zmm17
+	LONG $0x4875d362; WORD $0xcc43; BYTE $0xdd // 0654: vshufi32x4 $0xdd,%zmm12,%zmm1,%zmm1
+	LONG $0x48fee162; WORD $0x087f // 065b: vmovdqu64 %zmm17,(%rax)
+	LONG $0x48fef162; WORD $0x097f // 0661: vmovdqu64 %zmm1,(%rcx)
+	WORD $0x0148; BYTE $0xd1 // 0667: add %rdx,%rcx
+	LONG $0x4845b362; WORD $0xc843; BYTE $0x88 // 066a: vshufi32x4 $0x88,%zmm16,%zmm7,%zmm1
+	LONG $0x4845b362; WORD $0xf843; BYTE $0xdd // 0671: vshufi32x4 $0xdd,%zmm16,%zmm7,%zmm7
+	LONG $0x48fef162; WORD $0x097f // 0678: vmovdqu64 %zmm1,(%rcx)
+	LONG $0x48fef162; WORD $0x3c7f; BYTE $0x11 // 067e: vmovdqu64 %zmm7,(%rcx,%rdx,1)
+	LONG $0x30538b48 // 0685: mov 0x30(%rbx),%rdx
+	LONG $0x90048d48 // 0689: lea (%rax,%rdx,4),%rax
+	LONG $0x04e2c148 // 068d: shl $0x4,%rdx
+	LONG $0x4855d362; WORD $0xfb43; BYTE $0x44 // 0691: vshufi32x4 $0x44,%zmm11,%zmm5,%zmm7
+	LONG $0x4855d362; WORD $0xeb43; BYTE $0xee // 0698: vshufi32x4 $0xee,%zmm11,%zmm5,%zmm5
+	LONG $0x48055362; WORD $0xd943; BYTE $0x44 // 069f: vshufi32x4 $0x44,%zmm9,%zmm15,%zmm11
+	LONG $0x4805d362; WORD $0xc943; BYTE $0xee // 06a6: vshufi32x4 $0xee,%zmm9,%zmm15,%zmm1
+	LONG $0x100c8d48 // 06ad: lea (%rax,%rdx,1),%rcx
+	LONG $0x48455362; WORD $0xcb43; BYTE $0x88 // 06b1: vshufi32x4 $0x88,%zmm11,%zmm7,%zmm9
+	LONG $0x4845d362; WORD $0xfb43; BYTE $0xdd // 06b8: vshufi32x4 $0xdd,%zmm11,%zmm7,%zmm7
+	LONG $0x48fe7162; WORD $0x087f // 06bf: vmovdqu64 %zmm9,(%rax)
+	LONG $0x48fef162; WORD $0x397f // 06c5: vmovdqu64 %zmm7,(%rcx)
+	WORD $0x0148; BYTE $0xd1 // 06cb: add %rdx,%rcx
+	LONG $0x4855f362; WORD $0xf943; BYTE $0x88 // 06ce: vshufi32x4 $0x88,%zmm1,%zmm5,%zmm7
+	LONG $0x4855f362; WORD $0xe943; BYTE $0xdd // 06d5: vshufi32x4 $0xdd,%zmm1,%zmm5,%zmm5
+	LONG $0x48fef162; WORD $0x397f // 06dc: vmovdqu64 %zmm7,(%rcx)
+	LONG $0x48fef162; WORD $0x2c7f; BYTE $0x11 // 06e2: vmovdqu64 %zmm5,(%rcx,%rdx,1)
+	LONG $0x30538b48 // 06e9: mov 0x30(%rbx),%rdx
+	LONG $0x90048d48 // 06ed: lea (%rax,%rdx,4),%rax
+	LONG $0x04e2c148 // 06f1: shl $0x4,%rdx
+	LONG $0x484dd362; WORD $0xca43; BYTE $0x44 // 06f5: vshufi32x4 $0x44,%zmm10,%zmm6,%zmm1
+	LONG $0x480dd362; WORD $0xed43; BYTE $0x44 // 06fc: vshufi32x4 $0x44,%zmm13,%zmm14,%zmm5
+	LONG $0x100c8d48 // 0703: lea (%rax,%rdx,1),%rcx
+	LONG $0x484dd362; WORD $0xf243; BYTE $0xee // 0707: vshufi32x4 $0xee,%zmm10,%zmm6,%zmm6
+	LONG $0x480d5362; WORD $0xf543; BYTE $0xee // 070e: vshufi32x4 $0xee,%zmm13,%zmm14,%zmm14
+	LONG $0x4875f362; WORD $0xfd43; BYTE $0x88 // 0715: vshufi32x4 $0x88,%zmm5,%zmm1,%zmm7
+	LONG $0x4875f362; WORD $0xcd43; BYTE $0xdd // 071c: vshufi32x4 $0xdd,%zmm5,%zmm1,%zmm1
+	LONG $0x48fef162; WORD $0x387f // 0723: vmovdqu64 %zmm7,(%rax)
+	LONG $0x48fef162; WORD $0x097f // 0729: vmovdqu64 %zmm1,(%rcx)
+	WORD $0x0148; BYTE $0xd1 // 072f: add %rdx,%rcx
+	LONG $0x484dd362; WORD $0xce43; BYTE $0x88 // 0732: vshufi32x4 $0x88,%zmm14,%zmm6,%zmm1
+	LONG $0x484dd362; WORD $0xf643; BYTE $0xdd // 0739: vshufi32x4 $0xdd,%zmm14,%zmm6,%zmm6
+	LONG $0x48fef162; WORD $0x097f // 0740: vmovdqu64 %zmm1,(%rcx)
+	LONG $0x48fef162; WORD $0x347f; BYTE $0x11 // 0746: vmovdqu64 %zmm6,(%rcx,%rdx,1)
+	LONG $0x30538b48 // 074d: mov 0x30(%rbx),%rdx
+	LONG $0x90048d48 // 0751: lea (%rax,%rdx,4),%rax
+	LONG $0x483df362; WORD $0xec43; BYTE $0x44 // 0755: vshufi32x4 $0x44,%zmm4,%zmm8,%zmm5
+	LONG $0x483df362; WORD $0xcc43; BYTE $0xee // 075c: vshufi32x4 $0xee,%zmm4,%zmm8,%zmm1
+	LONG $0x4865f362; WORD $0xe043; BYTE $0x44 // 0763: vshufi32x4 $0x44,%zmm0,%zmm3,%zmm4
+	LONG $0x04e2c148 // 076a: shl $0x4,%rdx
+	LONG $0x4865f362; WORD $0xd843; BYTE $0xee // 076e: vshufi32x4 $0xee,%zmm0,%zmm3,%zmm3
+	LONG $0x4855f362; WORD $0xc443; BYTE $0x88 // 0775: vshufi32x4 $0x88,%zmm4,%zmm5,%zmm0
+	LONG $0x48fef162; WORD $0x007f // 077c: vmovdqu64 %zmm0,(%rax)
+	LONG $0x4855f362; WORD $0xec43; BYTE $0xdd // 0782: vshufi32x4 $0xdd,%zmm4,%zmm5,%zmm5
+	WORD $0x0148; BYTE $0xd0 // 0789: add %rdx,%rax
+	LONG $0x48fef162; WORD $0x287f // 078c: vmovdqu64 %zmm5,(%rax)
+	LONG $0x4875f362; WORD $0xc343; BYTE $0x88 // 0792: vshufi32x4 $0x88,%zmm3,%zmm1,%zmm0
+	WORD $0x0148; BYTE $0xd0 // 0799: add %rdx,%rax
+	LONG $0x4875f362; WORD $0xcb43; BYTE $0xdd // 079c: vshufi32x4 $0xdd,%zmm3,%zmm1,%zmm1
+	LONG $0x48fef162; WORD $0x007f // 07a3: vmovdqu64 %zmm0,(%rax)
+	LONG $0x48fef162; WORD $0x0c7f; BYTE $0x10 // 07a9: vmovdqu64 %zmm1,(%rax,%rdx,1)
+	LONG $0x284b8b48 // 07b0: mov 0x28(%rbx),%rcx
+	LONG $0x10c68348 // 07b4: add $0x10,%rsi
+	WORD $0x3948; BYTE $0xf1 // 07b8: cmp %rsi,%rcx
+	LONG $0xf89f8f0f; WORD $0xffff // 07bb: jg 60 <framePlanes+0x60>
+	LONG $0x20c28349 // 07c1: add $0x20,%r10
+	LONG $0x1853394c // 07c5: cmp %r10,0x18(%rbx)
+	LONG $0xf8718f0f; WORD $0xffff // 07c9: jg 40 <framePlanes+0x40>
+	WORD $0xf8c5; BYTE $0x77 // 07cf: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 07d2: vzeroupper
+	BYTE $0xc3 // 07d5: ret
+	WORD $0x2e66 // 07d6
+	QUAD $0x0000000000841f0f // 07d8
+	QUAD $0x000000841f0f2e66 // 07e0
+	QUAD $0x00841f0f2e660000 // 07e8
+	QUAD $0x1f0f2e6600000000 // 07f0
+	QUAD $0x9066000000000084 // 07f8
+	QUAD $0x0011000100100000 // 0800
+	QUAD $0x0013000300120002 // 0808
+	QUAD $0x0015000500140004 // 0810
+	QUAD $0x0017000700160006 // 0818
+	QUAD $0x0019000900180008 // 0820
+	QUAD $0x001b000b001a000a // 0828
+	QUAD $0x001d000d001c000c // 0830
+	QUAD $0x001f000f001e000e // 0838
+
+// func frameTurnAMX(a *frameArgs)
+// frameTurn of csrc/frames.c
+TEXT ·frameTurnAMX(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x307f8348; BYTE $0x00 // 0000: cmpq $0x0,0x30(%rdi)
+	WORD $0x8948; BYTE $0xfe // 0005: mov %rdi,%rsi
+	LONG $0x06ab8e0f; WORD $0x0000 // 0008: jle 6b9 <frameTurn+0x6b9>
+	WORD $0xff31 // 000e: xor %edi,%edi
+	LONG $0x0001ba41; WORD $0x0000 // 0010: mov $0x1,%r10d
+	QUAD $0x000000841f0f2e66; WORD $0x0000 // 0016: cs nopw 0x0(%rax,%rax,1)
+	LONG $0x28468b48 // 0020: mov 0x28(%rsi),%rax
+	LONG $0x3f148d48 // 0024: lea (%rdi,%rdi,1),%rdx
+	WORD $0x2948; BYTE $0xd0 // 0028: sub %rdx,%rax
+	LONG $0x000010b9; BYTE $0x00 // 002b: mov $0x10,%ecx
+	WORD $0x3948; BYTE $0xc8 // 0030: cmp %rcx,%rax
+	LONG $0xc84e0f48 // 0033: cmovle %rax,%rcx
+	WORD $0xd231 // 0037: xor %edx,%edx
+	WORD $0x8548; BYTE $0xc9 // 0039: test %rcx,%rcx
+	LONG $0xca480f48 // 003c: cmovs %rdx,%rcx
+	WORD $0x8944; BYTE $0xd3 // 0040: mov %r10d,%ebx
+	WORD $0xe3d3 // 0043: shl %cl,%ebx
+	LONG $0xf0488d48 // 0045: lea -0x10(%rax),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0049: mov $0x10,%eax
+	WORD $0xcbff // 004e: dec %ebx
+	WORD $0x3948; BYTE $0xc1 // 0050: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 0053: cmovg %rax,%rcx
+	WORD $0xc031 // 0057: xor %eax,%eax
+	WORD $0x8548; BYTE $0xc9 // 0059: test %rcx,%rcx
+	LONG $0xc8480f48 // 005c: cmovs %rax,%rcx
+	WORD $0x8944; BYTE $0xd2 // 0060: mov %r10d,%edx
+	WORD $0xe2d3 // 0063: shl %cl,%edx
+	WORD $0x8949; BYTE $0xf9 // 0065: mov %rdi,%r9
+	WORD $0xcaff // 0068: dec %edx
+	QUAD $0x00000000fd1c8d4c // 006a: lea 0x0(,%rdi,8),%r11
+	LONG $0x05e1c149 // 0072: shl $0x5,%r9
+	LONG $0x0002b841; WORD $0x0000 // 0076: mov $0x2,%r8d
+	WORD $0xc931 // 007c: xor %ecx,%ecx
+	LONG $0x08668b4c // 007e: mov 0x8(%rsi),%r12
+	LONG $0x10468b48 // 0082: mov 0x10(%rsi),%rax
+	WORD $0x014d; BYTE $0xdc // 0086: add %r11,%r12
+	LONG $0x88048d48 // 0089: lea (%rax,%rcx,4),%rax
+	LONG $0x0c68634c // 008d: movslq 0xc(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0091: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0094: mov %r13,%r14
+	LONG $0x3ffec149 // 0097: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 009b: not %r14
+	WORD $0x214d; BYTE $0xf5 // 009e: and %r14,%r13
+	LONG $0x02e5c149 // 00a1: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 00a5: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 00a8: and %edx,%r14d
+	LONG $0x9278c1c4; BYTE $0xcf // 00ab: kmovw %r15d,%k1
+	LONG $0x9278c1c4; BYTE $0xd6 // 00b0: kmovw %r14d,%k2
+	LONG $0xc97c9162; WORD $0x0410; BYTE $0x2c // 00b5: vmovups (%r12,%r13,1),%zmm0{%k1}{z}
+	QUAD $0x012c5410ca7c9162 // 00bc: vmovups 0x40(%r12,%r13,1),%zmm2{%k2}{z}
+	LONG $0x0868634c // 00c4: movslq 0x8(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 00c8: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 00cb: mov %r13,%r14
+	LONG $0x3ffec149 // 00ce: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 00d2: not %r14
+	WORD $0x214d; BYTE $0xf5 // 00d5: and %r14,%r13
+	LONG $0x02e5c149 // 00d8: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 00dc: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 00df: and %edx,%r14d
+	LONG $0x486ff262; WORD $0xd072 // 00e2: vcvtne2ps2bf16 %zmm0,%zmm2,%zmm2
+	LONG $0x9278c1c4; BYTE $0xdf // 00e8: kmovw %r15d,%k3
+	LONG $0x9278c1c4; BYTE $0xe6 // 00ed: kmovw %r14d,%k4
+	LONG $0xcb7c9162; WORD $0x0c10; BYTE $0x2c // 00f2: vmovups (%r12,%r13,1),%zmm1{%k3}{z}
+	QUAD $0x012c4410cc7c9162 // 00f9: vmovups 0x40(%r12,%r13,1),%zmm0{%k4}{z}
+	LONG $0x0468634c // 0101: movslq 0x4(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0105: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0108: mov %r13,%r14
+	LONG $0x3ffec149 // 010b: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 010f: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0112: and %r14,%r13
+	LONG $0x02e5c149 // 0115: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0119: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 011c: and %edx,%r14d
+	LONG $0x487ff262; WORD $0xc172 // 011f: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0x9278c1c4; BYTE $0xef // 0125: kmovw %r15d,%k5
+	LONG $0x9278c1c4; BYTE $0xf6 // 012a: kmovw %r14d,%k6
+	LONG $0xcd7c9162; WORD $0x0c10; BYTE $0x2c // 012f: vmovups (%r12,%r13,1),%zmm1{%k5}{z}
+	QUAD $0x012c6410ce7c9162 // 0136: vmovups 0x40(%r12,%r13,1),%zmm4{%k6}{z}
+	WORD $0x634c; BYTE $0x28 // 013e: movslq (%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0141: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0144: mov %r13,%r14
+	LONG $0x3ffec149 // 0147: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 014b: not %r14
+	WORD $0x214d; BYTE $0xf5 // 014e: and %r14,%r13
+	LONG $0x02e5c149 // 0151: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0155: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 0158: and %edx,%r14d
+	LONG $0x485ff262; WORD $0xe172 // 015b: vcvtne2ps2bf16 %zmm1,%zmm4,%zmm4
+	LONG $0x9278c1c4; BYTE $0xff // 0161: kmovw %r15d,%k7
+	LONG $0x9278c1c4; BYTE $0xce // 0166: kmovw %r14d,%k1
+	LONG $0xcf7c9162; WORD $0x1c10; BYTE $0x2c // 016b: vmovups (%r12,%r13,1),%zmm3{%k7}{z}
+	QUAD $0x012c4c10c97c9162 // 0172: vmovups 0x40(%r12,%r13,1),%zmm1{%k1}{z}
+	LONG $0x10c08348 // 017a: add $0x10,%rax
+	LONG $0x4877f262; WORD $0xcb72 // 017e: vcvtne2ps2bf16 %zmm3,%zmm1,%zmm1
+	LONG $0x4875f162; WORD $0xdc62 // 0184: vpunpckldq %zmm4,%zmm1,%zmm3
+	LONG $0x4875f162; WORD $0xcc6a // 018a: vpunpckhdq %zmm4,%zmm1,%zmm1
+	LONG $0x487df162; WORD $0xe262 // 0190: vpunpckldq %zmm2,%zmm0,%zmm4
+	LONG $0x487df162; WORD $0xc26a // 0196: vpunpckhdq %zmm2,%zmm0,%zmm0
+	LONG $0x48e57162; WORD $0xcc6c // 019c: vpunpcklqdq %zmm4,%zmm3,%zmm9
+	LONG $0x48f5f162; WORD $0xd06c // 01a2: vpunpcklqdq %zmm0,%zmm1,%zmm2
+	LONG $0x48e5f162; WORD $0xdc6d // 01a8: vpunpckhqdq %zmm4,%zmm3,%zmm3
+	LONG $0x48f5f162; WORD $0xc86d // 01ae: vpunpckhqdq %zmm0,%zmm1,%zmm1
+	LONG $0x0c68634c // 01b4: movslq 0xc(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 01b8: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 01bb: mov %r13,%r14
+	LONG $0x3ffec149 // 01be: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 01c2: not %r14
+	WORD $0x214d; BYTE $0xf5 // 01c5: and %r14,%r13
+	LONG $0x02e5c149 // 01c8: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 01cc: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 01cf: and %edx,%r14d
+	LONG $0x9278c1c4; BYTE $0xd7 // 01d2: kmovw %r15d,%k2
+	LONG $0x9278c1c4; BYTE $0xde // 01d7: kmovw %r14d,%k3
+	LONG $0xca7c9162; WORD $0x0410; BYTE $0x2c // 01dc: vmovups (%r12,%r13,1),%zmm0{%k2}{z}
+	QUAD $0x012c6410cb7c9162 // 01e3: vmovups 0x40(%r12,%r13,1),%zmm4{%k3}{z}
+	LONG $0x0868634c // 01eb: movslq 0x8(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 01ef: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 01f2: mov %r13,%r14
+	LONG $0x3ffec149 // 01f5: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 01f9: not %r14
+	WORD $0x214d; BYTE $0xf5 // 01fc: and %r14,%r13
+	LONG $0x02e5c149 // 01ff: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0203: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 0206: and %edx,%r14d
+	LONG $0x485ff262; WORD $0xe072 // 0209: vcvtne2ps2bf16 %zmm0,%zmm4,%zmm4
+	LONG $0x9278c1c4; BYTE $0xe7 // 020f: kmovw %r15d,%k4
+	LONG $0x9278c1c4; BYTE $0xee // 0214: kmovw %r14d,%k5
+	LONG $0xcc7c9162; WORD $0x2c10; BYTE $0x2c // 0219: vmovups (%r12,%r13,1),%zmm5{%k4}{z}
+	QUAD $0x012c4410cd7c9162 // 0220: vmovups 0x40(%r12,%r13,1),%zmm0{%k5}{z}
+	LONG $0x0468634c // 0228: movslq 0x4(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 022c: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 022f: mov %r13,%r14
+	LONG $0x3ffec149 // 0232: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0236: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0239: and %r14,%r13
+	LONG $0x02e5c149 // 023c: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0240: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 0243: and %edx,%r14d
+	LONG $0x487ff262; WORD $0xc572 // 0246: vcvtne2ps2bf16 %zmm5,%zmm0,%zmm0
+	LONG $0x9278c1c4; BYTE $0xf7 // 024c: kmovw %r15d,%k6
+	LONG $0x9278c1c4; BYTE $0xfe // 0251: kmovw %r14d,%k7
+	LONG $0xce7c9162; WORD $0x2c10; BYTE $0x2c // 0256: vmovups (%r12,%r13,1),%zmm5{%k6}{z}
+	QUAD $0x012c7410cf7c9162 // 025d: vmovups 0x40(%r12,%r13,1),%zmm6{%k7}{z}
+	WORD $0x634c; BYTE $0x28 // 0265: movslq (%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0268: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 026b: mov %r13,%r14
+	LONG $0x3ffec149 // 026e: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0272: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0275: and %r14,%r13
+	LONG $0x02e5c149 // 0278: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 027c: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 027f: and %edx,%r14d
+	LONG $0x484ff262; WORD $0xf572 // 0282: vcvtne2ps2bf16 %zmm5,%zmm6,%zmm6
+	LONG $0x9278c1c4; BYTE $0xcf // 0288: kmovw %r15d,%k1
+	LONG $0x9278c1c4; BYTE $0xd6 // 028d: kmovw %r14d,%k2
+	LONG $0xc97c9162; WORD $0x3c10; BYTE $0x2c // 0292: vmovups (%r12,%r13,1),%zmm7{%k1}{z}
+	QUAD $0x012c6c10ca7c9162 // 0299: vmovups 0x40(%r12,%r13,1),%zmm5{%k2}{z}
+	LONG $0x10c08348 // 02a1: add $0x10,%rax
+	LONG $0x4857f262; WORD $0xef72 // 02a5: vcvtne2ps2bf16 %zmm7,%zmm5,%zmm5
+	LONG $0x48557162; WORD $0xee62 // 02ab: vpunpckldq %zmm6,%zmm5,%zmm13
+	LONG $0x4855f162; WORD $0xee6a // 02b1: vpunpckhdq %zmm6,%zmm5,%zmm5
+	LONG $0x487df162; WORD $0xf462 // 02b7: vpunpckldq %zmm4,%zmm0,%zmm6
+	LONG $0x487df162; WORD $0xc46a // 02bd: vpunpckhdq %zmm4,%zmm0,%zmm0
+	LONG $0x48957162; WORD $0xfe6c // 02c3: vpunpcklqdq %zmm6,%zmm13,%zmm15
+	LONG $0x48d57162; WORD $0xe06c // 02c9: vpunpcklqdq %zmm0,%zmm5,%zmm12
+	LONG $0x48957162; WORD $0xee6d // 02cf: vpunpckhqdq %zmm6,%zmm13,%zmm13
+	LONG $0x48d5f162; WORD $0xf86d // 02d5: vpunpckhqdq %zmm0,%zmm5,%zmm7
+	LONG $0x0c68634c // 02db: movslq 0xc(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 02df: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 02e2: mov %r13,%r14
+	LONG $0x3ffec149 // 02e5: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 02e9: not %r14
+	WORD $0x214d; BYTE $0xf5 // 02ec: and %r14,%r13
+	LONG $0x02e5c149 // 02ef: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 02f3: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 02f6: and %edx,%r14d
+	LONG $0x9278c1c4; BYTE $0xdf // 02f9: kmovw %r15d,%k3
+	LONG $0x9278c1c4; BYTE $0xe6 // 02fe: kmovw %r14d,%k4
+	LONG $0xcb7c9162; WORD $0x0410; BYTE $0x2c // 0303: vmovups (%r12,%r13,1),%zmm0{%k3}{z}
+	QUAD $0x012c7410cc7c9162 // 030a: vmovups 0x40(%r12,%r13,1),%zmm6{%k4}{z}
+	LONG $0x0868634c // 0312: movslq 0x8(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0316: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0319: mov %r13,%r14
+	LONG $0x3ffec149 // 031c: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0320: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0323: and %r14,%r13
+	LONG $0x02e5c149 // 0326: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 032a: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 032d: and %edx,%r14d
+	LONG $0x484ff262; WORD $0xf072 // 0330: vcvtne2ps2bf16 %zmm0,%zmm6,%zmm6
+	LONG $0x9278c1c4; BYTE $0xef // 0336: kmovw %r15d,%k5
+	LONG $0x9278c1c4; BYTE $0xf6 // 033b: kmovw %r14d,%k6
+	LONG $0xcd7c9162; WORD $0x2410; BYTE $0x2c // 0340: vmovups (%r12,%r13,1),%zmm4{%k5}{z}
+	QUAD $0x012c4410ce7c9162 // 0347: vmovups 0x40(%r12,%r13,1),%zmm0{%k6}{z}
+	LONG $0x0468634c // 034f: movslq 0x4(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0353: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0356: mov %r13,%r14
+	LONG $0x3ffec149 // 0359: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 035d: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0360: and %r14,%r13
+	LONG $0x02e5c149 // 0363: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0367: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 036a: and %edx,%r14d
+	LONG $0x487ff262; WORD $0xc472 // 036d: vcvtne2ps2bf16 %zmm4,%zmm0,%zmm0
+	LONG $0x9278c1c4; BYTE $0xff // 0373: kmovw %r15d,%k7
+	LONG $0x9278c1c4; BYTE $0xce // 0378: kmovw %r14d,%k1
+	LONG $0xcf7c9162; WORD $0x2410; BYTE $0x2c // 037d: vmovups (%r12,%r13,1),%zmm4{%k7}{z}
+	QUAD $0x012c5410c97c1162 // 0384: vmovups 0x40(%r12,%r13,1),%zmm10{%k1}{z}
+	WORD $0x634c; BYTE $0x28 // 038c: movslq (%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 038f: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0392: mov %r13,%r14
+	LONG $0x3ffec149 // 0395: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0399: not %r14
+	WORD $0x214d; BYTE $0xf5 // 039c: and %r14,%r13
+	LONG $0x02e5c149 // 039f: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 03a3: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 03a6: and %edx,%r14d
+	LONG $0x482f7262; WORD $0xd472 // 03a9: vcvtne2ps2bf16 %zmm4,%zmm10,%zmm10
+	LONG $0x9278c1c4; BYTE $0xd7 // 03af: kmovw %r15d,%k2
+	LONG $0x9278c1c4; BYTE $0xde // 03b4: kmovw %r14d,%k3
+	LONG $0xca7c9162; WORD $0x2410; BYTE $0x2c // 03b9: vmovups (%r12,%r13,1),%zmm4{%k2}{z}
+	QUAD $0x012c6c10cb7c9162 // 03c0: vmovups 0x40(%r12,%r13,1),%zmm5{%k3}{z}
+	LONG $0x10c08348 // 03c8: add $0x10,%rax
+	LONG $0x4857f262; WORD $0xec72 // 03cc: vcvtne2ps2bf16 %zmm4,%zmm5,%zmm5
+	LONG $0x4855d162; WORD $0xe262 // 03d2: vpunpckldq %zmm10,%zmm5,%zmm4
+	LONG $0x4855d162; WORD $0xea6a // 03d8: vpunpckhdq %zmm10,%zmm5,%zmm5
+	LONG $0x487d7162; WORD $0xd662 // 03de: vpunpckldq %zmm6,%zmm0,%zmm10
+	LONG $0x487df162; WORD $0xc66a // 03e4: vpunpckhdq %zmm6,%zmm0,%zmm0
+	LONG $0x48ddc162; WORD $0xc26c // 03ea: vpunpcklqdq %zmm10,%zmm4,%zmm16
+	LONG $0x48dd5162; WORD $0xc26d // 03f0: vpunpckhqdq %zmm10,%zmm4,%zmm8
+	LONG $0x48d57162; WORD $0xd86c // 03f6: vpunpcklqdq %zmm0,%zmm5,%zmm11
+	LONG $0x48d5f162; WORD $0xf06d // 03fc: vpunpckhqdq %zmm0,%zmm5,%zmm6
+	LONG $0x0c68634c // 0402: movslq 0xc(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 0406: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0409: mov %r13,%r14
+	LONG $0x3ffec149 // 040c: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0410: not %r14
+	WORD $0x214d; BYTE $0xf5 // 0413: and %r14,%r13
+	LONG $0x02e5c149 // 0416: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 041a: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 041d: and %edx,%r14d
+	LONG $0x9278c1c4; BYTE $0xe7 // 0420: kmovw %r15d,%k4
+	LONG $0x9278c1c4; BYTE $0xee // 0425: kmovw %r14d,%k5
+	LONG $0xcc7c9162; WORD $0x0410; BYTE $0x2c // 042a: vmovups (%r12,%r13,1),%zmm0{%k4}{z}
+	QUAD $0x012c6410cd7c9162 // 0431: vmovups 0x40(%r12,%r13,1),%zmm4{%k5}{z}
+	LONG $0x0868634c // 0439: movslq 0x8(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 043d: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 0440: mov %r13,%r14
+	LONG $0x3ffec149 // 0443: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0447: not %r14
+	WORD $0x214d; BYTE $0xf5 // 044a: and %r14,%r13
+	LONG $0x02e5c149 // 044d: shl $0x2,%r13
+	WORD $0x2145; BYTE $0xf7 // 0451: and %r14d,%r15d
+	WORD $0x2141; BYTE $0xd6 // 0454: and %edx,%r14d
+	LONG $0x485ff262; WORD $0xe072 // 0457: vcvtne2ps2bf16 %zmm0,%zmm4,%zmm4
+	LONG $0x9278c1c4; BYTE $0xf7 // 045d: kmovw %r15d,%k6
+	LONG $0x9278c1c4; BYTE $0xfe // 0462: kmovw %r14d,%k7
+	LONG $0xce7c9162; WORD $0x0410; BYTE $0x2c // 0467: vmovups (%r12,%r13,1),%zmm0{%k6}{z}
+	QUAD $0x012c6c10cf7c9162 // 046e: vmovups 0x40(%r12,%r13,1),%zmm5{%k7}{z}
+	LONG $0x0468634c // 0476: movslq 0x4(%rax),%r13
+	WORD $0x8941; BYTE $0xdf // 047a: mov %ebx,%r15d
+	WORD $0x894d; BYTE $0xee // 047d: mov %r13,%r14
+	LONG $0x3ffec149 // 0480: sar $0x3f,%r14
+	WORD $0xf749; BYTE $0xd6 // 0484: not %r14
+	WORD $0x2145; BYTE $0xf7 // 0487: and %r14d,%r15d
+	WORD $0x214d; BYTE $0xf5 // 048a: and %r14,%r13
+	WORD $0x2141; BYTE $0xd6 // 048d: and %edx,%r14d
+	LONG $0x9278c1c4; BYTE $0xd6 // 0490: kmovw %r14d,%k2
+	WORD $0x634c; BYTE $0x30 // 0495: movslq (%rax),%r14
+	LONG $0x02e5c149 // 0498: shl $0x2,%r13
+	LONG $0x4857f262; WORD $0xe872 // 049c: vcvtne2ps2bf16 %zmm0,%zmm5,%zmm5
+	QUAD $0x012c7410ca7c1162 // 04a2: vmovups 0x40(%r12,%r13,1),%zmm14{%k2}{z}
+	LONG $0x9278c1c4; BYTE $0xcf // 04aa: kmovw %r15d,%k1
+	LONG $0xc97c9162; WORD $0x0410; BYTE $0x2c // 04af: vmovups (%r12,%r13,1),%zmm0{%k1}{z}
+	WORD $0x894d; BYTE $0xf5 // 04b6: mov %r14,%r13
+	LONG $0x3ffdc149 // 04b9: sar $0x3f,%r13
+	WORD $0xf749; BYTE $0xd5 // 04bd: not %r13
+	WORD $0x214d; BYTE $0xee // 04c0: and %r13,%r14
+	WORD $0x8941; BYTE $0xdf // 04c3: mov %ebx,%r15d
+	LONG $0x02e6c149 // 04c6: shl $0x2,%r14
+	WORD $0x2145; BYTE $0xef // 04ca: and %r13d,%r15d
+	WORD $0x2141; BYTE $0xd5 // 04cd: and %edx,%r13d
+	LONG $0x480f7262; WORD $0xf072 // 04d0: vcvtne2ps2bf16 %zmm0,%zmm14,%zmm14
+	LONG $0x9278c1c4; BYTE $0xdf // 04d6: kmovw %r15d,%k3
+	LONG $0x9278c1c4; BYTE $0xe5 // 04db: kmovw %r13d,%k4
+	LONG $0xcb7c1162; WORD $0x1410; BYTE $0x34 // 04e0: vmovups (%r12,%r14,1),%zmm10{%k3}{z}
+	QUAD $0x01344410cc7c9162 // 04e7: vmovups 0x40(%r12,%r14,1),%zmm0{%k4}{z}
+	LONG $0x10c08348 // 04ef: add $0x10,%rax
+	LONG $0x487fd262; WORD $0xc272 // 04f3: vcvtne2ps2bf16 %zmm10,%zmm0,%zmm0
+	LONG $0x487d5162; WORD $0xd662 // 04f9: vpunpckldq %zmm14,%zmm0,%zmm10
+	LONG $0x487dd162; WORD $0xc66a // 04ff: vpunpckhdq %zmm14,%zmm0,%zmm0
+	LONG $0x48557162; WORD $0xf462 // 0505: vpunpckldq %zmm4,%zmm5,%zmm14
+	LONG $0x4855f162; WORD $0xec6a // 050b: vpunpckhdq %zmm4,%zmm5,%zmm5
+	LONG $0x48adc162; WORD $0xd66c // 0511: vpunpcklqdq %zmm14,%zmm10,%zmm18
+	LONG $0x48fde162; WORD $0xcd6c // 0517: vpunpcklqdq %zmm5,%zmm0,%zmm17
+	LONG $0x48ad5162; WORD $0xd66d // 051d: vpunpckhqdq %zmm14,%zmm10,%zmm10
+	LONG $0x48fdf162; WORD $0xc56d // 0523: vpunpckhqdq %zmm5,%zmm0,%zmm0
+	WORD $0x8b48; BYTE $0x06 // 0529: mov (%rsi),%rax
+	LONG $0x09248d4e // 052c: lea (%rcx,%r9,1),%r12
+	LONG $0xa0048d4a // 0530: lea (%rax,%r12,4),%rax
+	LONG $0x4835d362; WORD $0xe743; BYTE $0xee // 0534: vshufi32x4 $0xee,%zmm15,%zmm9,%zmm4
+	LONG $0x48355362; WORD $0xf743; BYTE $0x44 // 053b: vshufi32x4 $0x44,%zmm15,%zmm9,%zmm14
+	LONG $0x407db362; WORD $0xea43; BYTE $0xee // 0542: vshufi32x4 $0xee,%zmm18,%zmm16,%zmm5
+	LONG $0x407d3362; WORD $0xca43; BYTE $0x44 // 0549: vshufi32x4 $0x44,%zmm18,%zmm16,%zmm9
+	LONG $0x480d5362; WORD $0xf943; BYTE $0x88 // 0550: vshufi32x4 $0x88,%zmm9,%zmm14,%zmm15
+	LONG $0x480d5362; WORD $0xf143; BYTE $0xdd // 0557: vshufi32x4 $0xdd,%zmm9,%zmm14,%zmm14
+	LONG $0x485d7362; WORD $0xcd43; BYTE $0x88 // 055e: vshufi32x4 $0x88,%zmm5,%zmm4,%zmm9
+	LONG $0x485df362; WORD $0xe543; BYTE $0xdd // 0565: vshufi32x4 $0xdd,%zmm5,%zmm4,%zmm4
+	LONG $0x48fe7162; WORD $0x387f // 056c: vmovdqu64 %zmm15,(%rax)
+	LONG $0x48fe7162; WORD $0x707f; BYTE $0x08 // 0572: vmovdqu64 %zmm14,0x200(%rax)
+	LONG $0x48fe7162; WORD $0x487f; BYTE $0x10 // 0579: vmovdqu64 %zmm9,0x400(%rax)
+	LONG $0x48fef162; WORD $0x607f; BYTE $0x18 // 0580: vmovdqu64 %zmm4,0x600(%rax)
+	LONG $0x80e88348 // 0587: sub $0xffffffffffffff80,%rax
+	LONG $0x4865d362; WORD $0xed43; BYTE $0x44 // 058b: vshufi32x4 $0x44,%zmm13,%zmm3,%zmm5
+	LONG $0x483d5362; WORD $0xca43; BYTE $0x44 // 0592: vshufi32x4 $0x44,%zmm10,%zmm8,%zmm9
+	LONG $0x483dd362; WORD $0xe243; BYTE $0xee // 0599: vshufi32x4 $0xee,%zmm10,%zmm8,%zmm4
+	LONG $0x4865d362; WORD $0xdd43; BYTE $0xee // 05a0: vshufi32x4 $0xee,%zmm13,%zmm3,%zmm3
+	LONG $0x48555362; WORD $0xc143; BYTE $0x88 // 05a7: vshufi32x4 $0x88,%zmm9,%zmm5,%zmm8
+	LONG $0x4855d362; WORD $0xe943; BYTE $0xdd // 05ae: vshufi32x4 $0xdd,%zmm9,%zmm5,%zmm5
+	LONG $0x48fef162; WORD $0x687f; BYTE $0x08 // 05b5: vmovdqu64 %zmm5,0x200(%rax)
+	LONG $0x4865f362; WORD $0xec43; BYTE $0x88 // 05bc: vshufi32x4 $0x88,%zmm4,%zmm3,%zmm5
+	LONG $0x4865f362; WORD $0xdc43; BYTE $0xdd // 05c3: vshufi32x4 $0xdd,%zmm4,%zmm3,%zmm3
+	LONG $0x48fe7162; WORD $0x007f // 05ca: vmovdqu64 %zmm8,(%rax)
+	LONG $0x48fef162; WORD $0x687f; BYTE $0x10 // 05d0: vmovdqu64 %zmm5,0x400(%rax)
+	LONG $0x48fef162; WORD $0x587f; BYTE $0x18 // 05d7: vmovdqu64 %zmm3,0x600(%rax)
+	LONG $0x80e88348 // 05de: sub $0xffffffffffffff80,%rax
+	LONG $0x486dd362; WORD $0xe443; BYTE $0x44 // 05e2: vshufi32x4 $0x44,%zmm12,%zmm2,%zmm4
+	LONG $0x4825b362; WORD $0xe943; BYTE $0x44 // 05e9: vshufi32x4 $0x44,%zmm17,%zmm11,%zmm5
+	LONG $0x486dd362; WORD $0xd443; BYTE $0xee // 05f0: vshufi32x4 $0xee,%zmm12,%zmm2,%zmm2
+	LONG $0x4825b362; WORD $0xd943; BYTE $0xee // 05f7: vshufi32x4 $0xee,%zmm17,%zmm11,%zmm3
+	LONG $0x485d7362; WORD $0xc543; BYTE $0x88 // 05fe: vshufi32x4 $0x88,%zmm5,%zmm4,%zmm8
+	LONG $0x485df362; WORD $0xe543; BYTE $0xdd // 0605: vshufi32x4 $0xdd,%zmm5,%zmm4,%zmm4
+	LONG $0x48fef162; WORD $0x607f; BYTE $0x08 // 060c: vmovdqu64 %zmm4,0x200(%rax)
+	LONG $0x486df362; WORD $0xe343; BYTE $0x88 // 0613: vshufi32x4 $0x88,%zmm3,%zmm2,%zmm4
+	LONG $0x486df362; WORD $0xd343; BYTE $0xdd // 061a: vshufi32x4 $0xdd,%zmm3,%zmm2,%zmm2
+	LONG $0x48fe7162; WORD $0x007f // 0621: vmovdqu64 %zmm8,(%rax)
+	LONG $0x48fef162; WORD $0x607f; BYTE $0x10 // 0627: vmovdqu64 %zmm4,0x400(%rax)
+	LONG $0x48fef162; WORD $0x507f; BYTE $0x18 // 062e: vmovdqu64 %zmm2,0x600(%rax)
+	LONG $0x80e88348 // 0635: sub $0xffffffffffffff80,%rax
+	LONG $0x4875f362; WORD $0xd743; BYTE $0x44 // 0639: vshufi32x4 $0x44,%zmm7,%zmm1,%zmm2
+	LONG $0x484df362; WORD $0xd843; BYTE $0x44 // 0640: vshufi32x4 $0x44,%zmm0,%zmm6,%zmm3
+	LONG $0x484df362; WORD $0xe843; BYTE $0xee // 0647: vshufi32x4 $0xee,%zmm0,%zmm6,%zmm5
+	LONG $0x4875f362; WORD $0xcf43; BYTE $0xee // 064e: vshufi32x4 $0xee,%zmm7,%zmm1,%zmm1
+	LONG $0x486df362; WORD $0xc343; BYTE $0x88 // 0655: vshufi32x4 $0x88,%zmm3,%zmm2,%zmm0
+	LONG $0x48fef162; WORD $0x007f // 065c: vmovdqu64 %zmm0,(%rax)
+	LONG $0x486df362; WORD $0xd343; BYTE $0xdd // 0662: vshufi32x4 $0xdd,%zmm3,%zmm2,%zmm2
+	LONG $0x4875f362; WORD $0xc543; BYTE $0x88 // 0669: vshufi32x4 $0x88,%zmm5,%zmm1,%zmm0
+	LONG $0x4875f362; WORD $0xcd43; BYTE $0xdd // 0670: vshufi32x4 $0xdd,%zmm5,%zmm1,%zmm1
+	LONG $0x48fef162; WORD $0x507f; BYTE $0x08 // 0677: vmovdqu64 %zmm2,0x200(%rax)
+	LONG $0x48fef162; WORD $0x407f; BYTE $0x10 // 067e: vmovdqu64 %zmm0,0x400(%rax)
+	LONG $0x48fef162; WORD $0x487f; BYTE $0x18 // 0685: vmovdqu64 %zmm1,0x600(%rax)
+	LONG $0x10c18348 // 068c: add $0x10,%rcx
+	LONG $0x01f88349 // 0690: cmp $0x1,%r8
+	WORD $0x1274 // 0694: je 6a8 <frameTurn+0x6a8>
+	LONG $0x0001b841; WORD $0x0000 // 0696: mov $0x1,%r8d
+	LONG $0xfff9dde9; BYTE $0xff // 069c: jmp 7e <frameTurn+0x7e>
+	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 06a1: nopl 0x0(%rax)
+	LONG $0x10c78348 // 06a8: add $0x10,%rdi
+	LONG $0x307e3948 // 06ac: cmp %rdi,0x30(%rsi)
+	LONG $0xf96a8f0f; WORD $0xffff // 06b0: jg 20 <frameTurn+0x20>
+	WORD $0xf8c5; BYTE $0x77 // 06b6: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 06b9: vzeroupper
+	BYTE $0xc3 // 06bc: ret
+
+// func frameRestAMX(a *frameArgs)
+// frameRest of csrc/frames.c
+TEXT ·frameRestAMX(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	LONG $0x284f8b48 // 0000: mov 0x28(%rdi),%rcx
+	WORD $0x8548; BYTE $0xc9 // 0004: test %rcx,%rcx
+	WORD $0x777e // 0007: jle 80 <frameRest+0x80>
+	WORD $0xd231 // 0009: xor %edx,%edx
+	LONG $0x000001bb; BYTE $0x00 // 000b: mov $0x1,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0010: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 001b: nopl 0x0(%rax,%rax,1)
+	WORD $0x2948; BYTE $0xd1 // 0020: sub %rdx,%rcx
+	LONG $0x000010b8; BYTE $0x00 // 0023: mov $0x10,%eax
+	WORD $0x3948; BYTE $0xc1 // 0028: cmp %rax,%rcx
+	LONG $0xc84f0f48 // 002b: cmovg %rax,%rcx
+	WORD $0xd889 // 002f: mov %ebx,%eax
+	WORD $0xe0d3 // 0031: shl %cl,%eax
+	WORD $0xc8ff // 0033: dec %eax
+	LONG $0x084f8b48 // 0035: mov 0x8(%rdi),%rcx
+	LONG $0xc892f8c5 // 0039: kmovw %eax,%k1
+	QUAD $0x0000000095048d48 // 003d: lea 0x0(,%rdx,4),%rax
+	WORD $0x0148; BYTE $0xc1 // 0045: add %rax,%rcx
+	LONG $0xc97cf162; WORD $0x0910 // 0048: vmovups (%rcx),%zmm1{%k1}{z}
+	WORD $0x0348; BYTE $0x07 // 004e: add (%rdi),%rax
+	LONG $0x487ef262; WORD $0xc172 // 0051: vcvtneps2bf16 %zmm1,%ymm0
+	LONG $0x10c28348 // 0057: add $0x10,%rdx
+	LONG $0x487df262; WORD $0xc033 // 005b: vpmovzxwd %ymm0,%zmm0
+	LONG $0x487df162; WORD $0xf072; BYTE $0x10 // 0061: vpslld $0x10,%zmm0,%zmm0
+	LONG $0x4874f162; WORD $0xc85c // 0068: vsubps %zmm0,%zmm1,%zmm1
+	LONG $0x497cf162; WORD $0x0811 // 006e: vmovups %zmm1,(%rax){%k1}
+	LONG $0x284f8b48 // 0074: mov 0x28(%rdi),%rcx
+	WORD $0x3948; BYTE $0xd1 // 0078: cmp %rdx,%rcx
+	WORD $0xa37f // 007b: jg 20 <frameRest+0x20>
+	WORD $0xf8c5; BYTE $0x77 // 007d: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 0080: vzeroupper
+	BYTE $0xc3 // 0083: ret

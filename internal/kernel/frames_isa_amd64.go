@@ -22,3 +22,17 @@ func (i isa) framePlanesKernel(a *frameArgs) {
 		framePlanesAMX(a)
 	}
 }
+
+func (i isa) frameTurnKernel(a *frameArgs) {
+	switch i {
+	case amx:
+		frameTurnAMX(a)
+	}
+}
+
+func (i isa) frameRestKernel(a *frameArgs) {
+	switch i {
+	case amx:
+		frameRestAMX(a)
+	}
+}

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Packed is the weights of a convolution in the forms the kernels read. Many
 // goroutines may use one while nobody packs it anew.
@@ -14,7 +11,8 @@ type Packed struct {
 	forward  []*form   // one for each of the Conv's forward passes
 	backward []*form   // one for each backward pass; nil without gradient
 	sum      []float32 // scratch: of weights, [Cin][Cout]; or a panel's planes; or few's weights
-	rows     []float32 // of cells, a panel's width of the widest; and one of values
+	rows     []float32 // of cells, a panel's width of the widest
+	amx      *packing  // in place of rows
 	tileArgs tileArgs  // the transform's, here so that a call allocates nothing
 }
 
@@ -80,7 +78,11 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	if c.Upsample {
 		p.sum = make([]float32, c.Cin*c.Cout)
 	}
-	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout, 3)+max(c.Cin, c.Cout))
+	if s.gemm.amx != nil {
+		p.amx = s.gemm.newPacking(p)
+		return p
+	}
+	p.rows = make([]float32, s.gemm.width*max(c.Cin, c.Cout))
 	return p
 }
 
@@ -107,7 +109,12 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.forward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				f.copyTap(ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.rows)
+				tap := s.tap(p, w, down.sums[ty], across.sums[tx])
+				if p.amx != nil {
+					p.amx.copyTap(f, ty, tx, tap)
+				} else {
+					f.copyTap(ty, tx, tap, p.rows)
+				}
 			}
 		}
 	}
@@ -115,7 +122,12 @@ func (s *Set) Pack(p *Packed, w []float32) {
 		down, across := p.conv.backward(i)
 		for ty := range f.down {
 			for tx := range f.across {
-				s.transposeTap(f, ty, tx, s.tap(p, w, down.sums[ty], across.sums[tx]), p.rows)
+				tap := s.tap(p, w, down.sums[ty], across.sums[tx])
+				if p.amx != nil {
+					p.amx.transposeTap(f, ty, tx, tap)
+				} else {
+					s.transposeTap(f, ty, tx, tap, p.rows)
+				}
 			}
 		}
 	}
@@ -147,14 +159,6 @@ func (c Conv) at(w []float32, ky, kx int) []float32 {
 	return w[(ky*c.KernelW+kx)*n:][:n]
 }
 
-// filled is how many cells of a tap have terms; those behind them stay zero.
-func (f *form) filled() int {
-	if f.gemm.pairs {
-		return (f.in + 1) / 2
-	}
-	return f.in
-}
-
 // tap is a part of a form for the output channels from j on and one input that
 // the window sees.
 func (f *form) tap(part, j, ty, tx int) []float32 {
@@ -162,30 +166,12 @@ func (f *form) tap(part, j, ty, tx int) []float32 {
 	return f.panel(j)[((part*f.down+ty)*f.across+tx)*n:][:n]
 }
 
-// left is a row of the weights x or, for the second part, what rounding leaves of
-// it, in scratch.
-func left(part int, x, scratch []float32) []float32 {
-	if part == 0 {
-		return x
-	}
-	for i, v := range x {
-		scratch[i] = v - math.Float32frombits(upper(v))
-	}
-	return scratch[:len(x)]
-}
-
-// copyTap fills one tap from w, [in][out]. scratch has room for three rows.
+// copyTap fills one tap from w, [in][out]. scratch has room for a row.
 func (f *form) copyTap(ty, tx int, w, scratch []float32) {
-	for part := range f.parts {
-		f.copyPart(part, ty, tx, w, scratch)
-	}
-}
-
-func (f *form) copyPart(part, ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
-		to, cols := f.tap(part, j, ty, tx), min(f.width, f.out-j)
-		row := func(i int) []float32 { return left(part, w[i*f.out+j:][:cols], scratch[i%2*f.width:]) }
-		for i := range f.filled() {
+		to, cols := f.tap(0, j, ty, tx), min(f.width, f.out-j)
+		row := func(i int) []float32 { return w[i*f.out+j:][:cols] }
+		for i := range f.cells {
 			cell := to[i*f.width:][:cols]
 			switch {
 			case !f.gemm.pairs:
@@ -193,7 +179,7 @@ func (f *form) copyPart(part, ty, tx int, w, scratch []float32) {
 			case 2*i+1 < f.in:
 				f.gemm.zip(cell, row(2*i), row(2*i+1))
 			default:
-				zeros := scratch[2*f.width:][:cols]
+				zeros := scratch[:cols]
 				clear(zeros)
 				f.gemm.zip(cell, row(2*i), zeros)
 			}
@@ -204,22 +190,16 @@ func (f *form) copyPart(part, ty, tx int, w, scratch []float32) {
 // transposeTap fills one tap of f from w, [out][in]. scratch has room for a
 // panel's rows.
 func (s *Set) transposeTap(f *form, ty, tx int, w, scratch []float32) {
-	for part := range f.parts {
-		s.transposePart(f, part, ty, tx, w, scratch)
-	}
-}
-
-func (s *Set) transposePart(f *form, part, ty, tx int, w, scratch []float32) {
 	for j := 0; j < f.out; j += f.width {
-		to, rows := f.tap(part, j, ty, tx), min(f.width, f.out-j)
-		from, cells := w[j*f.in:], f.filled()
+		to, rows := f.tap(0, j, ty, tx), min(f.width, f.out-j)
+		from, distance := w[j*f.in:], f.in
 		if f.gemm.pairs {
-			from = scratch
+			from, distance = scratch, f.cells
 			for r := range rows {
-				f.gemm.pairRow(scratch[r*cells:], left(part, w[(j+r)*f.in:][:f.in], scratch[f.width*cells:]))
+				f.gemm.pairRow(scratch[r*f.cells:], w[(j+r)*f.in:][:f.in])
 			}
 		}
-		s.vec.turn(to, f.width, from, cells, rows, cells)
+		s.vec.turn(to, f.width, from, distance, rows, f.cells)
 	}
 }
 

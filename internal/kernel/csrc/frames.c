@@ -66,6 +66,27 @@ KERNEL(framePanel, frameArgs) {
 // cell joins 16 values of two pixels that follow each other.
 INLINE __m512i cell(const float *x, const int32_t *at, vm m) { return join(pixel(x, at[0], m), pixel(x, at[1], m)); }
 
+// mix4 and spread4 transpose 16×16 cells: the first leaves in t[4q+c] the columns c,
+// 4+c, 8+c and 12+c of rows 4q to 4q+3, the second writes row c of the result and every
+// fourth from there, so many cells apart.
+INLINE void mix4(__m512i *t, __m512i r0, __m512i r1, __m512i r2, __m512i r3) {
+	__m512i u0 = _mm512_unpacklo_epi32(r0, r1), u1 = _mm512_unpackhi_epi32(r0, r1);
+	__m512i u2 = _mm512_unpacklo_epi32(r2, r3), u3 = _mm512_unpackhi_epi32(r2, r3);
+	t[0] = _mm512_unpacklo_epi64(u0, u2);
+	t[1] = _mm512_unpackhi_epi64(u0, u2);
+	t[2] = _mm512_unpacklo_epi64(u1, u3);
+	t[3] = _mm512_unpackhi_epi64(u1, u3);
+}
+
+INLINE void spread4(float *to, int64_t apart, __m512i a, __m512i b, __m512i c, __m512i d) {
+	__m512i low = _mm512_shuffle_i32x4(a, b, 0x44), high = _mm512_shuffle_i32x4(a, b, 0xee);
+	__m512i low2 = _mm512_shuffle_i32x4(c, d, 0x44), high2 = _mm512_shuffle_i32x4(c, d, 0xee);
+	_mm512_storeu_si512(to, _mm512_shuffle_i32x4(low, low2, 0x88));
+	_mm512_storeu_si512(to + 4 * apart, _mm512_shuffle_i32x4(low, low2, 0xdd));
+	_mm512_storeu_si512(to + 8 * apart, _mm512_shuffle_i32x4(high, high2, 0x88));
+	_mm512_storeu_si512(to + 12 * apart, _mm512_shuffle_i32x4(high, high2, 0xdd));
+}
+
 // framePlanes writes each value of 32·n pixels to its own plane, a half cell a pixel.
 KERNEL(framePlanes, frameArgs) {
 	for (int64_t k = 0; k < a->at.len; k += 2 * TILE) {
@@ -76,28 +97,56 @@ KERNEL(framePlanes, frameArgs) {
 			const int32_t *at = a->at.at + k;
 			unroll for (int j = 0; j < TILE; j += 4) {
 				forget();
-				__m512i r0 = cell(x, at, m), r1 = cell(x, at + 2, m), r2 = cell(x, at + 4, m), r3 = cell(x, at + 6, m);
+				mix4(t + j, cell(x, at, m), cell(x, at + 2, m), cell(x, at + 4, m), cell(x, at + 6, m));
 				at += 8;
 				hide(at);
-				__m512i u0 = _mm512_unpacklo_epi32(r0, r1), u1 = _mm512_unpackhi_epi32(r0, r1);
-				__m512i u2 = _mm512_unpacklo_epi32(r2, r3), u3 = _mm512_unpackhi_epi32(r2, r3);
-				t[j] = _mm512_unpacklo_epi64(u0, u2);
-				t[j + 1] = _mm512_unpackhi_epi64(u0, u2);
-				t[j + 2] = _mm512_unpacklo_epi64(u1, u3);
-				t[j + 3] = _mm512_unpackhi_epi64(u1, u3);
 			}
-			// t[4q+c] has columns c, 4+c, 8+c and 12+c of rows 4q to 4q+3.
 			float *to = a->to + k / 2 + i * a->cells;
 			unroll for (int c = 0; c < 4; c++, to += a->cells) {
 				hide(to);
-				__m512i low = _mm512_shuffle_i32x4(t[c], t[4 + c], 0x44), high = _mm512_shuffle_i32x4(t[c], t[4 + c], 0xee);
-				__m512i low2 = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0x44), high2 = _mm512_shuffle_i32x4(t[8 + c], t[12 + c], 0xee);
-				_mm512_storeu_si512(to, _mm512_shuffle_i32x4(low, low2, 0x88));
-				_mm512_storeu_si512(to + 4 * a->cells, _mm512_shuffle_i32x4(low, low2, 0xdd));
-				_mm512_storeu_si512(to + 8 * a->cells, _mm512_shuffle_i32x4(high, high2, 0x88));
-				_mm512_storeu_si512(to + 12 * a->cells, _mm512_shuffle_i32x4(high, high2, 0xdd));
+				spread4(to, a->cells, t[c], t[4 + c], t[8 + c], t[12 + c]);
 			}
 		}
+	}
+	_mm256_zeroupper();
+}
+
+// pairs is 32 values of a pixel as cells of neighbours.
+INLINE __m512i pairs(const float *x, int64_t at, vm m0, vm m1) {
+	return (__m512i)_mm512_cvtne2ps_pbh(pixel(x + VW, at, m1), pixel(x, at, m0));
+}
+
+// frameTurn writes the cells of 32 pixels as a panel's columns.
+KERNEL(frameTurn, frameArgs) {
+	for (int64_t i = 0; i < a->cells; i += TILE) {
+		vm m0 = vmask(a->c - 2 * i), m1 = vmask(a->c - 2 * i - VW);
+		for (int64_t k = 0; k < 2 * TILE; k += TILE) {
+			__m512i t[TILE];
+			const float *x = a->x + 2 * i;
+			const int32_t *at = a->at.at + k;
+			unroll for (int j = 0; j < TILE; j += 4) {
+				forget();
+				mix4(t + j, pairs(x, at[0], m0, m1), pairs(x, at[1], m0, m1), pairs(x, at[2], m0, m1), pairs(x, at[3], m0, m1));
+				at += 4;
+				hide(at);
+			}
+			float *to = a->to + i * 2 * TILE + k;
+			unroll for (int c = 0; c < 4; c++, to += 2 * TILE) {
+				hide(to);
+				spread4(to, 2 * TILE, t[c], t[4 + c], t[8 + c], t[12 + c]);
+			}
+		}
+	}
+	_mm256_zeroupper();
+}
+
+// frameRest writes what rounding c values leaves of them.
+KERNEL(frameRest, frameArgs) {
+	for (int64_t i = 0; i < a->c; i += VW) {
+		vm m = vmask(a->c - i);
+		vf x = vloadm(a->x + i, m);
+		__m512i rounded = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16);
+		vstorem(a->to + i, m, vsub(x, _mm512_castsi512_ps(rounded)));
 	}
 	_mm256_zeroupper();
 }
