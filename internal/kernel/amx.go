@@ -154,10 +154,11 @@ func (s *Set) multiplyAMX(ws *Workspace, p pass, y, from, x []float32, f frame, 
 
 // What gradients of weights are summed over at once: pixels that stay in a near
 // cache in all their forms; of these, steps of tileTerms whose part of 32 channels
-// stays in the nearest one, which pays for reading dw.
+// stays in the nearest one, or more of them where the gradient itself is far away.
 const (
-	amxPixels = 1024
-	amxSteps  = 8
+	amxPixels  = 1024
+	amxSteps   = 8
+	farWeights = 1 << 18
 )
 
 // correlateAMX is correlateImages for tiles.
@@ -184,8 +185,12 @@ func (s *Set) correlatePlanes(ws *Workspace, dw, sums, x, dy []float32, f planar
 	a := &ws.amxGradientArgs
 	defer func() { *a = amxGradientArgs{} }()
 	a.taps, a.plane, a.stride, a.size, a.scratch = t.taps, t.plane, cout, cin*cout, &ws.float32s(productScratch)[0]
-	for k := 0; k < len(t.at); k += amxSteps {
-		a.at = t.at[k:min(k+amxSteps, len(t.at))]
+	steps := amxSteps
+	if len(t.taps)*cin*cout > farWeights {
+		steps *= 4
+	}
+	for k := 0; k < len(t.at); k += steps {
+		a.at = t.at[k:min(k+steps, len(t.at))]
 		for r := 0; r < cin; r += 2 * tileRows {
 			a.x, a.rows = xs[r*t.plane:], min(2*tileRows, cin-r)
 			for j := 0; j < cout; j += g.width {
