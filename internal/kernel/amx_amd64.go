@@ -9,7 +9,7 @@ func (i isa) amxPairs() *gemm {
 		turn: i.frameTurnKernel, rest: i.frameRestKernel,
 		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel},
 	}
-	g.most = 1 << 20
+	g.most = 1 << 19
 	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows*tileCells
 	return g
 }

@@ -13,7 +13,7 @@ import (
 func tilesInGo() *Set {
 	s := *portable
 	g := portablePairs
-	g.width, g.most = 2*tileRows, 1<<20
+	g.width, g.most = 2*tileRows, 1<<19
 	g.amx = &amxKernels{
 		product: productInGo, gradient: gradientInGo, rows: rowsInGo, planes: planesInGo, panel: panelInGo,
 		turn: turnInGo, rest: restInGo,
@@ -41,17 +41,6 @@ func half(cells []float32, i int) float32 {
 		return low
 	}
 	return high
-}
-
-// setHalf changes the i-th bfloat16 of cells.
-func setHalf(cells []float32, i int, v float32) {
-	bits := math.Float32bits(cells[i/2])
-	if i%2 == 0 {
-		bits = bits&0xffff0000 | upper(v)>>16
-	} else {
-		bits = bits&0xffff | upper(v)
-	}
-	cells[i/2] = math.Float32frombits(bits)
 }
 
 func productInGo(a *amxProductArgs) {
