@@ -7,7 +7,7 @@ func (i isa) amxPairs() *gemm {
 		product: i.amxProductKernel, gradient: i.amxGradientKernel,
 		rows: i.frameRowsKernel, planes: i.framePlanesKernel, panel: i.framePanelKernel,
 		turn: i.frameTurnKernel, rest: i.frameRestKernel,
-		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel},
+		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel, dots: i.dotHeadsKernel},
 	}
 	g.most = 1 << 19
 	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows*tileCells

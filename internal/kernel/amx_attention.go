@@ -6,10 +6,12 @@ import "math"
 // image's operands are narrowed at once, for all heads: a head's part of a row of
 // tokens is a tile's row.
 //
-// In bfloat16 are all products. A query's dS add up to 0, and the gradient of the
-// keys' bias is such a sum; csrc/amx_attention.c says how it stays one.
+// In bfloat16 are all products. What keys have in common does not change softmax, so
+// their gradients add up to 0; rounding leaves a sum, whose mean is taken away. To the
+// keys' bias it would be the whole of its gradient.
 type amxAttention struct {
 	forward, gradient func(*amxAttentionArgs)
+	dots              func(*dotArgs)
 }
 
 // amxQueries is the queries of a tile; attention's tokens are padded to pairs of them.
@@ -18,7 +20,7 @@ const amxQueries = 16
 // amxAttentionArgs is what the kernels read and write of one head, as said in
 // csrc/amx_attention.c.
 type amxAttentionArgs struct {
-	panel, dpanel, joined, pairs      *float32
+	panel, joined, pairs              *float32
 	keys, values, planes              *float32
 	queries, douts, qpairs, dpairs    *float32
 	out, dkeys, dvalues               *float32
@@ -26,6 +28,12 @@ type amxAttentionArgs struct {
 	ldrows, ldplanes, ldcolumns, size int
 	count, blocks                     int
 	block                             int //nolint:unused // the assembly's own
+}
+
+// dotArgs: out[h·ldo+r] = Σ a·b of head h of row r; a and b are [rows][n].
+type dotArgs struct {
+	out, a, b    *float32
+	rows, n, ldo int
 }
 
 // tileHeads is the geometry of an image's heads in scratch.
@@ -146,15 +154,17 @@ func (h *tileHeads) inBlocks(f func(t, blocks int)) {
 
 // differentiateByTiles is AttentionBackward for tiles. Forward and backward, P is
 // made by the same arithmetic of the same operands, so that it adds up to 1.
-func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, do, lse, q, k, v []float32, n, tokens, heads int) {
+func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, do, o, lse, q, k, v []float32, n, tokens, heads int) {
 	defer ws.release(ws.mark())
 	h := newTileHeads(tokens, heads)
 	args := &ws.amxAttentionArgs
 	defer func() { *args = amxAttentionArgs{} }()
 	size := h.padTokens * amxQueries
-	panel, dpanel, joined, pairs := ws.float32s(size), ws.float32s(size), ws.float32s(2*amxQueries*amxQueries), ws.float32s(2*size)
+	panel, joined, pairs := ws.float32s(8*amxQueries*amxQueries), ws.float32s(2*amxQueries*amxQueries), ws.float32s(2*size)
 	logs, dqueries := ws.float32s(h.padTokens), ws.float32s(h.stride*h.padTokens)
 	dkeys, dvalues := ws.float32s(h.padTokens*h.stride), ws.float32s(h.padTokens*h.stride)
+	dots := ws.float32s(heads * h.padTokens)
+	clear(dots)
 	clear(logs)
 	for i := range n {
 		m, image := ws.mark(), i*tokens*h.stride
@@ -164,25 +174,49 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 		qpairs, dpairs := h.pairs(s, ws, scaled), h.pairs(s, ws, do[image:])
 		clear(dkeys)
 		clear(dvalues)
+		h.dots(ws, a, dots, do[image:], o[image:])
 		for head := range heads {
 			s.vec.scale(logs[:tokens], -math.Log2E, lse[(i*heads+head)*tokens:][:tokens])
 			row, column := head*dimLanes, head*dimLanes*h.padTokens
 			*args = amxAttentionArgs{
-				panel: &panel[0], dpanel: &dpanel[0], joined: &joined[0], pairs: &pairs[0], size: size,
+				panel: &panel[0], joined: &joined[0], pairs: &pairs[0], size: size,
 				keys: &keys[row/2], values: &values[row/2], planes: &planes[column/2], dkeys: &dkeys[row], dvalues: &dvalues[row],
 				ldrows: h.stride / 2, ldplanes: h.padTokens / 2, ldcolumns: h.padTokens, count: tokens,
 			}
 			h.inBlocks(func(t, blocks int) {
 				args.queries, args.douts = &queries[column/2+t], &douts[column/2+t]
 				args.qpairs, args.dpairs = &qpairs[t/2*h.stride+row], &dpairs[t/2*h.stride+row]
-				args.out, args.top, args.blocks = &dqueries[column+t], &logs[t], blocks
+				args.out, args.top, args.sum, args.blocks = &dqueries[column+t], &logs[t], &dots[head*h.padTokens+t], blocks
 				a.gradient(args)
 			})
 		}
 		scale := float32(1 / math.Sqrt(dimLanes))
 		s.vec.transpose(dq[image:], h.stride, dqueries, h.padTokens, h.stride, tokens, scale)
-		s.vec.scale(dk[image:][:tokens*h.stride], math.Ln2, dkeys[:tokens*h.stride])
+		h.writeKeys(s, ws, dk[image:][:tokens*h.stride], dkeys[:tokens*h.stride])
 		copy(dv[image:][:tokens*h.stride], dvalues)
 		ws.release(m)
 	}
+}
+
+// dots writes Σ do·o of each head's queries, [heads][padTokens].
+func (h *tileHeads) dots(ws *Workspace, a *amxAttention, out, do, o []float32) {
+	args := &ws.dotArgs
+	defer func() { *args = dotArgs{} }()
+	inRows(h.tokens, h.stride, func(i, j int) {
+		*args = dotArgs{out: &out[i/h.stride], a: &do[i], b: &o[i], rows: (j - i) / h.stride, n: h.stride, ldo: h.padTokens}
+		a.dots(args)
+	})
+}
+
+// writeKeys scales the keys' gradients, less their mean.
+func (h *tileHeads) writeKeys(s *Set, ws *Workspace, dk, dkeys []float32) {
+	defer ws.release(ws.mark())
+	mean := ws.float32s(h.stride)
+	clear(mean)
+	s.sumColumns(ws, mean, dkeys, h.stride)
+	s.vec.scale(mean, -math.Ln2/float32(h.tokens), mean)
+	inRows(h.tokens, h.stride, func(i, j int) {
+		s.vec.scale(dk[i:j], math.Ln2, dkeys[i:j])
+		s.vec.addRow(dk[i:j], dk[i:j], mean)
+	})
 }

@@ -7,3 +7,6 @@ func amxAttentionAMX(a *amxAttentionArgs)
 
 //go:noescape
 func amxAttentionGradientAMX(a *amxAttentionArgs)
+
+//go:noescape
+func dotHeadsAMX(a *dotArgs)

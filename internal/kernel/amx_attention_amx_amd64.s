@@ -15,238 +15,236 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 	WORD $0x8948; BYTE $0xfb // 0000: mov %rdi,%rbx
 	QUAD $0x0004b4054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x4b4(%rip) # 4c0 <forward>
 	WORD $0xc031 // 000c: xor %eax,%eax
-	QUAD $0x00000000a8bf8348 // 000e: cmpq $0x0,0xa8(%rdi)
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xb0(%rdi)
+	QUAD $0x00000000a0bf8348 // 000e: cmpq $0x0,0xa0(%rdi)
+	QUAD $0x00000000a887c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xa8(%rdi)
 	QUAD $0x05152518487d7262; WORD $0x0000 // 0021: vbroadcastss 0x515(%rip),%zmm12 # 540 <forward+0x80>
-	LONG $0x03718e0f; WORD $0x0000 // 002b: jle 3a2 <amxAttention+0x3a2>
+	LONG $0x03518e0f; WORD $0x0000 // 002b: jle 382 <amxAttention+0x382>
 	QUAD $0x05091518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x509(%rip),%zmm10 # 544 <forward+0x84>
 	QUAD $0x05030d18487d7262; WORD $0x0000 // 003b: vbroadcastss 0x503(%rip),%zmm9 # 548 <forward+0x88>
 	QUAD $0x04fd0518487d7262; WORD $0x0000 // 0045: vbroadcastss 0x4fd(%rip),%zmm8 # 54c <forward+0x8c>
 	QUAD $0x04f73d18487df262; WORD $0x0000 // 004f: vbroadcastss 0x4f7(%rip),%zmm7 # 550 <forward+0x90>
 	QUAD $0x049d1d6f48fd7162; WORD $0x0000 // 0059: vmovdqa64 0x49d(%rip),%zmm11 # 500 <forward+0x40>
 	LONG $0x000040be; BYTE $0x00 // 0063: mov $0x40,%esi
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0068: mov 0x90(%rbx),%rdi
+	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 0068: mov 0x88(%rbx),%rdi
 	LONG $0x06e0c148 // 006f: shl $0x6,%rax
-	LONG $0x38430348 // 0073: add 0x38(%rbx),%rax
+	LONG $0x30430348 // 0073: add 0x30(%rbx),%rax
 	QUAD $0x00000000bd148d48 // 0077: lea 0x0(,%rdi,4),%rdx
 	LONG $0x4b7be2c4; WORD $0x1034 // 007f: tileloadd (%rax,%rdx,1),%tmm6
-	LONG $0x20538b48 // 0085: mov 0x20(%rbx),%rdx
+	LONG $0x18538b48 // 0085: mov 0x18(%rbx),%rdx
 	WORD $0x8b48; BYTE $0x03 // 0089: mov (%rbx),%rax
 	LONG $0x497be2c4; BYTE $0xc0 // 008c: tilezero %tmm0
-	LONG $0x80bb8b48; WORD $0x0000; BYTE $0x00 // 0091: mov 0x80(%rbx),%rdi
-	QUAD $0x00000000bd0c8d48 // 0098: lea 0x0(,%rdi,4),%rcx
-	LONG $0x4b7be2c4; WORD $0x0a24 // 00a0: tileloadd (%rdx,%rcx,1),%tmm4
-	LONG $0x5c4ae2c4; BYTE $0xc4 // 00a6: tdpbf16ps %tmm6,%tmm4,%tmm0
-	LONG $0x4b7ae2c4; WORD $0x3004 // 00ab: tilestored %tmm0,(%rax,%rsi,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 00b1: tilezero %tmm1
-	LONG $0x808b8b48; WORD $0x0000; BYTE $0x00 // 00b6: mov 0x80(%rbx),%rcx
-	WORD $0x8948; BYTE $0xcf // 00bd: mov %rcx,%rdi
-	LONG $0x06e7c148 // 00c0: shl $0x6,%rdi
-	WORD $0x0148; BYTE $0xfa // 00c4: add %rdi,%rdx
-	LONG $0x02e1c148 // 00c7: shl $0x2,%rcx
-	LONG $0x4b7be2c4; WORD $0x0a2c // 00cb: tileloadd (%rdx,%rcx,1),%tmm5
-	LONG $0x5c4ae2c4; BYTE $0xcd // 00d1: tdpbf16ps %tmm6,%tmm5,%tmm1
-	LONG $0x04000548; WORD $0x0000 // 00d6: add $0x400,%rax
-	LONG $0x4b7ae2c4; WORD $0x300c // 00dc: tilestored %tmm1,(%rax,%rsi,1)
-	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 00e2: mov 0xa0(%rbx),%rcx
-	WORD $0x8548; BYTE $0xc9 // 00e9: test %rcx,%rcx
-	LONG $0x03558e0f; WORD $0x0000 // 00ec: jle 447 <amxAttention+0x447>
-	WORD $0x8b4c; BYTE $0x0b // 00f2: mov (%rbx),%r9
-	WORD $0xff31 // 00f5: xor %edi,%edi
-	LONG $0x487cd162; WORD $0xc428 // 00f7: vmovaps %zmm12,%zmm0
-	LONG $0x487cd162; WORD $0xdc28 // 00fd: vmovaps %zmm12,%zmm3
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0103: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 010e: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0119: nopl 0x0(%rax)
-	WORD $0x8948; BYTE $0xf8 // 0120: mov %rdi,%rax
-	LONG $0x20c78348 // 0123: add $0x20,%rdi
-	WORD $0x3948; BYTE $0xcf // 0127: cmp %rcx,%rdi
-	LONG $0x02c88d0f; WORD $0x0000 // 012a: jge 3f8 <amxAttention+0x3f8>
-	LONG $0x80838b4c; WORD $0x0000; BYTE $0x00 // 0130: mov 0x80(%rbx),%r8
-	WORD $0x8948; BYTE $0xf9 // 0137: mov %rdi,%rcx
-	LONG $0xc8af0f49 // 013a: imul %r8,%rcx
-	LONG $0x20538b48 // 013e: mov 0x20(%rbx),%rdx
-	LONG $0x8a0c8d48 // 0142: lea (%rdx,%rcx,4),%rcx
-	WORD $0x8948; BYTE $0xfa // 0146: mov %rdi,%rdx
-	LONG $0x06e2c148 // 0149: shl $0x6,%rdx
-	WORD $0x014c; BYTE $0xca // 014d: add %r9,%rdx
-	LONG $0x497be2c4; BYTE $0xc0 // 0150: tilezero %tmm0
-	LONG $0x02e0c149 // 0155: shl $0x2,%r8
-	LONG $0x4b7ba2c4; WORD $0x0124 // 0159: tileloadd (%rcx,%r8,1),%tmm4
-	LONG $0x5c4ae2c4; BYTE $0xc4 // 015f: tdpbf16ps %tmm6,%tmm4,%tmm0
-	LONG $0x4b7ae2c4; WORD $0x3204 // 0164: tilestored %tmm0,(%rdx,%rsi,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 016a: tilezero %tmm1
-	LONG $0x80838b4c; WORD $0x0000; BYTE $0x00 // 016f: mov 0x80(%rbx),%r8
-	WORD $0x894d; BYTE $0xc1 // 0176: mov %r8,%r9
-	LONG $0x06e1c149 // 0179: shl $0x6,%r9
-	WORD $0x014c; BYTE $0xc9 // 017d: add %r9,%rcx
-	LONG $0x02e0c149 // 0180: shl $0x2,%r8
-	LONG $0x4b7ba2c4; WORD $0x012c // 0184: tileloadd (%rcx,%r8,1),%tmm5
-	LONG $0x5c4ae2c4; BYTE $0xcd // 018a: tdpbf16ps %tmm6,%tmm5,%tmm1
-	LONG $0x00c28148; WORD $0x0004; BYTE $0x00 // 018f: add $0x400,%rdx
-	LONG $0x4b7ae2c4; WORD $0x320c // 0196: tilestored %tmm1,(%rdx,%rsi,1)
-	WORD $0x8b4c; BYTE $0x0b // 019c: mov (%rbx),%r9
-	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 019f: mov 0xa0(%rbx),%rcx
-	LONG $0x06e0c148 // 01a6: shl $0x6,%rax
-	WORD $0x014c; BYTE $0xc8 // 01aa: add %r9,%rax
-	LONG $0x000010ba; BYTE $0x00 // 01ad: mov $0x10,%edx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01b2: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x1f0f; BYTE $0x00 // 01bd: nopl (%rax)
-	LONG $0x4864f162; WORD $0x185f // 01c0: vmaxps (%rax),%zmm3,%zmm3
-	LONG $0x487cf162; WORD $0x405f; BYTE $0x01 // 01c6: vmaxps 0x40(%rax),%zmm0,%zmm0
-	LONG $0x80e88348 // 01cd: sub $0xffffffffffffff80,%rax
-	WORD $0xff48; BYTE $0xca // 01d1: dec %rdx
-	WORD $0xea75 // 01d4: jne 1c0 <amxAttention+0x1c0>
-	WORD $0x3948; BYTE $0xcf // 01d6: cmp %rcx,%rdi
-	LONG $0xff418c0f; WORD $0xffff // 01d9: jl 120 <amxAttention+0x120>
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 01df: mov 0xb0(%rbx),%rax
-	LONG $0x4864f162; WORD $0xd85f // 01e6: vmaxps %zmm0,%zmm3,%zmm3
-	LONG $0x06e0c148 // 01ec: shl $0x6,%rax
-	LONG $0x70430348 // 01f0: add 0x70(%rbx),%rax
-	LONG $0x487cf162; WORD $0x1811 // 01f4: vmovups %zmm3,(%rax)
-	LONG $0x497be2c4; BYTE $0xd0 // 01fa: tilezero %tmm2
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 01ff: mov 0xa0(%rbx),%rax
-	LONG $0x104b8b48 // 0206: mov 0x10(%rbx),%rcx
-	WORD $0x8548; BYTE $0xc0 // 020a: test %rax,%rax
-	LONG $0x02458e0f; WORD $0x0000 // 020d: jle 458 <amxAttention+0x458>
-	LONG $0xed57d0c5 // 0213: vxorps %xmm5,%xmm5,%xmm5
-	WORD $0xff31 // 0217: xor %edi,%edi
-	LONG $0x487cf162; WORD $0xf528 // 0219: vmovaps %zmm5,%zmm6
+	LONG $0x787b8b48 // 0091: mov 0x78(%rbx),%rdi
+	QUAD $0x00000000bd0c8d48 // 0095: lea 0x0(,%rdi,4),%rcx
+	LONG $0x4b7be2c4; WORD $0x0a24 // 009d: tileloadd (%rdx,%rcx,1),%tmm4
+	LONG $0x5c4ae2c4; BYTE $0xc4 // 00a3: tdpbf16ps %tmm6,%tmm4,%tmm0
+	LONG $0x4b7ae2c4; WORD $0x3004 // 00a8: tilestored %tmm0,(%rax,%rsi,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 00ae: tilezero %tmm1
+	LONG $0x784b8b48 // 00b3: mov 0x78(%rbx),%rcx
+	WORD $0x8948; BYTE $0xcf // 00b7: mov %rcx,%rdi
+	LONG $0x06e7c148 // 00ba: shl $0x6,%rdi
+	WORD $0x0148; BYTE $0xfa // 00be: add %rdi,%rdx
+	LONG $0x02e1c148 // 00c1: shl $0x2,%rcx
+	LONG $0x4b7be2c4; WORD $0x0a2c // 00c5: tileloadd (%rdx,%rcx,1),%tmm5
+	LONG $0x5c4ae2c4; BYTE $0xcd // 00cb: tdpbf16ps %tmm6,%tmm5,%tmm1
+	LONG $0x04000548; WORD $0x0000 // 00d0: add $0x400,%rax
+	LONG $0x4b7ae2c4; WORD $0x300c // 00d6: tilestored %tmm1,(%rax,%rsi,1)
+	LONG $0x988b8b48; WORD $0x0000; BYTE $0x00 // 00dc: mov 0x98(%rbx),%rcx
+	WORD $0x8548; BYTE $0xc9 // 00e3: test %rcx,%rcx
+	LONG $0x033b8e0f; WORD $0x0000 // 00e6: jle 427 <amxAttention+0x427>
+	WORD $0x8b4c; BYTE $0x03 // 00ec: mov (%rbx),%r8
+	WORD $0xff31 // 00ef: xor %edi,%edi
+	LONG $0x487cd162; WORD $0xc428 // 00f1: vmovaps %zmm12,%zmm0
+	LONG $0x487cd162; WORD $0xdc28 // 00f7: vmovaps %zmm12,%zmm3
+	WORD $0x1f0f; BYTE $0x00 // 00fd: nopl (%rax)
+	WORD $0x8948; BYTE $0xf8 // 0100: mov %rdi,%rax
+	LONG $0x20c78348 // 0103: add $0x20,%rdi
+	WORD $0x3948; BYTE $0xcf // 0107: cmp %rcx,%rdi
+	LONG $0x02c88d0f; WORD $0x0000 // 010a: jge 3d8 <amxAttention+0x3d8>
+	LONG $0x784b8b4c // 0110: mov 0x78(%rbx),%r9
+	WORD $0x8948; BYTE $0xf9 // 0114: mov %rdi,%rcx
+	LONG $0xc9af0f49 // 0117: imul %r9,%rcx
+	LONG $0x18538b48 // 011b: mov 0x18(%rbx),%rdx
+	LONG $0x8a0c8d48 // 011f: lea (%rdx,%rcx,4),%rcx
+	WORD $0x8948; BYTE $0xfa // 0123: mov %rdi,%rdx
+	LONG $0x06e2c148 // 0126: shl $0x6,%rdx
+	WORD $0x014c; BYTE $0xc2 // 012a: add %r8,%rdx
+	LONG $0x497be2c4; BYTE $0xc0 // 012d: tilezero %tmm0
+	LONG $0x02e1c149 // 0132: shl $0x2,%r9
+	LONG $0x4b7ba2c4; WORD $0x0924 // 0136: tileloadd (%rcx,%r9,1),%tmm4
+	LONG $0x5c4ae2c4; BYTE $0xc4 // 013c: tdpbf16ps %tmm6,%tmm4,%tmm0
+	LONG $0x4b7ae2c4; WORD $0x3204 // 0141: tilestored %tmm0,(%rdx,%rsi,1)
+	LONG $0x497be2c4; BYTE $0xc8 // 0147: tilezero %tmm1
+	LONG $0x78438b4c // 014c: mov 0x78(%rbx),%r8
+	WORD $0x894d; BYTE $0xc1 // 0150: mov %r8,%r9
+	LONG $0x06e1c149 // 0153: shl $0x6,%r9
+	WORD $0x014c; BYTE $0xc9 // 0157: add %r9,%rcx
+	LONG $0x02e0c149 // 015a: shl $0x2,%r8
+	LONG $0x4b7ba2c4; WORD $0x012c // 015e: tileloadd (%rcx,%r8,1),%tmm5
+	LONG $0x5c4ae2c4; BYTE $0xcd // 0164: tdpbf16ps %tmm6,%tmm5,%tmm1
+	LONG $0x00c28148; WORD $0x0004; BYTE $0x00 // 0169: add $0x400,%rdx
+	LONG $0x4b7ae2c4; WORD $0x320c // 0170: tilestored %tmm1,(%rdx,%rsi,1)
+	WORD $0x8b4c; BYTE $0x03 // 0176: mov (%rbx),%r8
+	LONG $0x988b8b48; WORD $0x0000; BYTE $0x00 // 0179: mov 0x98(%rbx),%rcx
+	LONG $0x06e0c148 // 0180: shl $0x6,%rax
+	WORD $0x014c; BYTE $0xc0 // 0184: add %r8,%rax
+	LONG $0x000010ba; BYTE $0x00 // 0187: mov $0x10,%edx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 018c: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0197: nopw 0x0(%rax,%rax,1)
+	LONG $0x4864f162; WORD $0x185f // 01a0: vmaxps (%rax),%zmm3,%zmm3
+	LONG $0x487cf162; WORD $0x405f; BYTE $0x01 // 01a6: vmaxps 0x40(%rax),%zmm0,%zmm0
+	LONG $0x80e88348 // 01ad: sub $0xffffffffffffff80,%rax
+	WORD $0xff48; BYTE $0xca // 01b1: dec %rdx
+	WORD $0xea75 // 01b4: jne 1a0 <amxAttention+0x1a0>
+	WORD $0x3948; BYTE $0xcf // 01b6: cmp %rcx,%rdi
+	LONG $0xff418c0f; WORD $0xffff // 01b9: jl 100 <amxAttention+0x100>
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 01bf: mov 0xa8(%rbx),%rax
+	LONG $0x4864f162; WORD $0xd85f // 01c6: vmaxps %zmm0,%zmm3,%zmm3
+	LONG $0x06e0c148 // 01cc: shl $0x6,%rax
+	LONG $0x68430348 // 01d0: add 0x68(%rbx),%rax
+	LONG $0x487cf162; WORD $0x1811 // 01d4: vmovups %zmm3,(%rax)
+	LONG $0x497be2c4; BYTE $0xd0 // 01da: tilezero %tmm2
+	LONG $0x98838b48; WORD $0x0000; BYTE $0x00 // 01df: mov 0x98(%rbx),%rax
+	LONG $0x084b8b48 // 01e6: mov 0x8(%rbx),%rcx
+	WORD $0x8548; BYTE $0xc0 // 01ea: test %rax,%rax
+	LONG $0x02458e0f; WORD $0x0000 // 01ed: jle 438 <amxAttention+0x438>
+	LONG $0xed57d0c5 // 01f3: vxorps %xmm5,%xmm5,%xmm5
+	WORD $0xff31 // 01f7: xor %edi,%edi
+	LONG $0x487cf162; WORD $0xf528 // 01f9: vmovaps %zmm5,%zmm6
+	BYTE $0x90 // 01ff: nop
+	WORD $0x8948; BYTE $0xfa // 0200: mov %rdi,%rdx
+	WORD $0x8948; BYTE $0xf8 // 0203: mov %rdi,%rax
+	LONG $0x05e2c148 // 0206: shl $0x5,%rdx
+	LONG $0x06e0c148 // 020a: shl $0x6,%rax
+	LONG $0x0400e281; WORD $0x0000 // 020e: and $0x400,%edx
+	WORD $0x0148; BYTE $0xca // 0214: add %rcx,%rdx
+	WORD $0x0348; BYTE $0x03 // 0217: add (%rbx),%rax
+	LONG $0x000010b9; BYTE $0x00 // 021a: mov $0x10,%ecx
 	BYTE $0x90 // 021f: nop
-	WORD $0x8948; BYTE $0xfa // 0220: mov %rdi,%rdx
-	WORD $0x8948; BYTE $0xf8 // 0223: mov %rdi,%rax
-	LONG $0x05e2c148 // 0226: shl $0x5,%rdx
-	LONG $0x06e0c148 // 022a: shl $0x6,%rax
-	LONG $0x0400e281; WORD $0x0000 // 022e: and $0x400,%edx
-	WORD $0x0148; BYTE $0xca // 0234: add %rcx,%rdx
-	WORD $0x0348; BYTE $0x03 // 0237: add (%rbx),%rax
-	LONG $0x000010b9; BYTE $0x00 // 023a: mov $0x10,%ecx
-	BYTE $0x90 // 023f: nop
-	LONG $0x487cf162; WORD $0x2010 // 0240: vmovups (%rax),%zmm4
-	LONG $0x487cd162; WORD $0xca28 // 0246: vmovaps %zmm10,%zmm1
-	LONG $0x485cf162; WORD $0xc35c // 024c: vsubps %zmm3,%zmm4,%zmm0
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 0252: vmovups 0x40(%rax),%zmm4
-	LONG $0x40c28348 // 0259: add $0x40,%rdx
-	LONG $0x487df362; WORD $0xd056; BYTE $0x09 // 025d: vreduceps $0x9,%zmm0,%zmm2
-	LONG $0x4835f262; WORD $0xca98 // 0264: vfmadd132ps %zmm2,%zmm9,%zmm1
-	LONG $0x80e88348 // 026a: sub $0xffffffffffffff80,%rax
-	LONG $0x483df262; WORD $0xca98 // 026e: vfmadd132ps %zmm2,%zmm8,%zmm1
-	LONG $0x4845f262; WORD $0xca98 // 0274: vfmadd132ps %zmm2,%zmm7,%zmm1
-	LONG $0x485cf162; WORD $0xd35c // 027a: vsubps %zmm3,%zmm4,%zmm2
-	LONG $0x487df362; WORD $0xe256; BYTE $0x09 // 0280: vreduceps $0x9,%zmm2,%zmm4
-	LONG $0x4875f262; WORD $0xc82c // 0287: vscalefps %zmm0,%zmm1,%zmm1
-	LONG $0x487cd162; WORD $0xc228 // 028d: vmovaps %zmm10,%zmm0
-	LONG $0x4835f262; WORD $0xc498 // 0293: vfmadd132ps %zmm4,%zmm9,%zmm0
-	LONG $0x484cf162; WORD $0xf158 // 0299: vaddps %zmm1,%zmm6,%zmm6
-	LONG $0x483df262; WORD $0xc498 // 029f: vfmadd132ps %zmm4,%zmm8,%zmm0
-	LONG $0x4845f262; WORD $0xc498 // 02a5: vfmadd132ps %zmm4,%zmm7,%zmm0
-	LONG $0x487df262; WORD $0xc22c // 02ab: vscalefps %zmm2,%zmm0,%zmm0
-	LONG $0x4854f162; WORD $0xe858 // 02b1: vaddps %zmm0,%zmm5,%zmm5
-	LONG $0x487ff262; WORD $0xc172 // 02b7: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
-	LONG $0x48a5f262; WORD $0xc08d // 02bd: vpermw %zmm0,%zmm11,%zmm0
-	LONG $0x48fef162; WORD $0x427f; BYTE $0xff // 02c3: vmovdqu64 %zmm0,-0x40(%rdx)
-	WORD $0xff48; BYTE $0xc9 // 02ca: dec %rcx
-	LONG $0xff6d850f; WORD $0xffff // 02cd: jne 240 <amxAttention+0x240>
-	WORD $0x8548; BYTE $0xff // 02d3: test %rdi,%rdi
-	LONG $0x00d4850f; WORD $0x0000 // 02d6: jne 3b0 <amxAttention+0x3b0>
-	LONG $0x104b8b48 // 02dc: mov 0x10(%rbx),%rcx
-	LONG $0xa0838b48; WORD $0x0000; BYTE $0x00 // 02e0: mov 0xa0(%rbx),%rax
-	LONG $0x20c78348 // 02e7: add $0x20,%rdi
-	WORD $0x3948; BYTE $0xf8 // 02eb: cmp %rdi,%rax
-	LONG $0xff2c8f0f; WORD $0xffff // 02ee: jg 220 <amxAttention+0x220>
-	LONG $0x4854f162; WORD $0xee58 // 02f4: vaddps %zmm6,%zmm5,%zmm5
-	LONG $0x1e508d48 // 02fa: lea 0x1e(%rax),%rdx
-	WORD $0xff48; BYTE $0xc8 // 02fe: dec %rax
-	LONG $0xd0490f48 // 0301: cmovns %rax,%rdx
-	LONG $0x307b8b48 // 0305: mov 0x30(%rbx),%rdi
-	WORD $0x8949; BYTE $0xd0 // 0309: mov %rdx,%r8
-	LONG $0xe0e08349 // 030c: and $0xffffffffffffffe0,%r8
-	LONG $0x47048d4e // 0310: lea (%rdi,%r8,2),%r8
-	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 0314: mov 0x88(%rbx),%rdi
-	WORD $0x8948; BYTE $0xd0 // 031b: mov %rdx,%rax
-	LONG $0x05f8c148 // 031e: sar $0x5,%rax
-	LONG $0x02e7c148 // 0322: shl $0x2,%rdi
-	LONG $0x4b7bc2c4; WORD $0x381c // 0326: tileloadd (%r8,%rdi,1),%tmm3
-	LONG $0x3feac148 // 032c: shr $0x3f,%rdx
-	WORD $0x0148; BYTE $0xd0 // 0330: add %rdx,%rax
-	WORD $0xe083; BYTE $0x01 // 0333: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd0 // 0336: sub %rdx,%rax
-	LONG $0x0ae0c148 // 0339: shl $0xa,%rax
-	WORD $0x0148; BYTE $0xc1 // 033d: add %rax,%rcx
-	LONG $0x4b7be2c4; WORD $0x313c // 0340: tileloadd (%rcx,%rsi,1),%tmm7
-	LONG $0x5c42e2c4; BYTE $0xd3 // 0346: tdpbf16ps %tmm7,%tmm3,%tmm2
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 034b: mov 0xb0(%rbx),%rax
-	LONG $0x06e0c148 // 0352: shl $0x6,%rax
-	LONG $0x78430348 // 0356: add 0x78(%rbx),%rax
-	LONG $0x487cf162; WORD $0x2811 // 035a: vmovups %zmm5,(%rax)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0360: mov 0xb0(%rbx),%rax
-	LONG $0x90bb8b48; WORD $0x0000; BYTE $0x00 // 0367: mov 0x90(%rbx),%rdi
-	LONG $0x06e0c148 // 036e: shl $0x6,%rax
-	LONG $0x58430348 // 0372: add 0x58(%rbx),%rax
-	QUAD $0x00000000bd148d48 // 0376: lea 0x0(,%rdi,4),%rdx
-	LONG $0x4b7ae2c4; WORD $0x1014 // 037e: tilestored %tmm2,(%rax,%rdx,1)
-	LONG $0xb0838b48; WORD $0x0000; BYTE $0x00 // 0384: mov 0xb0(%rbx),%rax
-	WORD $0xff48; BYTE $0xc0 // 038b: inc %rax
-	LONG $0xb0838948; WORD $0x0000; BYTE $0x00 // 038e: mov %rax,0xb0(%rbx)
-	LONG $0xa8833b48; WORD $0x0000; BYTE $0x00 // 0395: cmp 0xa8(%rbx),%rax
-	LONG $0xfcc68c0f; WORD $0xffff // 039c: jl 68 <amxAttention+0x68>
-	LONG $0x4978e2c4; BYTE $0xc0 // 03a2: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 03a7: vzeroupper
-	WORD $0xf8c5; BYTE $0x77 // 03aa: vzeroupper
-	BYTE $0xc3 // 03ad: ret
-	WORD $0x9066 // 03ae: xchg %ax,%ax
-	LONG $0xe0478d48 // 03b0: lea -0x20(%rdi),%rax
-	LONG $0x30538b48 // 03b4: mov 0x30(%rbx),%rdx
-	WORD $0x8948; BYTE $0xc1 // 03b8: mov %rax,%rcx
-	WORD $0xd148; BYTE $0xf9 // 03bb: sar %rcx
-	LONG $0x8a0c8d48 // 03be: lea (%rdx,%rcx,4),%rcx
-	LONG $0x88938b48; WORD $0x0000; BYTE $0x00 // 03c2: mov 0x88(%rbx),%rdx
-	LONG $0x02e2c148 // 03c9: shl $0x2,%rdx
-	LONG $0x4b7be2c4; WORD $0x111c // 03cd: tileloadd (%rcx,%rdx,1),%tmm3
-	LONG $0x104b8b48 // 03d3: mov 0x10(%rbx),%rcx
-	LONG $0x05e0c148 // 03d7: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 03db: and $0x400,%eax
-	WORD $0x0148; BYTE $0xc8 // 03e0: add %rcx,%rax
-	LONG $0x4b7be2c4; WORD $0x303c // 03e3: tileloadd (%rax,%rsi,1),%tmm7
-	LONG $0x5c42e2c4; BYTE $0xd3 // 03e9: tdpbf16ps %tmm7,%tmm3,%tmm2
-	LONG $0xfffeede9; BYTE $0xff // 03ee: jmp 2e0 <amxAttention+0x2e0>
-	LONG $0x00441f0f; BYTE $0x00 // 03f3: nopl 0x0(%rax,%rax,1)
-	LONG $0x1f408d4c // 03f8: lea 0x1f(%rax),%r8
-	WORD $0x394c; BYTE $0xc1 // 03fc: cmp %r8,%rcx
-	LONG $0xfda18f0f; WORD $0xffff // 03ff: jg 1a6 <amxAttention+0x1a6>
-	WORD $0x8948; BYTE $0xca // 0405: mov %rcx,%rdx
-	LONG $0x06e2c148 // 0408: shl $0x6,%rdx
-	LONG $0x487c5162; WORD $0x2411; BYTE $0x11 // 040c: vmovups %zmm12,(%r9,%rdx,1)
-	LONG $0x01518d48 // 0413: lea 0x1(%rcx),%rdx
-	WORD $0x3949; BYTE $0xd0 // 0417: cmp %rdx,%r8
-	WORD $0x1c7c // 041a: jl 438 <amxAttention+0x438>
-	LONG $0x00401f0f // 041c: nopl 0x0(%rax)
-	WORD $0x8948; BYTE $0xd1 // 0420: mov %rdx,%rcx
-	LONG $0x06e1c148 // 0423: shl $0x6,%rcx
-	WORD $0x0348; BYTE $0x0b // 0427: add (%rbx),%rcx
-	WORD $0xff48; BYTE $0xc2 // 042a: inc %rdx
-	LONG $0x487c7162; WORD $0x2111 // 042d: vmovups %zmm12,(%rcx)
-	WORD $0x394c; BYTE $0xc2 // 0433: cmp %r8,%rdx
-	WORD $0xe87e // 0436: jle 420 <amxAttention+0x420>
-	WORD $0x8b4c; BYTE $0x0b // 0438: mov (%rbx),%r9
-	LONG $0xa08b8b48; WORD $0x0000; BYTE $0x00 // 043b: mov 0xa0(%rbx),%rcx
-	LONG $0xfffd5fe9; BYTE $0xff // 0442: jmp 1a6 <amxAttention+0x1a6>
-	LONG $0x487cd162; WORD $0xc428 // 0447: vmovaps %zmm12,%zmm0
-	LONG $0x487cd162; WORD $0xdc28 // 044d: vmovaps %zmm12,%zmm3
-	LONG $0xfffd87e9; BYTE $0xff // 0453: jmp 1df <amxAttention+0x1df>
-	LONG $0xed57d0c5 // 0458: vxorps %xmm5,%xmm5,%xmm5
-	LONG $0xfffe99e9; BYTE $0xff // 045c: jmp 2fa <amxAttention+0x2fa>
-	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0461
-	QUAD $0x841f0f2e66000000 // 0468
-	QUAD $0x0f2e660000000000 // 0470
-	QUAD $0x900000000000841f // 0478
+	LONG $0x487cf162; WORD $0x2010 // 0220: vmovups (%rax),%zmm4
+	LONG $0x487cd162; WORD $0xca28 // 0226: vmovaps %zmm10,%zmm1
+	LONG $0x485cf162; WORD $0xc35c // 022c: vsubps %zmm3,%zmm4,%zmm0
+	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 0232: vmovups 0x40(%rax),%zmm4
+	LONG $0x40c28348 // 0239: add $0x40,%rdx
+	LONG $0x487df362; WORD $0xd056; BYTE $0x09 // 023d: vreduceps $0x9,%zmm0,%zmm2
+	LONG $0x4835f262; WORD $0xca98 // 0244: vfmadd132ps %zmm2,%zmm9,%zmm1
+	LONG $0x80e88348 // 024a: sub $0xffffffffffffff80,%rax
+	LONG $0x483df262; WORD $0xca98 // 024e: vfmadd132ps %zmm2,%zmm8,%zmm1
+	LONG $0x4845f262; WORD $0xca98 // 0254: vfmadd132ps %zmm2,%zmm7,%zmm1
+	LONG $0x485cf162; WORD $0xd35c // 025a: vsubps %zmm3,%zmm4,%zmm2
+	LONG $0x487df362; WORD $0xe256; BYTE $0x09 // 0260: vreduceps $0x9,%zmm2,%zmm4
+	LONG $0x4875f262; WORD $0xc82c // 0267: vscalefps %zmm0,%zmm1,%zmm1
+	LONG $0x487cd162; WORD $0xc228 // 026d: vmovaps %zmm10,%zmm0
+	LONG $0x4835f262; WORD $0xc498 // 0273: vfmadd132ps %zmm4,%zmm9,%zmm0
+	LONG $0x484cf162; WORD $0xf158 // 0279: vaddps %zmm1,%zmm6,%zmm6
+	LONG $0x483df262; WORD $0xc498 // 027f: vfmadd132ps %zmm4,%zmm8,%zmm0
+	LONG $0x4845f262; WORD $0xc498 // 0285: vfmadd132ps %zmm4,%zmm7,%zmm0
+	LONG $0x487df262; WORD $0xc22c // 028b: vscalefps %zmm2,%zmm0,%zmm0
+	LONG $0x4854f162; WORD $0xe858 // 0291: vaddps %zmm0,%zmm5,%zmm5
+	LONG $0x487ff262; WORD $0xc172 // 0297: vcvtne2ps2bf16 %zmm1,%zmm0,%zmm0
+	LONG $0x48a5f262; WORD $0xc08d // 029d: vpermw %zmm0,%zmm11,%zmm0
+	LONG $0x48fef162; WORD $0x427f; BYTE $0xff // 02a3: vmovdqu64 %zmm0,-0x40(%rdx)
+	WORD $0xff48; BYTE $0xc9 // 02aa: dec %rcx
+	LONG $0xff6d850f; WORD $0xffff // 02ad: jne 220 <amxAttention+0x220>
+	WORD $0x8548; BYTE $0xff // 02b3: test %rdi,%rdi
+	LONG $0x00d4850f; WORD $0x0000 // 02b6: jne 390 <amxAttention+0x390>
+	LONG $0x084b8b48 // 02bc: mov 0x8(%rbx),%rcx
+	LONG $0x98838b48; WORD $0x0000; BYTE $0x00 // 02c0: mov 0x98(%rbx),%rax
+	LONG $0x20c78348 // 02c7: add $0x20,%rdi
+	WORD $0x3948; BYTE $0xf8 // 02cb: cmp %rdi,%rax
+	LONG $0xff2c8f0f; WORD $0xffff // 02ce: jg 200 <amxAttention+0x200>
+	LONG $0x4854f162; WORD $0xee58 // 02d4: vaddps %zmm6,%zmm5,%zmm5
+	LONG $0x1e508d48 // 02da: lea 0x1e(%rax),%rdx
+	WORD $0xff48; BYTE $0xc8 // 02de: dec %rax
+	LONG $0xd0490f48 // 02e1: cmovns %rax,%rdx
+	LONG $0x287b8b48 // 02e5: mov 0x28(%rbx),%rdi
+	WORD $0x8949; BYTE $0xd0 // 02e9: mov %rdx,%r8
+	LONG $0xe0e08349 // 02ec: and $0xffffffffffffffe0,%r8
+	LONG $0x47048d4e // 02f0: lea (%rdi,%r8,2),%r8
+	LONG $0x80bb8b48; WORD $0x0000; BYTE $0x00 // 02f4: mov 0x80(%rbx),%rdi
+	WORD $0x8948; BYTE $0xd0 // 02fb: mov %rdx,%rax
+	LONG $0x05f8c148 // 02fe: sar $0x5,%rax
+	LONG $0x02e7c148 // 0302: shl $0x2,%rdi
+	LONG $0x4b7bc2c4; WORD $0x381c // 0306: tileloadd (%r8,%rdi,1),%tmm3
+	LONG $0x3feac148 // 030c: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0310: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 0313: and $0x1,%eax
+	WORD $0x2948; BYTE $0xd0 // 0316: sub %rdx,%rax
+	LONG $0x0ae0c148 // 0319: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xc1 // 031d: add %rax,%rcx
+	LONG $0x4b7be2c4; WORD $0x313c // 0320: tileloadd (%rcx,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 0326: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 032b: mov 0xa8(%rbx),%rax
+	LONG $0x06e0c148 // 0332: shl $0x6,%rax
+	LONG $0x70430348 // 0336: add 0x70(%rbx),%rax
+	LONG $0x487cf162; WORD $0x2811 // 033a: vmovups %zmm5,(%rax)
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0340: mov 0xa8(%rbx),%rax
+	LONG $0x88bb8b48; WORD $0x0000; BYTE $0x00 // 0347: mov 0x88(%rbx),%rdi
+	LONG $0x06e0c148 // 034e: shl $0x6,%rax
+	LONG $0x50430348 // 0352: add 0x50(%rbx),%rax
+	QUAD $0x00000000bd148d48 // 0356: lea 0x0(,%rdi,4),%rdx
+	LONG $0x4b7ae2c4; WORD $0x1014 // 035e: tilestored %tmm2,(%rax,%rdx,1)
+	LONG $0xa8838b48; WORD $0x0000; BYTE $0x00 // 0364: mov 0xa8(%rbx),%rax
+	WORD $0xff48; BYTE $0xc0 // 036b: inc %rax
+	LONG $0xa8838948; WORD $0x0000; BYTE $0x00 // 036e: mov %rax,0xa8(%rbx)
+	LONG $0xa0833b48; WORD $0x0000; BYTE $0x00 // 0375: cmp 0xa0(%rbx),%rax
+	LONG $0xfce68c0f; WORD $0xffff // 037c: jl 68 <amxAttention+0x68>
+	LONG $0x4978e2c4; BYTE $0xc0 // 0382: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 0387: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 038a: vzeroupper
+	BYTE $0xc3 // 038d: ret
+	WORD $0x9066 // 038e: xchg %ax,%ax
+	LONG $0xe0478d48 // 0390: lea -0x20(%rdi),%rax
+	LONG $0x28538b48 // 0394: mov 0x28(%rbx),%rdx
+	WORD $0x8948; BYTE $0xc1 // 0398: mov %rax,%rcx
+	WORD $0xd148; BYTE $0xf9 // 039b: sar %rcx
+	LONG $0x8a0c8d48 // 039e: lea (%rdx,%rcx,4),%rcx
+	LONG $0x80938b48; WORD $0x0000; BYTE $0x00 // 03a2: mov 0x80(%rbx),%rdx
+	LONG $0x02e2c148 // 03a9: shl $0x2,%rdx
+	LONG $0x4b7be2c4; WORD $0x111c // 03ad: tileloadd (%rcx,%rdx,1),%tmm3
+	LONG $0x084b8b48 // 03b3: mov 0x8(%rbx),%rcx
+	LONG $0x05e0c148 // 03b7: shl $0x5,%rax
+	LONG $0x00040025; BYTE $0x00 // 03bb: and $0x400,%eax
+	WORD $0x0148; BYTE $0xc8 // 03c0: add %rcx,%rax
+	LONG $0x4b7be2c4; WORD $0x303c // 03c3: tileloadd (%rax,%rsi,1),%tmm7
+	LONG $0x5c42e2c4; BYTE $0xd3 // 03c9: tdpbf16ps %tmm7,%tmm3,%tmm2
+	LONG $0xfffeede9; BYTE $0xff // 03ce: jmp 2c0 <amxAttention+0x2c0>
+	LONG $0x00441f0f; BYTE $0x00 // 03d3: nopl 0x0(%rax,%rax,1)
+	WORD $0x8948; BYTE $0xca // 03d8: mov %rcx,%rdx
+	WORD $0x2948; BYTE $0xc2 // 03db: sub %rax,%rdx
+	LONG $0x1ffa8348 // 03de: cmp $0x1f,%rdx
+	LONG $0xfd988f0f; WORD $0xffff // 03e2: jg 180 <amxAttention+0x180>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 03e8: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 03f3: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 03fe: xchg %ax,%ax
+	LONG $0x020c8d48 // 0400: lea (%rdx,%rax,1),%rcx
+	LONG $0x06e1c148 // 0404: shl $0x6,%rcx
+	WORD $0xff48; BYTE $0xc2 // 0408: inc %rdx
+	LONG $0x487c5162; WORD $0x2411; BYTE $0x08 // 040b: vmovups %zmm12,(%r8,%rcx,1)
+	LONG $0x20fa8348 // 0412: cmp $0x20,%rdx
+	WORD $0xe875 // 0416: jne 400 <amxAttention+0x400>
+	WORD $0x8b4c; BYTE $0x03 // 0418: mov (%rbx),%r8
+	LONG $0x988b8b48; WORD $0x0000; BYTE $0x00 // 041b: mov 0x98(%rbx),%rcx
+	LONG $0xfffd59e9; BYTE $0xff // 0422: jmp 180 <amxAttention+0x180>
+	LONG $0x487cd162; WORD $0xc428 // 0427: vmovaps %zmm12,%zmm0
+	LONG $0x487cd162; WORD $0xdc28 // 042d: vmovaps %zmm12,%zmm3
+	LONG $0xfffd87e9; BYTE $0xff // 0433: jmp 1bf <amxAttention+0x1bf>
+	LONG $0xed57d0c5 // 0438: vxorps %xmm5,%xmm5,%xmm5
+	LONG $0xfffe99e9; BYTE $0xff // 043c: jmp 2da <amxAttention+0x2da>
+	LONG $0x1f0f2e66; WORD $0x0084; BYTE $0x00 // 0441
+	QUAD $0x841f0f2e66000000 // 0448
+	QUAD $0x0f2e660000000000 // 0450
+	QUAD $0x660000000000841f // 0458
+	QUAD $0x00000000841f0f2e // 0460
+	QUAD $0x0000841f0f2e6600 // 0468
+	QUAD $0x841f0f2e66000000 // 0470
+	QUAD $0x001f0f0000000000 // 0478
 	QUAD $0x0000000000000001 // 0480
 	QUAD $0x0000000000000000 // 0488
 	QUAD $0x0010004000400040 // 0490
 	QUAD $0x0020002000400040 // 0498
 	QUAD $0x0000000000000000 // 04a0
 	QUAD $0x0000000000000000 // 04a8
-	QUAD $0x1010040410101010 // 04b0
+	QUAD $0x1010100410100410 // 04b0
 	QUAD $0x0000000000000000 // 04b8
 	QUAD $0x0000000000000001 // 04c0
 	QUAD $0x0000000000000000 // 04c8
@@ -273,388 +271,422 @@ TEXT ·amxAttentionAMX(SB), NOSPLIT, $0-8
 TEXT ·amxAttentionGradientAMX(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DI
 	PCALIGN $64
-	QUAD $0x0006f7054978e2c4; BYTE $0x00 // 0000: ldtilecfg 0x6f7(%rip) # 700 <backward>
-	WORD $0xc031 // 0009: xor %eax,%eax
-	QUAD $0x00000000a8bf8348 // 000b: cmpq $0x0,0xa8(%rdi)
-	QUAD $0x00000000b087c748; WORD $0x0000; BYTE $0x00 // 0013: movq $0x0,0xb0(%rdi)
-	LONG $0x04248e0f; WORD $0x0000 // 001e: jle 448 <amxAttentionGradient+0x448>
-	QUAD $0x07520d6f48fd7162; WORD $0x0000 // 0024: vmovdqa64 0x752(%rip),%zmm9 # 780 <forward+0x40>
-	WORD $0x3145; BYTE $0xc9 // 002e: xor %r9d,%r9d
-	LONG $0x0040b841; WORD $0x0000 // 0031: mov $0x40,%r8d
-	LONG $0x90b78b48; WORD $0x0000; BYTE $0x00 // 0037: mov 0x90(%rdi),%rsi
-	LONG $0x385f8b48 // 003e: mov 0x38(%rdi),%rbx
-	WORD $0x8948; BYTE $0xc2 // 0042: mov %rax,%rdx
-	LONG $0x06e2c148 // 0045: shl $0x6,%rdx
-	QUAD $0x00000000b50c8d48 // 0049: lea 0x0(,%rsi,4),%rcx
-	WORD $0x0148; BYTE $0xd3 // 0051: add %rdx,%rbx
-	LONG $0x4b7be2c4; WORD $0x0b24 // 0054: tileloadd (%rbx,%rcx,1),%tmm4
-	LONG $0x40570348 // 005a: add 0x40(%rdi),%rdx
-	LONG $0x4b7be2c4; WORD $0x0a2c // 005e: tileloadd (%rdx,%rcx,1),%tmm5
-	LONG $0x000002bb; BYTE $0x00 // 0064: mov $0x2,%ebx
-	WORD $0xc931 // 0069: xor %ecx,%ecx
-	LONG $0x06e0c148 // 006b: shl $0x6,%rax
-	LONG $0x70470348 // 006f: add 0x70(%rdi),%rax
-	LONG $0x4b7ba2c4; WORD $0x0804 // 0073: tileloadd (%rax,%r9,1),%tmm0
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 0079: mov 0x80(%rdi),%rax
-	LONG $0x20578b48 // 0080: mov 0x20(%rdi),%rdx
-	WORD $0x8948; BYTE $0xc6 // 0084: mov %rax,%rsi
-	LONG $0xf1af0f48 // 0087: imul %rcx,%rsi
-	LONG $0x02e0c148 // 008b: shl $0x2,%rax
-	LONG $0xb2148d48 // 008f: lea (%rdx,%rsi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x021c // 0093: tileloadd (%rdx,%rax,1),%tmm3
-	LONG $0x5c5ae2c4; BYTE $0xc3 // 0099: tdpbf16ps %tmm4,%tmm3,%tmm0
-	WORD $0x8b48; BYTE $0x17 // 009e: mov (%rdi),%rdx
-	WORD $0x8948; BYTE $0xc8 // 00a1: mov %rcx,%rax
-	LONG $0x06e0c148 // 00a4: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc2 // 00a8: add %rax,%rdx
-	LONG $0x4b7aa2c4; WORD $0x0204 // 00ab: tilestored %tmm0,(%rdx,%r8,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 00b1: tilezero %tmm1
-	LONG $0x80978b48; WORD $0x0000; BYTE $0x00 // 00b6: mov 0x80(%rdi),%rdx
-	LONG $0x28778b48 // 00bd: mov 0x28(%rdi),%rsi
-	WORD $0x8949; BYTE $0xd2 // 00c1: mov %rdx,%r10
-	LONG $0xd1af0f4c // 00c4: imul %rcx,%r10
-	LONG $0x02e2c148 // 00c8: shl $0x2,%rdx
-	LONG $0x96348d4a // 00cc: lea (%rsi,%r10,4),%rsi
-	LONG $0x4b7be2c4; WORD $0x161c // 00d0: tileloadd (%rsi,%rdx,1),%tmm3
-	LONG $0x5c52e2c4; BYTE $0xcb // 00d6: tdpbf16ps %tmm5,%tmm3,%tmm1
-	LONG $0x08470348 // 00db: add 0x8(%rdi),%rax
-	LONG $0x4b7aa2c4; WORD $0x000c // 00df: tilestored %tmm1,(%rax,%r8,1)
-	LONG $0x01fb8348 // 00e5: cmp $0x1,%rbx
-	WORD $0x1574 // 00e9: je 100 <amxAttentionGradient+0x100>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 00eb: mov 0xb0(%rdi),%rax
-	LONG $0x10c18348 // 00f2: add $0x10,%rcx
-	LONG $0x000001bb; BYTE $0x00 // 00f6: mov $0x1,%ebx
-	LONG $0xffff6be9; BYTE $0xff // 00fb: jmp 6b <amxAttentionGradient+0x6b>
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0100: mov 0xa0(%rdi),%rax
-	WORD $0x8548; BYTE $0xc0 // 0107: test %rax,%rax
-	LONG $0x05c98e0f; WORD $0x0000 // 010a: jle 6d9 <amxAttentionGradient+0x6d9>
-	LONG $0xed57d0c5 // 0110: vxorps %xmm5,%xmm5,%xmm5
-	QUAD $0x06a61518487d7262; WORD $0x0000 // 0114: vbroadcastss 0x6a6(%rip),%zmm10 # 7c4 <forward+0x84>
-	QUAD $0x06a00518487d7262; WORD $0x0000 // 011e: vbroadcastss 0x6a0(%rip),%zmm8 # 7c8 <forward+0x88>
-	QUAD $0x069a3d18487df262; WORD $0x0000 // 0128: vbroadcastss 0x69a(%rip),%zmm7 # 7cc <forward+0x8c>
-	QUAD $0x06943518487df262; WORD $0x0000 // 0132: vbroadcastss 0x694(%rip),%zmm6 # 7d0 <forward+0x90>
-	QUAD $0x067a1d18487d7262; WORD $0x0000 // 013c: vbroadcastss 0x67a(%rip),%zmm11 # 7c0 <forward+0x80>
-	LONG $0x487cf162; WORD $0xd528 // 0146: vmovaps %zmm5,%zmm2
-	WORD $0xdb31 // 014c: xor %ebx,%ebx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 014e: data16 cs nopw 0x0(%rax,%rax,1)
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0159: nopl 0x0(%rax)
-	WORD $0x8948; BYTE $0xda // 0160: mov %rbx,%rdx
-	LONG $0x20c38348 // 0163: add $0x20,%rbx
-	WORD $0x3948; BYTE $0xc3 // 0167: cmp %rax,%rbx
-	LONG $0x03308c0f; WORD $0x0000 // 016a: jl 4a0 <amxAttentionGradient+0x4a0>
-	LONG $0x1f728d48 // 0170: lea 0x1f(%rdx),%rsi
-	WORD $0x3948; BYTE $0xc6 // 0174: cmp %rax,%rsi
-	WORD $0x1f7c // 0177: jl 198 <amxAttentionGradient+0x198>
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0179: nopl 0x0(%rax)
-	WORD $0x8948; BYTE $0xc1 // 0180: mov %rax,%rcx
-	LONG $0x06e1c148 // 0183: shl $0x6,%rcx
-	WORD $0x0348; BYTE $0x0f // 0187: add (%rdi),%rcx
-	WORD $0xff48; BYTE $0xc0 // 018a: inc %rax
-	LONG $0x487c7162; WORD $0x1911 // 018d: vmovups %zmm11,(%rcx)
-	WORD $0x3948; BYTE $0xf0 // 0193: cmp %rsi,%rax
-	WORD $0xe87e // 0196: jle 180 <amxAttentionGradient+0x180>
-	WORD $0x8b48; BYTE $0x07 // 0198: mov (%rdi),%rax
-	LONG $0x06e2c148 // 019b: shl $0x6,%rdx
-	WORD $0x0148; BYTE $0xd0 // 019f: add %rdx,%rax
-	LONG $0x000010b9; BYTE $0x00 // 01a2: mov $0x10,%ecx
-	LONG $0x08570348 // 01a7: add 0x8(%rdi),%rdx
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 01ab: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 01b6: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x1810 // 01c0: vmovups (%rax),%zmm3
-	LONG $0x487cd162; WORD $0xca28 // 01c6: vmovaps %zmm10,%zmm1
-	LONG $0x487df362; WORD $0xc356; BYTE $0x09 // 01cc: vreduceps $0x9,%zmm3,%zmm0
-	LONG $0x483df262; WORD $0xc898 // 01d3: vfmadd132ps %zmm0,%zmm8,%zmm1
-	LONG $0x487cf162; WORD $0x6010; BYTE $0x01 // 01d9: vmovups 0x40(%rax),%zmm4
-	LONG $0x80ea8348 // 01e0: sub $0xffffffffffffff80,%rdx
-	LONG $0x80e88348 // 01e4: sub $0xffffffffffffff80,%rax
-	LONG $0x4845f262; WORD $0xc898 // 01e8: vfmadd132ps %zmm0,%zmm7,%zmm1
-	LONG $0x484df262; WORD $0xc898 // 01ee: vfmadd132ps %zmm0,%zmm6,%zmm1
-	LONG $0x487cd162; WORD $0xc228 // 01f4: vmovaps %zmm10,%zmm0
-	LONG $0x4875f262; WORD $0xcb2c // 01fa: vscalefps %zmm3,%zmm1,%zmm1
-	LONG $0x487df362; WORD $0xdc56; BYTE $0x09 // 0200: vreduceps $0x9,%zmm4,%zmm3
-	LONG $0x483df262; WORD $0xc398 // 0207: vfmadd132ps %zmm3,%zmm8,%zmm0
-	LONG $0x4875f262; WORD $0x52b8; BYTE $0xfe // 020d: vfmadd231ps -0x80(%rdx),%zmm1,%zmm2
-	LONG $0x4845f262; WORD $0xc398 // 0214: vfmadd132ps %zmm3,%zmm7,%zmm0
-	LONG $0x484df262; WORD $0xc398 // 021a: vfmadd132ps %zmm3,%zmm6,%zmm0
-	LONG $0x487df262; WORD $0xc42c // 0220: vscalefps %zmm4,%zmm0,%zmm0
-	LONG $0x487df262; WORD $0x6ab8; BYTE $0xff // 0226: vfmadd231ps -0x40(%rdx),%zmm0,%zmm5
-	LONG $0x487cf162; WORD $0x4811; BYTE $0xfe // 022d: vmovups %zmm1,-0x80(%rax)
-	LONG $0x487cf162; WORD $0x4011; BYTE $0xff // 0234: vmovups %zmm0,-0x40(%rax)
-	WORD $0xff48; BYTE $0xc9 // 023b: dec %rcx
-	WORD $0x8075 // 023e: jne 1c0 <amxAttentionGradient+0x1c0>
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0240: mov 0xa0(%rdi),%rax
-	WORD $0x3948; BYTE $0xc3 // 0247: cmp %rax,%rbx
-	LONG $0xff108c0f; WORD $0xffff // 024a: jl 160 <amxAttentionGradient+0x160>
-	LONG $0x486cf162; WORD $0xe558 // 0250: vaddps %zmm5,%zmm2,%zmm4
-	LONG $0x497be2c4; BYTE $0xc0 // 0256: tilezero %tmm0
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 025b: mov 0xa0(%rdi),%rax
-	LONG $0x105f8b48 // 0262: mov 0x10(%rdi),%rbx
-	WORD $0x8548; BYTE $0xc0 // 0266: test %rax,%rax
-	LONG $0x011e8e0f; WORD $0x0000 // 0269: jle 38d <amxAttentionGradient+0x38d>
-	WORD $0x3145; BYTE $0xe4 // 026f: xor %r12d,%r12d
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0272: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x1f0f; BYTE $0x00 // 027d: nopl (%rax)
-	WORD $0x894c; BYTE $0xe0 // 0280: mov %r12,%rax
-	LONG $0x05e0c148 // 0283: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 0287: and $0x400,%eax
-	WORD $0x0148; BYTE $0xc3 // 028c: add %rax,%rbx
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 028f: mov 0xb0(%rdi),%rax
-	WORD $0x8b48; BYTE $0x0f // 0296: mov (%rdi),%rcx
-	WORD $0x8948; BYTE $0xc6 // 0299: mov %rax,%rsi
-	LONG $0x3feec148 // 029c: shr $0x3f,%rsi
-	WORD $0x0148; BYTE $0xf0 // 02a0: add %rsi,%rax
-	WORD $0xe083; BYTE $0x01 // 02a3: and $0x1,%eax
-	WORD $0x2948; BYTE $0xf0 // 02a6: sub %rsi,%rax
-	LONG $0x98b78b48; WORD $0x0000; BYTE $0x00 // 02a9: mov 0x98(%rdi),%rsi
-	WORD $0x894c; BYTE $0xe2 // 02b0: mov %r12,%rdx
-	LONG $0x60048d4a // 02b3: lea (%rax,%r12,2),%rax
-	LONG $0x06e2c148 // 02b7: shl $0x6,%rdx
-	QUAD $0x00000000b5148d4c // 02bb: lea 0x0(,%rsi,4),%r10
-	LONG $0x05e0c148 // 02c3: shl $0x5,%rax
-	WORD $0x0148; BYTE $0xd1 // 02c7: add %rdx,%rcx
-	LONG $0x18470348 // 02ca: add 0x18(%rdi),%rax
-	LONG $0x08570348 // 02ce: add 0x8(%rdi),%rdx
-	LONG $0x405a8d4d // 02d2: lea 0x40(%r10),%r11
-	LONG $0x000010be; BYTE $0x00 // 02d6: mov $0x10,%esi
-	LONG $0x00441f0f; BYTE $0x00 // 02db: nopl 0x0(%rax,%rax,1)
-	LONG $0x487cf162; WORD $0x2a10 // 02e0: vmovups (%rdx),%zmm5
-	LONG $0x487cf162; WORD $0x7210; BYTE $0x01 // 02e6: vmovups 0x40(%rdx),%zmm6
-	LONG $0x4854f162; WORD $0xc45c // 02ed: vsubps %zmm4,%zmm5,%zmm0
-	LONG $0x484cf162; WORD $0xcc5c // 02f3: vsubps %zmm4,%zmm6,%zmm1
-	LONG $0x487cf162; WORD $0x1910 // 02f9: vmovups (%rcx),%zmm3
-	LONG $0x487cf162; WORD $0x5110; BYTE $0x01 // 02ff: vmovups 0x40(%rcx),%zmm2
-	LONG $0x487cf162; WORD $0xc359 // 0306: vmulps %zmm3,%zmm0,%zmm0
-	LONG $0x4874f162; WORD $0xca59 // 030c: vmulps %zmm2,%zmm1,%zmm1
-	LONG $0x487ef262; WORD $0xdb72 // 0312: vcvtneps2bf16 %zmm3,%ymm3
-	LONG $0x487ef262; WORD $0xd272 // 0318: vcvtneps2bf16 %zmm2,%ymm2
-	LONG $0x80e98348 // 031e: sub $0xffffffffffffff80,%rcx
-	LONG $0x487ef262; WORD $0xc072 // 0322: vcvtneps2bf16 %zmm0,%ymm0
-	LONG $0x487ef262; WORD $0xc972 // 0328: vcvtneps2bf16 %zmm1,%ymm1
-	LONG $0x80ea8348 // 032e: sub $0xffffffffffffff80,%rdx
-	LONG $0x187ffec5 // 0332: vmovdqu %ymm3,(%rax)
-	LONG $0x507ffec5; BYTE $0x40 // 0336: vmovdqu %ymm2,0x40(%rax)
-	LONG $0x40c38348 // 033b: add $0x40,%rbx
-	LONG $0x7f7ea1c4; WORD $0x1004 // 033f: vmovdqu %ymm0,(%rax,%r10,1)
-	LONG $0x48fdf362; WORD $0xc13a; BYTE $0x01 // 0345: vinserti64x4 $0x1,%ymm1,%zmm0,%zmm0
-	LONG $0x48b5f262; WORD $0xc08d // 034c: vpermw %zmm0,%zmm9,%zmm0
-	LONG $0x7f7ea1c4; WORD $0x180c // 0352: vmovdqu %ymm1,(%rax,%r11,1)
-	LONG $0x48fef162; WORD $0x437f; BYTE $0xff // 0358: vmovdqu64 %zmm0,-0x40(%rbx)
-	LONG $0x80e88348 // 035f: sub $0xffffffffffffff80,%rax
-	WORD $0xff48; BYTE $0xce // 0363: dec %rsi
-	LONG $0xff74850f; WORD $0xffff // 0366: jne 2e0 <amxAttentionGradient+0x2e0>
-	WORD $0x854d; BYTE $0xe4 // 036c: test %r12,%r12
-	LONG $0x00e3850f; WORD $0x0000 // 036f: jne 458 <amxAttentionGradient+0x458>
-	LONG $0x105f8b48 // 0375: mov 0x10(%rdi),%rbx
-	LONG $0xa0878b48; WORD $0x0000; BYTE $0x00 // 0379: mov 0xa0(%rdi),%rax
-	LONG $0x20c48349 // 0380: add $0x20,%r12
-	WORD $0x3949; BYTE $0xc4 // 0384: cmp %rax,%r12
-	LONG $0xfef38c0f; WORD $0xffff // 0387: jl 280 <amxAttentionGradient+0x280>
-	LONG $0x1e508d48 // 038d: lea 0x1e(%rax),%rdx
-	WORD $0xff48; BYTE $0xc8 // 0391: dec %rax
-	LONG $0xd0490f48 // 0394: cmovns %rax,%rdx
-	LONG $0x304f8b48 // 0398: mov 0x30(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd6 // 039c: mov %rdx,%rsi
-	LONG $0xe0e68348 // 039f: and $0xffffffffffffffe0,%rsi
-	LONG $0x71348d48 // 03a3: lea (%rcx,%rsi,2),%rsi
-	LONG $0x888f8b48; WORD $0x0000; BYTE $0x00 // 03a7: mov 0x88(%rdi),%rcx
-	WORD $0x8948; BYTE $0xd0 // 03ae: mov %rdx,%rax
-	LONG $0x05f8c148 // 03b1: sar $0x5,%rax
-	LONG $0x02e1c148 // 03b5: shl $0x2,%rcx
-	LONG $0x4b7be2c4; WORD $0x0e0c // 03b9: tileloadd (%rsi,%rcx,1),%tmm1
-	LONG $0x3feac148 // 03bf: shr $0x3f,%rdx
-	WORD $0x0148; BYTE $0xd0 // 03c3: add %rdx,%rax
-	WORD $0xe083; BYTE $0x01 // 03c6: and $0x1,%eax
-	WORD $0x2948; BYTE $0xd0 // 03c9: sub %rdx,%rax
-	LONG $0x0ae0c148 // 03cc: shl $0xa,%rax
-	WORD $0x0148; BYTE $0xd8 // 03d0: add %rbx,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 03d3: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 03d9: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0x4b7aa2c4; WORD $0x0304 // 03de: tilestored %tmm0,(%rbx,%r8,1)
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 03e4: mov 0xb0(%rdi),%rax
-	LONG $0x104f8b48 // 03eb: mov 0x10(%rdi),%rcx
-	LONG $0x06e0c148 // 03ef: shl $0x6,%rax
-	LONG $0x58470348 // 03f3: add 0x58(%rdi),%rax
-	LONG $0x000008ba; BYTE $0x00 // 03f7: mov $0x8,%edx
-	LONG $0x00401f0f // 03fc: nopl 0x0(%rax)
-	LONG $0x487cf162; WORD $0x3910 // 0400: vmovups (%rcx),%zmm7
-	LONG $0x40c18348 // 0406: add $0x40,%rcx
-	LONG $0x487cf162; WORD $0x3811 // 040a: vmovups %zmm7,(%rax)
-	LONG $0x909f8b48; WORD $0x0000; BYTE $0x00 // 0410: mov 0x90(%rdi),%rbx
-	LONG $0x98048d48 // 0417: lea (%rax,%rbx,4),%rax
-	WORD $0xcaff // 041b: dec %edx
-	WORD $0xe175 // 041d: jne 400 <amxAttentionGradient+0x400>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 041f: mov 0xb0(%rdi),%rax
-	WORD $0x01a8 // 0426: test $0x1,%al
-	LONG $0x0117850f; WORD $0x0000 // 0428: jne 545 <amxAttentionGradient+0x545>
-	WORD $0xff48; BYTE $0xc0 // 042e: inc %rax
-	LONG $0xb0878948; WORD $0x0000; BYTE $0x00 // 0431: mov %rax,0xb0(%rdi)
-	LONG $0xa8873b48; WORD $0x0000; BYTE $0x00 // 0438: cmp 0xa8(%rdi),%rax
-	LONG $0xfbf28c0f; WORD $0xffff // 043f: jl 37 <amxAttentionGradient+0x37>
-	WORD $0xf8c5; BYTE $0x77 // 0445: vzeroupper
-	LONG $0x4978e2c4; BYTE $0xc0 // 0448: tilerelease
-	WORD $0xf8c5; BYTE $0x77 // 044d: vzeroupper
-	BYTE $0xc3 // 0450: ret
-	LONG $0x00801f0f; WORD $0x0000; BYTE $0x00 // 0451: nopl 0x0(%rax)
-	LONG $0x24448d49; BYTE $0xe0 // 0458: lea -0x20(%r12),%rax
-	LONG $0x30578b48 // 045d: mov 0x30(%rdi),%rdx
-	LONG $0x88b78b48; WORD $0x0000; BYTE $0x00 // 0461: mov 0x88(%rdi),%rsi
-	WORD $0x8948; BYTE $0xc1 // 0468: mov %rax,%rcx
-	WORD $0xd148; BYTE $0xf9 // 046b: sar %rcx
-	LONG $0x8a0c8d48 // 046e: lea (%rdx,%rcx,4),%rcx
-	QUAD $0x00000000b5148d48 // 0472: lea 0x0(,%rsi,4),%rdx
-	LONG $0x4b7be2c4; WORD $0x110c // 047a: tileloadd (%rcx,%rdx,1),%tmm1
-	LONG $0x105f8b48 // 0480: mov 0x10(%rdi),%rbx
-	LONG $0x05e0c148 // 0484: shl $0x5,%rax
-	LONG $0x00040025; BYTE $0x00 // 0488: and $0x400,%eax
-	WORD $0x0148; BYTE $0xd8 // 048d: add %rbx,%rax
-	LONG $0x4b7ba2c4; WORD $0x0014 // 0490: tileloadd (%rax,%r8,1),%tmm2
-	LONG $0x5c6ae2c4; BYTE $0xc1 // 0496: tdpbf16ps %tmm2,%tmm1,%tmm0
-	LONG $0xfffed9e9; BYTE $0xff // 049b: jmp 379 <amxAttentionGradient+0x379>
-	WORD $0x8948; BYTE $0xd9 // 04a0: mov %rbx,%rcx
-	LONG $0x0002ba41; WORD $0x0000 // 04a3: mov $0x2,%r10d
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 04a9: mov 0xb0(%rdi),%rax
-	LONG $0x06e0c148 // 04b0: shl $0x6,%rax
-	LONG $0x70470348 // 04b4: add 0x70(%rdi),%rax
-	LONG $0x4b7ba2c4; WORD $0x0804 // 04b8: tileloadd (%rax,%r9,1),%tmm0
-	LONG $0x80878b48; WORD $0x0000; BYTE $0x00 // 04be: mov 0x80(%rdi),%rax
-	LONG $0x20778b48 // 04c5: mov 0x20(%rdi),%rsi
-	WORD $0x8949; BYTE $0xc3 // 04c9: mov %rax,%r11
-	LONG $0xd9af0f4c // 04cc: imul %rcx,%r11
-	LONG $0x02e0c148 // 04d0: shl $0x2,%rax
-	LONG $0x9e348d4a // 04d4: lea (%rsi,%r11,4),%rsi
-	LONG $0x4b7be2c4; WORD $0x061c // 04d8: tileloadd (%rsi,%rax,1),%tmm3
-	LONG $0x5c5ae2c4; BYTE $0xc3 // 04de: tdpbf16ps %tmm4,%tmm3,%tmm0
-	WORD $0x8b48; BYTE $0x37 // 04e3: mov (%rdi),%rsi
-	WORD $0x8948; BYTE $0xc8 // 04e6: mov %rcx,%rax
-	LONG $0x06e0c148 // 04e9: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc6 // 04ed: add %rax,%rsi
-	LONG $0x4b7aa2c4; WORD $0x0604 // 04f0: tilestored %tmm0,(%rsi,%r8,1)
-	LONG $0x497be2c4; BYTE $0xc8 // 04f6: tilezero %tmm1
-	LONG $0x80b78b48; WORD $0x0000; BYTE $0x00 // 04fb: mov 0x80(%rdi),%rsi
-	LONG $0x285f8b4c // 0502: mov 0x28(%rdi),%r11
-	WORD $0x8949; BYTE $0xf4 // 0506: mov %rsi,%r12
-	LONG $0xe1af0f4c // 0509: imul %rcx,%r12
-	LONG $0x02e6c148 // 050d: shl $0x2,%rsi
-	LONG $0xa31c8d4f // 0511: lea (%r11,%r12,4),%r11
-	LONG $0x4b7bc2c4; WORD $0x331c // 0515: tileloadd (%r11,%rsi,1),%tmm3
-	LONG $0x5c52e2c4; BYTE $0xcb // 051b: tdpbf16ps %tmm5,%tmm3,%tmm1
-	LONG $0x08470348 // 0520: add 0x8(%rdi),%rax
-	LONG $0x4b7aa2c4; WORD $0x000c // 0524: tilestored %tmm1,(%rax,%r8,1)
-	LONG $0x10c18348 // 052a: add $0x10,%rcx
-	LONG $0x01fa8349 // 052e: cmp $0x1,%r10
-	WORD $0x0c74 // 0532: je 540 <amxAttentionGradient+0x540>
-	LONG $0x0001ba41; WORD $0x0000 // 0534: mov $0x1,%r10d
-	LONG $0xffff6ae9; BYTE $0xff // 053a: jmp 4a9 <amxAttentionGradient+0x4a9>
-	BYTE $0x90 // 053f: nop
-	LONG $0xfffc53e9; BYTE $0xff // 0540: jmp 198 <amxAttentionGradient+0x198>
-	LONG $0x808f8b48; WORD $0x0000; BYTE $0x00 // 0545: mov 0x80(%rdi),%rcx
-	WORD $0xff48; BYTE $0xc8 // 054c: dec %rax
-	LONG $0xc1af0f48 // 054f: imul %rcx,%rax
-	QUAD $0x00000000cd148d48 // 0553: lea 0x0(,%rcx,8),%rdx
-	LONG $0x504f8b48 // 055b: mov 0x50(%rdi),%rcx
-	LONG $0x06e0c148 // 055f: shl $0x6,%rax
-	WORD $0x0148; BYTE $0xc1 // 0563: add %rax,%rcx
-	LONG $0x4b7be2c4; WORD $0x1134 // 0566: tileloadd (%rcx,%rdx,1),%tmm6
-	QUAD $0x00000000a0bf8348 // 056c: cmpq $0x0,0xa0(%rdi)
-	LONG $0x01688e0f; WORD $0x0000 // 0574: jle 6e2 <amxAttentionGradient+0x6e2>
-	LONG $0x68478b48 // 057a: mov 0x68(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x103c // 057e: tileloadd (%rax,%rdx,1),%tmm7
-	LONG $0x184f8b48 // 0584: mov 0x18(%rdi),%rcx
-	LONG $0x4b7ba2c4; WORD $0x0114 // 0588: tileloadd (%rcx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 058e: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x103c // 0593: tilestored %tmm7,(%rax,%rdx,1)
-	LONG $0xa08f8b48; WORD $0x0000; BYTE $0x00 // 0599: mov 0xa0(%rdi),%rcx
-	LONG $0x000010b8; BYTE $0x00 // 05a0: mov $0x10,%eax
-	LONG $0x10f98348 // 05a5: cmp $0x10,%rcx
-	WORD $0x5a7e // 05a9: jle 605 <amxAttentionGradient+0x605>
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 05ab: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x000000841f0f2e66; WORD $0x0000 // 05b6: cs nopw 0x0(%rax,%rax,1)
-	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 05c0: mov 0x80(%rdi),%rbx
-	LONG $0x684f8b48 // 05c7: mov 0x68(%rdi),%rcx
-	LONG $0xd8af0f48 // 05cb: imul %rax,%rbx
-	LONG $0xd91c8d48 // 05cf: lea (%rcx,%rbx,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x133c // 05d3: tileloadd (%rbx,%rdx,1),%tmm7
-	WORD $0x8948; BYTE $0xc1 // 05d9: mov %rax,%rcx
-	LONG $0x06e1c148 // 05dc: shl $0x6,%rcx
-	LONG $0x184f0348 // 05e0: add 0x18(%rdi),%rcx
-	LONG $0x4b7ba2c4; WORD $0x0114 // 05e4: tileloadd (%rcx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 05ea: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x133c // 05ef: tilestored %tmm7,(%rbx,%rdx,1)
-	LONG $0xa08f8b48; WORD $0x0000; BYTE $0x00 // 05f5: mov 0xa0(%rdi),%rcx
-	LONG $0x10c08348 // 05fc: add $0x10,%rax
-	WORD $0x3948; BYTE $0xc1 // 0600: cmp %rax,%rcx
-	WORD $0xbb7f // 0603: jg 5c0 <amxAttentionGradient+0x5c0>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 0605: mov 0xb0(%rdi),%rax
-	WORD $0xff48; BYTE $0xc8 // 060c: dec %rax
-	QUAD $0x0000008087af0f48 // 060f: imul 0x80(%rdi),%rax
-	LONG $0x06e0c148 // 0617: shl $0x6,%rax
-	LONG $0x48470348 // 061b: add 0x48(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x1034 // 061f: tileloadd (%rax,%rdx,1),%tmm6
-	WORD $0x8548; BYTE $0xc9 // 0625: test %rcx,%rcx
-	LONG $0x009f8e0f; WORD $0x0000 // 0628: jle 6cd <amxAttentionGradient+0x6cd>
-	LONG $0x60478b48 // 062e: mov 0x60(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x103c // 0632: tileloadd (%rax,%rdx,1),%tmm7
-	LONG $0x989f8b48; WORD $0x0000; BYTE $0x00 // 0638: mov 0x98(%rdi),%rbx
-	LONG $0x184f8b48 // 063f: mov 0x18(%rdi),%rcx
-	LONG $0x990c8d48 // 0643: lea (%rcx,%rbx,4),%rcx
-	LONG $0x4b7ba2c4; WORD $0x0114 // 0647: tileloadd (%rcx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 064d: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x103c // 0652: tilestored %tmm7,(%rax,%rdx,1)
-	QUAD $0x10000000a0bf8348 // 0658: cmpq $0x10,0xa0(%rdi)
-	WORD $0x6b7e // 0660: jle 6cd <amxAttentionGradient+0x6cd>
-	LONG $0x000010b8; BYTE $0x00 // 0662: mov $0x10,%eax
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0667: data16 cs nopw 0x0(%rax,%rax,1)
-	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0672: data16 cs nopw 0x0(%rax,%rax,1)
-	WORD $0x1f0f; BYTE $0x00 // 067d: nopl (%rax)
-	LONG $0x809f8b48; WORD $0x0000; BYTE $0x00 // 0680: mov 0x80(%rdi),%rbx
-	LONG $0x604f8b48 // 0687: mov 0x60(%rdi),%rcx
-	LONG $0xd8af0f48 // 068b: imul %rax,%rbx
-	LONG $0xd91c8d48 // 068f: lea (%rcx,%rbx,8),%rbx
-	LONG $0x4b7be2c4; WORD $0x133c // 0693: tileloadd (%rbx,%rdx,1),%tmm7
-	WORD $0x8948; BYTE $0xc1 // 0699: mov %rax,%rcx
-	LONG $0x18778b48 // 069c: mov 0x18(%rdi),%rsi
-	LONG $0x04e1c148 // 06a0: shl $0x4,%rcx
-	LONG $0x988f0348; WORD $0x0000; BYTE $0x00 // 06a4: add 0x98(%rdi),%rcx
-	LONG $0x8e0c8d48 // 06ab: lea (%rsi,%rcx,4),%rcx
-	LONG $0x4b7ba2c4; WORD $0x0114 // 06af: tileloadd (%rcx,%r8,1),%tmm2
-	LONG $0x5c4ae2c4; BYTE $0xfa // 06b5: tdpbf16ps %tmm6,%tmm2,%tmm7
-	LONG $0x4b7ae2c4; WORD $0x133c // 06ba: tilestored %tmm7,(%rbx,%rdx,1)
-	LONG $0x10c08348 // 06c0: add $0x10,%rax
-	LONG $0xa0873948; WORD $0x0000; BYTE $0x00 // 06c4: cmp %rax,0xa0(%rdi)
-	WORD $0xb37f // 06cb: jg 680 <amxAttentionGradient+0x680>
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06cd: mov 0xb0(%rdi),%rax
-	LONG $0xfffd55e9; BYTE $0xff // 06d4: jmp 42e <amxAttentionGradient+0x42e>
-	LONG $0xe457d8c5 // 06d9: vxorps %xmm4,%xmm4,%xmm4
-	LONG $0xfffb74e9; BYTE $0xff // 06dd: jmp 256 <amxAttentionGradient+0x256>
-	LONG $0x48470348 // 06e2: add 0x48(%rdi),%rax
-	LONG $0x4b7be2c4; WORD $0x1034 // 06e6: tileloadd (%rax,%rdx,1),%tmm6
-	LONG $0xb0878b48; WORD $0x0000; BYTE $0x00 // 06ec: mov 0xb0(%rdi),%rax
-	LONG $0xfffd36e9; BYTE $0xff // 06f3: jmp 42e <amxAttentionGradient+0x42e>
-	QUAD $0x0000000000841f0f // 06f8
+	WORD $0x8948; BYTE $0xfe // 0000: mov %rdi,%rsi
+	QUAD $0x0006b4054978e2c4; BYTE $0x00 // 0003: ldtilecfg 0x6b4(%rip) # 6c0 <backward>
+	WORD $0xc031 // 000c: xor %eax,%eax
+	QUAD $0x00000000a0bf8348 // 000e: cmpq $0x0,0xa0(%rdi)
+	QUAD $0x00000000a887c748; WORD $0x0000; BYTE $0x00 // 0016: movq $0x0,0xa8(%rdi)
+	LONG $0x049d8e0f; WORD $0x0000 // 0021: jle 4c4 <amxAttentionGradient+0x4c4>
+	QUAD $0x070f0d6f48fd7162; WORD $0x0000 // 0027: vmovdqa64 0x70f(%rip),%zmm9 # 740 <forward+0x40>
+	QUAD $0x07451518487d7262; WORD $0x0000 // 0031: vbroadcastss 0x745(%rip),%zmm10 # 780 <forward+0x80>
+	LONG $0x0040b941; WORD $0x0000 // 003b: mov $0x40,%r9d
+	LONG $0x88be8b48; WORD $0x0000; BYTE $0x00 // 0041: mov 0x88(%rsi),%rdi
+	LONG $0x305e8b48 // 0048: mov 0x30(%rsi),%rbx
+	WORD $0x8948; BYTE $0xc2 // 004c: mov %rax,%rdx
+	LONG $0x06e2c148 // 004f: shl $0x6,%rdx
+	QUAD $0x00000000bd0c8d48 // 0053: lea 0x0(,%rdi,4),%rcx
+	WORD $0x0148; BYTE $0xd3 // 005b: add %rdx,%rbx
+	LONG $0x4b7be2c4; WORD $0x0b24 // 005e: tileloadd (%rbx,%rcx,1),%tmm4
+	LONG $0x38560348 // 0064: add 0x38(%rsi),%rdx
+	LONG $0x4b7be2c4; WORD $0x0a0c // 0068: tileloadd (%rdx,%rcx,1),%tmm1
+	WORD $0x8b48; BYTE $0x0e // 006e: mov (%rsi),%rcx
+	LONG $0x000002bb; BYTE $0x00 // 0071: mov $0x2,%ebx
+	WORD $0xd231 // 0076: xor %edx,%edx
+	WORD $0xff31 // 0078: xor %edi,%edi
+	LONG $0x06e0c148 // 007a: shl $0x6,%rax
+	LONG $0x68460348 // 007e: add 0x68(%rsi),%rax
+	LONG $0x4b7be2c4; WORD $0x3804 // 0082: tileloadd (%rax,%rdi,1),%tmm0
+	LONG $0x78468b48 // 0088: mov 0x78(%rsi),%rax
+	LONG $0x18468b4c // 008c: mov 0x18(%rsi),%r8
+	WORD $0x8949; BYTE $0xc2 // 0090: mov %rax,%r10
+	LONG $0xd2af0f4c // 0093: imul %rdx,%r10
+	LONG $0x02e0c148 // 0097: shl $0x2,%rax
+	LONG $0x90048d4f // 009b: lea (%r8,%r10,4),%r8
+	LONG $0x4b7bc2c4; WORD $0x001c // 009f: tileloadd (%r8,%rax,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 00a5: tdpbf16ps %tmm4,%tmm3,%tmm0
+	LONG $0x4b7aa2c4; WORD $0x0904 // 00aa: tilestored %tmm0,(%rcx,%r9,1)
+	LONG $0x497be2c4; BYTE $0xc0 // 00b0: tilezero %tmm0
+	LONG $0x78468b48 // 00b5: mov 0x78(%rsi),%rax
+	LONG $0x20468b4c // 00b9: mov 0x20(%rsi),%r8
+	WORD $0x8949; BYTE $0xc2 // 00bd: mov %rax,%r10
+	LONG $0xd2af0f4c // 00c0: imul %rdx,%r10
+	LONG $0x02e0c148 // 00c4: shl $0x2,%rax
+	LONG $0x90048d4f // 00c8: lea (%r8,%r10,4),%r8
+	LONG $0x4b7bc2c4; WORD $0x001c // 00cc: tileloadd (%r8,%rax,1),%tmm3
+	LONG $0x5c72e2c4; BYTE $0xc3 // 00d2: tdpbf16ps %tmm1,%tmm3,%tmm0
+	LONG $0x00818d48; WORD $0x0010; BYTE $0x00 // 00d7: lea 0x1000(%rcx),%rax
+	LONG $0x4b7aa2c4; WORD $0x0804 // 00de: tilestored %tmm0,(%rax,%r9,1)
+	LONG $0x01fb8348 // 00e4: cmp $0x1,%rbx
+	WORD $0x1c74 // 00e8: je 106 <amxAttentionGradient+0x106>
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 00ea: mov 0xa8(%rsi),%rax
+	LONG $0x10c28348 // 00f1: add $0x10,%rdx
+	LONG $0x00c18148; WORD $0x0004; BYTE $0x00 // 00f5: add $0x400,%rcx
+	LONG $0x000001bb; BYTE $0x00 // 00fc: mov $0x1,%ebx
+	LONG $0xffff74e9; BYTE $0xff // 0101: jmp 7a <amxAttentionGradient+0x7a>
+	LONG $0x497be2c4; BYTE $0xe8 // 0106: tilezero %tmm5
+	LONG $0x98968b48; WORD $0x0000; BYTE $0x00 // 010b: mov 0x98(%rsi),%rdx
+	WORD $0x8548; BYTE $0xd2 // 0112: test %rdx,%rdx
+	LONG $0x02d38e0f; WORD $0x0000 // 0115: jle 3ee <amxAttentionGradient+0x3ee>
+	QUAD $0x065f0518487d7262; WORD $0x0000 // 011b: vbroadcastss 0x65f(%rip),%zmm8 # 784 <forward+0x84>
+	QUAD $0x06593d18487df262; WORD $0x0000 // 0125: vbroadcastss 0x659(%rip),%zmm7 # 788 <forward+0x88>
+	QUAD $0x06533518487df262; WORD $0x0000 // 012f: vbroadcastss 0x653(%rip),%zmm6 # 78c <forward+0x8c>
+	QUAD $0x064d2d18487df262; WORD $0x0000 // 0139: vbroadcastss 0x64d(%rip),%zmm5 # 790 <forward+0x90>
+	WORD $0x3145; BYTE $0xc0 // 0143: xor %r8d,%r8d
+	WORD $0x3145; BYTE $0xdb // 0146: xor %r11d,%r11d
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0149: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0154: data16 cs nopw 0x0(%rax,%rax,1)
+	BYTE $0x90 // 015f: nop
+	WORD $0x894c; BYTE $0xc0 // 0160: mov %r8,%rax
+	WORD $0x8b48; BYTE $0x0e // 0163: mov (%rsi),%rcx
+	WORD $0xe083; BYTE $0x3f // 0166: and $0x3f,%eax
+	LONG $0x06e0c148 // 0169: shl $0x6,%rax
+	LONG $0x20508d4d // 016d: lea 0x20(%r8),%r10
+	WORD $0x0148; BYTE $0xc8 // 0171: add %rcx,%rax
+	WORD $0x3949; BYTE $0xd2 // 0174: cmp %rdx,%r10
+	LONG $0x00ab8d0f; WORD $0x0000 // 0177: jge 228 <amxAttentionGradient+0x228>
+	WORD $0x894c; BYTE $0xd2 // 017d: mov %r10,%rdx
+	WORD $0xe283; BYTE $0x3f // 0180: and $0x3f,%edx
+	LONG $0x06e2c148 // 0183: shl $0x6,%rdx
+	WORD $0x0148; BYTE $0xca // 0187: add %rcx,%rdx
+	WORD $0x894c; BYTE $0xd3 // 018a: mov %r10,%rbx
+	LONG $0x000002bf; BYTE $0x00 // 018d: mov $0x2,%edi
+	LONG $0xa88e8b48; WORD $0x0000; BYTE $0x00 // 0192: mov 0xa8(%rsi),%rcx
+	LONG $0x06e1c148 // 0199: shl $0x6,%rcx
+	LONG $0x684e0348 // 019d: add 0x68(%rsi),%rcx
+	LONG $0x4b7ba2c4; WORD $0x1904 // 01a1: tileloadd (%rcx,%r11,1),%tmm0
+	LONG $0x784e8b48 // 01a7: mov 0x78(%rsi),%rcx
+	LONG $0x18668b4c // 01ab: mov 0x18(%rsi),%r12
+	WORD $0x8949; BYTE $0xcd // 01af: mov %rcx,%r13
+	LONG $0xebaf0f4c // 01b2: imul %rbx,%r13
+	LONG $0x02e1c148 // 01b6: shl $0x2,%rcx
+	LONG $0xac248d4f // 01ba: lea (%r12,%r13,4),%r12
+	LONG $0x4b7bc2c4; WORD $0x0c1c // 01be: tileloadd (%r12,%rcx,1),%tmm3
+	LONG $0x5c5ae2c4; BYTE $0xc3 // 01c4: tdpbf16ps %tmm4,%tmm3,%tmm0
+	LONG $0x4b7aa2c4; WORD $0x0a04 // 01c9: tilestored %tmm0,(%rdx,%r9,1)
+	LONG $0x497be2c4; BYTE $0xc0 // 01cf: tilezero %tmm0
+	LONG $0x784e8b48 // 01d4: mov 0x78(%rsi),%rcx
+	LONG $0x20668b4c // 01d8: mov 0x20(%rsi),%r12
+	WORD $0x8949; BYTE $0xcd // 01dc: mov %rcx,%r13
+	LONG $0xebaf0f4c // 01df: imul %rbx,%r13
+	LONG $0x02e1c148 // 01e3: shl $0x2,%rcx
+	LONG $0xac248d4f // 01e7: lea (%r12,%r13,4),%r12
+	LONG $0x4b7bc2c4; WORD $0x0c1c // 01eb: tileloadd (%r12,%rcx,1),%tmm3
+	LONG $0x5c72e2c4; BYTE $0xc3 // 01f1: tdpbf16ps %tmm1,%tmm3,%tmm0
+	LONG $0x008a8d48; WORD $0x0010; BYTE $0x00 // 01f6: lea 0x1000(%rdx),%rcx
+	LONG $0x4b7aa2c4; WORD $0x0904 // 01fd: tilestored %tmm0,(%rcx,%r9,1)
+	LONG $0x10c38348 // 0203: add $0x10,%rbx
+	LONG $0x00c28148; WORD $0x0004; BYTE $0x00 // 0207: add $0x400,%rdx
+	LONG $0x01ff8348 // 020e: cmp $0x1,%rdi
+	LONG $0x02c8840f; WORD $0x0000 // 0212: je 4e0 <amxAttentionGradient+0x4e0>
+	LONG $0x000001bf; BYTE $0x00 // 0218: mov $0x1,%edi
+	LONG $0xffff70e9; BYTE $0xff // 021d: jmp 192 <amxAttentionGradient+0x192>
+	LONG $0x441f0f66; WORD $0x0000 // 0222: nopw 0x0(%rax,%rax,1)
+	WORD $0x294c; BYTE $0xc2 // 0228: sub %r8,%rdx
+	LONG $0x1ffa8348 // 022b: cmp $0x1f,%rdx
+	WORD $0x267f // 022f: jg 257 <amxAttentionGradient+0x257>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0231: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00401f0f // 023c: nopl 0x0(%rax)
+	WORD $0x8948; BYTE $0xd1 // 0240: mov %rdx,%rcx
+	LONG $0x06e1c148 // 0243: shl $0x6,%rcx
+	WORD $0xff48; BYTE $0xc2 // 0247: inc %rdx
+	LONG $0x487c7162; WORD $0x1411; BYTE $0x08 // 024a: vmovups %zmm10,(%rax,%rcx,1)
+	LONG $0x20fa8348 // 0251: cmp $0x20,%rdx
+	WORD $0xe975 // 0255: jne 240 <amxAttentionGradient+0x240>
+	LONG $0xa8968b48; WORD $0x0000; BYTE $0x00 // 0257: mov 0xa8(%rsi),%rdx
+	LONG $0x90be8b48; WORD $0x0000; BYTE $0x00 // 025e: mov 0x90(%rsi),%rdi
+	WORD $0x8948; BYTE $0xd3 // 0265: mov %rdx,%rbx
+	LONG $0x3febc148 // 0268: shr $0x3f,%rbx
+	WORD $0x8948; BYTE $0xd1 // 026c: mov %rdx,%rcx
+	LONG $0x06e1c148 // 026f: shl $0x6,%rcx
+	WORD $0x0148; BYTE $0xda // 0273: add %rbx,%rdx
+	LONG $0x704e0348 // 0276: add 0x70(%rsi),%rcx
+	WORD $0xe283; BYTE $0x01 // 027a: and $0x1,%edx
+	WORD $0x2948; BYTE $0xda // 027d: sub %rbx,%rdx
+	LONG $0x487cf162; WORD $0x2110 // 0280: vmovups (%rcx),%zmm4
+	WORD $0x894c; BYTE $0xc1 // 0286: mov %r8,%rcx
+	LONG $0x05e1c148 // 0289: shl $0x5,%rcx
+	LONG $0x42148d4a // 028d: lea (%rdx,%r8,2),%rdx
+	LONG $0x0400e181; WORD $0x0000 // 0291: and $0x400,%ecx
+	LONG $0x05e2c148 // 0297: shl $0x5,%rdx
+	LONG $0x02e7c148 // 029b: shl $0x2,%rdi
+	LONG $0x084e0348 // 029f: add 0x8(%rsi),%rcx
+	LONG $0x10560348 // 02a3: add 0x10(%rsi),%rdx
+	LONG $0x40678d4c // 02a7: lea 0x40(%rdi),%r12
+	LONG $0x000010bb; BYTE $0x00 // 02ab: mov $0x10,%ebx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 02b0: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 02bb: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x0810 // 02c0: vmovups (%rax),%zmm1
+	LONG $0x487cd162; WORD $0xd028 // 02c6: vmovaps %zmm8,%zmm2
+	LONG $0x487df362; WORD $0xc156; BYTE $0x09 // 02cc: vreduceps $0x9,%zmm1,%zmm0
+	LONG $0x4845f262; WORD $0xd098 // 02d3: vfmadd132ps %zmm0,%zmm7,%zmm2
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x01 // 02d9: vmovups 0x40(%rax),%zmm3
+	LONG $0x40c18348 // 02e0: add $0x40,%rcx
+	LONG $0x80e88348 // 02e4: sub $0xffffffffffffff80,%rax
+	LONG $0x80ea8348 // 02e8: sub $0xffffffffffffff80,%rdx
+	LONG $0x484df262; WORD $0xd098 // 02ec: vfmadd132ps %zmm0,%zmm6,%zmm2
+	LONG $0x4855f262; WORD $0xd098 // 02f2: vfmadd132ps %zmm0,%zmm5,%zmm2
+	LONG $0x487df362; WORD $0xc356; BYTE $0x09 // 02f8: vreduceps $0x9,%zmm3,%zmm0
+	LONG $0x486df262; WORD $0xd12c // 02ff: vscalefps %zmm1,%zmm2,%zmm2
+	LONG $0x487cd162; WORD $0xc828 // 0305: vmovaps %zmm8,%zmm1
+	LONG $0x4845f262; WORD $0xc898 // 030b: vfmadd132ps %zmm0,%zmm7,%zmm1
+	LONG $0x484df262; WORD $0xc898 // 0311: vfmadd132ps %zmm0,%zmm6,%zmm1
+	LONG $0x4855f262; WORD $0xc898 // 0317: vfmadd132ps %zmm0,%zmm5,%zmm1
+	LONG $0x4875f262; WORD $0xcb2c // 031d: vscalefps %zmm3,%zmm1,%zmm1
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x3e // 0323: vmovups 0xf80(%rax),%zmm3
+	LONG $0x4864f162; WORD $0xc45c // 032a: vsubps %zmm4,%zmm3,%zmm0
+	LONG $0x487cf162; WORD $0x5810; BYTE $0x3f // 0330: vmovups 0xfc0(%rax),%zmm3
+	LONG $0x4864f162; WORD $0xdc5c // 0337: vsubps %zmm4,%zmm3,%zmm3
+	LONG $0x487cf162; WORD $0xc259 // 033d: vmulps %zmm2,%zmm0,%zmm0
+	LONG $0x487ef262; WORD $0xd272 // 0343: vcvtneps2bf16 %zmm2,%ymm2
+	LONG $0x4864f162; WORD $0xd959 // 0349: vmulps %zmm1,%zmm3,%zmm3
+	LONG $0x487ef262; WORD $0xc972 // 034f: vcvtneps2bf16 %zmm1,%ymm1
+	LONG $0x487ef262; WORD $0xc072 // 0355: vcvtneps2bf16 %zmm0,%ymm0
+	LONG $0x487ef262; WORD $0xdb72 // 035b: vcvtneps2bf16 %zmm3,%ymm3
+	LONG $0x527ffec5; BYTE $0x80 // 0361: vmovdqu %ymm2,-0x80(%rdx)
+	LONG $0x4a7ffec5; BYTE $0xc0 // 0366: vmovdqu %ymm1,-0x40(%rdx)
+	LONG $0x447ffec5; WORD $0x803a // 036b: vmovdqu %ymm0,-0x80(%rdx,%rdi,1)
+	LONG $0x48fdf362; WORD $0xc33a; BYTE $0x01 // 0371: vinserti64x4 $0x1,%ymm3,%zmm0,%zmm0
+	LONG $0x48b5f262; WORD $0xc08d // 0378: vpermw %zmm0,%zmm9,%zmm0
+	LONG $0x7f7ea1c4; WORD $0x225c; BYTE $0x80 // 037e: vmovdqu %ymm3,-0x80(%rdx,%r12,1)
+	LONG $0x48fef162; WORD $0x417f; BYTE $0xff // 0385: vmovdqu64 %zmm0,-0x40(%rcx)
+	WORD $0xff48; BYTE $0xcb // 038c: dec %rbx
+	LONG $0xff2b850f; WORD $0xffff // 038f: jne 2c0 <amxAttentionGradient+0x2c0>
+	WORD $0x854d; BYTE $0xc0 // 0395: test %r8,%r8
+	LONG $0x0132840f; WORD $0x0000 // 0398: je 4d0 <amxAttentionGradient+0x4d0>
+	LONG $0x20e88349 // 039e: sub $0x20,%r8
+	LONG $0x28468b48 // 03a2: mov 0x28(%rsi),%rax
+	WORD $0x894c; BYTE $0xc2 // 03a6: mov %r8,%rdx
+	WORD $0xd148; BYTE $0xfa // 03a9: sar %rdx
+	LONG $0x90148d48 // 03ac: lea (%rax,%rdx,4),%rdx
+	LONG $0x80868b48; WORD $0x0000; BYTE $0x00 // 03b0: mov 0x80(%rsi),%rax
+	LONG $0x02e0c148 // 03b7: shl $0x2,%rax
+	LONG $0x4b7be2c4; WORD $0x0204 // 03bb: tileloadd (%rdx,%rax,1),%tmm0
+	LONG $0x05e0c149 // 03c1: shl $0x5,%r8
+	LONG $0x00e08141; WORD $0x0004; BYTE $0x00 // 03c5: and $0x400,%r8d
+	LONG $0x0846034c // 03cc: add 0x8(%rsi),%r8
+	LONG $0x4b7b82c4; WORD $0x0814 // 03d0: tileloadd (%r8,%r9,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xe8 // 03d6: tdpbf16ps %tmm2,%tmm0,%tmm5
+	WORD $0x894d; BYTE $0xd0 // 03db: mov %r10,%r8
+	LONG $0x98968b48; WORD $0x0000; BYTE $0x00 // 03de: mov 0x98(%rsi),%rdx
+	WORD $0x3949; BYTE $0xd0 // 03e5: cmp %rdx,%r8
+	LONG $0xfd728c0f; WORD $0xffff // 03e8: jl 160 <amxAttentionGradient+0x160>
+	LONG $0x1e428d48 // 03ee: lea 0x1e(%rdx),%rax
+	WORD $0xff48; BYTE $0xca // 03f2: dec %rdx
+	LONG $0xd0480f48 // 03f5: cmovs %rax,%rdx
+	LONG $0x284e8b48 // 03f9: mov 0x28(%rsi),%rcx
+	LONG $0x80be8b48; WORD $0x0000; BYTE $0x00 // 03fd: mov 0x80(%rsi),%rdi
+	WORD $0x8948; BYTE $0xd3 // 0404: mov %rdx,%rbx
+	WORD $0x8948; BYTE $0xd0 // 0407: mov %rdx,%rax
+	LONG $0xe0e38348 // 040a: and $0xffffffffffffffe0,%rbx
+	LONG $0x591c8d48 // 040e: lea (%rcx,%rbx,2),%rbx
+	LONG $0x05f8c148 // 0412: sar $0x5,%rax
+	QUAD $0x00000000bd0c8d48 // 0416: lea 0x0(,%rdi,4),%rcx
+	LONG $0x4b7be2c4; WORD $0x0b04 // 041e: tileloadd (%rbx,%rcx,1),%tmm0
+	LONG $0x3feac148 // 0424: shr $0x3f,%rdx
+	WORD $0x0148; BYTE $0xd0 // 0428: add %rdx,%rax
+	WORD $0xe083; BYTE $0x01 // 042b: and $0x1,%eax
+	LONG $0x084e8b48 // 042e: mov 0x8(%rsi),%rcx
+	WORD $0x2948; BYTE $0xd0 // 0432: sub %rdx,%rax
+	LONG $0x0ae0c148 // 0435: shl $0xa,%rax
+	WORD $0x0148; BYTE $0xc8 // 0439: add %rcx,%rax
+	LONG $0x4b7ba2c4; WORD $0x0814 // 043c: tileloadd (%rax,%r9,1),%tmm2
+	LONG $0x5c6ae2c4; BYTE $0xe8 // 0442: tdpbf16ps %tmm2,%tmm0,%tmm5
+	LONG $0x4b7aa2c4; WORD $0x092c // 0447: tilestored %tmm5,(%rcx,%r9,1)
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 044d: mov 0xa8(%rsi),%rax
+	LONG $0x084e8b48 // 0454: mov 0x8(%rsi),%rcx
+	LONG $0x06e0c148 // 0458: shl $0x6,%rax
+	LONG $0x50460348 // 045c: add 0x50(%rsi),%rax
+	LONG $0x000008ba; BYTE $0x00 // 0460: mov $0x8,%edx
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0465: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0470: data16 cs nopw 0x0(%rax,%rax,1)
+	LONG $0x00441f0f; BYTE $0x00 // 047b: nopl 0x0(%rax,%rax,1)
+	LONG $0x487cf162; WORD $0x2910 // 0480: vmovups (%rcx),%zmm5
+	LONG $0x40c18348 // 0486: add $0x40,%rcx
+	LONG $0x487cf162; WORD $0x2811 // 048a: vmovups %zmm5,(%rax)
+	LONG $0x889e8b48; WORD $0x0000; BYTE $0x00 // 0490: mov 0x88(%rsi),%rbx
+	LONG $0x98048d48 // 0497: lea (%rax,%rbx,4),%rax
+	WORD $0xcaff // 049b: dec %edx
+	WORD $0xe175 // 049d: jne 480 <amxAttentionGradient+0x480>
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 049f: mov 0xa8(%rsi),%rax
+	WORD $0x01a8 // 04a6: test $0x1,%al
+	WORD $0x3b75 // 04a8: jne 4e5 <amxAttentionGradient+0x4e5>
+	WORD $0xff48; BYTE $0xc0 // 04aa: inc %rax
+	LONG $0xa8868948; WORD $0x0000; BYTE $0x00 // 04ad: mov %rax,0xa8(%rsi)
+	LONG $0xa0863b48; WORD $0x0000; BYTE $0x00 // 04b4: cmp 0xa0(%rsi),%rax
+	LONG $0xfb808c0f; WORD $0xffff // 04bb: jl 41 <amxAttentionGradient+0x41>
+	WORD $0xf8c5; BYTE $0x77 // 04c1: vzeroupper
+	LONG $0x4978e2c4; BYTE $0xc0 // 04c4: tilerelease
+	WORD $0xf8c5; BYTE $0x77 // 04c9: vzeroupper
+	BYTE $0xc3 // 04cc: ret
+	WORD $0x1f0f; BYTE $0x00 // 04cd: nopl (%rax)
+	LONG $0x0020b841; WORD $0x0000 // 04d0: mov $0x20,%r8d
+	LONG $0xffff03e9; BYTE $0xff // 04d6: jmp 3de <amxAttentionGradient+0x3de>
+	LONG $0x00441f0f; BYTE $0x00 // 04db: nopl 0x0(%rax,%rax,1)
+	LONG $0xfffd72e9; BYTE $0xff // 04e0: jmp 257 <amxAttentionGradient+0x257>
+	LONG $0x784e8b48 // 04e5: mov 0x78(%rsi),%rcx
+	WORD $0xff48; BYTE $0xc8 // 04e9: dec %rax
+	LONG $0xc1af0f48 // 04ec: imul %rcx,%rax
+	QUAD $0x00000000cd148d48 // 04f0: lea 0x0(,%rcx,8),%rdx
+	LONG $0x484e8b48 // 04f8: mov 0x48(%rsi),%rcx
+	LONG $0x06e0c148 // 04fc: shl $0x6,%rax
+	WORD $0x0148; BYTE $0xc1 // 0500: add %rax,%rcx
+	LONG $0x4b7be2c4; WORD $0x1134 // 0503: tileloadd (%rcx,%rdx,1),%tmm6
+	QUAD $0x0000000098be8348 // 0509: cmpq $0x0,0x98(%rsi)
+	LONG $0x015f8e0f; WORD $0x0000 // 0511: jle 676 <amxAttentionGradient+0x676>
+	LONG $0x60468b48 // 0517: mov 0x60(%rsi),%rax
+	LONG $0x4b7be2c4; WORD $0x103c // 051b: tileloadd (%rax,%rdx,1),%tmm7
+	LONG $0x104e8b48 // 0521: mov 0x10(%rsi),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0914 // 0525: tileloadd (%rcx,%r9,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 052b: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x103c // 0530: tilestored %tmm7,(%rax,%rdx,1)
+	LONG $0x988e8b48; WORD $0x0000; BYTE $0x00 // 0536: mov 0x98(%rsi),%rcx
+	LONG $0x000010b8; BYTE $0x00 // 053d: mov $0x10,%eax
+	LONG $0x10f98348 // 0542: cmp $0x10,%rcx
+	WORD $0x5a7e // 0546: jle 5a2 <amxAttentionGradient+0x5a2>
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0548: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0553: data16 cs nopw 0x0(%rax,%rax,1)
+	WORD $0x9066 // 055e: xchg %ax,%ax
+	LONG $0x785e8b48 // 0560: mov 0x78(%rsi),%rbx
+	LONG $0x604e8b48 // 0564: mov 0x60(%rsi),%rcx
+	LONG $0xd8af0f48 // 0568: imul %rax,%rbx
+	LONG $0xd91c8d48 // 056c: lea (%rcx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x133c // 0570: tileloadd (%rbx,%rdx,1),%tmm7
+	WORD $0x8948; BYTE $0xc1 // 0576: mov %rax,%rcx
+	LONG $0x06e1c148 // 0579: shl $0x6,%rcx
+	LONG $0x104e0348 // 057d: add 0x10(%rsi),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0914 // 0581: tileloadd (%rcx,%r9,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 0587: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x133c // 058c: tilestored %tmm7,(%rbx,%rdx,1)
+	LONG $0x988e8b48; WORD $0x0000; BYTE $0x00 // 0592: mov 0x98(%rsi),%rcx
+	LONG $0x10c08348 // 0599: add $0x10,%rax
+	WORD $0x3948; BYTE $0xc1 // 059d: cmp %rax,%rcx
+	WORD $0xbe7f // 05a0: jg 560 <amxAttentionGradient+0x560>
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 05a2: mov 0xa8(%rsi),%rax
+	WORD $0xff48; BYTE $0xc8 // 05a9: dec %rax
+	LONG $0x46af0f48; BYTE $0x78 // 05ac: imul 0x78(%rsi),%rax
+	LONG $0x06e0c148 // 05b1: shl $0x6,%rax
+	LONG $0x40460348 // 05b5: add 0x40(%rsi),%rax
+	LONG $0x4b7be2c4; WORD $0x1034 // 05b9: tileloadd (%rax,%rdx,1),%tmm6
+	WORD $0x8548; BYTE $0xc9 // 05bf: test %rcx,%rcx
+	LONG $0x00a28e0f; WORD $0x0000 // 05c2: jle 66a <amxAttentionGradient+0x66a>
+	LONG $0x58468b48 // 05c8: mov 0x58(%rsi),%rax
+	LONG $0x4b7be2c4; WORD $0x103c // 05cc: tileloadd (%rax,%rdx,1),%tmm7
+	LONG $0x909e8b48; WORD $0x0000; BYTE $0x00 // 05d2: mov 0x90(%rsi),%rbx
+	LONG $0x104e8b48 // 05d9: mov 0x10(%rsi),%rcx
+	LONG $0x990c8d48 // 05dd: lea (%rcx,%rbx,4),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0914 // 05e1: tileloadd (%rcx,%r9,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 05e7: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x103c // 05ec: tilestored %tmm7,(%rax,%rdx,1)
+	QUAD $0x1000000098be8348 // 05f2: cmpq $0x10,0x98(%rsi)
+	WORD $0x6e7e // 05fa: jle 66a <amxAttentionGradient+0x66a>
+	LONG $0x000010b8; BYTE $0x00 // 05fc: mov $0x10,%eax
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 0601: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x0000841f0f2e6666; WORD $0x0000; BYTE $0x00 // 060c: data16 cs nopw 0x0(%rax,%rax,1)
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0617: nopw 0x0(%rax,%rax,1)
+	LONG $0x785e8b48 // 0620: mov 0x78(%rsi),%rbx
+	LONG $0x584e8b48 // 0624: mov 0x58(%rsi),%rcx
+	LONG $0xd8af0f48 // 0628: imul %rax,%rbx
+	LONG $0xd91c8d48 // 062c: lea (%rcx,%rbx,8),%rbx
+	LONG $0x4b7be2c4; WORD $0x133c // 0630: tileloadd (%rbx,%rdx,1),%tmm7
+	WORD $0x8948; BYTE $0xc1 // 0636: mov %rax,%rcx
+	LONG $0x107e8b48 // 0639: mov 0x10(%rsi),%rdi
+	LONG $0x04e1c148 // 063d: shl $0x4,%rcx
+	LONG $0x908e0348; WORD $0x0000; BYTE $0x00 // 0641: add 0x90(%rsi),%rcx
+	LONG $0x8f0c8d48 // 0648: lea (%rdi,%rcx,4),%rcx
+	LONG $0x4b7ba2c4; WORD $0x0914 // 064c: tileloadd (%rcx,%r9,1),%tmm2
+	LONG $0x5c4ae2c4; BYTE $0xfa // 0652: tdpbf16ps %tmm6,%tmm2,%tmm7
+	LONG $0x4b7ae2c4; WORD $0x133c // 0657: tilestored %tmm7,(%rbx,%rdx,1)
+	LONG $0x10c08348 // 065d: add $0x10,%rax
+	LONG $0x98863948; WORD $0x0000; BYTE $0x00 // 0661: cmp %rax,0x98(%rsi)
+	WORD $0xb67f // 0668: jg 620 <amxAttentionGradient+0x620>
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 066a: mov 0xa8(%rsi),%rax
+	LONG $0xfffe34e9; BYTE $0xff // 0671: jmp 4aa <amxAttentionGradient+0x4aa>
+	LONG $0x40460348 // 0676: add 0x40(%rsi),%rax
+	LONG $0x4b7be2c4; WORD $0x1034 // 067a: tileloadd (%rax,%rdx,1),%tmm6
+	LONG $0xa8868b48; WORD $0x0000; BYTE $0x00 // 0680: mov 0xa8(%rsi),%rax
+	LONG $0xfffe1ee9; BYTE $0xff // 0687: jmp 4aa <amxAttentionGradient+0x4aa>
+	LONG $0x1f0f2e66 // 068c
+	QUAD $0x2e66000000000084 // 0690
+	QUAD $0x0000000000841f0f // 0698
+	QUAD $0x000000841f0f2e66 // 06a0
+	QUAD $0x00841f0f2e660000 // 06a8
+	QUAD $0x1f0f2e6600000000 // 06b0
+	QUAD $0x9066000000000084 // 06b8
+	QUAD $0x0000000000000001 // 06c0
+	QUAD $0x0000000000000000 // 06c8
+	QUAD $0x0010004000400040 // 06d0
+	QUAD $0x0020002000400040 // 06d8
+	QUAD $0x0000000000000000 // 06e0
+	QUAD $0x0000000000000000 // 06e8
+	QUAD $0x1010100410100410 // 06f0
+	QUAD $0x0000000000000000 // 06f8
 	QUAD $0x0000000000000001 // 0700
 	QUAD $0x0000000000000000 // 0708
-	QUAD $0x0010004000400040 // 0710
-	QUAD $0x0020002000400040 // 0718
+	QUAD $0x0040004000400040 // 0710
+	QUAD $0x0040004000100010 // 0718
 	QUAD $0x0000000000000000 // 0720
 	QUAD $0x0000000000000000 // 0728
-	QUAD $0x1010040410101010 // 0730
+	QUAD $0x1004101008081010 // 0730
 	QUAD $0x0000000000000000 // 0738
-	QUAD $0x0000000000000001 // 0740
-	QUAD $0x0000000000000000 // 0748
-	QUAD $0x0040004000400040 // 0750
-	QUAD $0x0040004000100010 // 0758
-	QUAD $0x0000000000000000 // 0760
-	QUAD $0x0000000000000000 // 0768
-	QUAD $0x1004101008081010 // 0770
-	QUAD $0x0000000000000000 // 0778
-	QUAD $0x0011000100100000 // 0780
-	QUAD $0x0013000300120002 // 0788
-	QUAD $0x0015000500140004 // 0790
-	QUAD $0x0017000700160006 // 0798
-	QUAD $0x0019000900180008 // 07a0
-	QUAD $0x001b000b001a000a // 07a8
-	QUAD $0x001d000d001c000c // 07b0
-	QUAD $0x001f000f001e000e // 07b8
-	QUAD $0x3d9fcb52ff000000 // 07c0
-	QUAD $0x3f3222263e677e26 // 07c8
-	LONG $0x3f7ffb19 // 07d0
+	QUAD $0x0011000100100000 // 0740
+	QUAD $0x0013000300120002 // 0748
+	QUAD $0x0015000500140004 // 0750
+	QUAD $0x0017000700160006 // 0758
+	QUAD $0x0019000900180008 // 0760
+	QUAD $0x001b000b001a000a // 0768
+	QUAD $0x001d000d001c000c // 0770
+	QUAD $0x001f000f001e000e // 0778
+	QUAD $0x3d9fcb52ff000000 // 0780
+	QUAD $0x3f3222263e677e26 // 0788
+	LONG $0x3f7ffb19 // 0790
+
+// func dotHeadsAMX(a *dotArgs)
+// dotHeads of csrc/amx_attention.c
+TEXT ·dotHeadsAMX(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), DI
+	PCALIGN $64
+	WORD $0x8949; BYTE $0xfb // 0000: mov %rdi,%r11
+	LONG $0x186b8b4d // 0003: mov 0x18(%r11),%r13
+	LONG $0x087f8b48 // 0007: mov 0x8(%rdi),%rdi
+	LONG $0x104b8b4d // 000b: mov 0x10(%r11),%r9
+	WORD $0x854d; BYTE $0xed // 000f: test %r13,%r13
+	LONG $0x008f8e0f; WORD $0x0000 // 0012: jle a7 <dotHeads+0xa7>
+	LONG $0x20438b49 // 0018: mov 0x20(%r11),%rax
+	WORD $0x8b4d; BYTE $0x33 // 001c: mov (%r11),%r14
+	QUAD $0x0000000085248d4c // 001f: lea 0x0(,%rax,4),%r12
+	LONG $0x24448d49; BYTE $0xff // 0027: lea -0x1(%r12),%rax
+	LONG $0xe0e08348 // 002c: and $0xffffffffffffffe0,%rax
+	WORD $0x3145; BYTE $0xc0 // 0030: xor %r8d,%r8d
+	LONG $0x20508d4c // 0033: lea 0x20(%rax),%r10
+	QUAD $0x00000000841f0f66; BYTE $0x00 // 0037: nopw 0x0(%rax,%rax,1)
+	LONG $0x27348d4a // 0040: lea (%rdi,%r12,1),%rsi
+	LONG $0x86148d4b // 0044: lea (%r14,%r8,4),%rdx
+	WORD $0x3948; BYTE $0xf7 // 0048: cmp %rsi,%rdi
+	WORD $0x4f73 // 004b: jae 9c <dotHeads+0x9c>
+	LONG $0x28438b49 // 004d: mov 0x28(%r11),%rax
+	WORD $0x894c; BYTE $0xc9 // 0051: mov %r9,%rcx
+	QUAD $0x00000000851c8d48 // 0054: lea 0x0(,%rax,4),%rbx
+	WORD $0x8948; BYTE $0xf8 // 005c: mov %rdi,%rax
+	BYTE $0x90 // 005f: nop
+	LONG $0x1010fcc5 // 0060: vmovups (%rax),%ymm2
+	LONG $0x20c08348 // 0064: add $0x20,%rax
+	LONG $0x0959ecc5 // 0068: vmulps (%rcx),%ymm2,%ymm1
+	LONG $0x20c18348 // 006c: add $0x20,%rcx
+	LONG $0x197de3c4; WORD $0x01c8 // 0070: vextractf128 $0x1,%ymm1,%xmm0
+	LONG $0xc158f8c5 // 0076: vaddps %xmm1,%xmm0,%xmm0
+	LONG $0xc812f8c5 // 007a: vmovhlps %xmm0,%xmm0,%xmm1
+	LONG $0xc158f8c5 // 007e: vaddps %xmm1,%xmm0,%xmm0
+	LONG $0xc816fac5 // 0082: vmovshdup %xmm0,%xmm1
+	LONG $0xc158fac5 // 0086: vaddss %xmm1,%xmm0,%xmm0
+	LONG $0x0211fac5 // 008a: vmovss %xmm0,(%rdx)
+	WORD $0x0148; BYTE $0xda // 008e: add %rbx,%rdx
+	WORD $0x3948; BYTE $0xf0 // 0091: cmp %rsi,%rax
+	WORD $0xca72 // 0094: jb 60 <dotHeads+0x60>
+	WORD $0x014c; BYTE $0xd7 // 0096: add %r10,%rdi
+	WORD $0x014d; BYTE $0xd1 // 0099: add %r10,%r9
+	WORD $0xff49; BYTE $0xc0 // 009c: inc %r8
+	WORD $0x394d; BYTE $0xe8 // 009f: cmp %r13,%r8
+	WORD $0x9c7c // 00a2: jl 40 <dotHeads+0x40>
+	WORD $0xf8c5; BYTE $0x77 // 00a4: vzeroupper
+	WORD $0xf8c5; BYTE $0x77 // 00a7: vzeroupper
+	BYTE $0xc3 // 00aa: ret

@@ -15,3 +15,10 @@ func (i isa) amxAttentionGradientKernel(a *amxAttentionArgs) {
 		amxAttentionGradientAMX(a)
 	}
 }
+
+func (i isa) dotHeadsKernel(a *dotArgs) {
+	switch i {
+	case amx:
+		dotHeadsAMX(a)
+	}
+}

@@ -17,7 +17,7 @@ func tilesInGo() *Set {
 	g.amx = &amxKernels{
 		product: productInGo, gradient: gradientInGo, rows: rowsInGo, planes: planesInGo, panel: panelInGo,
 		turn: turnInGo, rest: restInGo,
-		attention: &amxAttention{forward: attentionInGo, gradient: attentionGradientInGo},
+		attention: &amxAttention{forward: attentionInGo, gradient: attentionGradientInGo, dots: dotsInGo},
 	}
 	s.name, s.half, s.bf16 = "amx in Go", &g, "by tiles in Go"
 	s.gemm, s.tiles = s.full, s.full
@@ -202,10 +202,9 @@ func attentionGradientInGo(args *amxAttentionArgs) {
 	dkeys, dvalues := at(a.dkeys, 2*a.count*a.ldrows), at(a.dvalues, 2*a.count*a.ldrows)
 	for t := range a.blocks * amxQueries {
 		p, dp := a.dots(a.keys, a.queries, t), a.dots(a.values, a.douts, t)
-		var mean float32
+		mean := at(a.sum, t+1)[t]
 		for j := range p {
 			p[j] = exp2(float64(p[j] + at(a.top, t+1)[t]))
-			mean += p[j] * dp[j]
 		}
 		for d := range dimLanes {
 			var dq float32
@@ -218,6 +217,20 @@ func attentionGradientInGo(args *amxAttentionArgs) {
 				dvalues[2*j*a.ldrows+d] += bf16Of(p[j]) * dout
 			}
 			at(a.out, d*a.ldcolumns+t+1)[d*a.ldcolumns+t] = dq
+		}
+	}
+}
+
+func dotsInGo(a *dotArgs) {
+	x, y, out := at(a.a, a.rows*a.n), at(a.b, a.rows*a.n), at(a.out, (a.n/dimLanes-1)*a.ldo+a.rows)
+	for r := range a.rows {
+		for h := range a.n / dimLanes {
+			var sum float32
+			for d := range dimLanes {
+				i := r*a.n + h*dimLanes + d
+				sum += x[i] * y[i]
+			}
+			out[h*a.ldo+r] = sum
 		}
 	}
 }

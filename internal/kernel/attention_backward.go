@@ -14,7 +14,7 @@ const keyBlock = 128
 //	dv = Pᵀ·do, dS = P∘(do·vᵀ − D), dq = dS·k/√dim, dk = dSᵀ·q/√dim
 func (s *Set) AttentionBackward(ws *Workspace, dq, dk, dv, do, o, lse, q, k, v []float32, n, tokens, heads, dim int) {
 	if a := s.tileAttention(dim); a != nil {
-		s.differentiateByTiles(ws, a, dq, dk, dv, do, lse, q, k, v, n, tokens, heads)
+		s.differentiateByTiles(ws, a, dq, dk, dv, do, o, lse, q, k, v, n, tokens, heads)
 		return
 	}
 	m := ws.mark()

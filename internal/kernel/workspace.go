@@ -24,6 +24,7 @@ type Workspace struct {
 	amxProductArgs   amxProductArgs
 	amxGradientArgs  amxGradientArgs
 	amxAttentionArgs amxAttentionArgs
+	dotArgs          dotArgs
 	frameArgs        frameArgs
 	tables           tables
 }

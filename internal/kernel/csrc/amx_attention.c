@@ -15,8 +15,7 @@ typedef struct {
 } tiles;
 
 struct amxAttentionArgs {
-	float *panel;           // [padded count][16] scores, then P in the gradient
-	float *dpanel;          // the same of dP
+	float *panel;           // [padded count][16] scores; in the gradient 2·[2·32][16], of 64 keys scores, then dP
 	float *joined;          // 2·[16][16] pairs of keys: P, or dS in the gradient
 	float *pairs;           // 2·[padded count][16] pairs of 32 queries: P and dS
 	const float *keys;      // [padded count][DIMS/2] pairs of dims
@@ -28,7 +27,7 @@ struct amxAttentionArgs {
 	const float *dpairs;    // the same of do
 	float *out;             // [DIMS][16·blocks] columns: o, or dq
 	float *dkeys, *dvalues; // [padded count][DIMS]
-	float *top, *sum;       // [16·blocks] highest scores and sums of powers; in the gradient top is -lse
+	float *top, *sum;       // [16·blocks] highest scores and sums of powers; in the gradient -lse and Σ do·o
 	int64_t ldrows, ldplanes, ldcolumns; // distances in cells; a row of pairs and of dkeys has 2·ldrows
 	int64_t size;           // of one of pairs
 	int64_t count, blocks;
@@ -58,9 +57,9 @@ INLINE __m512i join(__m512i x) {
 // the other is written, for a load of what was stored just now would wait.
 INLINE float *slot(const struct amxAttentionArgs *a, int64_t j) { return a->joined + j / BLOCK % 2 * (TILE * TILE); }
 
-// leave gives the keys that fill up the last block scores that have no weight.
-INLINE void leave(const struct amxAttentionArgs *a, int64_t j) {
-	for (int64_t k = a->count; k < j + BLOCK; k++) vstore(a->panel + TILE * k, least());
+// leave gives the keys that fill up a last block of so many scores without weight.
+INLINE void leave(float *panel, int64_t count) {
+	for (int64_t k = count; k < BLOCK; k++) vstore(panel + TILE * k, least());
 }
 
 // Tiles of the forward pass: 0 and 1 scores, 2 o, 3 values, 4 and 5 keys, 6 queries, 7 P.
@@ -104,7 +103,7 @@ KERNEL(amxAttention, amxAttentionArgs) {
 			if (j + BLOCK < a->count)
 				score(a, j + BLOCK);
 			else
-				leave(a, j);
+				leave(a->panel + TILE * j, a->count - j);
 			const float *panel = a->panel + TILE * j;
 			for (const float *end = panel + TILE * BLOCK; panel < end; panel += 2 * TILE) {
 				top = vmax(top, vload(panel));
@@ -136,26 +135,27 @@ KERNEL(amxAttention, amxAttentionArgs) {
 	_mm256_zeroupper();
 }
 
-// Tiles of the gradient: 0 scores or dq, 1 dP or the keys' planes, 2 dS or P, 3 keys or
-// values, 4 queries, 5 do, 6 pairs of these, 7 dv or dk. Of planes and dq the second
-// half of the rows is the next head's, and lost.
+// Tiles of the gradient: 0 scores, dP or the keys' planes, 1 do, 2 dS or P, 3 keys or
+// values, 4 queries, 5 dq, 6 pairs of queries or do, 7 dk or dv. Of planes and dq the
+// second half of the rows is the next head's, and lost.
 static const tiles backward __attribute__((aligned(64))) = {
 	.palette = 1,
 	.bytes = {LINE, LINE, LINE, 2 * DIMS, LINE, LINE, 4 * DIMS, 4 * DIMS},
-	.rows = {TILE, TILE, TILE, TILE, DIMS / 2, DIMS / 2, TILE, TILE},
+	.rows = {TILE, DIMS / 2, TILE, TILE, DIMS / 2, TILE, TILE, TILE},
 };
 
 // scoreBoth writes the scores, less lse, and dP of the keys from j on.
 INLINE void scoreBoth(const struct amxAttentionArgs *a, int64_t j) {
-	for (const int64_t end = j + BLOCK; j < end; j += TILE) {
+	float *panel = a->panel + j % (2 * BLOCK) * TILE;
+	for (const int64_t end = j + BLOCK; j < end; j += TILE, panel += TILE * TILE) {
 		_tile_loadd(0, a->top + TILE * a->block, 0);
 		_tile_loadd(3, a->keys + j * a->ldrows, 4 * a->ldrows);
 		_tile_dpbf16ps(0, 3, 4);
-		_tile_stored(0, a->panel + TILE * j, LINE);
-		_tile_zero(1);
+		_tile_stored(0, panel, LINE);
+		_tile_zero(0);
 		_tile_loadd(3, a->values + j * a->ldrows, 4 * a->ldrows);
-		_tile_dpbf16ps(1, 3, 5);
-		_tile_stored(1, a->dpanel + TILE * j, LINE);
+		_tile_dpbf16ps(0, 3, 1);
+		_tile_stored(0, panel + 2 * BLOCK * TILE, LINE);
 	}
 	forget();
 }
@@ -165,40 +165,28 @@ INLINE void store16(float *p, __m256i x) { _mm256_storeu_si256((__m256i *)p, x);
 
 // weighKeys adds the keys from j on to dq.
 INLINE void weighKeys(const struct amxAttentionArgs *a, int64_t j) {
-	_tile_loadd(1, a->planes + j / 2, 4 * a->ldplanes);
+	_tile_loadd(0, a->planes + j / 2, 4 * a->ldplanes);
 	_tile_loadd(2, slot(a, j), LINE);
-	_tile_dpbf16ps(0, 1, 2);
+	_tile_dpbf16ps(5, 0, 2);
 }
 
 // differentiate turns the scores and dP of 16 queries into P and dS, and multiplies
-// these by the keys. A query's mean of dP is taken from these very values, so that its
-// dS add up to 0: the gradient of the keys' bias is such a sum, and its true value 0.
+// these by the keys.
 INLINE void differentiate(const struct amxAttentionArgs *a) {
 	scoreBoth(a, 0);
-	vf mean = vzero(), other = mean;
+	_tile_zero(5);
 	for (int64_t j = 0; j < a->count; j += BLOCK) {
+		float *panel = a->panel + j % (2 * BLOCK) * TILE;
 		if (j + BLOCK < a->count)
 			scoreBoth(a, j + BLOCK);
 		else
-			leave(a, j);
-		float *panel = a->panel + TILE * j, *dpanel = a->dpanel + TILE * j;
-		for (const float *end = panel + TILE * BLOCK; panel < end; panel += 2 * TILE, dpanel += 2 * TILE) {
-			vf p0 = exp2bf16(vload(panel)), p1 = exp2bf16(vload(panel + TILE));
-			mean = vfma(p0, vload(dpanel), mean);
-			other = vfma(p1, vload(dpanel + TILE), other);
-			vstore(panel, p0);
-			vstore(panel + TILE, p1);
-		}
-	}
-	mean = vadd(mean, other);
-	forget();
-	_tile_zero(0);
-	for (int64_t j = 0; j < a->count; j += BLOCK) {
+			leave(panel, a->count - j);
 		const int64_t size = a->size;
-		const float *panel = a->panel + TILE * j, *dpanel = a->dpanel + TILE * j;
+		const vf mean = vload(a->sum + TILE * a->block);
 		float *joined = slot(a, j), *pairs = a->pairs + TILE * j + a->block % 2 * (TILE / 2);
-		for (const float *end = panel + TILE * BLOCK; panel < end; panel += 2 * TILE, dpanel += 2 * TILE, joined += TILE, pairs += 2 * TILE) {
-			vf p0 = vload(panel), p1 = vload(panel + TILE);
+		for (const float *end = panel + TILE * BLOCK; panel < end; panel += 2 * TILE, joined += TILE, pairs += 2 * TILE) {
+			const float *dpanel = panel + 2 * BLOCK * TILE;
+			vf p0 = exp2bf16(vload(panel)), p1 = exp2bf16(vload(panel + TILE));
 			vf ds0 = vmul(p0, vsub(vload(dpanel), mean)), ds1 = vmul(p1, vsub(vload(dpanel + TILE), mean));
 			__m256i low = narrow(ds0), high = narrow(ds1);
 			store16(pairs, narrow(p0));
@@ -211,7 +199,7 @@ INLINE void differentiate(const struct amxAttentionArgs *a) {
 		if (j > 0) weighKeys(a, j - BLOCK);
 	}
 	weighKeys(a, (a->count - 1) / BLOCK * BLOCK);
-	_tile_stored(0, a->joined, LINE);
+	_tile_stored(5, a->joined, LINE);
 	forget();
 	float *out = a->out + TILE * a->block;
 	const float *dq = a->joined;
@@ -224,7 +212,7 @@ KERNEL(amxAttentionGradient, amxAttentionArgs) {
 	_tile_loadconfig(&backward);
 	for (a->block = 0; a->block < a->blocks; a->block++) {
 		_tile_loadd(4, a->queries + TILE * a->block, 4 * a->ldcolumns);
-		_tile_loadd(5, a->douts + TILE * a->block, 4 * a->ldcolumns);
+		_tile_loadd(1, a->douts + TILE * a->block, 4 * a->ldcolumns);
 		differentiate(a);
 		if (a->block % 2 == 0) continue;
 		int64_t apart = 8 * a->ldrows; // bytes
@@ -245,5 +233,26 @@ KERNEL(amxAttentionGradient, amxAttentionArgs) {
 		forget();
 	}
 	_tile_release();
+	_mm256_zeroupper();
+}
+
+struct dotArgs {
+	float *out; // [n/DIMS][ldo]
+	const float *a, *b; // [rows][n]
+	int64_t rows, n, ldo;
+};
+
+// dotHeads writes Σ a·b of each row's heads.
+KERNEL(dotHeads, dotArgs) {
+	const float *x = a->a, *y = a->b;
+	for (int64_t r = 0; r < a->rows; r++) {
+		float *out = a->out + r;
+		for (const float *end = x + a->n; x < end; x += DIMS, y += DIMS, out += a->ldo) {
+			__m256 product = _mm256_mul_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(y));
+			__m128 sum = _mm_add_ps(_mm256_castps256_ps128(product), _mm256_extractf128_ps(product, 1));
+			sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+			_mm_store_ss(out, _mm_add_ss(sum, _mm_movehdup_ps(sum)));
+		}
+	}
 	_mm256_zeroupper();
 }
