@@ -30,9 +30,10 @@ func (s *Set) suited(c Conv) *Set {
 	return s
 }
 
-// parts is 2 for windows of one pixel over few channels, such as linear layers: the
-// rounding of these weights was half of the error of a net's gradients
-// (docs/engine.md), and twice the products cost little beside what is read and written.
+// parts is 2, where gradients are asked for, for windows of one pixel over few
+// channels, such as linear layers: the rounding of these weights was half of the
+// error of a net's gradients (docs/engine.md), and twice the products cost little
+// beside what is read and written.
 func (g *gemm) parts(down, across axis, in int) int {
 	const few = 256
 	if g.amx != nil && down.count*across.count == 1 && in <= few {

@@ -35,9 +35,12 @@ func (f *form) panel(j int) []float32 {
 	return f.weights[j*n:][:n*f.width]
 }
 
-// newForm allocates an all-zero form.
-func (g *gemm) newForm(down, across axis, in, out int) *form {
-	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in), parts: g.parts(down, across, in)}
+// newForm allocates an all-zero form, to be used for gradients or not.
+func (g *gemm) newForm(down, across axis, in, out int, grad bool) *form {
+	f := &form{gemm: g, width: g.width, down: down.count, across: across.count, in: in, out: out, cells: g.cells(in), parts: 1}
+	if grad {
+		f.parts = g.parts(down, across, in)
+	}
 	if f.down*f.across == 0 {
 		f.down, f.across = 0, 0 // sees nothing
 	}
@@ -66,13 +69,13 @@ func (s *Set) NewPacked(c Conv, grad bool) *Packed {
 	} else {
 		for i := range c.enlarged() * c.enlarged() {
 			down, across := c.forward(i)
-			p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout))
+			p.forward = append(p.forward, s.gemm.newForm(down, across, c.Cin, c.Cout, grad))
 		}
 	}
 	if grad {
 		for i := range c.Stride * c.Stride {
 			down, across := c.backward(i)
-			p.backward = append(p.backward, s.gemm.newForm(down, across, c.Cout, c.Cin))
+			p.backward = append(p.backward, s.gemm.newForm(down, across, c.Cout, c.Cin, grad))
 		}
 	}
 	if c.Upsample {

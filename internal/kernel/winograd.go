@@ -253,7 +253,7 @@ const tileBlock = 1 << 10
 func (g *gemm) newTileForms(in, out int) (forms []*form) {
 	one := axis{span: span{count: 1}}
 	for range tileSize {
-		forms = append(forms, g.newForm(one, one, in, out))
+		forms = append(forms, g.newForm(one, one, in, out, false))
 	}
 	return forms
 }
