@@ -150,7 +150,7 @@ func (ws *Workspace) frame(f frame) []int32 {
 	if ws.tables.frames == nil {
 		ws.tables.frames = map[frame][]int32{}
 	}
-	mustCount(f.images)
+	mustCount(f.images, f.images.size(f.n))
 	for y := -f.padH; y < f.h+f.padH; y++ {
 		for x := -f.padW; x < f.w; x++ {
 			for i := range f.n {
@@ -165,9 +165,9 @@ func (ws *Workspace) frame(f frame) []int32 {
 	return at
 }
 
-// mustCount panics if offsets in the images would not fit.
-func mustCount(im images) {
-	if im.size(im.n) > math.MaxInt32 {
+// mustCount panics if offsets up to n, of images, are too large for a table.
+func mustCount(im images, n int) {
+	if n > math.MaxInt32 {
 		panic(fmt.Sprintf("kernel: an image of %d×%d pixels is too large", im.h, im.w))
 	}
 }
@@ -190,10 +190,8 @@ func (ws *Workspace) products(down, across axis, out images, f frame, parts int)
 	if ws.tables.products == nil {
 		ws.tables.products = map[productKey]*productTable{}
 	}
-	mustCount(out)
-	if f.size() > math.MaxInt32 {
-		mustCount(images{n: f.size(), h: 1, w: 1, c: 1})
-	}
+	mustCount(out, out.size(out.n))
+	mustCount(f.images, f.size())
 	pixel := f.n * f.cells
 	t := &productTable{length: f.cells}
 	for ty := range down.count {
@@ -247,8 +245,8 @@ func (ws *Workspace) gradients(f planar) *gradientTable {
 	if ws.tables.gradients == nil {
 		ws.tables.gradients = map[planar]*gradientTable{}
 	}
-	mustCount(f.images)
-	mustCount(f.out)
+	mustCount(f.images, f.size(f.n))
+	mustCount(f.out, f.out.size(f.n))
 	t := &gradientTable{}
 	h, w, step := f.down.places(f.out.h), f.across.places(f.out.w), f.across.step
 	class := w + (f.across.count-1)/step // columns of a class
