@@ -1,5 +1,8 @@
 package kernel
 
+// noTiles is what a machine lacks whose operating system gives no tiles.
+const noTiles = "permission to use AMX's tiles"
+
 // amxPairs is the kernels of csrc/amx.c and csrc/frames.c.
 func (i isa) amxPairs() *gemm {
 	g := avx512bf16.pairs(8) // how cells are made is the same
@@ -10,7 +13,7 @@ func (i isa) amxPairs() *gemm {
 		attention: &amxAttention{forward: i.amxAttentionKernel, gradient: i.amxAttentionGradientKernel, dots: i.dotHeadsKernel},
 	}
 	g.most = 1 << 19
-	g.peak, g.terms, g.products = i.amxPeak, 2*tileCells, 4*tileRows*tileCells
+	g.peak, g.products = i.amxPeak, 4*tileRows*tileTerms*tileRows
 	return g
 }
 

@@ -75,11 +75,14 @@ func (h *tileHeads) columns(s *Set, ws *Workspace, x []float32) []float32 {
 	return cells
 }
 
-// planes is [stride][padTokens/2] pairs of tokens.
-func (h *tileHeads) planes(s *Set, ws *Workspace, x []float32) []float32 {
-	cells := ws.float32s(h.padTokens * (roundUp(h.stride, tileRows) + tileRows) / 2) // a tile may read the next head's
-	s.fillPlanes(ws, cells, x, &gradientTable{x: ws.tokens(h.tokens, h.stride), plane: h.padTokens / 2}, h.stride)
-	return cells
+// planes is [stride][cells] pairs of tokens, so many cells apart.
+func (h *tileHeads) planes(s *Set, ws *Workspace, x []float32) (planes []float32, cells int) {
+	image := images{n: 1, h: 1, w: h.tokens, c: h.stride}
+	down, across := Conv{Window: Square(1), Stride: 1}.forward(0)
+	t := ws.gradients(planar{images: image, out: image, down: down, across: across})
+	planes = ws.float32s((roundUp(h.stride, tileRows) + tileRows) * t.plane) // a tile may read the next head's
+	s.fillPlanes(ws, planes, x, t, h.stride)
+	return planes, t.plane
 }
 
 // pairs is [padTokens/2][stride] pairs of tokens.
@@ -116,12 +119,13 @@ func (s *Set) attendByTiles(ws *Workspace, a *amxAttention, o, lse, q, k, v []fl
 	top, sum, logs, out := ws.float32s(h.padTokens), ws.float32s(h.padTokens), ws.float32s(h.padTokens), ws.float32s(h.stride*h.padTokens)
 	for i := range n {
 		m, image := ws.mark(), i*tokens*h.stride
-		keys, values := h.rows(s, ws, k[image:]), h.planes(s, ws, v[image:])
+		keys := h.rows(s, ws, k[image:])
+		values, plane := h.planes(s, ws, v[image:])
 		queries := h.columns(s, ws, h.scaled(s, ws, q[image:]))
 		for head := range heads {
 			*args = amxAttentionArgs{
-				panel: &panel[0], joined: &joined[0], keys: &keys[head*dimLanes/2], planes: &values[head*dimLanes*h.padTokens/2],
-				ldrows: h.stride / 2, ldplanes: h.padTokens / 2, ldcolumns: h.padTokens, count: tokens,
+				panel: &panel[0], joined: &joined[0], keys: &keys[head*dimLanes/2], planes: &values[head*dimLanes*plane],
+				ldrows: h.stride / 2, ldplanes: plane, ldcolumns: h.padTokens, count: tokens,
 			}
 			column := out[head*dimLanes*h.padTokens:]
 			h.inBlocks(func(t, blocks int) {
@@ -169,7 +173,8 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 	for i := range n {
 		m, image := ws.mark(), i*tokens*h.stride
 		scaled := h.scaled(s, ws, q[image:])
-		keys, values, planes := h.rows(s, ws, k[image:]), h.rows(s, ws, v[image:]), h.planes(s, ws, k[image:])
+		keys, values := h.rows(s, ws, k[image:]), h.rows(s, ws, v[image:])
+		planes, plane := h.planes(s, ws, k[image:])
 		queries, douts := h.columns(s, ws, scaled), h.columns(s, ws, do[image:])
 		qpairs, dpairs := h.pairs(s, ws, scaled), h.pairs(s, ws, do[image:])
 		clear(dkeys)
@@ -180,8 +185,8 @@ func (s *Set) differentiateByTiles(ws *Workspace, a *amxAttention, dq, dk, dv, d
 			row, column := head*dimLanes, head*dimLanes*h.padTokens
 			*args = amxAttentionArgs{
 				panel: &panel[0], joined: &joined[0], pairs: &pairs[0], size: size,
-				keys: &keys[row/2], values: &values[row/2], planes: &planes[column/2], dkeys: &dkeys[row], dvalues: &dvalues[row],
-				ldrows: h.stride / 2, ldplanes: h.padTokens / 2, ldcolumns: h.padTokens, count: tokens,
+				keys: &keys[row/2], values: &values[row/2], planes: &planes[row*plane], dkeys: &dkeys[row], dvalues: &dvalues[row],
+				ldrows: h.stride / 2, ldplanes: plane, ldcolumns: h.padTokens, count: tokens,
 			}
 			h.inBlocks(func(t, blocks int) {
 				args.queries, args.douts = &queries[column/2+t], &douts[column/2+t]

@@ -9,8 +9,11 @@ const (
 	tileData              = 18
 )
 
-// tilesGranted asks the operating system for AMX's tiles.
-func tilesGranted() bool {
-	_, _, errno := syscall.RawSyscall(syscall.SYS_ARCH_PRCTL, archRequestPermission, tileData, 0)
-	return errno == 0
+// tilesRefused asks the operating system for AMX's tiles; it is what is missing, if
+// anything.
+func tilesRefused() string {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_ARCH_PRCTL, archRequestPermission, tileData, 0); errno != 0 {
+		return noTiles
+	}
+	return ""
 }

@@ -2,5 +2,5 @@
 
 package kernel
 
-// tilesGranted is false: how to ask other operating systems is not known.
-func tilesGranted() bool { return false }
+// tilesRefused: how to ask other operating systems is not known.
+func tilesRefused() string { return noTiles }

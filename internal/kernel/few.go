@@ -33,15 +33,13 @@ func (s *Set) fewForward(ws *Workspace, y, x []float32, p *Packed, start Start, 
 	products := ws.float32s(each.H * each.W * each.Cout)
 	for i := range in.n {
 		s.ConvForward(ws, products, x[in.size(i):][:in.size(1)], p.few, Start{}, each)
-		image := y[out.size(i):][:out.size(1)][out.slot.At:]
-		for pixel := range out.h * out.w {
-			to := image[pixel*width:][:out.c]
-			if start.From == nil {
-				copy(to, bias.row(i))
-			} else {
-				s.Add(to, bias.row(i)[:out.c], start.From[out.size(i)+pixel*out.c:][:out.c])
-			}
+		image := y[out.size(i):][:out.size(1)]
+		var from []float32
+		if start.From != nil {
+			from = start.From[out.size(i):]
 		}
+		s.startRows(image, from, bias.row(i), 1, out)
+		image = image[out.slot.At:]
 		c.seen(func(position, to, from, n int) {
 			addPixels(image[to*width:], width, products[from*each.Cout+position*c.Cout:], each.Cout, n, c.Cout)
 		})

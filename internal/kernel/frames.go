@@ -48,7 +48,7 @@ func (s *Set) fillFrame(ws *Workspace, f frame, to, x []float32) {
 		inBlocks(len(x), func(i, j int) { s.gemm.narrow(to[i/2:], x[i:j]) })
 		return
 	}
-	at := ws.frame(f)
+	at := ws.tables.frames.get(f, frame.pixels)
 	a := &ws.frameArgs
 	defer func() { *a = frameArgs{} }()
 	a.x, a.c, a.cells = &x[0], f.c, f.cells
@@ -105,33 +105,25 @@ type gradientTable struct {
 
 // tables are those that a Workspace has made, which the same layers ask for again.
 type tables struct {
-	frames    map[frame][]int32
-	products  map[productKey]*productTable
-	gradients map[planar]*gradientTable
-	tokens    map[tokens][]int32
+	frames    memo[frame, []int32]
+	products  memo[productKey, *productTable]
+	gradients memo[planar, *gradientTable]
 }
 
-// tokens is an image's, each of so many values.
-type tokens struct{ count, values int }
+// memo remembers what was made of a key.
+type memo[K comparable, V any] map[K]V
 
-// tokens is where tokens begin, padded to whole tiles with -1.
-func (ws *Workspace) tokens(count, values int) []int32 {
-	key := tokens{count, values}
-	at := ws.tables.tokens[key]
-	if at == nil {
-		for i := range roundUp(count, tileTerms) {
-			if i < count {
-				at = append(at, int32(i*values))
-			} else {
-				at = append(at, -1)
-			}
+// get makes a value once.
+func (m *memo[K, V]) get(key K, create func(K) V) V {
+	v, ok := (*m)[key]
+	if !ok {
+		v = create(key)
+		if *m == nil {
+			*m = memo[K, V]{}
 		}
-		if ws.tables.tokens == nil {
-			ws.tables.tokens = map[tokens][]int32{}
-		}
-		ws.tables.tokens[key] = at
+		(*m)[key] = v
 	}
-	return at
+	return v
 }
 
 type productKey struct {
@@ -141,15 +133,8 @@ type productKey struct {
 	parts        int
 }
 
-// frame is the pixels of a frame: offsets in the images, or -1 for the border.
-func (ws *Workspace) frame(f frame) []int32 {
-	at, ok := ws.tables.frames[f]
-	if ok {
-		return at
-	}
-	if ws.tables.frames == nil {
-		ws.tables.frames = map[frame][]int32{}
-	}
+// pixels is those of a frame: offsets in the images, or -1 for the border.
+func (f frame) pixels() (at []int32) {
 	mustCount(f.images, f.images.size(f.n))
 	for y := -f.padH; y < f.h+f.padH; y++ {
 		for x := -f.padW; x < f.w; x++ {
@@ -161,7 +146,6 @@ func (ws *Workspace) frame(f frame) []int32 {
 	for range f.padW * f.n {
 		at = append(at, -1)
 	}
-	ws.tables.frames[f] = at
 	return at
 }
 
@@ -183,13 +167,11 @@ func (im images) offset(i, y, x int) int32 {
 // products is the table of a pass over a frame, with weights in so many parts.
 func (ws *Workspace) products(down, across axis, out images, f frame, parts int) *productTable {
 	out.n = f.n
-	key := productKey{down, across, out, f, parts}
-	if t := ws.tables.products[key]; t != nil {
-		return t
-	}
-	if ws.tables.products == nil {
-		ws.tables.products = map[productKey]*productTable{}
-	}
+	return ws.tables.products.get(productKey{down, across, out, f, parts}, productKey.table)
+}
+
+func (key productKey) table() *productTable {
+	down, across, out, f := key.down, key.across, key.out, key.frame
 	mustCount(out, out.size(out.n))
 	mustCount(f.images, f.size())
 	pixel := f.n * f.cells
@@ -205,7 +187,7 @@ func (ws *Workspace) products(down, across axis, out images, f frame, parts int)
 			t.segments = append(t.segments, int32(ty*f.pitch()))
 		}
 	}
-	t.segments = slices.Repeat(t.segments, parts)
+	t.segments = slices.Repeat(t.segments, key.parts)
 	w := across.places(out.w)
 	wide := w
 	if w*f.n%tileRows != 0 && across.step == 1 {
@@ -223,7 +205,6 @@ func (ws *Workspace) products(down, across axis, out images, f frame, parts int)
 			}
 		}
 	}
-	ws.tables.products[key] = t
 	return t
 }
 
@@ -239,12 +220,10 @@ type planar struct {
 // gradients is the table of a gradient.
 func (ws *Workspace) gradients(f planar) *gradientTable {
 	f.out.n = f.n
-	if t := ws.tables.gradients[f]; t != nil {
-		return t
-	}
-	if ws.tables.gradients == nil {
-		ws.tables.gradients = map[planar]*gradientTable{}
-	}
+	return ws.tables.gradients.get(f, planar.table)
+}
+
+func (f planar) table() *gradientTable {
 	mustCount(f.images, f.size(f.n))
 	mustCount(f.out, f.out.size(f.n))
 	t := &gradientTable{}
@@ -272,7 +251,6 @@ func (ws *Workspace) gradients(f planar) *gradientTable {
 		}
 	}
 	t.walk(f, h, w, row)
-	ws.tables.gradients[f] = t
 	return t
 }
 

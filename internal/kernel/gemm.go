@@ -17,10 +17,8 @@ type gemm struct {
 	correlate func(*correlateArgs)
 	panel     func(*panelArgs)
 
-	// peak does so many rounds of products products of vectors of cells in
-	// registers; terms is how many products of values such a vector holds.
+	// peak does nothing but so many rounds of so many products of values, in registers.
 	peak     func(rounds int)
-	terms    int
 	products int
 
 	amx *amxKernels // in place of multiply, correlate and panel; nil without tiles

@@ -5,7 +5,7 @@ func (i isa) gemm(rows int) *gemm {
 	return &gemm{
 		width: 2 * i.lanes(), rows: rows, most: 256 << 10,
 		multiply: i.multiplyKernel, correlate: i.correlateKernel, panel: i.panelKernel,
-		peak: i.peak, terms: i.lanes(), products: peakProducts,
+		peak: i.peak, products: peakProducts * i.lanes(),
 	}
 }
 
@@ -19,7 +19,7 @@ func (i isa) pairs(rows int) *gemm {
 		width: 2 * i.lanes(), rows: rows, pairs: true, most: most,
 		multiply: i.multiplyPairsKernel, correlate: i.correlatePairsKernel, panel: i.panelPairs,
 		narrow: i.narrow, zip: i.zip,
-		peak: i.peakPairs, terms: 2 * i.lanes(), products: peakProducts,
+		peak: i.peakPairs, products: peakProducts * 2 * i.lanes(),
 	}
 }
 

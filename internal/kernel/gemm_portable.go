@@ -7,7 +7,7 @@ const portableWidth = 4
 var portableGemm = gemm{
 	width: portableWidth, rows: 2, most: 256 << 10,
 	multiply: multiplyPortable, correlate: correlatePortable, panel: panelPortable,
-	peak: func(rounds int) { peakPortable(rounds, dot2) }, terms: 1, products: peakProducts,
+	peak: func(rounds int) { peakPortable(rounds, dot2) }, products: peakProducts,
 }
 
 // quad is the columns of a panel.

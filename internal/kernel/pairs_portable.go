@@ -10,8 +10,7 @@ var portablePairs = gemm{
 	narrow:    narrowPortable,
 	zip:       zipPortable,
 	peak:      func(rounds int) { peakPortable(rounds, dotPairs) },
-	terms:     2,
-	products:  peakProducts,
+	products:  2 * peakProducts,
 }
 
 // halves are the two bfloat16 values of a cell, exactly.

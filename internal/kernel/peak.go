@@ -2,8 +2,8 @@ package kernel
 
 import "time"
 
-// peakProducts is the products of vectors in a round of gemm.peak but for that of
-// tiles, PEAK_SUMS in csrc/tile.h.
+// peakProducts is the products of vectors in a round of gemm.peak, PEAK_SUMS in
+// csrc/tile.h; tiles have a peak of their own.
 const peakProducts = 10
 
 // Peak measures how many products and sums one core does in a second where it
@@ -18,7 +18,7 @@ func (s *Set) Peak() float64 {
 			s.gemm.peak(rounds)
 			done += rounds
 		}
-		flops := float64(done) * float64(2*s.gemm.products*s.gemm.terms)
+		flops := float64(done) * 2 * float64(s.gemm.products)
 		best = max(best, flops/time.Since(began).Seconds())
 	}
 	return best

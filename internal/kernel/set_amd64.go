@@ -32,12 +32,13 @@ func machineSets() (sets []*Set, missing []string) {
 	builds := []struct {
 		make  func() *Set
 		needs []cpuid.FeatureID
+		asks  func() (lacks string) // what else may be missing; nil if nothing
 	}{
 		{func() *Set {
 			return &Set{name: "avx2", full: avx2.gemm(6), half: avx2.pairs(3), vec: avx2.vectors(), linear: avx2.linear(), bf16: emulated}
-		}, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3}},
-		{newAVX512, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
-		{newAMX, []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512BF16, cpuid.AMXTILE, cpuid.AMXBF16}},
+		}, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3}, nil},
+		{newAVX512, []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}, nil},
+		{newAMX, []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.AVX512BF16, cpuid.AMXTILE, cpuid.AMXBF16}, tilesRefused},
 	}
 	for _, b := range builds {
 		var lacks []string
@@ -46,11 +47,12 @@ func machineSets() (sets []*Set, missing []string) {
 				lacks = append(lacks, f.String())
 			}
 		}
-		s := b.make()
-		if lacks == nil && s.name == "amx" && !tilesGranted() {
-			lacks = []string{"permission to use AMX's tiles"}
+		if lacks == nil && b.asks != nil {
+			if what := b.asks(); what != "" {
+				lacks = append(lacks, what)
+			}
 		}
-		if lacks == nil {
+		if s := b.make(); lacks == nil {
 			sets = append(sets, s)
 		} else {
 			missing = append(missing, s.name+": the CPU or its operating system lacks "+strings.Join(lacks, ", "))

@@ -2,21 +2,14 @@
 // registers are tiles of 16 rows of 16 cells: one instruction multiplies two of
 // them and adds to a third of sums in float32. A kernel configures the tiles, which
 // are the thread's, and gives them back. See ../amx.go for what is computed.
-#include "bf16.h"
+#include "amx.h"
 
-// TILE is the rows of a tile, and the cells of a row.
-#define TILE 16
 #define PANEL (2 * TILE) // columns of two tiles
-#define LINE 64          // bytes of a row
 
 #define unroll _Pragma("GCC unroll 16")
 
 // whole are eight tiles of 16 rows of 64 bytes.
-static const struct {
-	uint8_t palette, start, reserved[14];
-	uint16_t bytes[16];
-	uint8_t rows[16];
-} whole __attribute__((aligned(64))) = {
+static const tiles whole __attribute__((aligned(64))) = {
 	.palette = 1,
 	.bytes = {LINE, LINE, LINE, LINE, LINE, LINE, LINE, LINE},
 	.rows = {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE},
@@ -24,16 +17,25 @@ static const struct {
 
 // Tiles 0 to 3 are sums of 2×2 blocks, 4 and 5 two blocks of rows, 6 and 7 of columns.
 
-INLINE void add2x2(void) {
+INLINE void add1x2(void) {
 	_tile_dpbf16ps(0, 4, 6);
 	_tile_dpbf16ps(1, 4, 7);
+}
+
+INLINE void add2x2(void) {
+	add1x2();
 	_tile_dpbf16ps(2, 5, 6);
 	_tile_dpbf16ps(3, 5, 7);
 }
 
-INLINE void add1x2(void) {
-	_tile_dpbf16ps(0, 4, 6);
-	_tile_dpbf16ps(1, 4, 7);
+// store writes the sums to rows so many bytes apart.
+INLINE void store(float *to, int64_t apart, const int tall) {
+	_tile_stored(0, to, apart);
+	_tile_stored(1, to + TILE, apart);
+	if (tall) {
+		_tile_stored(2, (char *)to + TILE * apart, apart);
+		_tile_stored(3, (char *)(to + TILE) + TILE * apart, apart);
+	}
 }
 
 struct amxProductArgs {
@@ -85,71 +87,42 @@ INLINE void begin(const struct amxProductArgs *a, const int tall) {
 	}
 }
 
-// product leaves in the tiles the sums of 16 or 32 rows that lie evenly.
-INLINE void product(const struct amxProductArgs *a, const int tall) {
-	begin(a, tall);
-	forget();
-	const float *b = a->b.at;
-	for (int64_t s = 0; s < a->segments.len; s++) {
-		const float *k = a->x.at + a->segments.at[s] + a->at[0];
-		for (const float *end = k + a->length; k < end; k += TILE, b += TILE * PANEL) {
-			_tile_loadd(4, k, a->apart0);
-			_tile_loadd(6, b, 2 * LINE);
-			_tile_loadd(7, b + TILE, 2 * LINE);
-			if (tall) {
-				_tile_loadd(5, k + a->distance, a->apart1);
-				add2x2();
-			} else {
-				add1x2();
-			}
-		}
-		forget();
-	}
-}
-
-// gathered is product of rows that do not.
-INLINE void gathered(const struct amxProductArgs *a, const int tall) {
+// product leaves in the tiles the sums of 16 or 32 rows, which lie evenly or not.
+INLINE void product(const struct amxProductArgs *a, const int tall, const int even) {
 	begin(a, tall);
 	forget();
 	const float *b = a->b.at;
 	float *rows = a->scratch + 2 * TILE * PANEL;
 	for (int64_t s = 0; s < a->segments.len; s++) {
-		const float *k = a->x.at + a->segments.at[s];
+		const float *k = a->x.at + a->segments.at[s] + (even ? a->at[0] : 0);
 		for (const float *end = k + a->length; k < end; k += TILE, b += TILE * PANEL) {
-			gather(rows, k, a->at);
-			_tile_loadd(4, rows, LINE);
+			if (even) {
+				_tile_loadd(4, k, a->apart0);
+			} else {
+				gather(rows, k, a->at);
+				_tile_loadd(4, rows, LINE);
+			}
 			_tile_loadd(6, b, 2 * LINE);
 			_tile_loadd(7, b + TILE, 2 * LINE);
-			if (tall) {
+			if (!tall) {
+				add1x2();
+				continue;
+			}
+			if (even) {
+				_tile_loadd(5, k + a->distance, a->apart1);
+			} else {
 				gather(rows + TILE * TILE, k, a->at + TILE);
 				_tile_loadd(5, rows + TILE * TILE, LINE);
-				add2x2();
-			} else {
-				add1x2();
 			}
+			add2x2();
 		}
 		forget();
 	}
 }
 
-INLINE void store(float *to, const int tall) {
-	_tile_stored(0, to, 2 * LINE);
-	_tile_stored(1, to + TILE, 2 * LINE);
-	if (tall) {
-		_tile_stored(2, to + TILE * PANEL, 2 * LINE);
-		_tile_stored(3, to + TILE * PANEL + TILE, 2 * LINE);
-	}
-}
-
 // finish writes the rows that are there from the tiles.
 INLINE void finish(const struct amxProductArgs *a, const int tall) {
-	float *to = a->scratch;
-	_tile_stored(0, to, 2 * LINE);
-	_tile_stored(1, to + TILE, 2 * LINE);
-	if (tall) {
-		_tile_stored(2, to + TILE * PANEL, 2 * LINE);
-		_tile_stored(3, to + TILE * PANEL + TILE, 2 * LINE);
-	}
+	store(a->scratch, 2 * LINE, tall);
 	forget();
 	int64_t n = a->xat.len - a->row;
 	n = n < 2 * TILE ? n : 2 * TILE;
@@ -179,7 +152,7 @@ KERNEL(amxProduct, amxProductArgs) {
 		a->at = a->xat.at + a->row;
 		if (left >= 2 * TILE && (a->apart0 = 4 * apart(a->at)) && (a->apart1 = 4 * apart(a->at + TILE))) {
 			a->distance = a->at[TILE] - a->at[0];
-			product(a, 1);
+			product(a, 1, 1);
 			const int32_t *yat = a->yat.at + a->row;
 			int64_t apart0, apart1;
 			if (!a->from.len && !a->relu && a->cols == PANEL && (apart0 = 4 * apart(yat)) && (apart1 = 4 * apart(yat + TILE))) {
@@ -193,7 +166,7 @@ KERNEL(amxProduct, amxProductArgs) {
 			continue;
 		}
 		if (left == TILE && (a->apart0 = 4 * apart(a->at))) {
-			product(a, 0);
+			product(a, 0, 1);
 			finish(a, 0);
 			continue;
 		}
@@ -202,10 +175,10 @@ KERNEL(amxProduct, amxProductArgs) {
 		a->at = padded;
 		if (left > TILE) {
 			pad(padded + TILE, a->xat.at + a->row + TILE, left - TILE);
-			gathered(a, 1);
+			product(a, 1, 0);
 			finish(a, 1);
 		} else {
-			gathered(a, 0);
+			product(a, 0, 0);
 			finish(a, 0);
 		}
 	}
@@ -251,14 +224,7 @@ INLINE void correlate(const struct amxGradientArgs *a, const int tall) {
 		}
 	}
 	forget();
-	apart = a->apart;
-	sum = a->sum;
-	_tile_stored(0, sum, apart);
-	_tile_stored(1, sum + TILE, apart);
-	if (tall) {
-		_tile_stored(2, (char *)sum + TILE * apart, apart);
-		_tile_stored(3, (char *)(sum + TILE) + TILE * apart, apart);
-	}
+	store(a->sum, a->apart, tall);
 	forget();
 }
 

@@ -1,18 +1,10 @@
 // Attention in bfloat16 by AMX, for heads of DIMS dims. Scores lie transposed: keys
 // are rows and 16 queries are lanes. Operands are of all heads of an image, and
 // what is of one lies so many cells apart. See ../amx_attention.go.
-#include "bf16.h"
+#include "amx.h"
 
 #define DIMS 8
-#define TILE 16
-#define LINE 64          // bytes of a tile's row
 #define BLOCK (2 * TILE) // keys, or queries, of a whole tile of pairs
-
-typedef struct {
-	uint8_t palette, start, reserved[14];
-	uint16_t bytes[16];
-	uint8_t rows[16];
-} tiles;
 
 struct amxAttentionArgs {
 	float *panel;           // [padded count][16] scores; in the gradient 2·[2·32][16], of 64 keys scores, then dP
@@ -45,13 +37,6 @@ INLINE vf exp2bf16(vf t) {
 
 // least is a score whose power is 0.
 INLINE vf least(void) { return vset(-0x1p127f); }
-
-// join makes cells of lane i of both halves of x.
-INLINE __m512i join(__m512i x) {
-	const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-					     23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	return _mm512_permutexvar_epi16(zip, x);
-}
 
 // slot is the half of joined for the keys from j on: tiles are loaded from one while
 // the other is written, for a load of what was stored just now would wait.
@@ -121,7 +106,7 @@ KERNEL(amxAttention, amxAttentionArgs) {
 				vf p0 = exp2bf16(vsub(vload(panel), top)), p1 = exp2bf16(vsub(vload(panel + TILE), top));
 				sum = vadd(sum, p0);
 				rest = vadd(rest, p1);
-				_mm512_storeu_si512(joined, join((__m512i)_mm512_cvtne2ps_pbh(p1, p0)));
+				_mm512_storeu_si512(joined, lanePairs(narrowBoth(p0, p1)));
 			}
 			forget();
 			if (j > 0) weigh(a, j - BLOCK);
@@ -193,7 +178,7 @@ INLINE void differentiate(const struct amxAttentionArgs *a) {
 			store16(pairs + TILE, narrow(p1));
 			store16(pairs + size, low);
 			store16(pairs + size + TILE, high);
-			_mm512_storeu_si512(joined, join(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)));
+			_mm512_storeu_si512(joined, lanePairs(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)));
 		}
 		forget();
 		if (j > 0) weighKeys(a, j - BLOCK);

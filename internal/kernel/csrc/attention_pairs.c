@@ -18,17 +18,6 @@ struct pairHeadArgs {
 	int64_t ldc, count;      // distance between columns' dims
 };
 
-// narrowBoth is two vectors as bfloat16, one behind the other.
-INLINE __m512i narrowBoth(vf one, vf other) { return (__m512i)_mm512_cvtne2ps_pbh(other, one); }
-
-// lanePairs makes cells of lane i of both vectors.
-INLINE cells lanePairs(__m512i both) {
-	const __m512i join = _mm512_set_epi16(
-		31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-		23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	return (cells)_mm512_permutexvar_epi16(join, both);
-}
-
 // joinKeys puts the cells of lanes 2i and 2i+1 of both vectors side by side.
 INLINE __m512i joinKeys(__m512i both) {
 	const __m512i join = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
@@ -76,7 +65,7 @@ KERNEL(gradientPairs, pairHeadArgs) {
 			vstore(panel + VW, ds1);
 		}
 		_mm512_storeu_si512(joined, joinKeys(narrowBoth(p0, p1)));
-		cells ds = lanePairs(narrowBoth(ds0, ds1));
+		cells ds = (cells)lanePairs(narrowBoth(ds0, ds1));
 		FEW(d, DIMS) dquery[d] = cadd(dquery[d], csplat(pair + d), ds);
 		key += 2 * PAIRS;
 		value += 2 * DIMS;

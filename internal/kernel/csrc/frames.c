@@ -1,8 +1,6 @@
 // Pixels gathered by a table of offsets, rounded to bfloat16 and laid out for
 // tiles; an offset below zero is a pixel of zeros. See ../frames.go.
-#include "bf16.h"
-
-#define TILE 16
+#include "amx.h"
 
 #define unroll _Pragma("GCC unroll 16")
 
@@ -10,9 +8,9 @@ struct frameArgs {
 	float *to;
 	const float *x;
 	ints at;
-	int64_t c;    // values of a pixel
-	int64_t cells; // frameRows: of a pixel; framePlanes: of a plane
-	float *sums;  // framePanel
+	int64_t c;     // values of a pixel
+	int64_t cells; // of a pixel, or of a plane
+	float *sums;   // framePanel's
 };
 
 // pixel reads up to 16 values of the pixel at an offset from x.
@@ -21,12 +19,13 @@ INLINE vf pixel(const float *x, int64_t at, vm m) {
 	return vloadm(x + (at & there), (vm)(m & there));
 }
 
-INLINE __m512i join(vf low, vf high) {
-	__m512i halves = (__m512i)_mm512_cvtne2ps_pbh(high, low); // low's in the lower half
-	const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-					     23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	return _mm512_permutexvar_epi16(zip, halves);
+// pairs is 32 values of a pixel as cells of neighbours.
+INLINE __m512i pairs(const float *x, int64_t at, vm m0, vm m1) {
+	return (__m512i)_mm512_cvtne2ps_pbh(pixel(x + VW, at, m1), pixel(x, at, m0));
 }
+
+// join makes cells of two pixels' values.
+INLINE __m512i join(vf low, vf high) { return lanePairs(narrowBoth(low, high)); }
 
 // frameRows writes each pixel as cells of neighbouring values, zeros after the last.
 KERNEL(frameRows, frameArgs) {
@@ -36,7 +35,7 @@ KERNEL(frameRows, frameArgs) {
 		int64_t at = a->at.at[k];
 		for (int64_t i = 0; i < a->cells; i += TILE, x += 2 * VW) {
 			vm m0 = vmask(a->c - 2 * i), m1 = vmask(a->c - 2 * i - VW);
-			_mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(pixel(x + VW, at, m1), pixel(x, at, m0)));
+			_mm512_storeu_si512(to + i, pairs(x, at, m0, m1));
 		}
 	}
 	_mm256_zeroupper();
@@ -109,11 +108,6 @@ KERNEL(framePlanes, frameArgs) {
 		}
 	}
 	_mm256_zeroupper();
-}
-
-// pairs is 32 values of a pixel as cells of neighbours.
-INLINE __m512i pairs(const float *x, int64_t at, vm m0, vm m1) {
-	return (__m512i)_mm512_cvtne2ps_pbh(pixel(x + VW, at, m1), pixel(x, at, m0));
 }
 
 // frameTurn writes the cells of 32 pixels as a panel's columns.
