@@ -176,7 +176,7 @@ var rules = []rule{
 		for _, pair := range []struct {
 			key    string
 			values []float64
-		}{{"sample.clip", c.Sample.Clip}, {"sample.sigma_range", c.Sample.SigmaRange}, {"sample.guidance_sigma", c.Sample.GuidanceSigma}} {
+		}{{"sample.clip", c.Sample.Clip}, {"sample.sigma_range", c.Sample.SigmaRange}, {"sample.guidance_sigma", c.Sample.GuidanceSigma}, {"sample.class_guidance_sigma", c.Sample.ClassSigma}} {
 			if v := pair.values; len(v) != 0 && (len(v) != 2 || v[0] >= v[1]) {
 				return fail(pair.key, "must be empty or two increasing values, got %v", v)
 			}

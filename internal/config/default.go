@@ -22,7 +22,7 @@ func Default() Config {
 		},
 		Sample: Sample{
 			Sampler: "ddpm", Variance: "fixed_large", Steps: 100, Eta: 1, Spacing: "auto", SigmaRange: []float64{},
-			Order: 4, SkipEvery: 3, SkipTail: 50, Clip: []float64{}, Guidance: 1, GuidanceSigma: []float64{}, N: 16, Batch: 16, Precision: "fp32",
+			Order: 4, SkipEvery: 3, SkipTail: 50, Clip: []float64{}, Guidance: 1, GuidanceSigma: []float64{}, ClassSigma: []float64{}, N: 16, Batch: 16, Precision: "fp32",
 		},
 		Eval:   Eval{Samples: 2048},
 		Notify: Notify{When: []string{}, Form: "auto"},

@@ -122,10 +122,18 @@ type Sample struct {
 	Guidance      float64   `mapstructure:"guidance" json:",omitempty" validate:"gte=1,lte=100" doc:"weight of guidance, away from what guide says, which takes two net calls a step; 1 is none"`
 	Guide         string    `mapstructure:"guide" json:",omitempty" doc:"what guides: a worse checkpoint of the run, such as epoch-0004, or a file (autoguidance); empty is the conditional net itself, told no class (classifier-free guidance)"`
 	GuidanceSigma []float64 `mapstructure:"guidance_sigma" json:",omitempty" validate:"max=2,dive,gte=0,lte=1000000" doc:"guide only between these two levels of sigma = sqrt((1-alphabar)/alphabar), so that the others take one call; empty is at all"`
+	ClassGuidance float64   `mapstructure:"class_guidance" json:",omitempty" validate:"gte=0,lte=100" doc:"beside a guide, how far away from the conditional net itself told no class as well, which takes one more call; 0 is not"`
+	ClassSigma    []float64 `mapstructure:"class_guidance_sigma" json:",omitempty" validate:"max=2,dive,gte=0,lte=1000000" doc:"the two levels of sigma between which class_guidance guides; empty is at all"`
 	Seed          int64     `mapstructure:"seed" validate:"min=0" doc:"first seed"`
 	N             int       `mapstructure:"n" validate:"min=1,max=1000000" doc:"how many images"`
 	Batch         int       `mapstructure:"batch" validate:"min=1,max=4096" doc:"images a worker denoises at a time"`
 	Precision     string    `mapstructure:"precision" validate:"oneof=fp32 bf16" doc:"what the net multiplies in when it draws"`
+}
+
+// GuidedByClass tells whether the conditional net itself, told no class, guides beside
+// another net.
+func (s Sample) GuidedByClass() bool {
+	return s.Guidance > 1 && s.Guide != "" && s.ClassGuidance > 0
 }
 
 // Eval is how a run is scored while it trains.

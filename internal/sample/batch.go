@@ -20,6 +20,7 @@ type batch struct {
 	t           []float64
 	class       []int     // of each image; nil for a net that knows none
 	worse       []float32 // what that says which guides
+	unclassed   []float32 // what the net says told no class, beside a guide
 }
 
 func (d *drawing) newBatch(pair Pair, first, n int) *batch {
@@ -39,8 +40,11 @@ func (d *drawing) newBatch(pair Pair, first, n int) *batch {
 		b.predictions[i] = prediction{slot(), slot()}
 	}
 	b.class = d.Classes(b.seeds)
-	if d.Guidance > 1 {
+	if d.Guidance.Extra > 0 {
 		b.worse = make([]float32, size)
+	}
+	if d.ByClass.Extra > 0 {
+		b.unclassed = make([]float32, size)
 	}
 	return b
 }
@@ -99,24 +103,13 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	if err := b.predict(b.pair.Net, oldest.eps, x, b.class); err != nil {
 		return err
 	}
-	if b.calls(alphabar) > 1 {
-		if err := b.predictWorse(x); err != nil {
-			return err
-		}
-		guide(oldest.eps, b.worse, b.Guidance)
+	if err := b.guided(oldest.eps, x, alphabar); err != nil {
+		return err
 	}
 	if b.Velocity {
 		noiseOf(oldest.eps, x, alphabar)
 	}
 	return nil
-}
-
-// predictWorse asks what guides.
-func (b *batch) predictWorse(x []float32) error {
-	if b.pair.Guide == nil {
-		return b.predict(b.pair.Net, b.worse, x, nil)
-	}
-	return b.predict(b.pair.Guide, b.worse, x, b.class)
 }
 
 // predict calls a net, once for each image.

@@ -66,7 +66,7 @@ func sameImages(t *testing.T, guided, plain *Sampler, of Pair, other Denoiser, n
 	want := draw(plain, Pair{Net: other}, nil)
 	for i := range got {
 		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
-			t.Fatalf("%s, w %v: pixel %d is %v, want %v", guided.Name, guided.Guidance, i, got[i], want[i])
+			t.Fatalf("%s, w %v: pixel %d is %v, want %v", guided.Name, 1+guided.Guidance.Extra, i, got[i], want[i])
 		}
 	}
 	return calls
@@ -119,6 +119,58 @@ func TestGuidedByAnotherNet(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameImages(t, unclassed, plain, Pair{gaussian{0.6, std, s.AlphabarAt, 8}, gaussian{0.4, std, s.AlphabarAt, 8}}, gaussian{0.8, std, s.AlphabarAt, 8}, 2)
+}
+
+// Beside a guide the net told no class guides as well: images lie as far beyond the
+// class's as both say, by three calls a step. Where nothing is guided neither is.
+func TestGuidedByAnotherNetAndByClass(t *testing.T) {
+	s := linear(t)
+	const unguided, class, worse, std, w, extra = 0.1, 0.6, 0.5, 0.3, 2, 0.25
+	of := func(mean float64) ofClasses {
+		return ofClasses{gaussian{unguided, std, s.AlphabarAt, 8}, []float64{0, 0, mean}, new([]int)}
+	}
+	c := config.Default().Sample
+	c.Sampler, c.Steps, c.Class, c.Guidance, c.Guide, c.ClassGuidance = "dpmpp_2m", 20, "boot", w, "epoch-0004", extra
+	guided, plain := newPair(t, c, s)
+	mean := class + (w-1)*(class-worse) + extra*(class-unguided)
+	calls := sameImages(t, guided, plain, Pair{of(class), of(worse)}, gaussian{mean, std, s.AlphabarAt, 8}, 3)
+	if guided.NetCalls() != 60 || calls != 3*60 {
+		t.Errorf("says %d calls, makes %d for 3 images", guided.NetCalls(), calls)
+	}
+	c.Guidance = 1
+	if guided, plain = newPair(t, c, s); guided.NetCalls() != 20 {
+		t.Errorf("takes %d calls unguided", guided.NetCalls())
+	}
+	sameImages(t, guided, plain, Pair{of(class), of(worse)}, gaussian{class, std, s.AlphabarAt, 8}, 3)
+	c.Guidance, c.ClassSigma = w, []float64{3, 0.5}
+	if _, err := New(c, s, threeClasses); fault.Code(err) != int(fault.Usage) {
+		t.Errorf("falling levels: %v", err)
+	}
+}
+
+// Each guidance keeps to its own levels.
+func TestClassGuidanceInAnInterval(t *testing.T) {
+	s := linear(t)
+	const unguided, class, worse, std, extra = 0.1, 0.6, 0.5, 0.3, 0.25
+	of := func(mean float64) gaussian { return gaussian{mean, std, s.AlphabarAt, 8} }
+	told := func(mean float64) ofClasses { return ofClasses{of(unguided), []float64{0, 0, mean}, new([]int)} }
+	c := config.Default().Sample
+	c.Sampler, c.Steps, c.Class, c.Guidance, c.Guide, c.ClassGuidance = "ddim", 40, "boot", 2, "epoch-0004", extra
+	c.GuidanceSigma, c.ClassSigma = []float64{3, 1000}, []float64{0.5, 2}
+	guided, plain := newPair(t, c, s)
+	byGuide, byClass := of(class+(class-worse)), of(class+extra*(class-unguided))
+	between := onlyBetween{3, 1000, byGuide, of(class)}
+	sameImages(t, guided, plain, Pair{told(class), told(worse)}, levelwise{onlyBetween{0.5, 2, byClass, of(class)}, between}, 3)
+}
+
+// levelwise is low below sigma = 2.5 and high above.
+type levelwise struct{ low, high onlyBetween }
+
+func (l levelwise) Predict(y, x []float32, t []float64, class []int) error {
+	if alphabar := l.low.within.alphabar(t[0]); math.Sqrt((1-alphabar)/alphabar) < 2.5 {
+		return l.low.Predict(y, x, t, class)
+	}
+	return l.high.Predict(y, x, t, class)
 }
 
 // onlyBetween is a net that expects one mean at some levels of noise and another at

@@ -21,9 +21,9 @@ type Sampler struct {
 	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
 	Slope   bool                      // eps_hat follows a clamped x0_hat
 
-	Velocity bool      // the net says v, from which eps_hat follows
-	Guidance float64   // w of guidance; 1 is none
-	Guided   []float64 // the least and the largest sigma that is guided; empty is all
+	Velocity bool     // the net says v, from which eps_hat follows
+	Guidance Guidance // away from a guide, or from the net told no class where there is none
+	ByClass  Guidance // beside a guide, away from the net told no class
 
 	classes int // that the net knows; 0 for none
 	class   int // of all images, or anyClass
@@ -43,11 +43,11 @@ func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, err
 	if err := rising("sample.clip", c.Clip); err != nil {
 		return nil, err
 	}
-	if err := rising("sample.guidance_sigma", c.GuidanceSigma); err != nil {
+	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, classes: len(classes)}
+	var err error
+	if out.Guidance, out.ByClass, err = guidances(c); err != nil {
 		return nil, err
 	}
-	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, Guidance: c.Guidance, Guided: c.GuidanceSigma, classes: len(classes)}
-	var err error
 	if out.class, err = chosenClass(c, classes); err != nil {
 		return nil, err
 	}
@@ -185,15 +185,15 @@ func (s *Sampler) classOf(seed uint64) int {
 	return s.class
 }
 
-// calls is how often the net is called at alphabar: twice where it is guided, within
-// the interval of Kynkäänniemi et al. 2024 ("Applying guidance in a limited
-// interval").
+// calls is how often a net is called at alphabar: once more for each guidance.
 func (s *Sampler) calls(alphabar float64) int {
-	sigma := schedule.Sigma(alphabar)
-	if s.Guidance > 1 && (len(s.Guided) == 0 || s.Guided[0] <= sigma && sigma <= s.Guided[1]) {
-		return 2
+	n := 1
+	for _, g := range []Guidance{s.Guidance, s.ByClass} {
+		if g.at(alphabar) {
+			n++
+		}
 	}
-	return 1
+	return n
 }
 
 // NetCalls is how often the net is called for one image.

@@ -77,20 +77,6 @@ func noiseOf(v, x []float32, alphabar float64) {
 	}
 }
 
-// guide moves what the net said away from what a worse one says, or the net itself
-// where it is told no class,
-//
-//	said = worse + w·(said − worse)
-//
-// in place (Ho and Salimans 2022, equation 6, whose w is one less; Karras et al.
-// 2024, equation 3). It is the same for eps, v and x0_hat, which are linear in each
-// other.
-func guide(said, worse []float32, w float64) {
-	for i, u := range worse {
-		said[i] = u + float32(w)*(said[i]-u)
-	}
-}
-
 // slope writes the noise that x_t and x0_hat imply,
 //
 //	eps_hat = (x_t − sqrt(alphabar_t)·x0_hat) / sqrt(1−alphabar_t)

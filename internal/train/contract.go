@@ -171,19 +171,23 @@ func (c *Contract) Extrapolates(other *Contract) error {
 		"take one that was trained from this net's weights: diffuse train --from", "--away-from: its %s is %s, the net's is %s")
 }
 
-// CheckGuidance refuses guidance that a net trained under c cannot be given: without
-// another net to guide it, it must know images with their class and without. The
+// CheckGuidance refuses guidance that a net trained under c cannot be given: to be
+// guided by itself, it must know images with their class and without. The
 // error is of kind fault.Usage.
 func (c *Contract) CheckGuidance(s config.Sample) error {
-	if s.Guidance == 1 || s.Guide != "" || c.Net.ClassDropout > 0 {
+	if s.Guidance == 1 || s.Guide != "" && !s.GuidedByClass() || c.Net.ClassDropout > 0 {
 		return nil
+	}
+	key, instead := "sample.guidance", "name another checkpoint in sample.guide (--guide)"
+	if s.Guide != "" {
+		key, instead = "sample.class_guidance", "leave it at 0"
 	}
 	knows := "knows no classes"
 	if c.Net.Conditional {
 		knows = "was always told the class"
 	}
-	return fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or name another checkpoint in sample.guide (--guide)",
-		"sample.guidance: the net %s", knows)
+	return fault.New(fault.Usage, "train with --set model.conditional=true --set model.class_dropout=0.1, or "+instead,
+		"%s: the net %s", key, knows)
 }
 
 // term is one of those that two contracts are compared by.
