@@ -19,7 +19,8 @@ const Name = "fashion-best"
 const guide = "epoch-0003"
 
 // Both are averaged weights of configs/fashion-best.yaml, trained on by Muon and
-// rounded to bfloat16 (make pretrained); the guide is of the training before the last.
+// rounded to bfloat16 (make pretrained); the guide is of the second of four trainings,
+// before the last deepened the net.
 var (
 	//go:embed fashion-best.safetensors
 	last []byte
