@@ -30,7 +30,8 @@ type Extractor struct {
 	eval.Extractor
 	DataSet string // that its net was trained on; empty if none of ours
 
-	batch int // images a worker takes at a time
+	batch int  // images a worker takes at a time
+	slow  bool // an image costs so much that a floor must do with few
 	// worker makes one for images of h×w pixels and c channels.
 	worker func(h, w, c int) (worker, error)
 	// fit writes n images of h×w×c bytes as the net takes them, or says why they
@@ -122,6 +123,7 @@ func Inception(path string, dims int, kernels *kernel.Set) (*Extractor, error) {
 	return &Extractor{
 		Extractor: eval.Extractor{Name: name, Hash: hash, Dim: dims, Precision: string(kernels.Precision())},
 		batch:     inceptionBatch,
+		slow:      true,
 		worker:    func(h, w, c int) (worker, error) { return net.Extractor(inceptionBatch, h, w, c) },
 		in:        func(h, w, c int) int { return h * w * c },
 		fit: func(dst []float32, pixels []uint8, _, _, _, channels int) error {

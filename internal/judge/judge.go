@@ -191,7 +191,7 @@ func (j *Judge) floor(ctx context.Context, n int) (*eval.Floor, error) {
 		Floor, Images, Extractor, Features, Precision, Kernels, Estimator string
 		N                                                                 int
 		Seed                                                              uint64
-	}{"2", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
+	}{"3", j.o.Reference.Hash, j.o.Extractor.Hash, j.o.Extractor.Name, j.o.Extractor.Precision, j.o.Kernels, j.o.Estimator, n, j.o.Seed}
 	f := new(eval.Floor)
 	if j.o.Store.readFloor(Key(terms), f) {
 		j.floors[n] = f
@@ -232,11 +232,17 @@ func (j *Judge) measureFloor(ctx context.Context, n int) (eval.Floor, error) {
 	return j.floorOf(held, j.moments, j.real, n)
 }
 
-// floorDraws is how often n real images are drawn: together no more than the
+// floorDraws is how often n real images are drawn where there are as many: the more,
+// the surer their mean. By a slow extractor they are together no more than the
 // reference has, so that their features take no longer than its own.
-func (j *Judge) floorDraws(n int) int { return min(max(1, j.moments.N/n), mostDraws) }
+func (j *Judge) floorDraws(n int) int {
+	if j.o.Extractor.slow {
+		return min(max(1, j.moments.N/n), mostDraws)
+	}
+	return mostDraws
+}
 
-const mostDraws = 16
+const mostDraws = 32
 
 // floorOf scores real images, n at a time; by FID alone where they are too few for
 // KID's estimator, which the samples were not.

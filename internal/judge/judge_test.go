@@ -75,6 +75,24 @@ func score(t *testing.T, j *Judge, im Images) *eval.Score {
 	return s
 }
 
+// A floor by a slow extractor reads no more images than the reference has.
+func TestFloorOfASlowExtractor(t *testing.T) {
+	j, h := judgeOf(t, t.TempDir(), func(o *Options) { o.Extractor.slow = true })
+	if err := j.Prepare(t.Context(), 200); err != nil {
+		t.Fatal(err)
+	}
+	if f := j.floors[200]; h["floor"] != 400 || f.N != 200 || f.Draws != 2 {
+		t.Errorf("the floor is of %d images, %d times (%d read), want 200, as often as the reference's 500 have them", f.N, f.Draws, h["floor"])
+	}
+	j, h = judgeOf(t, t.TempDir(), func(o *Options) { o.Extractor.slow = true })
+	if err := j.Prepare(t.Context(), 600); err != nil {
+		t.Fatal(err)
+	}
+	if f := j.floors[600]; h["floor"] != 600 || f.N != 600 || f.Draws != 1 {
+		t.Errorf("the floor is of %d images, %d times (%d read), want 600 once", f.N, f.Draws, h["floor"])
+	}
+}
+
 // Real images score about their floor, which is of other real images; noise does
 // not. What was read once is not read again, unless it was tampered with.
 func TestScoresAreKeptAndMeanSomething(t *testing.T) {
@@ -85,8 +103,8 @@ func TestScoresAreKeptAndMeanSomething(t *testing.T) {
 		t.Errorf("%d images of the reference were read, want 500", h["reference"])
 	}
 	first := score(t, j, setImages{set: train})
-	if h["floor"] != 400 || first.Floor.N != 200 || first.Floor.Draws != 2 {
-		t.Errorf("the floor is of %d images, %d times (%d read), want 200, as often as the reference has them", first.Floor.N, first.Floor.Draws, h["floor"])
+	if all := 200 * 10; h["floor"] != all || first.Floor.N != 200 || first.Floor.Draws != 10 {
+		t.Errorf("the floor is of %d images, %d times (%d read), want 200, as often as the other split's %d have them", first.Floor.N, first.Floor.Draws, h["floor"], all)
 	}
 	if r := *first.FID / first.Floor.FID; r < 0.8 || r > 1.25 {
 		t.Errorf("real images score %v, their floor is %v", *first.FID, first.Floor.FID)

@@ -46,7 +46,10 @@ func SetReference(name, dir string, split dataset.Split) (*Reference, error) {
 			if err != nil {
 				return nil, "", err
 			}
-			index := rng.Perm(rest.N, seed, rng.FloorRows, 0)[:min(n, rest.N)]
+			if n >= rest.N { // what serves every n and seed
+				return setImages{set: rest}, rest.Hash, nil
+			}
+			index := rng.Perm(rest.N, seed, rng.FloorRows, 0)[:n]
 			return setImages{rest, index}, fmt.Sprintf("%s seed %d n %d", rest.Hash, seed, n), nil
 		},
 	}, nil

@@ -46,7 +46,7 @@ func TestFloorIsMeasuredOnce(t *testing.T) {
 		return scores[0].Floor, held.read
 	}
 	first, read := floor(40, 0)
-	if read != 40 || first.N != 40 || first.FID <= 0 || first.KID == nil {
+	if read != 90 || first.N != 40 || first.Draws != 2 || first.FID <= 0 || first.KID == nil {
 		t.Fatalf("%d images were read for the floor %+v", read, first)
 	}
 	if again, read := floor(40, 0); read != 0 || !cmp.Equal(again, first) {
@@ -56,7 +56,7 @@ func TestFloorIsMeasuredOnce(t *testing.T) {
 		n    int
 		seed uint64
 	}{{40, 1}, {41, 0}} {
-		if other, read := floor(c.n, c.seed); read != c.n || other.FID == first.FID || other.N != c.n {
+		if other, read := floor(c.n, c.seed); read != 90 || other.FID == first.FID || other.N != c.n {
 			t.Errorf("n=%d seed %d: %d images were read, floor %+v, that of another n and seed is %+v", c.n, c.seed, read, other, first)
 		}
 	}
