@@ -19,8 +19,8 @@ type batch struct {
 	predictions []prediction // the newest first, as many as the sampler reads
 	t           []float64
 	class       []int     // of each image; nil for a net that knows none
+	unguided    []float32 // what the net says by itself; empty where nothing guides
 	worse       []float32 // what that says which guides
-	unclassed   []float32 // what the net says told no class, beside a guide
 }
 
 func (d *drawing) newBatch(pair Pair, first, n int) *batch {
@@ -40,11 +40,8 @@ func (d *drawing) newBatch(pair Pair, first, n int) *batch {
 		b.predictions[i] = prediction{slot(), slot()}
 	}
 	b.class = d.Classes(b.seeds)
-	if d.Guidance.Extra > 0 {
-		b.worse = make([]float32, size)
-	}
-	if d.ByClass.Extra > 0 {
-		b.unclassed = make([]float32, size)
+	if len(d.Guidances) > 0 {
+		b.unguided, b.worse = make([]float32, size), make([]float32, size)
 	}
 	return b
 }
@@ -103,7 +100,7 @@ func (b *batch) call(x []float32, t, alphabar float64) error {
 	if err := b.predict(b.pair.Net, oldest.eps, x, b.class); err != nil {
 		return err
 	}
-	if err := b.guided(oldest.eps, x, alphabar); err != nil {
+	if err := b.guide(oldest.eps, x, alphabar); err != nil {
 		return err
 	}
 	if b.Velocity {

@@ -66,7 +66,7 @@ func sameImages(t *testing.T, guided, plain *Sampler, of Pair, other Denoiser, n
 	want := draw(plain, Pair{Net: other}, nil)
 	for i := range got {
 		if math.Abs(float64(got[i]-want[i])) > 2e-4 {
-			t.Fatalf("%s, w %v: pixel %d is %v, want %v", guided.Name, 1+guided.Guidance.Extra, i, got[i], want[i])
+			t.Fatalf("%s, %v: pixel %d is %v, want %v", guided.Name, guided.Guidances, i, got[i], want[i])
 		}
 	}
 	return calls

@@ -21,9 +21,8 @@ type Sampler struct {
 	Clip    []float64                 // x0_hat is clamped to these two values; empty is off
 	Slope   bool                      // eps_hat follows a clamped x0_hat
 
-	Velocity bool     // the net says v, from which eps_hat follows
-	Guidance Guidance // away from a guide, or from the net told no class where there is none
-	ByClass  Guidance // beside a guide, away from the net told no class
+	Velocity  bool // the net says v, from which eps_hat follows
+	Guidances []Guidance
 
 	classes int // that the net knows; 0 for none
 	class   int // of all images, or anyClass
@@ -45,7 +44,7 @@ func New(c config.Sample, s *schedule.Schedule, classes []string) (*Sampler, err
 	}
 	out := &Sampler{Name: c.Sampler, Clip: c.Clip, Velocity: s.Velocity, classes: len(classes)}
 	var err error
-	if out.Guidance, out.ByClass, err = guidances(c); err != nil {
+	if out.Guidances, err = guidances(c); err != nil {
 		return nil, err
 	}
 	if out.class, err = chosenClass(c, classes); err != nil {
@@ -188,7 +187,7 @@ func (s *Sampler) classOf(seed uint64) int {
 // calls is how often a net is called at alphabar: once more for each guidance.
 func (s *Sampler) calls(alphabar float64) int {
 	n := 1
-	for _, g := range []Guidance{s.Guidance, s.ByClass} {
+	for _, g := range s.Guidances {
 		if g.at(alphabar) {
 			n++
 		}
