@@ -128,6 +128,9 @@ func newSampleJob(o *SampleOptions) (*sampleJob, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Builtin && p.Weights != train.Last { // of the net before it was deepened
+		r.Model = c.Net
+	}
 	if p.config() != "" {
 		if err := c.Agrees(train.NewContract(&r.Config, c.Image[2], c.Classes)); err != nil {
 			return nil, err
